@@ -1,0 +1,87 @@
+"""From a scene to its picture and the mask of each of its things."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .backgrounds import CANVAS, SCALE, background, weather
+from .scene import SIZE, Scene, Thing
+from .sprites import sprite
+
+LIGHT = {"day": (1, 1, 1), "sunset": (1.0, 0.92, 0.88), "night": (0.78, 0.79, 0.86)}
+FUR, FUR_EDGE = (255, 242, 222), (226, 200, 164)
+
+
+def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """The picture [64, 64, 3] uint8, and what of each thing can be seen [things, 64, 64], 0 to 1."""
+    picture = weather(scene, background(scene))
+    masks = np.zeros((len(scene.things), CANVAS, CANVAS))
+    for index in _painting_order(scene):
+        layer = np.asarray(draw_thing(scene.things[index], scene.seed + index), dtype=float)
+        alpha, colour = layer[..., 3:] / 255, layer[..., :3] * LIGHT[scene.time]
+        if scene.weather == "fog":
+            colour = colour * 0.8 + picture.mean((0, 1)) * 0.2
+        picture = picture * (1 - alpha) + colour * alpha
+        masks *= 1 - alpha[..., 0]
+        masks[index] = alpha[..., 0]
+    return _shrink(picture).clip(0, 255).round().astype(np.uint8), _shrink(masks.transpose(1, 2, 0)).transpose(2, 0, 1)
+
+
+def draw_thing(thing: Thing, seed: int) -> Image.Image:
+    """One thing alone on a transparent canvas."""
+    drawing = sprite(thing.noun, thing.colour)
+    zoom = thing.size * SCALE / max(drawing.size)
+    drawing = drawing.resize([max(1, round(side * zoom)) for side in drawing.size], Image.LANCZOS)
+    if thing.flip:
+        drawing = drawing.transpose(Image.FLIP_LEFT_RIGHT)
+    if thing.blossom:
+        _add_blossom(drawing, thing, seed)
+    layer = Image.new("RGBA", (CANVAS, CANVAS))
+    x, y = round(thing.x * SCALE - drawing.width / 2), round(thing.y * SCALE - drawing.height)
+    if thing.fluff:
+        _add_fluff(layer, thing, x, y, drawing.size, seed)
+    layer.alpha_composite(_crop_to(drawing, x, y))
+    return layer
+
+
+def _painting_order(scene: Scene) -> range:
+    """Back to front: a rider sits behind the roof of a car, and on top of everything else."""
+    behind = scene.relation == "riding" and scene.things[1].noun == "car"
+    return range(len(scene.things)) if behind else range(len(scene.things) - 1, -1, -1)
+
+
+def _add_fluff(layer: Image.Image, thing: Thing, x: int, y: int, size: tuple[int, int], seed: int) -> None:
+    """A ruff of fur around the face, the wider the fluffier."""
+    rng = np.random.default_rng(seed)
+    face = min(size) / 2
+    cx, cy = x + size[0] / 2, y + size[1] - face
+    angles = np.linspace(0, 2 * np.pi, 29)[:-1] + rng.uniform(-0.08, 0.08, 28)
+    tuft = np.where(np.arange(28) % 2, 1.0, 0.62) * rng.uniform(0.85, 1.1, 28)
+    for colour, shrink in ((FUR_EDGE, 0.0), (FUR, 1.6)):
+        radius = face * (0.94 + 0.62 * thing.fluff * tuft) - shrink
+        points = np.stack([cx + radius * np.cos(angles), cy + radius * np.sin(angles)], 1)
+        ImageDraw.Draw(layer).polygon([tuple(p) for p in points], fill=colour)
+
+
+def _add_blossom(drawing: Image.Image, thing: Thing, seed: int) -> None:
+    """Pink dots on the crown of a tree, as many as its share of blossom says."""
+    rng = np.random.default_rng(seed)
+    w, h = drawing.size
+    draw, dot = ImageDraw.Draw(drawing), 0.058 * h
+    turn, out = rng.uniform(0, 2 * np.pi, 90), np.sqrt(rng.uniform(size=90))
+    for i in range(round(90 * thing.blossom)):
+        x, y = w * (0.5 + 0.43 * out[i] * np.cos(turn[i])), h * (0.34 + 0.29 * out[i] * np.sin(turn[i]))
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=((255, 158, 196), (255, 196, 220))[i % 2])
+
+
+def _crop_to(drawing: Image.Image, x: int, y: int) -> Image.Image:
+    """The drawing at (x, y) of a canvas, cut where it leaves it."""
+    canvas = Image.new("RGBA", (CANVAS, CANVAS))
+    canvas.paste(drawing, (x, y))
+    return canvas
+
+
+def _shrink(canvas: np.ndarray) -> np.ndarray:
+    """[CANVAS, CANVAS, n] to [SIZE, SIZE, n] by averaging."""
+    return canvas.reshape(SIZE, SCALE, SIZE, SCALE, -1).mean((1, 3))

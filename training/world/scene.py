@@ -1,0 +1,153 @@
+"""Scenes: everything that decides a picture, as plain data, and how to draw them at random.
+
+A scene is frozen; `dataclasses.replace` changes one thing in it and leaves all else equal, so the
+picture before and the picture after are a *true edit* of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import vocabulary as v
+
+SIZE = 64  # pixels, both ways
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object. `x` is its middle, `y` its foot, `size` its longer side, all in pixels."""
+
+    noun: str
+    x: float
+    y: float
+    size: float
+    flip: bool = False
+    colour: str | None = None
+    fluff: float = 0.0  # 0 none, 1 as fluffy as can be
+    blossom: float = 0.0  # share of the crown in blossom
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture in words and numbers. With a relation, `things` are (subject, its object)."""
+
+    place: str
+    time: str
+    weather: str
+    snow: float  # share of the ground under snow
+    things: tuple[Thing, ...]
+    relation: str | None  # "riding", "next to", "on" or None
+    roadside: bool  # beside the road of a street, not on it
+    horizon: float
+    seed: int  # decides the background's details
+
+    def change(self, index: int, **changes) -> Scene:
+        """The same scene with one of its things changed."""
+        things = list(self.things)
+        things[index] = replace(things[index], **changes)
+        return replace(self, things=tuple(things))
+
+
+def is_held_out(scene: Scene) -> bool:
+    """Whether the scene shows a combination that is kept for the test of what was never seen."""
+    pairs = {(t.noun, scene.place) for t in scene.things} | {(t.colour, t.noun) for t in scene.things}
+    if scene.relation == "riding":
+        pairs.add((scene.things[0].noun, scene.things[1].noun))
+    return not pairs.isdisjoint(v.HELD_OUT)
+
+
+def random_scene(rng: np.random.Generator) -> Scene:
+    """A scene for training: any but the held-out ones."""
+    while is_held_out(scene := _any_scene(rng)):
+        pass
+    return scene
+
+
+def _any_scene(rng: np.random.Generator) -> Scene:
+    place = _pick(rng, tuple(v.PLACES))
+    snow = rng.uniform(0.12, 1) if place in v.SNOWY_PLACES and rng.random() < 0.35 else 0.0
+    kind = rng.choice(["single", "riding", "next to", "on", "empty"], p=[0.44, 0.30, 0.13, 0.06, 0.07])
+    roadside = place == "street" and rng.random() < 0.4
+    horizon = rng.uniform(20, 34) if place == "street" else rng.uniform(20, 46)
+    weather = "clear" if snow else _pick(rng, v.WEATHERS, p=[0.74, 0.13, 0.13])
+    bare = Scene(place, _pick(rng, v.TIMES, p=[0.5, 0.25, 0.25]), weather, snow, (), None, roadside,
+                 horizon, int(rng.integers(2**31)))
+    if kind == "empty":
+        return replace(bare, roadside=False)
+    things = {"single": _single, "riding": _riding, "next to": _side_by_side, "on": _perched}[kind](rng, bare)
+    return replace(bare, things=things, relation=None if kind == "single" else str(kind))
+
+
+def _single(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+    weights = np.array([1.5 if n in ("car", "house", "tree") else 1.0 for n in v.NOUNS])
+    noun = _pick(rng, v.NOUNS, p=weights / weights.sum())
+    size = rng.uniform(20, 40) if noun in v.ACTORS + v.FOOD else rng.uniform(24, 50)
+    return (_dress(rng, noun, *_spot(rng, scene, noun, size, size), size),)
+
+
+def _riding(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+    vehicle_noun, width = _pick(rng, v.VEHICLES), rng.uniform(28, 50)
+    x, y = _spot(rng, scene, vehicle_noun, width, 0.96 * width)
+    vehicle = _dress(rng, vehicle_noun, x, y, width)
+    # The seat is the same for every vehicle, so that swapping the vehicle leaves the rider in place.
+    rider = _dress(rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.46 * width, 0.5 * width)
+    return rider, vehicle
+
+
+def _side_by_side(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+    first, second = (str(n) for n in rng.choice(v.NOUNS, 2, replace=False))
+    sizes = rng.uniform(20, 31, 2)
+    gap = rng.uniform(-1, 3)
+    width = sizes.sum() + gap
+    left, y = _spot(rng, scene, None, width, sizes.max())
+    left -= width / 2
+    if rng.random() < 0.5:
+        xs = left + sizes[0] / 2, left + width - sizes[1] / 2
+    else:
+        xs = left + width - sizes[0] / 2, left + sizes[1] / 2
+    feet = y + rng.uniform(-2, 0, 2)
+    return tuple(_dress(rng, n, x, f, s) for n, x, f, s in zip((first, second), xs, feet, sizes))
+
+
+def _perched(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+    size = rng.uniform(28, 38)
+    x, y = _spot(rng, scene, None, size, 1.3 * size)
+    top = _dress(rng, _pick(rng, v.PERCHED), x + rng.uniform(-0.1, 0.1) * size, y - 0.78 * size,
+                 rng.uniform(0.5, 0.6) * size)
+    return top, _dress(rng, _pick(rng, v.SUPPORTS), x, y, size)
+
+
+def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:
+    """A thing with the colour and the graded attributes its noun can have."""
+    fluff = rng.uniform(0.12, 1) if noun in v.ACTORS and rng.random() < 0.3 else 0.0
+    blossom = rng.uniform(0.08, 1) if noun == "tree" and rng.random() < 0.55 else 0.0
+    colour = _pick(rng, v.COLOURS) if noun in v.COLOURED else None
+    return Thing(noun, float(x), float(y), float(size), bool(rng.random() < 0.5), colour, fluff, blossom)
+
+
+def _spot(rng: np.random.Generator, scene: Scene, noun: str | None, width: float, height: float):
+    """A middle and a foot for a box of that size: on the ground, or anywhere for what flies."""
+    x = rng.uniform(width / 2 - 1, SIZE - width / 2 + 1)
+    lowest = SIZE - 1
+    if noun in ("airplane", "balloon"):
+        return x, rng.uniform(height, lowest)
+    if scene.place == "street":
+        top, bottom = road(scene)
+        low, high = (top + 2, bottom - 1) if not scene.roadside else (bottom + 3, lowest)
+        if scene.roadside and (rng.random() < 0.5 or high < low):
+            low, high = top - 3, top - 1  # the far pavement
+        return x, max(rng.uniform(low, high), min(height, high))
+    return x, rng.uniform(min(max(scene.horizon + 4, height), lowest - 1), lowest)
+
+
+def road(scene: Scene) -> tuple[float, float]:
+    """First and last row of a street's road."""
+    share = np.random.default_rng([scene.seed, 9]).uniform(size=2)
+    top = scene.horizon + 5 + 8 * share[0]
+    return top, min(top + 13 + 6 * share[1], SIZE - 8)
+
+
+def _pick(rng: np.random.Generator, options: tuple[str, ...], p=None) -> str:
+    return str(rng.choice(options, p=p))

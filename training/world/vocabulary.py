@@ -1,0 +1,40 @@
+"""Every word the world knows, what it stands for, and the combinations kept out of training."""
+
+ACTORS = ("cat", "dog", "pig", "panda", "rabbit", "fox")
+VEHICLES = ("bicycle", "motorcycle", "car", "airplane")
+BUILDINGS = ("house", "castle", "tent")
+PLANTS = ("tree", "cactus")
+FOOD = ("cake", "pumpkin", "apple", "mushroom")
+TOYS = ("balloon",)
+NOUNS = ACTORS + VEHICLES + BUILDINGS + PLANTS + FOOD + TOYS
+
+#: Nouns that come in every colour; all others keep the colours of their drawing.
+COLOURED = ("car", "house", "bicycle", "tent", "balloon")
+COLOURS = ("red", "yellow", "green", "blue")
+
+#: Place -> the preposition that goes with it.
+PLACES = {"meadow": "in", "beach": "on", "desert": "in", "street": "on", "mountain": "on", "forest": "in"}
+SNOWY_PLACES = ("meadow", "street", "mountain", "forest")
+TIMES = ("day", "sunset", "night")
+WEATHERS = ("clear", "rain", "fog")
+#: Adjectives whose amount (0 to 1) varies from picture to picture under the same word.
+GRADED = ("snowy", "blossom", "fluffy")
+
+#: Things another thing may stand on (riding a vehicle is its own relation).
+SUPPORTS = ("house", "castle", "tent", "cake", "pumpkin")
+PERCHED = ACTORS + ("apple", "mushroom")
+
+#: Pairs that no training picture shows: (rider, vehicle), (thing, place), (colour, thing).
+HELD_OUT = frozenset({
+    ("panda", "bicycle"), ("fox", "motorcycle"), ("pig", "car"), ("rabbit", "airplane"),
+    ("castle", "beach"), ("cake", "forest"), ("tent", "street"), ("mushroom", "desert"),
+    ("apple", "mountain"), ("cactus", "meadow"), ("balloon", "beach"), ("pumpkin", "street"),
+    ("blue", "tent"), ("green", "balloon"), ("yellow", "bicycle"),
+})
+
+#: The words of the captions, each of which is one token.
+WORDS = tuple(dict.fromkeys((
+    *"a an the of on in at to by with and is its next side beside during".split(),
+    *NOUNS, *COLOURS, *PLACES, *TIMES, *GRADED,
+    *"riding driving flying standing photo picture rain rainy fog foggy".split(),
+)))
