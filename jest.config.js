@@ -6,6 +6,7 @@ module.exports = {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }],
   },
+  reporters: ['default', '<rootDir>/test/closingLine.js'],
   // Each file starts its own backend; with more workers than cores they only slow each other down.
   maxWorkers: 2,
   testTimeout: 60_000,
