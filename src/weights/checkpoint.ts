@@ -1,0 +1,23 @@
+import type { TokenizerFiles } from '../text/tokenizer';
+import type { TensorSource } from './source';
+
+/** The networks of a Stable Diffusion checkpoint, by the names of their folders. */
+export type NetworkName = 'unet' | 'vae' | 'text_encoder';
+/** What has a config of its own. */
+export type PartName = NetworkName | 'scheduler';
+
+/** A config as it was found: `json` is yet to be validated, and `file` says where, for the messages. */
+export interface ConfigFile {
+  readonly file: string;
+  readonly json: unknown;
+}
+
+/** A Stable Diffusion checkpoint, whatever its layout: configs and tensors under diffusers' names. */
+export interface Checkpoint {
+  /** The folder or file it was opened from, or its name on the hub. */
+  readonly name: string;
+  readonly layout: 'diffusers' | 'single-file';
+  config(part: PartName): Promise<ConfigFile>;
+  weights(part: NetworkName): Promise<TensorSource>;
+  tokenizer(): Promise<TokenizerFiles>;
+}

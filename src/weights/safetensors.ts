@@ -1,0 +1,197 @@
+import { type Dtype, bitsOf, isDtype, toFloat32 } from './dtype';
+import { CheckpointError } from './error';
+import { type Json, JsonObject, parseJson } from './json';
+import type { ByteSource, TensorInfo, TensorSource } from './source';
+
+/** A tensor's place among the bytes after the header. */
+export interface StoredTensor extends TensorInfo {
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  readonly metadata: ReadonlyMap<string, string>;
+  /** In the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** As in the reference implementation (safetensors/src/tensor.rs). */
+export const MAX_HEADER_BYTES = 100_000_000;
+/** The file begins with its header's length, a little-endian u64. */
+export const LENGTH_BYTES = 8;
+
+/**
+ * A safetensors file: the header is read and the whole file checked against it at once, the tensors when they are asked for.
+ * Accepts and refuses what the reference implementation (`SafeTensors::read_metadata`) accepts and refuses.
+ */
+export class SafetensorsFile implements TensorSource {
+  private constructor(
+    private readonly bytes: ByteSource,
+    private readonly dataStart: number,
+    private readonly header: SafetensorsHeader,
+  ) {}
+
+  /** @throws CheckpointError if the bytes are not a whole safetensors file. */
+  static async open(bytes: ByteSource): Promise<SafetensorsFile> {
+    try {
+      if (bytes.size < LENGTH_BYTES) throw new InvalidFile(`it has ${bytes.size} bytes, fewer than the 8 that say how long the header is`);
+      const length = headerLength(await bytes.read(0, LENGTH_BYTES), bytes.size);
+      const dataStart = LENGTH_BYTES + length;
+      const header = parseHeader(await bytes.read(LENGTH_BYTES, dataStart), bytes.size - dataStart);
+      return new SafetensorsFile(bytes, dataStart, header);
+    } catch (error) {
+      if (!(error instanceof InvalidFile)) throw error;
+      throw new CheckpointError(`${bytes.name} is not a whole safetensors file: ${error.message}. Get the file again, or save it again.`);
+    }
+  }
+
+  get name(): string {
+    return this.bytes.name;
+  }
+
+  get metadata(): ReadonlyMap<string, string> {
+    return this.header.metadata;
+  }
+
+  get tensors(): ReadonlyMap<string, StoredTensor> {
+    return this.header.tensors;
+  }
+
+  /** The tensor's bytes as they are stored. */
+  async readBytes(key: string): Promise<Uint8Array> {
+    const { begin, end } = this.stored(key);
+    return this.bytes.read(this.dataStart + begin, this.dataStart + end);
+  }
+
+  async read(key: string): Promise<Float32Array> {
+    const { dtype } = this.stored(key);
+    const numbers = toFloat32(await this.readBytes(key), dtype);
+    if (!numbers) throw new CheckpointError(`${this.name}: ${key} is stored as ${dtype}, which cannot be read as float32. Save it as F32, F16 or BF16.`);
+    return numbers;
+  }
+
+  private stored(key: string): StoredTensor {
+    const tensor = this.tensors.get(key);
+    if (!tensor) throw new CheckpointError(`${this.name} has no tensor ${key}.`);
+    return tensor;
+  }
+}
+
+/** What is wrong with a file, before its name is known. */
+class InvalidFile extends Error {}
+
+function headerLength(bytes: Uint8Array, fileSize: number): number {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) throw new InvalidFile(`its header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed`);
+  if (Number(length) > fileSize - LENGTH_BYTES) throw new InvalidFile(`its header would have ${length} bytes, and the file has only ${fileSize}`);
+  return Number(length);
+}
+
+/**
+ * @param bytes the header, without the length before it
+ * @param dataSize how many bytes follow the header
+ */
+function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
+  const { metadata, tensors } = readEntries(parse(decodeUtf8(bytes)));
+  const inOrder = [...tensors].sort(([, a], [, b]) => compare(a.begin, b.begin) || compare(a.end, b.end));
+  let position = 0n;
+  for (const [name, { dtype, shape, begin, end }] of inOrder) {
+    if (begin !== position || end < begin) {
+      throw new InvalidFile(`the bytes of tensor ${name} are said to be ${begin} to ${end}, and should begin at ${position}, where the tensor before ends`);
+    }
+    const size = byteSize(name, dtype, shape);
+    if (end - begin !== size) throw new InvalidFile(`tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${size} bytes, and is said to have ${end - begin}`);
+    position = end;
+  }
+  if (position !== BigInt(dataSize)) throw new InvalidFile(`its tensors have ${position} bytes, and ${dataSize} follow the header`);
+  const stored = inOrder.map(([name, { dtype, shape, begin, end }]) =>
+    [name, { dtype, shape: shape.map(Number), begin: Number(begin), end: Number(end) }] as const);
+  return { metadata, tensors: new Map(stored) };
+}
+
+/** What the header says of a tensor: unsigned 64-bit integers, not yet checked against one another. */
+interface Entry {
+  readonly dtype: Dtype;
+  readonly shape: readonly bigint[];
+  readonly begin: bigint;
+  readonly end: bigint;
+}
+
+/** Repeated tensor names and metadata keys count once, the last one, as in the reference; repeated fields are errors there too. */
+function readEntries(header: Json): { metadata: Map<string, string>; tensors: Map<string, Entry> } {
+  if (!(header instanceof JsonObject)) throw new InvalidFile('its header is not a JSON object');
+  let metadata: Map<string, string> | undefined;
+  const tensors = new Map<string, Entry>();
+  for (const [key, value] of header.entries) {
+    if (key === '__metadata__') {
+      if (metadata) throw new InvalidFile('its header has __metadata__ twice');
+      metadata = readMetadata(value);
+    } else {
+      tensors.set(key, readEntry(key, value));
+    }
+  }
+  return { metadata: metadata ?? new Map(), tensors };
+}
+
+function readMetadata(value: Json): Map<string, string> {
+  if (value === null) return new Map();
+  const isText = (entry: readonly [string, Json]): entry is readonly [string, string] => typeof entry[1] === 'string';
+  if (value instanceof JsonObject && value.entries.every(isText)) return new Map(value.entries);
+  throw new InvalidFile('its __metadata__ is not an object of strings');
+}
+
+function readEntry(name: string, value: Json): Entry {
+  const invalid = (what: string) => new InvalidFile(`tensor ${name}: ${what}`);
+  const [dtype, shape, offsets, ...more] = entryFields(value, invalid);
+  const unsigned = (item: Json): item is bigint => typeof item === 'bigint';
+  if (more.length > 0) throw invalid('more than dtype, shape and data_offsets in a row');
+  if (typeof dtype !== 'string' || !isDtype(dtype)) throw invalid(`dtype ${typeof dtype === 'string' ? dtype : 'of no name'} is unknown`);
+  if (!Array.isArray(shape) || !shape.every(unsigned)) throw invalid('shape is not a list of whole numbers from 0 on');
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(unsigned)) throw invalid('data_offsets are not two whole numbers from 0 on');
+  return { dtype, shape, begin: offsets[0], end: offsets[1] };
+}
+
+const FIELDS = ['dtype', 'shape', 'data_offsets'];
+
+/** The three fields by name, whatever else stands beside them, or in a row. */
+function entryFields(value: Json, invalid: (what: string) => Error): readonly (Json | undefined)[] {
+  if (Array.isArray(value)) return value;
+  if (!(value instanceof JsonObject)) throw invalid('not an object');
+  return FIELDS.map((field) => {
+    const found = value.entries.filter(([key]) => key === field);
+    if (found.length !== 1) throw invalid(found.length === 0 ? `${field} is missing` : `${field} stands there twice`);
+    return found[0][1];
+  });
+}
+
+const MAX_COUNT = 2n ** 64n - 1n;
+
+function byteSize(name: string, dtype: Dtype, shape: readonly bigint[]): bigint {
+  let bits = 1n;
+  for (const factor of [...shape, BigInt(bitsOf(dtype))]) {
+    bits *= factor;
+    if (bits > MAX_COUNT) throw new InvalidFile(`tensor ${name}: the shape [${shape.join(', ')}] is too large`);
+  }
+  if (bits % 8n !== 0n) throw new InvalidFile(`tensor ${name}: ${dtype} [${shape.join(', ')}] does not fill whole bytes`);
+  return bits / 8n;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new InvalidFile('its header is not UTF-8');
+  }
+}
+
+function parse(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new InvalidFile(`its header is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
