@@ -1,0 +1,11 @@
+import * as tf from '@tensorflow/tfjs';
+import { chooseBackend } from '../src/node/backend';
+
+/**
+ * Starts the backend before a file's tests and stops it after them: wasm, or what the environment variable P2P_BACKEND names.
+ * Call it at the top of a test file.
+ */
+export function useBackend(): void {
+  beforeAll(async () => { await chooseBackend(process.env['P2P_BACKEND'] || 'wasm'); });
+  afterAll(() => { tf.removeBackend(tf.getBackend()); });
+}
