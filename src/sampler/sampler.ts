@@ -1,0 +1,53 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { ConfigFile } from '../weights/checkpoint';
+import { DDIMSampler } from './ddim';
+import { DPMSolverSampler } from './dpmSolver';
+import type { TorchGenerator } from './noise';
+import { ddimConfig, dpmSolverConfig, schedulerConfig } from './schedulerConfig';
+
+/** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
+export interface Sampler {
+  /** The training timesteps at which the network is asked, from the noisiest on. Their number is the number of steps. */
+  readonly timesteps: readonly number[];
+  /**
+   * One step towards the picture.
+   *
+   * @param prediction what the network says at `timesteps[index]`, after guidance; of the latents' shape
+   * @param latents [rows, height, width, channels]
+   * @returns the next latents, the caller's to dispose
+   */
+  step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D;
+  /** After a run's last step, an early stop or an error: frees what was remembered of its steps. */
+  end(): void;
+}
+
+export const SAMPLERS = ['ddim', 'dpm++'] as const;
+export type SamplerName = (typeof SAMPLERS)[number];
+
+export interface SamplerOptions {
+  /** `ddim` unless told: what the authors of Prompt-to-Prompt use. */
+  readonly sampler?: SamplerName;
+  readonly steps: number;
+  /** DDIM only: how much fresh noise each step adds, from 0 (none, the default) to 1 (as much as DDPM). */
+  readonly eta?: number;
+  /** Where fresh noise comes from; needed if `eta` is over 0. */
+  readonly generator?: TorchGenerator;
+  /** DPM-Solver++ only: Karras' noise levels; as the checkpoint says unless told. */
+  readonly karras?: boolean;
+}
+
+/**
+ * The sampler that diffusers would make by `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`
+ * of the checkpoint's scheduler config, whatever class that names.
+ *
+ * @throws CheckpointError for what the config asks for and cannot be had; RangeError for options out of range
+ */
+export function createSampler(config: ConfigFile, { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions): Sampler {
+  switch (sampler) {
+    case 'ddim': return new DDIMSampler(schedulerConfig(ddimConfig, config), steps, { eta, generator });
+    case 'dpm++': {
+      const options = schedulerConfig(dpmSolverConfig, config);
+      return new DPMSolverSampler({ ...options, use_karras_sigmas: karras ?? options.use_karras_sigmas }, steps);
+    }
+  }
+}
