@@ -142,10 +142,11 @@ function readMetadata(value: Json): Map<string, string> {
 
 function readEntry(name: string, value: Json): Entry {
   const invalid = (what: string) => new InvalidFile(`tensor ${name}: ${what}`);
-  const [dtype, shape, offsets, ...more] = entryFields(value, invalid);
+  const [dtypeField, shape, offsets, ...more] = entryFields(value, invalid);
+  const dtype = variantName(dtypeField);
   const unsigned = (item: Json): item is bigint => typeof item === 'bigint';
   if (more.length > 0) throw invalid('more than dtype, shape and data_offsets in a row');
-  if (typeof dtype !== 'string' || !isDtype(dtype)) throw invalid(`dtype ${typeof dtype === 'string' ? dtype : 'of no name'} is unknown`);
+  if (dtype === undefined || !isDtype(dtype)) throw invalid(dtype === undefined ? 'dtype is not a name' : `dtype ${dtype} is unknown`);
   if (!Array.isArray(shape) || !shape.every(unsigned)) throw invalid('shape is not a list of whole numbers from 0 on');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(unsigned)) throw invalid('data_offsets are not two whole numbers from 0 on');
   return { dtype, shape, begin: offsets[0], end: offsets[1] };
@@ -162,6 +163,14 @@ function entryFields(value: Json, invalid: (what: string) => Error): readonly (J
     if (found.length !== 1) throw invalid(found.length === 0 ? `${field} is missing` : `${field} stands there twice`);
     return found[0][1];
   });
+}
+
+/** A dtype is written as its name; the reference also takes `{"F32": null}`, serde's long form of the same. */
+function variantName(value: Json | undefined): string | undefined {
+  if (typeof value === 'string') return value;
+  if (!(value instanceof JsonObject) || value.entries.length !== 1) return undefined;
+  const [name, content] = value.entries[0];
+  return content === null ? name : undefined;
 }
 
 const MAX_COUNT = 2n ** 64n - 1n;
