@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** A picture of 8 bits a channel: RGBA, row by row from the top left, as PNG files and canvases hold it. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray;
+}
+
+/**
+ * The pictures of a batch, opaque; values outside the range are clipped, as diffusers' `VaeImageProcessor` does.
+ *
+ * @param images [n, height, width, 3] in -1..1; not disposed
+ */
+export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
+  const [count, height, width] = images.shape;
+  const bytes = tf.tidy(() => {
+    const scaled = tf.round(tf.mul(tf.clipByValue(tf.add(tf.mul(images, 0.5), 0.5), 0, 1), 255));
+    return tf.concat([scaled, tf.fill([count, height, width, 1], 255)], 3);
+  });
+  const values = await bytes.data();
+  bytes.dispose();
+  const size = height * width * 4;
+  return Array.from({ length: count }, (_, i) => ({ width, height, data: Uint8ClampedArray.from(values.subarray(i * size, (i + 1) * size)) }));
+}
+
+/** The picture with every pixel drawn as a square of `factor` x `factor` (a positive integer). */
+export function enlarge({ width, height, data }: Picture, factor: number): Picture {
+  const enlarged = { width: width * factor, height: height * factor, data: new Uint8ClampedArray(data.length * factor * factor) };
+  const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const to = new Uint32Array(enlarged.data.buffer);
+  for (let y = 0, at = 0; y < enlarged.height; y++) {
+    const row = Math.floor(y / factor) * width;
+    for (let x = 0; x < enlarged.width; x++) to[at++] = from[row + Math.floor(x / factor)];
+  }
+  return enlarged;
+}
