@@ -82,13 +82,13 @@ export class Attention {
 }
 
 /** [rows, tokens, heads x headSize] -> [rows, heads, tokens, headSize] */
-function splitHeads(x: tf.Tensor3D, heads: number, headSize: number): tf.Tensor4D {
+export function splitHeads(x: tf.Tensor3D, heads: number, headSize: number): tf.Tensor4D {
   const [rows, tokens] = x.shape;
   return tf.transpose(tf.reshape(x, [rows, tokens, heads, headSize]), [0, 2, 1, 3]);
 }
 
 /** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */
-function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
+export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
   const [rows, heads, tokens, headSize] = x.shape;
   return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [rows, tokens, heads * headSize]);
 }

@@ -1,0 +1,68 @@
+import * as tf from '@tensorflow/tfjs';
+import { Conv2d } from '../nn/conv2d';
+import { Scope } from '../nn/scope';
+import { sequence } from '../nn/sequence';
+import type { VAEConfig } from './config';
+import { Network } from './network';
+import { Decoder, Encoder } from './vaeBlocks';
+
+/** The normal distribution of latents that the encoder sees in a picture. Both [rows, height, width, latent_channels]. */
+export interface LatentDistribution {
+  readonly mean: tf.Tensor4D;
+  /** The standard deviation. */
+  readonly std: tf.Tensor4D;
+}
+
+/**
+ * Pictures to latents and back (diffusers `AutoencoderKL`). Latents here are the network's own, neither shifted nor scaled:
+ * the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
+ */
+export class AutoencoderKL extends Network {
+  private readonly encoder: Encoder;
+  private readonly decoder: Decoder;
+  private readonly quantConv?: Conv2d;
+  private readonly postQuantConv?: Conv2d;
+
+  constructor(readonly config: VAEConfig, scope = new Scope()) {
+    super(scope);
+    const { latent_channels: latentChannels, use_quant_conv, use_post_quant_conv } = config;
+    this.encoder = new Encoder(scope.at('encoder'), config);
+    this.decoder = new Decoder(scope.at('decoder'), config);
+    if (use_quant_conv) this.quantConv = new Conv2d(scope.at('quant_conv'), 2 * latentChannels, 2 * latentChannels, 1);
+    if (use_post_quant_conv) this.postQuantConv = new Conv2d(scope.at('post_quant_conv'), latentChannels, latentChannels, 1);
+  }
+
+  /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
+  get pixelsPerLatent(): number {
+    return 2 ** (this.config.block_out_channels.length - 1);
+  }
+
+  /**
+   * @param images [rows, height, width, in_channels], -1 to 1
+   * @returns what the encoder says of each latent, unscaled
+   */
+  encode(images: tf.Tensor4D): LatentDistribution {
+    return tf.tidy(() => {
+      const moments = rowByRow(images, (image) => sequence(image, this.encoder, ...present(this.quantConv)));
+      const [mean, logVariance] = tf.split(moments, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
+      return { mean, std: tf.exp(tf.mul(tf.clipByValue(logVariance, -30, 20), 0.5)) as tf.Tensor4D };
+    });
+  }
+
+  /**
+   * @param latents [rows, height, width, latent_channels], unscaled
+   * @returns [rows, height x pixelsPerLatent, width x pixelsPerLatent, out_channels], about -1 to 1 and not clipped
+   */
+  decode(latents: tf.Tensor4D): tf.Tensor4D {
+    return rowByRow(latents, (row) => sequence(row, ...present(this.postQuantConv), this.decoder));
+  }
+}
+
+function present<T>(layer: T | undefined): T[] {
+  return layer ? [layer] : [];
+}
+
+/** At 512x512 one layer's features of a single row are 256 MiB: rows take turns, so that memory does not grow with their number. */
+function rowByRow(x: tf.Tensor4D, f: (row: tf.Tensor4D) => tf.Tensor4D): tf.Tensor4D {
+  return tf.tidy(() => tf.concat(Array.from({ length: x.shape[0] }, (_, i) => tf.tidy(() => f(tf.slice(x, i, 1)))), 0));
+}

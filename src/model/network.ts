@@ -1,0 +1,16 @@
+import type { Parameter, Scope } from '../nn/scope';
+
+/** A network whose constructor declares its parameters, which a checkpoint then fills (`loadParameters`). */
+export abstract class Network {
+  /** By the checkpoint's keys. */
+  readonly parameters: ReadonlyMap<string, Parameter>;
+
+  protected constructor(scope: Scope) {
+    this.parameters = scope.parameters;
+  }
+
+  /** Frees the parameters; the network can be loaded anew. */
+  dispose(): void {
+    for (const parameter of this.parameters.values()) parameter.dispose();
+  }
+}

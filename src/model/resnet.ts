@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs';
+import { silu } from '../nn/activations';
+import { Conv2d } from '../nn/conv2d';
+import { GroupNorm } from '../nn/groupNorm';
+import { Linear } from '../nn/linear';
+import type { Scope } from '../nn/scope';
+import { sequence } from '../nn/sequence';
+
+export interface ResnetOptions {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Features of the timestep's embedding; absent in the VAE, which knows no time. */
+  readonly timeFeatures?: number;
+  readonly groups: number;
+  readonly eps: number;
+  /** The sum is divided by it; default 1. */
+  readonly outputScaleFactor?: number;
+}
+
+/** Two convolutions around which the input flows unchanged (diffusers `ResnetBlock2D`). */
+export class ResnetBlock2D {
+  private readonly norm1: GroupNorm;
+  private readonly conv1: Conv2d;
+  private readonly timeEmbProj?: Linear;
+  private readonly norm2: GroupNorm;
+  private readonly conv2: Conv2d;
+  private readonly convShortcut?: Conv2d;
+  private readonly outputScaleFactor: number;
+
+  constructor(scope: Scope, { inChannels, outChannels, timeFeatures, groups, eps, outputScaleFactor = 1 }: ResnetOptions) {
+    this.norm1 = new GroupNorm(scope.at('norm1'), groups, inChannels, eps);
+    this.conv1 = new Conv2d(scope.at('conv1'), inChannels, outChannels, 3, { padding: 1 });
+    if (timeFeatures) this.timeEmbProj = new Linear(scope.at('time_emb_proj'), timeFeatures, outChannels);
+    this.norm2 = new GroupNorm(scope.at('norm2'), groups, outChannels, eps);
+    this.conv2 = new Conv2d(scope.at('conv2'), outChannels, outChannels, 3, { padding: 1 });
+    if (inChannels !== outChannels) this.convShortcut = new Conv2d(scope.at('conv_shortcut'), inChannels, outChannels, 1);
+    this.outputScaleFactor = outputScaleFactor;
+  }
+
+  /**
+   * @param x [rows, height, width, inChannels]
+   * @param time silu of the timestep's embedding, [1, timeFeatures]
+   * @returns [rows, height, width, outChannels]
+   */
+  forward(x: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {
+    return tf.tidy(() => {
+      const hidden = sequence(x, this.norm1, silu, this.conv1, (h) => this.addTime(h, time), this.norm2, silu, this.conv2);
+      const shortcut = this.convShortcut ? this.convShortcut.forward(x) : x;
+      const sum = tf.add(shortcut, hidden) as tf.Tensor4D;
+      return this.outputScaleFactor === 1 ? sum : tf.div(sum, this.outputScaleFactor);
+    });
+  }
+
+  private addTime(hidden: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {
+    if (!this.timeEmbProj || !time) return hidden;
+    const { timeEmbProj } = this;
+    return tf.tidy(() => tf.add(hidden, timeEmbProj.forward(time)));
+  }
+}

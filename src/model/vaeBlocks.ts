@@ -1,0 +1,141 @@
+import * as tf from '@tensorflow/tfjs';
+import { scaledDotProduct } from '../attention/scaledDotProduct';
+import { silu } from '../nn/activations';
+import { Conv2d } from '../nn/conv2d';
+import { GroupNorm } from '../nn/groupNorm';
+import { Linear } from '../nn/linear';
+import type { Scope } from '../nn/scope';
+import { type Layer, sequence } from '../nn/sequence';
+import type { VAEConfig } from './config';
+import { Downsample2D, Upsample2D } from './resample';
+import { ResnetBlock2D } from './resnet';
+
+/** All norms of the VAE have this; it is in no config. */
+const EPS = 1e-6;
+
+/** Pictures to the moments of latents (diffusers `Encoder`). */
+export class Encoder {
+  private readonly convIn: Conv2d;
+  private readonly downBlocks: readonly ResnetStack[];
+  private readonly midBlock: MidBlock;
+  private readonly convNormOut: GroupNorm;
+  private readonly convOut: Conv2d;
+
+  constructor(scope: Scope, config: VAEConfig) {
+    const { block_out_channels: channels, norm_num_groups: groups } = config;
+    const last = channels.length - 1;
+    this.convIn = new Conv2d(scope.at('conv_in'), config.in_channels, channels[0], 3, { padding: 1 });
+    this.downBlocks = channels.map((outChannels, level) => new ResnetStack(scope.at('down_blocks', level), {
+      inChannels: channels[Math.max(level - 1, 0)],
+      outChannels,
+      layers: config.layers_per_block,
+      groups,
+      resample: (block) => level < last && new Downsample2D(block.at('downsamplers', 0), outChannels, 0),
+    }));
+    this.midBlock = new MidBlock(scope.at('mid_block'), channels[last], config);
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS);
+    this.convOut = new Conv2d(scope.at('conv_out'), channels[last], 2 * config.latent_channels, 3, { padding: 1 });
+  }
+
+  /** @param images [rows, height, width, in_channels] @returns means and log variances, [rows, h, w, 2 x latent_channels] */
+  forward(images: tf.Tensor4D): tf.Tensor4D {
+    return sequence(images, this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut, silu, this.convOut);
+  }
+}
+
+/** Latents to pictures (diffusers `Decoder`). */
+export class Decoder {
+  private readonly convIn: Conv2d;
+  private readonly midBlock: MidBlock;
+  private readonly upBlocks: readonly ResnetStack[];
+  private readonly convNormOut: GroupNorm;
+  private readonly convOut: Conv2d;
+
+  constructor(scope: Scope, config: VAEConfig) {
+    const { norm_num_groups: groups } = config;
+    const channels = [...config.block_out_channels].reverse();
+    const last = channels.length - 1;
+    this.convIn = new Conv2d(scope.at('conv_in'), config.latent_channels, channels[0], 3, { padding: 1 });
+    this.midBlock = new MidBlock(scope.at('mid_block'), channels[0], config);
+    this.upBlocks = channels.map((outChannels, i) => new ResnetStack(scope.at('up_blocks', i), {
+      inChannels: channels[Math.max(i - 1, 0)],
+      outChannels,
+      layers: config.layers_per_block + 1,
+      groups,
+      resample: (block) => i < last && new Upsample2D(block.at('upsamplers', 0), outChannels),
+    }));
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS);
+    this.convOut = new Conv2d(scope.at('conv_out'), channels[last], config.out_channels, 3, { padding: 1 });
+  }
+
+  /** @param latents [rows, h, w, latent_channels] @returns [rows, height, width, out_channels] */
+  forward(latents: tf.Tensor4D): tf.Tensor4D {
+    return sequence(latents, this.convIn, this.midBlock, ...this.upBlocks, this.convNormOut, silu, this.convOut);
+  }
+}
+
+interface StackOptions {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly layers: number;
+  readonly groups: number;
+  /** Makes the layer after the residual blocks, where there is one. */
+  resample(block: Scope): Downsample2D | Upsample2D | false;
+}
+
+/** Residual blocks, then perhaps a change of size (diffusers `DownEncoderBlock2D` and `UpDecoderBlock2D`). */
+class ResnetStack {
+  private readonly layers: Layer<tf.Tensor4D>[];
+
+  constructor(scope: Scope, { inChannels, outChannels, layers, groups, resample }: StackOptions) {
+    const resnets = Array.from({ length: layers }, (_, i) =>
+      new ResnetBlock2D(scope.at('resnets', i), { inChannels: i === 0 ? inChannels : outChannels, outChannels, groups, eps: EPS }));
+    const last = resample(scope);
+    this.layers = last ? [...resnets, last] : resnets;
+  }
+
+  forward(x: tf.Tensor4D): tf.Tensor4D {
+    return sequence(x, ...this.layers);
+  }
+}
+
+/** Two residual blocks with attention between them (diffusers `UNetMidBlock2D`). */
+class MidBlock {
+  private readonly layers: Layer<tf.Tensor4D>[];
+
+  constructor(scope: Scope, channels: number, { norm_num_groups: groups, mid_block_add_attention }: VAEConfig) {
+    const resnet = (i: number) => new ResnetBlock2D(scope.at('resnets', i), { inChannels: channels, outChannels: channels, groups, eps: EPS });
+    const attention = mid_block_add_attention ? [new PixelAttention(scope.at('attentions', 0), channels, groups)] : [];
+    this.layers = [resnet(0), ...attention, resnet(1)];
+  }
+
+  forward(x: tf.Tensor4D): tf.Tensor4D {
+    return sequence(x, ...this.layers);
+  }
+}
+
+/** Attention of one head between all pixels, added to what came in (diffusers `Attention` as the VAE uses it). */
+class PixelAttention {
+  private readonly groupNorm: GroupNorm;
+  private readonly toQ: Linear;
+  private readonly toK: Linear;
+  private readonly toV: Linear;
+  private readonly toOut: Linear;
+
+  constructor(scope: Scope, channels: number, groups: number) {
+    this.groupNorm = new GroupNorm(scope.at('group_norm'), groups, channels, EPS);
+    this.toQ = new Linear(scope.at('to_q'), channels, channels);
+    this.toK = new Linear(scope.at('to_k'), channels, channels);
+    this.toV = new Linear(scope.at('to_v'), channels, channels);
+    this.toOut = new Linear(scope.at('to_out', 0), channels, channels);
+  }
+
+  forward(x: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => {
+      const [rows, height, width, channels] = x.shape;
+      const pixels = tf.reshape(this.groupNorm.forward(x), [rows, 1, height * width, channels]) as tf.Tensor4D;
+      const attended = scaledDotProduct({ q: this.toQ.forward(pixels), k: this.toK.forward(pixels), v: this.toV.forward(pixels) });
+      return tf.add(x, tf.reshape(this.toOut.forward(attended), x.shape));
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Parameter, Scope } from './scope';
+
+export interface Conv2dOptions {
+  /** Default 1. */
+  readonly stride?: number;
+  /** Zeros around the picture: as many on every side (default 0), or [above and left, below and right]. */
+  readonly padding?: number | readonly [number, number];
+}
+
+/** A square convolution with bias over NHWC. */
+export class Conv2d {
+  private readonly weight: Parameter;
+  private readonly bias: Parameter;
+  private readonly stride: number;
+  private readonly padding: readonly [number, number];
+  /** Whether the padding is what TensorFlow calls `same`, which every backend does without a padded copy of its own. */
+  private readonly same: boolean;
+
+  constructor(scope: Scope, readonly inChannels: number, readonly outChannels: number, kernelSize: number, { stride = 1, padding = 0 }: Conv2dOptions = {}) {
+    this.weight = scope.parameter('weight', [outChannels, inChannels, kernelSize, kernelSize], 'conv');
+    this.bias = scope.parameter('bias', [outChannels]);
+    this.stride = stride;
+    this.padding = typeof padding === 'number' ? [padding, padding] : padding;
+    this.same = stride === 1 && this.padding.every((zeros) => 2 * zeros === kernelSize - 1);
+  }
+
+  /** @param x [rows, height, width, inChannels] @returns [rows, (height + padding - kernel) / stride + 1, likewise, outChannels] */
+  forward(x: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => tf.fused.conv2d({
+      x: this.same ? x : this.pad(x),
+      filter: this.weight.value as tf.Tensor4D,
+      bias: this.bias.value,
+      strides: this.stride,
+      pad: this.same ? 'same' : 'valid',
+    }));
+  }
+
+  /** tfjs-node knows no other padding than `same` and `valid`. */
+  private pad(x: tf.Tensor4D): tf.Tensor4D {
+    const [before, after] = this.padding;
+    return before + after > 0 ? tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]]) : x;
+  }
+}

@@ -1,0 +1,23 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Parameter, Scope } from './scope';
+
+/** Normalises each vector along the last axis, then scales and shifts each of its features. */
+export class LayerNorm {
+  private readonly weight: Parameter;
+  private readonly bias: Parameter;
+
+  constructor(scope: Scope, features: number, readonly eps = 1e-5) {
+    this.weight = scope.parameter('weight', [features]);
+    this.bias = scope.parameter('bias', [features]);
+  }
+
+  /** @param x [..., features] @returns the same shape */
+  forward<T extends tf.Tensor>(x: T): T {
+    return tf.tidy(() => {
+      const centred = tf.sub(x, tf.mean(x, -1, true));
+      const variance = tf.mean(tf.square(centred), -1, true);
+      const normal = tf.mul(centred, tf.rsqrt(tf.add(variance, this.eps)));
+      return tf.add(tf.mul(normal, this.weight.value), this.bias.value) as T;
+    });
+  }
+}
