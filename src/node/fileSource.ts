@@ -1,8 +1,10 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CheckpointError } from '../weights/error';
+import type { FileTree } from '../weights/fileTree';
 import type { ByteSource } from '../weights/source';
 
-/** The most that one read of a file may ask for is 2 GiB - 1; a round number below it. */
+/** One read of a file may ask for at most 2 GiB - 1; a round number below it. */
 const MAX_READ = 1 << 30;
 
 /**
@@ -36,4 +38,23 @@ async function readRange(file: FileHandle, start: number, end: number): Promise<
     done += bytesRead;
   }
   return bytes;
+}
+
+/** A folder on disk. */
+export function folderTree(folder: string): FileTree {
+  return {
+    name: folder,
+    list: (path) => orIfMissing(readdir(join(folder, path)), []),
+    open: (path) => orIfMissing(fileBytes(join(folder, path)), undefined),
+  };
+}
+
+async function orIfMissing<T>(result: Promise<T>, instead: T): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return instead;
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Parameter } from '../nn/scope';
 import { CheckpointError, listed } from './error';
 import type { TensorSource } from './source';
+import { count } from './view';
 
 export interface LoadOptions {
   /** After each tensor: how many of the network's numbers are loaded, of how many. */
@@ -48,8 +49,4 @@ function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: Tensor
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
-}
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,0 +1,53 @@
+import { CheckpointError } from './error';
+import type { ByteSource } from './source';
+
+/** A folder with what lies below it, wherever that is. Paths are relative, with `/` between their parts. */
+export interface FileTree {
+  /** What to call it in a message: the folder's path. */
+  readonly name: string;
+  /** The names of what lies in a folder; none if there is no such folder. `''` is the tree itself. */
+  list(folder: string): Promise<readonly string[]>;
+  /** A file's bytes; nothing if there is no such file. */
+  open(path: string): Promise<ByteSource | undefined>;
+}
+
+/** What to call a file of the tree in a message. */
+export function nameIn(tree: FileTree, path: string): string {
+  return tree.name === '' ? path : `${tree.name}/${path}`;
+}
+
+/** @throws CheckpointError if the file is there and is not UTF-8 */
+export async function readText(tree: FileTree, path: string): Promise<string | undefined> {
+  const file = await tree.open(path);
+  if (!file) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await file.read(0, file.size));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new CheckpointError(`${file.name} is not UTF-8 text. Get the file again.`);
+  }
+}
+
+/** @throws CheckpointError if the file is there and is not JSON */
+export async function readJson(tree: FileTree, path: string): Promise<unknown> {
+  const text = await readText(tree, path);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CheckpointError(`${nameIn(tree, path)} is not JSON: ${(error as Error).message}. Get the file again.`);
+  }
+}
+
+/**
+ * A file name that something else than the user states (an index, a hub), once it is sure that it stays below its folder,
+ * on Windows too: no way up, no root, no drive, nothing that a terminal or a file system reads differently.
+ *
+ * @throws CheckpointError that names the file and who states it
+ */
+export function safePath(path: string, statedBy: string): string {
+  const parts = path.split(/[\\/]/);
+  const unsafe = parts.some((part) => part === '' || part === '.' || part === '..') || /[:\u0000-\u001f\u007f]/.test(path) || path.includes('\\');
+  if (unsafe) throw new CheckpointError(`${statedBy} names the file ${JSON.stringify(path)}, which is no plain path below its folder. Do not use this checkpoint.`);
+  return path;
+}

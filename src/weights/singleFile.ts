@@ -1,0 +1,88 @@
+import type { TokenizerFiles } from '../text/tokenizer';
+import type { Checkpoint, ConfigFile, NetworkName, PartName } from './checkpoint';
+import { CONFIG_FILES } from './diffusersLayout';
+import { CheckpointError } from './error';
+import { type FileTree, nameIn, readJson } from './fileTree';
+import { inferConfig, inferSchedulerConfig } from './originalConfig';
+import { familyOf, missingNetworks, networkOf } from './originalLayout';
+import type { SafetensorsFile } from './safetensors';
+import { readTokenizer } from './tokenizerFiles';
+
+/**
+ * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a config beside it
+ * states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`, `scheduler`, or else diffusers'
+ * own files (`unet/config.json`, ...). The tokenizer is looked for beside it too, in `tokenizer/` or right there.
+ *
+ * @param beside the folder the file lies in
+ * @throws CheckpointError if it is not a whole Stable Diffusion 1.x or 2.x checkpoint
+ */
+export async function openSingleFile(file: SafetensorsFile, beside: FileTree): Promise<Checkpoint> {
+  checkKind(file);
+  const family = familyOf(file);
+  const given = await givenConfigs(file, beside);
+
+  async function inferred(part: PartName): Promise<Record<string, unknown>> {
+    return part === 'scheduler' ? inferSchedulerConfig(family, file.metadata) : inferConfig(part, await weights(part), family);
+  }
+
+  async function config(part: PartName): Promise<ConfigFile> {
+    const stated = await given(part);
+    return { file: stated?.file ?? file.name, json: { ...(await inferred(part)), ...stated?.json } };
+  }
+
+  async function weights(network: NetworkName) {
+    const textLayers = network === 'text_encoder' ? (await given(network))?.json.num_hidden_layers : undefined;
+    return networkOf(file, network, typeof textLayers === 'number' ? textLayers : undefined);
+  }
+
+  return { name: file.name, layout: 'single-file', config, weights, tokenizer: () => findTokenizer(file, beside, family === 'sd1' ? '<|endoftext|>' : '!') };
+}
+
+function checkKind(file: SafetensorsFile): void {
+  const starts = new Set([...file.tensors.keys()].map((key) => key.split('.')[0]));
+  if (starts.has('conditioner')) throw new CheckpointError(`${file.name} is a Stable Diffusion XL checkpoint; only Stable Diffusion 1.x and 2.x are supported.`);
+  const missing = missingNetworks(file);
+  if (missing.length === 0) return;
+  const kind = missing.length < 3 ? `has no ${missing.join(' and no ')}` : 'has no tensors of a Stable Diffusion checkpoint in its original layout (model.diffusion_model..., first_stage_model..., cond_stage_model...)';
+  throw new CheckpointError(`${file.name} ${kind}. Give a whole checkpoint: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`);
+}
+
+/** A config that states some keys, and the file it is from. */
+interface GivenConfig {
+  readonly file: string;
+  readonly json: Record<string, unknown>;
+}
+
+async function givenConfigs(file: SafetensorsFile, beside: FileTree): Promise<(part: PartName) => Promise<GivenConfig | undefined>> {
+  const own = `${baseName(file.name).replace(/\.safetensors$/i, '')}.json`;
+  const all = await readJson(beside, own);
+  if (all !== undefined && !isObject(all)) throw new CheckpointError(`${nameIn(beside, own)} is not an object with unet, vae, text_encoder or scheduler.`);
+  return async (part) => {
+    const [path, json] = all && isObject(all[part]) ? [own, all[part]] : [CONFIG_FILES[part], await readJson(beside, CONFIG_FILES[part])];
+    if (json === undefined) return undefined;
+    if (!isObject(json)) throw new CheckpointError(`${nameIn(beside, path)} is not an object of config keys.`);
+    return { file: nameIn(beside, path), json };
+  };
+}
+
+async function findTokenizer(file: SafetensorsFile, beside: FileTree, padToken: string): Promise<TokenizerFiles> {
+  const files = (await readTokenizer(beside, 'tokenizer')) ?? (await readTokenizer(beside, ''));
+  if (!files) {
+    throw new CheckpointError(
+      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: `
+      + 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint, and so does the tokenizer folder of any of their repositories.',
+    );
+  }
+  return files.config === undefined ? { ...files, config: { ...CLIP_TOKENIZER, pad_token: padToken } } : files;
+}
+
+/** CLIP's `tokenizer_config.json`, for a vocabulary that came without. */
+const CLIP_TOKENIZER = { tokenizer_class: 'CLIPTokenizer', bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', unk_token: '<|endoftext|>', model_max_length: 77, do_lower_case: true };
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function baseName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+}

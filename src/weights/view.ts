@@ -1,0 +1,46 @@
+import { CheckpointError, listed } from './error';
+import type { TensorInfo, TensorSource } from './source';
+
+/** Where a tensor lies that is known by another name: the whole of `key`, or as much as `shape` holds from a row on. */
+export interface Origin {
+  readonly key: string;
+  readonly shape: readonly number[];
+  /** The first row, along the first axis; 0 if absent. */
+  readonly row?: number;
+}
+
+/** A source's tensors under other names, in other shapes of as many numbers, or split by rows. */
+export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin>): TensorSource {
+  const tensors = new Map<string, TensorInfo>();
+  for (const [name, { key, shape }] of origins) tensors.set(name, { dtype: (source.tensors.get(key) as TensorInfo).dtype, shape });
+  return {
+    name: source.name,
+    tensors,
+    async read(name) {
+      const origin = origins.get(name);
+      if (!origin) throw new CheckpointError(`${source.name} has no tensor ${name}.`);
+      const numbers = await source.read(origin.key);
+      const size = count(origin.shape);
+      const start = (origin.row ?? 0) * count(origin.shape.slice(1));
+      return size === numbers.length ? numbers : numbers.slice(start, start + size);
+    },
+  };
+}
+
+/** Names with their origins, put together one by one. */
+export class Origins extends Map<string, Origin> {
+  constructor(private readonly source: TensorSource) {
+    super();
+  }
+
+  /** @throws CheckpointError if the name is taken: the file then has one tensor under two of the names in use. */
+  add(name: string, origin: Origin): void {
+    const other = this.get(name);
+    if (other) throw new CheckpointError(`${this.source.name}: ${listed([other.key, origin.key])} are both ${name}. Save the checkpoint with one of them.`);
+    this.set(name, origin);
+  }
+}
+
+export function count(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
