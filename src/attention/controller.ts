@@ -78,7 +78,7 @@ export interface LatentsCall {
  * A stage nobody wants at a call costs nothing there; where nobody wants `logits` or `probs`, they never exist as a whole.
  */
 export interface AttentionController {
-  /** The stages that this controller needs at this call; none leaves the call untouched. */
+  /** The stages that this controller needs at this call; none leaves the call untouched. Asked more than once a call: it must not change anything. */
   wants(call: AttentionCall): readonly Stage[];
   onQkv?(qkv: Qkv, call: AttentionCall): Qkv;
   /** @param logits [rows, heads, queries, keys], already scaled by headSize ** -0.5 */

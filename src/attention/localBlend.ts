@@ -1,0 +1,105 @@
+import * as tf from '@tensorflow/tfjs';
+import type { TokenizedPrompt } from '../text/tokenizer';
+import type { AttentionController, Grid } from './controller';
+import { layoutQueries, queriesOf } from './grids';
+import { conditionalRows, rowOf, takeRow } from './rows';
+import { tokensOf, type Word } from './words';
+
+export interface LocalBlendOptions {
+  /** The source, then its targets. */
+  readonly prompts: readonly TokenizedPrompt[];
+  /** For each prompt the words whose region is edited, such as `[['cat'], ['tiger']]`; none for a target leaves it the source's region. */
+  readonly words: readonly (readonly Word[])[];
+  /** For each prompt the words whose region is left as it was, even inside the other. */
+  readonly subtract?: readonly (readonly Word[])[];
+  /** The fraction of the steps after which blending starts; 0.2 if left out. */
+  readonly start?: number;
+  /** What part of its maximum a map must exceed to count as region; 0.3 if left out. */
+  readonly threshold?: number;
+  /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
+  readonly maxQueries?: number;
+}
+
+/** Attention summed over steps, sites and heads. */
+interface Sums {
+  readonly grid: Grid;
+  /** [prompts, queries, 1 or 2]: to the words, and to the subtracted ones. */
+  readonly maps: tf.Tensor3D;
+}
+
+/**
+ * Keeps an edit to its region: outside of it, the targets' latents are the source's (the authors' `LocalBlend`, as in their null-text
+ * notebook). A region is where the attention to the words, summed over the steps so far and over the sites of the largest grid allowed,
+ * widened by a 3x3 maximum and enlarged to the latents, exceeds the threshold; the source's region and the target's are united.
+ * The subtracted words' region is found the same way, without widening.
+ *
+ * Composed after the controllers that edit, it sees the edited attention, as the authors' code does.
+ *
+ * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid that small
+ */
+export function localBlend({ prompts, words, subtract, start = 0.2, threshold = 0.3, maxQueries }: LocalBlendOptions): AttentionController {
+  if (!(start >= 0 && start <= 1)) throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
+  const selectors = prompts.map((prompt, i) => selector(prompt, subtract ? [words[i], subtract[i]] : [words[i]]));
+  let sums: Sums | undefined;
+  const forget = (): void => {
+    sums?.maps.dispose();
+    sums = undefined;
+  };
+
+  return {
+    wants: (call) => {
+      const wanted = call.site.kind === 'cross'
+        && conditionalRows(call).length > 0
+        && queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents))
+        && (!sums || queriesOf(call.grid) >= queriesOf(sums.grid));
+      return wanted ? ['probs'] : [];
+    },
+    onProbs(probs, call) {
+      if (sums && queriesOf(call.grid) > queriesOf(sums.grid)) forget();
+      const maps = tf.concat(selectors.map((columns, prompt) => attentionTo(columns, takeRow(probs, rowOf(prompt, call)))), 0) as tf.Tensor3D;
+      const total: tf.Tensor3D = tf.keep(sums ? tf.add(sums.maps, maps) : maps);
+      forget();
+      sums = { grid: call.grid, maps: total };
+      return probs;
+    },
+    onLatents(latents, { step, steps }) {
+      if (step < Math.trunc(start * steps)) return latents;
+      if (!sums) throw new Error('Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxQueries.');
+      const [, height, width] = latents.shape;
+      const { maps, grid } = sums;
+      return tf.tidy(() => {
+        const [edited, kept] = tf.split(maps, maps.shape[2], 2).map((map, i) => {
+          const image = tf.reshape(map, [prompts.length, grid.height, grid.width, 1]) as tf.Tensor4D;
+          return region(i === 0 ? tf.maxPool(image, 3, 1, 'same') : image, { height, width }, threshold);
+        });
+        const mask = tf.cast(kept ? tf.logicalAnd(edited, tf.logicalNot(kept)) : edited, 'float32');
+        const source = takeRow(latents, 0);
+        return tf.add(source, tf.mul(mask, tf.sub(latents, source)));
+      });
+    },
+    begin: forget,
+    end: forget,
+  };
+}
+
+/** [tokens, kinds], as numbers: 1 where a token belongs to a word of that kind. */
+function selector(prompt: TokenizedPrompt, kinds: readonly (readonly Word[] | undefined)[]): number[][] {
+  const chosen = kinds.map((words = []) => new Set(words.flatMap((word) => tokensOf(prompt, word))));
+  return prompt.ids.map((_, token) => chosen.map((tokens) => Number(tokens.has(token))));
+}
+
+/** @param probs [1, heads, queries, tokens] @returns [1, queries, kinds], summed over heads and tokens */
+function attentionTo(columns: number[][], probs: tf.Tensor4D): tf.Tensor3D {
+  const [, heads, queries, tokens] = probs.shape;
+  const kinds = columns[0].length;
+  const product = tf.matMul(tf.reshape(probs, [heads * queries, tokens]), tf.tensor2d(columns));
+  return tf.sum(tf.reshape(product, [1, heads, queries, kinds]), 1);
+}
+
+/** @param maps [prompts, h, w, 1] @returns bool [prompts, height, width, 1]: where a map, or the source's, exceeds the threshold */
+function region(maps: tf.Tensor4D, { height, width }: Grid, threshold: number): tf.Tensor4D {
+  const enlarged = tf.image.resizeNearestNeighbor(maps, [height, width]);
+  const relative = tf.divNoNan(enlarged, tf.max(enlarged, [1, 2], true));
+  const own = tf.greater(relative, threshold) as tf.Tensor4D;
+  return tf.logicalOr(takeRow(own, 0), own);
+}

@@ -1,0 +1,85 @@
+import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
+import { editKind, refinement, replacement, type EditKind } from './alignment';
+import { compose } from './compose';
+import type { AttentionController } from './controller';
+import { crossInjection } from './crossInjection';
+import { localBlend } from './localBlend';
+import { attentionReweight } from './reweight';
+import type { StepRange } from './schedule';
+import { selfInjection } from './selfInjection';
+import { tokensInEach, type PerWord, type Word } from './words';
+
+/** A word of the source and the one of a target that stands in its place; it may be the same. */
+export interface WordPair {
+  readonly source: Word;
+  readonly target: Word;
+}
+
+export interface PromptToPromptOptions {
+  readonly tokenizer: Tokenizer;
+  /** The source, then its targets; or one prompt alone, to re-weight it. */
+  readonly prompts: readonly string[];
+  /** When the targets take the source's cross-attention; 0.8 of the run if left out. */
+  readonly cross?: StepRange;
+  /** The same for the tokens of some words of the targets. */
+  readonly crossWords?: PerWord<StepRange>;
+  /** When the targets take the source's self-attention; 0.4 of the run if left out. */
+  readonly self?: StepRange;
+  /** The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least 16, if left out. */
+  readonly selfSize?: number;
+  /** Factors for words of the targets, while their attention is injected; of a prompt alone, all the time. */
+  readonly weights?: PerWord<number>;
+  /** Words to whose region the edit is kept. */
+  readonly blend?: readonly WordPair[];
+  /** Words whose region is kept out of the edit. */
+  readonly blendMinus?: readonly WordPair[];
+  /** What to use for all targets, instead of choosing for each ({@link editKind}). */
+  readonly edit?: EditKind;
+}
+
+export interface PromptToPrompt extends AttentionController {
+  readonly prompts: readonly TokenizedPrompt[];
+  /** For each target whether its words were swapped, or added and left out. */
+  readonly edits: readonly EditKind[];
+}
+
+/**
+ * The whole method: cross- and self-attention injection, re-weighting and local blend, in the order in which the authors' code has them.
+ *
+ * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
+ */
+export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
+  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, weights, blend, blendMinus, edit } = options;
+  const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
+  const [source, ...targets] = prompts;
+  if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
+  if (targets.length === 0) {
+    if (blend?.length || blendMinus?.length) throw new Error('Local blend keeps an edit to a region: it needs a target prompt.');
+    return { ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])), prompts, edits: [] };
+  }
+
+  const edits = targets.map((target) => edit ?? editKind(source, target));
+  const alignments = targets.map((target, i) => (edits[i] === 'replace' ? replacement : refinement)(source, target));
+  const during = { default: cross, words: crossWords };
+  const controllers = [
+    crossInjection({ targets, alignments, during }),
+    selfInjection({ during: self, maxQueries: selfSize && selfSize ** 2 }),
+  ];
+  if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
+  if (blend?.length) {
+    const subtract = blendMinus?.length ? byPrompt(targets, blendMinus) : undefined;
+    controllers.push(localBlend({ prompts, words: byPrompt(targets, blend), subtract }));
+  } else if (blendMinus?.length) {
+    throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
+  }
+  return { ...compose(...controllers), prompts, edits };
+}
+
+/** The words of each prompt, the source's first; a target's only where it has them. */
+function byPrompt(targets: readonly TokenizedPrompt[], pairs: readonly WordPair[]): Word[][] {
+  const found = pairs.map(({ target }) => tokensInEach(targets, target));
+  return [
+    pairs.map((pair) => pair.source),
+    ...targets.map((_, i) => pairs.filter((_pair, p) => found[p][i].length > 0).map(({ target }) => target)),
+  ];
+}

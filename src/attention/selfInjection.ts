@@ -1,0 +1,39 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionController } from './controller';
+import { layoutQueries, queriesOf } from './grids';
+import { replaceRows, rowOf, takeRow, targetRows } from './rows';
+import { isDuring, type StepRange } from './schedule';
+
+export interface SelfInjectionOptions {
+  /** 0.4 of the run if left out. Fractions are of its steps. */
+  readonly during?: StepRange;
+  /** The largest grid whose attention is injected, in queries; {@link layoutQueries} of the latents if left out. */
+  readonly maxQueries?: number;
+}
+
+/**
+ * The targets take the source's self-attention maps, and with them its layout (section 3.2 of the paper; the authors'
+ * `replace_self_attention`). The queries and keys are what is copied: equal queries and keys give equal maps, and the maps
+ * themselves never need to be laid out.
+ *
+ * @throws if the batch lacks the source's row
+ */
+export function selfInjection({ during = 0.4, maxQueries }: SelfInjectionOptions = {}): AttentionController {
+  isDuring(during, 0, 1);
+  return {
+    wants: (call) => {
+      const wanted = call.site.kind === 'self'
+        && isDuring(during, call.step, call.steps)
+        && queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents))
+        && targetRows(call).length > 0;
+      return wanted ? ['qkv'] : [];
+    },
+    onQkv({ q, k, v }, call) {
+      const copySource = (x: tf.Tensor4D): tf.Tensor4D => {
+        const source = takeRow(x, rowOf(0, call));
+        return replaceRows(x, new Map(targetRows(call).map(({ row }) => [row, source])));
+      };
+      return { q: copySource(q), k: copySource(k), v };
+    },
+  };
+}
