@@ -1,0 +1,30 @@
+import * as tf from '@tensorflow/tfjs';
+import { BackendWasm, getThreadsCount, setThreadsCount, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { availableParallelism } from 'node:os';
+import { replaceWasmMatMul } from '../backend/wasmMatMul';
+import { type BackendInfo, type BackendOptions, activate } from './backendInfo';
+import { MAX_WASM_THREADS, detachWorkers, loadThreadedWasm } from './wasmThreads';
+
+/** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
+export async function startWasm({ threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
+  replaceWasmMatMul();
+  const wanted = Math.min(threads ?? availableParallelism(), MAX_WASM_THREADS);
+  if (wanted > 1 && !('wasm' in tf.engine().registry)) {
+    try {
+      await registerThreaded(wanted);
+    } catch (error) {
+      warn(`wasm runs on one thread here: ${(error as Error).message}`);
+    }
+  }
+  await activate('wasm');
+  return { name: 'wasm', versions: { '@tensorflow/tfjs-backend-wasm': version_wasm }, threads: getThreadsCount() };
+}
+
+async function registerThreaded(threads: number): Promise<void> {
+  const module = await loadThreadedWasm(threads);
+  setThreadsCount(threads);
+  const backend = new BackendWasm(module);
+  detachWorkers(module);
+  tf.removeBackend('wasm');
+  tf.registerBackend('wasm', () => backend);
+}
