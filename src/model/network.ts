@@ -9,6 +9,11 @@ export abstract class Network {
     this.parameters = scope.parameters;
   }
 
+  /** How many numbers the parameters hold. */
+  get size(): number {
+    return [...this.parameters.values()].reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
+  }
+
   /** Frees the parameters; the network can be loaded anew. */
   dispose(): void {
     for (const parameter of this.parameters.values()) parameter.dispose();

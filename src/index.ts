@@ -1,0 +1,56 @@
+/** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
+
+export { StableDiffusionPipeline } from './pipeline';
+export type { GenerateOptions, Generation, PipelineParts, RunOptions } from './pipeline';
+
+// Attention: the layer, what a controller is, and the controllers of the paper.
+export { Attention } from './attention/attention';
+export type { AttentionControl, AttentionOptions } from './attention/attention';
+export type * from './attention/controller';
+export { scaledDotProduct } from './attention/scaledDotProduct';
+export { compose } from './attention/compose';
+export { select } from './attention/select';
+export type { Where } from './attention/select';
+export { promptToPrompt } from './attention/promptToPrompt';
+export type { PromptToPrompt, PromptToPromptOptions, WordPair } from './attention/promptToPrompt';
+export { attentionRefine, attentionReplace, crossInjection } from './attention/crossInjection';
+export type { EditOptions } from './attention/crossInjection';
+export { selfInjection } from './attention/selfInjection';
+export type { SelfInjectionOptions } from './attention/selfInjection';
+export { attentionReweight } from './attention/reweight';
+export type { ReweightOptions } from './attention/reweight';
+export { localBlend } from './attention/localBlend';
+export type { LocalBlendOptions } from './attention/localBlend';
+export { attentionStore } from './attention/store';
+export type { AttentionStore, MapOptions, StoredSite } from './attention/store';
+export { editKind, refinement, replacement } from './attention/alignment';
+export type { Alignment, EditKind } from './attention/alignment';
+export type { Injection, StepRange } from './attention/schedule';
+export { tokensOf } from './attention/words';
+export type { PerWord, Word } from './attention/words';
+
+// The networks.
+export { UNet2DConditionModel } from './model/unet';
+export { CLIPTextModel } from './model/clipText';
+export { AutoencoderKL } from './model/autoencoderKL';
+export type { LatentDistribution } from './model/autoencoderKL';
+export { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
+export type { CLIPTextConfig, UNetConfig, VAEConfig } from './model/config';
+export { Parameter, Scope } from './nn/scope';
+
+// Sampling.
+export { createSampler } from './sampler/sampler';
+export type { Sampler, SamplerName, SamplerOptions } from './sampler/sampler';
+export { denoise } from './sampler/denoise';
+export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise';
+export { guided } from './sampler/guidance';
+export { randomLatents, TorchGenerator } from './sampler/noise';
+
+// Text and weights.
+export { CLIPTokenizer } from './text/tokenizer';
+export type { Piece, TokenizedPrompt, Tokenizer, TokenizerFiles } from './text/tokenizer';
+export { CheckpointError } from './weights/error';
+export { loadParameters } from './weights/load';
+export type { Checkpoint, ConfigFile } from './weights/checkpoint';
+export type { Dtype } from './weights/dtype';
+export type { TensorInfo, TensorSource } from './weights/source';

@@ -1,0 +1,27 @@
+/** What needs Node: checkpoints on disk, PNG files, the choice of a backend. */
+
+import { StableDiffusionPipeline } from '../pipeline';
+import { chooseBackend } from './backend';
+import { openCheckpoint } from './checkpoint';
+
+export { chooseBackend, openCheckpoint };
+export { BackendError } from './backend';
+export type { BackendInfo, BackendName } from './backend';
+
+export interface LoadPipelineOptions {
+  /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`; the best there is unless told. */
+  readonly backend?: string;
+  /** Told how many of the networks' numbers are loaded, of how many. */
+  readonly onProgress?: (loaded: number, total: number) => void;
+}
+
+/**
+ * Starts a backend and loads a checkpoint onto it.
+ *
+ * @param where a folder in the diffusers layout, a single safetensors file, or a name on the hub
+ * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
+ */
+export async function loadPipeline(where: string, { backend, onProgress }: LoadPipelineOptions = {}): Promise<StableDiffusionPipeline> {
+  await chooseBackend(backend);
+  return StableDiffusionPipeline.load(await openCheckpoint(where), { onProgress });
+}

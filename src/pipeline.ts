@@ -1,0 +1,242 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionController, AttentionSite, BatchRow, Grid } from './attention/controller';
+import { AutoencoderKL } from './model/autoencoderKL';
+import { CLIPTextModel } from './model/clipText';
+import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
+import type { Network } from './model/network';
+import { UNet2DConditionModel } from './model/unet';
+import { denoise, type DenoisingStep, type Predict } from './sampler/denoise';
+import { guided } from './sampler/guidance';
+import { randomLatents, TorchGenerator } from './sampler/noise';
+import { createSampler, type SamplerName } from './sampler/sampler';
+import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
+import type { Checkpoint, ConfigFile, NetworkName } from './weights/checkpoint';
+import { loadParameters } from './weights/load';
+
+export interface PipelineParts {
+  readonly tokenizer: Tokenizer;
+  readonly textEncoder: CLIPTextModel;
+  readonly unet: UNet2DConditionModel;
+  readonly vae: AutoencoderKL;
+  readonly scheduler: ConfigFile;
+}
+
+export interface RunOptions {
+  /** Seed of the noise, which is PyTorch's: `torch.Generator('cpu').manual_seed(seed)`. 8888 unless told. */
+  readonly seed?: number | bigint;
+  /** 50 unless told. */
+  readonly steps?: number;
+  /** How strongly the prompt is followed; 1 leaves the unconditional rows out. 7.5 unless told. */
+  readonly guidance?: number;
+  /** What to be guided away from: one text for all prompts, or one for each. */
+  readonly negative?: string | readonly string[];
+  readonly sampler?: SamplerName;
+  /** DDIM's share of fresh noise, 0 to 1; 0 unless told. */
+  readonly eta?: number;
+  /** Karras' noise levels, for `dpm++`; as the checkpoint says unless told. */
+  readonly karras?: boolean;
+  /** In pixels, multiples of {@link AutoencoderKL.pixelsPerLatent}; the checkpoint's own size unless told. */
+  readonly height?: number;
+  readonly width?: number;
+  /** Noise to start from instead of the seed's, [1, height, width, channels] of the latents; stays the caller's. */
+  readonly noise?: tf.Tensor4D;
+  readonly controller?: AttentionController;
+  /** Stops the run before its next step, with the signal's reason as the error. */
+  readonly signal?: AbortSignal;
+  /** Told of what is odd but no error, such as a prompt that is cut off; `console.warn` unless told. */
+  readonly onWarning?: (message: string) => void;
+}
+
+export interface GenerateOptions extends RunOptions {
+  readonly onStep?: (step: DenoisingStep) => void;
+}
+
+/** What a run made. The tensors are the caller's to dispose. */
+export interface Generation {
+  /** [prompts, height, width, 3], -1 to 1. */
+  readonly images: tf.Tensor4D;
+  /** Of the last step, [prompts, height, width, channels], as the UNet knows them. */
+  readonly latents: tf.Tensor4D;
+  /** What the run started from, [1, height, width, channels]. */
+  readonly noise: tf.Tensor4D;
+  /** The encoded prompts, [rows, tokens, features]: the unconditional rows (none at guidance 1), then the conditional. */
+  readonly context: tf.Tensor3D;
+}
+
+/** A run as it is set up, before its first step. */
+interface Start {
+  readonly noise: tf.Tensor4D;
+  readonly context: tf.Tensor3D;
+}
+
+/** Text encoder, UNet, VAE, sampler and controllers, composed into pictures (diffusers `StableDiffusionPipeline`). */
+export class StableDiffusionPipeline {
+  readonly tokenizer: Tokenizer;
+  readonly textEncoder: CLIPTextModel;
+  readonly unet: UNet2DConditionModel;
+  readonly vae: AutoencoderKL;
+  readonly scheduler: ConfigFile;
+
+  /** @throws Error if the parts do not fit together */
+  constructor(parts: PipelineParts) {
+    ({ tokenizer: this.tokenizer, textEncoder: this.textEncoder, unet: this.unet, vae: this.vae, scheduler: this.scheduler } = parts);
+    const fits = (what: string, a: number, b: number) => {
+      if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
+    };
+    fits("The text encoder's hidden_size and the UNet's cross_attention_dim", this.textEncoder.config.hidden_size, this.unet.config.cross_attention_dim);
+    fits("The VAE's latent_channels and the UNet's out_channels", this.vae.config.latent_channels, this.unet.config.out_channels);
+  }
+
+  /**
+   * Loads all of a checkpoint, one tensor at a time.
+   *
+   * @param onProgress told how many of the networks' numbers are loaded, of how many
+   * @throws CheckpointError naming the file, the key or the tensors that do not fit
+   */
+  static async load(checkpoint: Checkpoint, { onProgress }: { onProgress?: (loaded: number, total: number) => void } = {}): Promise<StableDiffusionPipeline> {
+    const configOf = async <T>(name: NetworkName, parse: (json: unknown, file: string) => T): Promise<T> => {
+      const { json, file } = await checkpoint.config(name);
+      return parse(json, file);
+    };
+    const pipeline = new StableDiffusionPipeline({
+      tokenizer: new CLIPTokenizer(await checkpoint.tokenizer()),
+      textEncoder: new CLIPTextModel(await configOf('text_encoder', parseCLIPTextConfig)),
+      unet: new UNet2DConditionModel(await configOf('unet', parseUNetConfig)),
+      vae: new AutoencoderKL(await configOf('vae', parseVAEConfig)),
+      scheduler: await checkpoint.config('scheduler'),
+    });
+
+    const networks: readonly (readonly [NetworkName, Network])[] = [['text_encoder', pipeline.textEncoder], ['unet', pipeline.unet], ['vae', pipeline.vae]];
+    const total = networks.reduce((sum, [, network]) => sum + network.size, 0);
+    let before = 0;
+    try {
+      for (const [name, network] of networks) {
+        await loadParameters(network.parameters, await checkpoint.weights(name), { onProgress: (loaded) => onProgress?.(before + loaded, total) });
+        before += network.size;
+      }
+    } catch (error) {
+      pipeline.dispose();
+      throw error;
+    }
+    return pipeline;
+  }
+
+  /** Every attention layer of the UNet, in the order in which an evaluation comes by. */
+  get sites(): readonly AttentionSite[] {
+    return this.unet.sites;
+  }
+
+  /** The size of pictures that the checkpoint was trained for, in pixels. */
+  get defaultSize(): Grid {
+    // A config without a size is of a UNet for Stable Diffusion's 512x512 (diffusers' `default_sample_size`).
+    const size = this.unet.config.sample_size ?? 64;
+    const [height, width] = typeof size === 'number' ? [size, size] : size;
+    return { height: height * this.vae.pixelsPerLatent, width: width * this.vae.pixelsPerLatent };
+  }
+
+  /** @returns [prompts, tokens, features]; the caller's to dispose */
+  encode(prompts: readonly (string | TokenizedPrompt)[]): tf.Tensor3D {
+    return this.textEncoder.forward(prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids));
+  }
+
+  /** @param latents [rows, height, width, channels], as the UNet knows them @returns [rows, height, width, 3], -1 to 1 */
+  decode(latents: tf.Tensor4D): tf.Tensor4D {
+    const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
+    return tf.tidy(() => tf.clipByValue(this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0)), -1, 1));
+  }
+
+  /**
+   * Takes noise to latents for all the prompts at once; the first is the source, and all share its noise.
+   * Leaving the loop ends the run; however it ends, nothing of it stays in memory.
+   *
+   * @returns steps whose tensors are lent: see {@link DenoisingStep}
+   * @throws RangeError for options out of range; the signal's reason if it stops the run
+   */
+  async *run(prompts: readonly string[], options: RunOptions = {}): AsyncGenerator<DenoisingStep, void, undefined> {
+    const start = this.start(prompts, options);
+    try {
+      yield* this.steps(prompts.length, start, options);
+    } finally {
+      tf.dispose([start.noise, start.context]);
+    }
+  }
+
+  /** {@link run} to its end, and the pictures of it. */
+  async generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generation> {
+    const start = this.start(prompts, options);
+    let latents: tf.Tensor4D | undefined;
+    try {
+      for await (const step of this.steps(prompts.length, start, options)) {
+        options.onStep?.(step);
+        latents?.dispose();
+        latents = step.latents.clone();
+      }
+      if (!latents) throw new RangeError('A run needs at least one step.');
+      return { ...start, latents, images: this.decode(latents) };
+    } catch (error) {
+      tf.dispose([start.noise, start.context, latents ?? []]);
+      throw error;
+    }
+  }
+
+  dispose(): void {
+    for (const network of [this.textEncoder, this.unet, this.vae]) network.dispose();
+  }
+
+  private start(prompts: readonly string[], options: RunOptions): Start {
+    const { guidance = 7.5, negative = '', onWarning = console.warn } = options;
+    if (prompts.length === 0) throw new RangeError('A run needs a prompt.');
+    const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
+    if (negatives.length !== prompts.length) throw new RangeError(`${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`);
+
+    const texts = [...(guidance === 1 ? [] : negatives), ...prompts].map((text) => this.tokenizer.tokenize(text));
+    for (const { text, lost } of new Map(texts.map((tokenized) => [tokenized.text, tokenized])).values()) {
+      if (lost) onWarning(`The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`);
+    }
+    return { noise: this.noise(options), context: this.encode(texts) };
+  }
+
+  private noise({ seed = 8888, height = this.defaultSize.height, width = this.defaultSize.width, noise }: RunOptions): tf.Tensor4D {
+    const { pixelsPerLatent } = this.vae;
+    const channels = this.vae.config.latent_channels;
+    if (noise) {
+      if (noise.shape[0] !== 1 || noise.shape[3] !== channels) throw new RangeError(`The noise is [${noise.shape}]: it must be [1, height, width, ${channels}].`);
+      return noise.clone();
+    }
+    for (const [name, pixels] of Object.entries({ height, width })) {
+      if (!(Number.isInteger(pixels) && pixels > 0 && pixels % pixelsPerLatent === 0)) throw new RangeError(`The ${name} is ${pixels}: it must be a multiple of ${pixelsPerLatent} pixels.`);
+    }
+    return randomLatents(new TorchGenerator(seed), { height: height / pixelsPerLatent, width: width / pixelsPerLatent, channels });
+  }
+
+  private async *steps(prompts: number, { noise, context }: Start, options: RunOptions): AsyncGenerator<DenoisingStep, void, undefined> {
+    const { seed = 8888, steps = 50, guidance = 7.5, sampler: name, eta, karras, controller, signal } = options;
+    const [, height, width] = noise.shape;
+    // Fresh noise goes on where the starting noise ended, as one PyTorch generator for both would.
+    const generator = new TorchGenerator(seed);
+    generator.randn([1, noise.shape[3], height, width]);
+    const sampler = createSampler(this.scheduler, { sampler: name, steps, eta, karras, generator });
+    const latents = tf.tile(noise, [prompts, 1, 1, 1]);
+    try {
+      controller?.begin?.({ prompts, steps: sampler.timesteps.length, latents: { height, width } });
+      const predict = guided(this.predictor(context, batchRows(prompts, guidance), { height, width }, sampler.timesteps.length, controller), guidance);
+      yield* denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) });
+    } finally {
+      controller?.end?.();
+      latents.dispose();
+    }
+  }
+
+  private predictor(context: tf.Tensor3D, rows: readonly BatchRow[], latents: Grid, steps: number, controller?: AttentionController): Predict {
+    return (input, timestep, step) => {
+      const control = controller && { controller, evaluation: { step, steps, timestep, latents, rows } };
+      return this.unet.forward(input, timestep, context, control);
+    };
+  }
+}
+
+/** What the rows of a batch are: unconditional ones for all prompts unless guidance is 1, then the conditional. */
+function batchRows(prompts: number, guidance: number): BatchRow[] {
+  const rows = (conditional: boolean) => Array.from({ length: prompts }, (_, prompt) => ({ prompt, conditional }));
+  return guidance === 1 ? rows(true) : [...rows(false), ...rows(true)];
+}

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+
+const root = resolve(__dirname, '../..');
+const name: string = require('../../package.json').name;
+let consumer: string;
+
+/** A folder beside the project in which the built package is installed, as `npm install` would lay it. */
+beforeAll(() => {
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  consumer = mkdtempSync(join(root, '.cache', 'consumer-'));
+  mkdirSync(join(consumer, 'node_modules'));
+  symlinkSync(root, join(consumer, 'node_modules', name));
+}, 180_000);
+afterAll(() => rmSync(consumer, { recursive: true, force: true }));
+
+const run = (file: string, text: string): string => {
+  writeFileSync(join(consumer, file), text);
+  return execFileSync(process.execPath, [file], { cwd: consumer, encoding: 'utf8' }).trim();
+};
+
+test('the package can be required', () => {
+  expect(run('use.cjs', `const { compose } = require('${name}'); const { loadPipeline } = require('${name}/node'); console.log(typeof compose, typeof loadPipeline)`)).toBe('function function');
+});
+
+test('the package can be imported, by its names', () => {
+  expect(run('use.mjs', `import { compose } from '${name}'; import { loadPipeline } from '${name}/node'; console.log(typeof compose, typeof loadPipeline)`)).toBe('function function');
+});
+
+/** tslab's compiler. It cannot lie in node_modules beside the project's own: both are called tsc. `.ci/run` installs it. */
+const tsc = join(root, '.cache/typescript-5.0/node_modules/typescript/bin/tsc');
+
+(existsSync(tsc) ? test : test.skip)('TypeScript 5.0 reads the types, as tslab does', () => {
+  writeFileSync(join(consumer, 'use.ts'), `import { compose, type AttentionController } from '${name}';\nimport { loadPipeline } from '${name}/node';\nexport const quiet: AttentionController = compose({ wants: () => [] });\nexport const pipe = loadPipeline('weights/emoji-world');\n`);
+  for (const resolution of [['--module', 'commonjs', '--moduleResolution', 'node10'], ['--module', 'node16', '--moduleResolution', 'node16']]) {
+    const args = [tsc, '--noEmit', '--strict', '--target', 'es2022', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), '--skipLibCheck', ...resolution, 'use.ts'];
+    expect(() => execFileSync(process.execPath, args, { cwd: consumer, stdio: 'pipe', encoding: 'utf8' })).not.toThrow();
+  }
+}, 120_000);
+
+test('the core bundles for a browser and asks nothing of Node', async () => {
+  const { metafile, outputFiles } = await build({
+    entryPoints: [join(root, 'src/index.ts')],
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    metafile: true,
+    external: [...builtinModules],
+    logLevel: 'silent',
+  });
+  const imported = Object.values(metafile!.inputs).filter((input) => input.imports.some(({ path, external }) => external && builtinModules.includes(path)));
+  expect(imported).toEqual([]);
+  const ours = Object.keys(metafile!.inputs).filter((path) => path.startsWith('src/'));
+  expect(ours.length).toBeGreaterThan(10);
+  expect(ours.filter((path) => path.startsWith('src/node/'))).toEqual([]);
+  expect(outputFiles[0].text.length).toBeGreaterThan(100_000);
+}, 60_000);
