@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController } from '../src/attention/controller';
+import { promptToPrompt } from '../src/attention/promptToPrompt';
+import { openCheckpoint } from '../src/node/checkpoint';
+import { StableDiffusionPipeline } from '../src/pipeline';
+import { useBackend } from './backend';
+
+const prompts = ['a cat riding a bicycle', 'a cat riding a car'];
+let pipe: StableDiffusionPipeline;
+
+useBackend();
+beforeAll(async () => {
+  pipe = await StableDiffusionPipeline.load(await openCheckpoint('weights/emoji-world'));
+});
+
+const largestDifference = (a: tf.Tensor, b: tf.Tensor): number => tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]);
+
+test('a run leaves only what it returns', async () => {
+  const before = tf.memory().numTensors;
+  const made = await pipe.generate(prompts, { steps: 2, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts }) });
+  expect(made.images.shape).toEqual([2, 64, 64, 3]);
+  expect(made.latents.shape).toEqual([2, 16, 16, 4]);
+  expect(made.noise.shape).toEqual([1, 16, 16, 4]);
+  expect(made.context.shape).toEqual([4, pipe.tokenizer.maxLength, pipe.unet.config.cross_attention_dim]);
+  expect(tf.memory().numTensors).toBe(before + 4);
+  tf.dispose({ ...made });
+});
+
+test('a run that is left, stopped or broken leaves nothing, and tells its controller that it is over', async () => {
+  const before = tf.memory().numTensors;
+  const ended: string[] = [];
+  const controller = (name: string, onProbs: AttentionController['onProbs']): AttentionController => ({ wants: () => ['probs'], onProbs, end: () => ended.push(name) });
+
+  for await (const { step } of pipe.run(prompts, { steps: 5, controller: controller('left', (probs) => probs) })) if (step === 0) break;
+
+  const stop = new AbortController();
+  const stopped = pipe.generate(prompts, { steps: 5, signal: stop.signal, onStep: () => stop.abort(new Error('enough')), controller: controller('stopped', (probs) => probs) });
+  await expect(stopped).rejects.toThrow('enough');
+
+  const broken = pipe.generate(prompts, { steps: 5, controller: controller('broken', () => { throw new Error('a bug in a controller'); }) });
+  await expect(broken).rejects.toThrow('a bug in a controller');
+
+  expect(ended).toEqual(['left', 'stopped', 'broken']);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('a controller is told where it is asked: every site, the grid, and what the rows are', async () => {
+  const calls: AttentionCall[] = [];
+  const spy: AttentionController = { wants: (call) => { calls.push(call); return []; } };
+  const { images, latents, noise, context } = await pipe.generate(prompts, { steps: 2, height: 48, width: 80, controller: spy });
+  expect(images.shape).toEqual([2, 48, 80, 3]);
+  tf.dispose([images, latents, noise, context]);
+
+  expect(calls.map(({ site }) => site.path)).toEqual([...pipe.sites, ...pipe.sites].map(({ path }) => path));
+  expect(calls[0].latents).toEqual({ height: 12, width: 20 });
+  expect(calls[0].grid).toEqual({ height: 12, width: 20 });
+  expect(calls[0].rows).toEqual([
+    { prompt: 0, conditional: false }, { prompt: 1, conditional: false },
+    { prompt: 0, conditional: true }, { prompt: 1, conditional: true },
+  ]);
+});
+
+test('at guidance 1 there are no unconditional rows, and the negative prompt has no part', async () => {
+  const rows: number[] = [];
+  const spy: AttentionController = { wants: (call) => { rows.push(call.rows.length); return []; } };
+  const plain = await pipe.generate(['a cat'], { steps: 2, guidance: 1, controller: spy });
+  const negative = await pipe.generate(['a cat'], { steps: 2, guidance: 1, negative: 'a dog' });
+  expect(new Set(rows)).toEqual(new Set([1]));
+  expect(plain.context.shape[0]).toBe(1);
+  expect(largestDifference(plain.latents, negative.latents)).toBe(0);
+  tf.dispose([{ ...plain }, { ...negative }]);
+});
+
+test('prompts of one run do not see each other, and the noise is the seed\'s', async () => {
+  const together = await pipe.generate(prompts, { steps: 2, seed: 7 });
+  const alone = await pipe.generate([prompts[1]], { steps: 2, seed: 7 });
+  const other = await pipe.generate([prompts[1]], { steps: 2, seed: 8 });
+  expect(largestDifference(tf.slice(together.latents, 1), alone.latents)).toBeLessThan(1e-4);
+  expect(largestDifference(alone.latents, other.latents)).toBeGreaterThan(0.1);
+  tf.dispose([{ ...together }, { ...alone }, { ...other }]);
+});
+
+test('a prompt that is cut off is a warning that shows what was lost', async () => {
+  const warnings: string[] = [];
+  const prompt = `${'a cat '.repeat(15)}riding a bicycle`;
+  tf.dispose({ ...(await pipe.generate([prompt], { steps: 1, onWarning: (message) => warnings.push(message) })) });
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toContain('Cut off: "riding a bicycle"');
+});
+
+test.each([
+  [{ height: 63 }, 'The height is 63: it must be a multiple of 4 pixels.'],
+  [{ steps: 0 }, 'at least one step'],
+  [{ seed: -1 }, /seed is -1/],
+  [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
+])('%j is refused', async (options, message) => {
+  const before = tf.memory().numTensors;
+  await expect(pipe.generate(['a cat'], options)).rejects.toThrow(message);
+  expect(tf.memory().numTensors).toBe(before);
+});
