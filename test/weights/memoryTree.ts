@@ -1,0 +1,25 @@
+import type { FileTree } from '../../src/weights/fileTree';
+import { type TensorToWrite, writeSafetensors } from '../../src/weights/safetensorsWriter';
+import { bytesOf } from '../../src/weights/source';
+
+/** A folder in memory: text, JSON or bytes by path. */
+export function memoryTree(files: Record<string, string | Uint8Array | object>, name = 'folder'): FileTree {
+  return {
+    name,
+    list: async (folder) => Object.keys(files).filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1)),
+    async open(path) {
+      if (!Object.hasOwn(files, path)) return undefined;
+      const file = files[path];
+      const bytes = file instanceof Uint8Array ? file : new TextEncoder().encode(typeof file === 'string' ? file : JSON.stringify(file));
+      return bytesOf(bytes, `${name}/${path}`);
+    },
+  };
+}
+
+/** A safetensors file of float32 tensors that count up from 0. */
+export function counting(shapes: Record<string, readonly number[]>, metadata?: Record<string, string>): Promise<Uint8Array> {
+  const tensors = Object.entries(shapes).map(([name, shape]): TensorToWrite => ({
+    name, shape, data: Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, i) => i),
+  }));
+  return writeSafetensors(tensors, metadata);
+}
