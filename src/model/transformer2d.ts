@@ -49,7 +49,8 @@ export class Transformer2DModel {
       const pictures = this.projIn.forward(this.norm.forward(x));
       let hidden: tf.Tensor3D = tf.reshape(pictures, [rows, height * width, channels]);
       for (const block of this.transformerBlocks) hidden = block.forward(hidden, context, { height, width }, control);
-      return tf.add(this.projOut.forward(tf.reshape(hidden, x.shape)), x);
+      const back: tf.Tensor4D = tf.reshape(hidden, x.shape);
+      return tf.add(this.projOut.forward(back), x);
     });
   }
 }

@@ -27,18 +27,26 @@ export class Conv2d {
 
   /** @param x [rows, height, width, inChannels] @returns [rows, (height + padding - kernel) / stride + 1, likewise, outChannels] */
   forward(x: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(() => tf.fused.conv2d({
-      x: this.same ? x : this.pad(x),
-      filter: this.weight.value as tf.Tensor4D,
-      bias: this.bias.value,
-      strides: this.stride,
-      pad: this.same ? 'same' : 'valid',
-    }));
+    return tf.tidy(() => this.convolve(this.same ? x : this.pad(x)));
   }
 
   /** tfjs-node knows no other padding than `same` and `valid`. */
   private pad(x: tf.Tensor4D): tf.Tensor4D {
     const [before, after] = this.padding;
     return before + after > 0 ? tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]]) : x;
+  }
+
+  /**
+   * With a gradient for `x` alone: weights are fixed here, and tfjs's own gradient of a fused convolution would work out theirs too,
+   * for which the wasm backend has no kernel.
+   */
+  private convolve(x: tf.Tensor4D): tf.Tensor4D {
+    const filter = this.weight.value as tf.Tensor4D;
+    const strides = this.stride;
+    const pad = this.same ? 'same' : 'valid';
+    return tf.customGrad((input) => ({
+      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias: this.bias.value, strides, pad }),
+      gradFunc: (dy) => tf.conv2dTranspose(dy as tf.Tensor4D, filter, x.shape, strides, pad),
+    }))(x) as tf.Tensor4D;
   }
 }

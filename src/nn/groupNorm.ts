@@ -13,24 +13,41 @@ export class GroupNorm {
     this.bias = scope.parameter('bias', [channels]);
   }
 
-  /** @param x [rows, height, width, channels] @returns the same shape */
+  /** @param x [rows, height, width, channels] @returns the same shape; gradients flow to `x` alone */
   forward(x: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(() => {
+    return tf.tidy(() => tf.customGrad((input, save) => {
+      const x = input as tf.Tensor4D;
       const mean = this.groupMeans(x);
       const variance = this.groupMeans(tf.squaredDifference(x, mean));
-      // y = scale x + shift, with everything that is the same for the whole picture worked out beforehand
-      const scale = tf.mul(this.weight.value, tf.rsqrt(tf.add(variance, this.eps)));
+      const inverseStd = tf.rsqrt(tf.add(variance, this.eps)) as tf.Tensor4D;
+      // y = scale x + shift: whatever is the same for a whole picture is worked out beforehand
+      const scale = tf.mul(this.weight.value, inverseStd);
       const shift = tf.sub(this.bias.value, tf.mul(mean, scale));
-      return tf.add(tf.mul(x, scale), shift) as tf.Tensor4D;
+      (save as tf.GradSaveFunc)([x, mean, inverseStd]);
+      return {
+        value: tf.add(tf.mul(x, scale), shift),
+        gradFunc: (dy, saved) => this.gradient(dy as tf.Tensor4D, saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]),
+      };
+    })(x) as tf.Tensor4D);
+  }
+
+  private gradient(dy: tf.Tensor4D, [x, mean, inverseStd]: [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]): tf.Tensor4D {
+    return tf.tidy(() => {
+      const normal = tf.mul(tf.sub(x, mean), inverseStd) as tf.Tensor4D;
+      const dNormal = tf.mul(dy, this.weight.value) as tf.Tensor4D;
+      const alongMean = this.groupMeans(dNormal);
+      const alongScale = tf.mul(normal, this.groupMeans(tf.mul(dNormal, normal)));
+      return tf.mul(inverseStd, tf.sub(tf.sub(dNormal, alongMean), alongScale));
     });
   }
 
   /** The mean of each row's groups, for each channel its group's. @returns [rows, 1, 1, channels] */
   private groupMeans(x: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => {
-      const [rows, , , channels] = x.shape;
+      const [rows, height, width, channels] = x.shape;
       const size = channels / this.groups;
-      const ofChannels = tf.mean(x, [1, 2]);
+      // Pooling reads NHWC as it lies; `tf.mean` over height and width would first transpose it on the wasm backend.
+      const ofChannels = tf.avgPool(x, [height, width], 1, 'valid');
       const ofGroups = tf.mean(tf.reshape(ofChannels, [rows, this.groups, size]), 2, true);
       return tf.reshape(tf.tile(ofGroups, [1, 1, size]), [rows, 1, 1, channels]);
     });

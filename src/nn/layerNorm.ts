@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Parameter, Scope } from './scope';
 
-/** Normalises each vector along the last axis, then scales and shifts each of its features. */
+/** Normalises each vector along the last axis, then scales and shifts each of its features (Ba, Kiros and Hinton 2016). */
 export class LayerNorm {
   private readonly weight: Parameter;
   private readonly bias: Parameter;

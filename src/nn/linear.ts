@@ -11,12 +11,14 @@ export class Linear {
     if (options.bias ?? true) this.bias = scope.parameter('bias', [outFeatures]);
   }
 
-  /** @param x [..., inFeatures] @returns [..., outFeatures] */
+  /** @param x [..., inFeatures] @returns [..., outFeatures]; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
     return tf.tidy(() => {
-      const flat = tf.reshape(x, [-1, this.inFeatures]);
-      const product = tf.matMul(flat, this.weight.value);
-      const y = this.bias ? tf.add(product, this.bias.value) : product;
+      const rows = tf.reshape(x, [-1, this.inFeatures]);
+      const y = tf.customGrad((input) => ({
+        value: tf.fused.matMul({ a: input as tf.Tensor2D, b: this.weight.value as tf.Tensor2D, bias: this.bias?.value }),
+        gradFunc: (dy) => tf.matMul(dy, this.weight.value, false, true),
+      }))(rows);
       return tf.reshape(y, [...x.shape.slice(0, -1), this.outFeatures]) as T;
     });
   }

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { Parameter } from '../../src/nn/scope';
+import { fileBytes } from '../../src/node/fileSource';
+import type { NetworkName } from '../../src/weights/checkpoint';
+import { loadParameters } from '../../src/weights/load';
+import { canonicalNames } from '../../src/weights/names';
+import { SafetensorsFile } from '../../src/weights/safetensors';
+
+export const FIXTURES = join(__dirname, '../fixtures/model');
+
+/** A network of test/fixtures/model, with what diffusers or transformers make of its inputs. */
+export class Variant {
+  constructor(readonly name: string) {}
+
+  get config(): unknown {
+    return JSON.parse(readFileSync(join(FIXTURES, this.name, 'config.json'), 'utf8'));
+  }
+
+  async load<N extends { parameters: ReadonlyMap<string, Parameter> }>(part: NetworkName, network: N): Promise<N> {
+    await loadParameters(network.parameters, canonicalNames(part, await this.open('weights')));
+    return network;
+  }
+
+  /** An input or an output. */
+  async tensor<T extends tf.Tensor>(key: string): Promise<T> {
+    const file = await this.open('tensors');
+    return tf.tensor(await file.read(key), [...(file.tensors.get(key)?.shape ?? [])]) as T;
+  }
+
+  private async open(what: string): Promise<SafetensorsFile> {
+    return SafetensorsFile.open(await fileBytes(join(FIXTURES, this.name, `${what}.safetensors`)));
+  }
+}
+
+/** The largest difference, in standard deviations of what is expected. */
+export function deviation(actual: tf.Tensor, expected: tf.Tensor): number {
+  expect(actual.shape).toEqual(expected.shape);
+  return tf.tidy(() => {
+    const difference = tf.max(tf.abs(tf.sub(actual, expected)));
+    return tf.div(difference, tf.sqrt(tf.moments(expected).variance)).dataSync()[0];
+  });
+}
+
+/** The most that float32 sums taken in another order may differ. */
+export const PARITY = 1e-4;
