@@ -1,5 +1,6 @@
 import { CheckpointError } from './error';
 import type { ByteSource } from './source';
+import { decodeUtf8 } from './utf8';
 
 /** A folder with what lies below it, wherever that is. Paths are relative, with `/` between their parts. */
 export interface FileTree {
@@ -20,12 +21,9 @@ export function nameIn(tree: FileTree, path: string): string {
 export async function readText(tree: FileTree, path: string): Promise<string | undefined> {
   const file = await tree.open(path);
   if (!file) return undefined;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await file.read(0, file.size));
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new CheckpointError(`${file.name} is not UTF-8 text. Get the file again.`);
-  }
+  const text = decodeUtf8(await file.read(0, file.size));
+  if (text === undefined) throw new CheckpointError(`${file.name} is not UTF-8 text. Get the file again.`);
+  return text;
 }
 
 /** @throws CheckpointError if the file is there and is not JSON */

@@ -2,6 +2,7 @@ import { type Dtype, bitsOf, isDtype, toFloat32 } from './dtype';
 import { CheckpointError } from './error';
 import { type Json, JsonObject, parseJson } from './json';
 import type { ByteSource, TensorInfo, TensorSource } from './source';
+import { decodeUtf8 } from './utf8';
 
 /** A tensor's place among the bytes after the header. */
 export interface StoredTensor extends TensorInfo {
@@ -92,7 +93,7 @@ function headerLength(bytes: Uint8Array, fileSize: number): number {
  * @param dataSize how many bytes follow the header
  */
 function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
-  const { metadata, tensors } = readEntries(parse(decodeUtf8(bytes)));
+  const { metadata, tensors } = readEntries(parse(bytes));
   const inOrder = [...tensors].sort(([, a], [, b]) => compare(a.begin, b.begin) || compare(a.end, b.end));
   let position = 0n;
   for (const [name, { dtype, shape, begin, end }] of inOrder) {
@@ -185,15 +186,9 @@ function byteSize(name: string, dtype: Dtype, shape: readonly bigint[]): bigint 
   return bits / 8n;
 }
 
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new InvalidFile('its header is not UTF-8');
-  }
-}
-
-function parse(text: string): Json {
+function parse(bytes: Uint8Array): Json {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw new InvalidFile('its header is not UTF-8');
   try {
     return parseJson(text);
   } catch (error) {

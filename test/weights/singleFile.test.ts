@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SafetensorsFile } from '../../src/weights/safetensors';
+import { openSingleFile } from '../../src/weights/singleFile';
+import { bytesOf } from '../../src/weights/source';
+import { counting, memoryTree } from './memoryTree';
+
+const original = (family: string) => readFileSync(join(__dirname, `../fixtures/weights/original_${family}.safetensors`));
+
+async function open(bytes: Uint8Array, beside: Record<string, string | object> = {}) {
+  return openSingleFile(await SafetensorsFile.open(bytesOf(bytes, 'models/thin.safetensors')), memoryTree(beside, 'models'));
+}
+
+test('a file of SD 1.x has the configs of its family and its own sizes', async () => {
+  const checkpoint = await open(original('sd1'));
+  expect(checkpoint.layout).toBe('single-file');
+  expect(await checkpoint.config('scheduler')).toMatchObject({ file: 'models/thin.safetensors', json: { prediction_type: 'epsilon', beta_schedule: 'scaled_linear', steps_offset: 1 } });
+  expect((await checkpoint.config('unet')).json).toMatchObject({ block_out_channels: [8, 16], attention_head_dim: 8, use_linear_projection: false, sample_size: 64 });
+  expect((await checkpoint.config('text_encoder')).json).toMatchObject({ hidden_act: 'quick_gelu', num_hidden_layers: 2 });
+});
+
+test('a file of SD 2.x predicts v, counts its heads by their size, and leaves out the text encoder\'s last layer', async () => {
+  const checkpoint = await open(original('sd2'));
+  expect((await checkpoint.config('scheduler')).json).toMatchObject({ prediction_type: 'v_prediction' });
+  expect((await checkpoint.config('unet')).json).toMatchObject({ attention_head_dim: 1, use_linear_projection: true, sample_size: 96 });
+  expect((await checkpoint.config('text_encoder')).json).toMatchObject({ hidden_act: 'gelu', num_hidden_layers: 2 });
+});
+
+test.each([['epsilon', 'epsilon'], ['v', 'v_prediction'], ['unheard-of', 'v_prediction']])('a file whose metadata state the prediction type "%s" predicts %s', async (stated, expected) => {
+  const shapes = { 'model.diffusion_model.a': [1], 'first_stage_model.a': [1], 'cond_stage_model.model.a': [1] };
+  const checkpoint = await open(await counting(shapes, { 'modelspec.prediction_type': stated }));
+  expect((await checkpoint.config('scheduler')).json).toMatchObject({ prediction_type: expected });
+});
+
+describe('a config beside the file wins', () => {
+  test('as NAME.json with the parts by name', async () => {
+    const checkpoint = await open(original('sd2'), { 'thin.json': { scheduler: { prediction_type: 'epsilon' }, unet: { norm_num_groups: 4 } } });
+    expect(await checkpoint.config('scheduler')).toMatchObject({ file: 'models/thin.json', json: { prediction_type: 'epsilon', steps_offset: 1 } });
+    expect((await checkpoint.config('unet')).json).toMatchObject({ norm_num_groups: 4, block_out_channels: [8, 16] });
+    expect((await checkpoint.config('vae')).file).toBe('models/thin.safetensors');
+  });
+
+  test('as the files of a diffusers folder', async () => {
+    const checkpoint = await open(original('sd1'), { 'vae/config.json': { scaling_factor: 0.5 } });
+    expect(await checkpoint.config('vae')).toMatchObject({ file: 'models/vae/config.json', json: { scaling_factor: 0.5, latent_channels: 4 } });
+  });
+
+  test('for the number of the text encoder\'s layers, which then are all there', async () => {
+    const checkpoint = await open(original('sd2'), { 'text_encoder/config.json': { num_hidden_layers: 3 } });
+    expect((await checkpoint.weights('text_encoder')).tensors.has('text_model.encoder.layers.2.mlp.fc1.bias')).toBe(true);
+  });
+
+  test.each([[{ 'thin.json': [1] }, /models\/thin\.json is not an object/], [{ 'thin.json': '{' }, /models\/thin\.json is not JSON/], [{ 'unet/config.json': '3' }, /models\/unet\/config\.json is not an object/]])(
+    'and is an error if it is none: %j', async (beside, message) => {
+      await expect(open(original('sd1'), beside).then((checkpoint) => checkpoint.config('unet'))).rejects.toThrow(message);
+    });
+});
+
+describe('the tokenizer', () => {
+  const vocabulary = (folder: string) => ({ [`${folder}vocab.json`]: { a: 0 }, [`${folder}merges.txt`]: '' });
+
+  test.each([['tokenizer/'], ['']])('is found beside the file, in "%s"', async (folder) => {
+    expect(await (await open(original('sd1'), vocabulary(folder))).tokenizer()).toMatchObject({ vocab: { a: 0 } });
+  });
+
+  test.each([['sd1', '<|endoftext|>'], ['sd2', '!']])('of the family %s pads with %s, unless its config says otherwise', async (family, pad_token) => {
+    expect(await (await open(original(family), vocabulary(''))).tokenizer()).toMatchObject({ config: { pad_token, model_max_length: 77 } });
+    const stated = { ...vocabulary(''), 'tokenizer_config.json': { pad_token: '?' } };
+    expect(await (await open(original(family), stated)).tokenizer()).toMatchObject({ config: { pad_token: '?' } });
+  });
+
+  test('that is not there is an error that says what to put where', async () => {
+    await expect((await open(original('sd1'))).tokenizer()).rejects.toThrow(/models\/thin\.safetensors has no tokenizer.*vocab\.json and merges\.txt into models\/tokenizer/);
+  });
+});
+
+describe('a file is refused, with what it is or lacks, if it is', () => {
+  test.each([
+    ['of Stable Diffusion XL', { 'conditioner.embedders.0.a': [1], 'model.diffusion_model.a': [1], 'first_stage_model.a': [1] }, /is a Stable Diffusion XL checkpoint/],
+    ['a UNet alone', { 'model.diffusion_model.a': [1] }, /has no vae and no text_encoder/],
+    ['something else', { 'lora_unet_down.weight': [1] }, /has no tensors of a Stable Diffusion checkpoint/],
+  ])('%s', async (_, shapes, message) => {
+    await expect(open(await counting(shapes))).rejects.toThrow(message);
+  });
+});
