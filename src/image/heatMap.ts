@@ -21,30 +21,25 @@ export function heatColour(heat: number): [number, number, number] {
 }
 
 /**
- * The map over the picture: the picture in grey, lit in colour where the map is hot.
+ * The map over the picture: the picture in grey, lit in colour from the map's coldest place to its hottest. It shows where, not how much.
  * Maps are coarse; between the centres of their cells, heat goes over evenly.
- *
- * @param peak what counts as the hottest; by default the map's own largest value. Maps drawn with one peak can be compared.
  */
-export function overlayHeat(picture: Picture, map: HeatMap, peak = largest(map)): Picture {
+export function overlayHeat(picture: Picture, map: HeatMap): Picture {
   const { width, height, data } = picture;
   const heat = resample(map, width, height);
+  const coldest = map.values.reduce((a, b) => Math.min(a, b));
+  const range = map.values.reduce((a, b) => Math.max(a, b)) - coldest;
   const result = new Uint8ClampedArray(data.length);
   for (let i = 0; i < width * height; i++) {
     const at = i * 4;
     const grey = 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
-    const value = peak > 0 ? Math.min(1, heat[i] / peak) : 0;
+    const value = range > 0 ? (heat[i] - coldest) / range : 0;
     const colour = heatColour(value);
     const cover = 0.45 + 0.35 * value;
     for (let c = 0; c < 3; c++) result[at + c] = grey * (1 - cover) + colour[c] * cover;
     result[at + 3] = 255;
   }
   return { width, height, data: result };
-}
-
-/** The map's largest value. */
-export function largest({ values }: HeatMap): number {
-  return values.reduce((most, value) => Math.max(most, value), 0);
 }
 
 /** Bilinear between the centres of the cells; beyond the outermost centres, their value. @returns width x height values */

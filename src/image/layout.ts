@@ -173,7 +173,7 @@ function wrap(runs: readonly Run[], width: number, measure: (text: string, mark:
 function words(runs: readonly Run[]): Run[][] {
   const result: Run[][] = [[]];
   for (const { text, mark } of runs) {
-    text.split(/\s+/).forEach((part, i) => {
+    text.split(/[^\S\u00a0]+/).forEach((part, i) => {
       if (i > 0) result.push([]);
       if (part) result[result.length - 1].push({ text: part, mark });
     });

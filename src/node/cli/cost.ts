@@ -1,0 +1,59 @@
+import type { AttentionSite, Grid } from '../../attention/controller';
+import type { UNetConfig, VAEConfig } from '../../model/config';
+import type { UNet2DConditionModel } from '../../model/unet';
+
+/** A site with the grid of its queries. */
+export interface SiteAtGrid extends AttentionSite {
+  readonly grid: Grid;
+}
+
+/** The grid of a place in the UNet: each block but the last halves it on the way down, and doubles it on the way up. */
+function gridAt(path: string, { block_out_channels: channels }: UNetConfig, latents: Grid): Grid {
+  const last = channels.length - 1;
+  const [place, block, part] = path.split('.');
+  let level = 0;
+  if (place === 'mid_block') level = last;
+  if (place === 'down_blocks') level = Math.min(last, Number(block) + (part === 'downsamplers' ? 1 : 0));
+  if (place === 'up_blocks') level = Math.max(0, last - Number(block) - (part === 'upsamplers' ? 1 : 0));
+  return { height: Math.ceil(latents.height / 2 ** level), width: Math.ceil(latents.width / 2 ** level) };
+}
+
+/** Every attention layer of the UNet with its grid, for latents of this size. */
+export function sitesAt({ sites, config }: UNet2DConditionModel, latents: Grid): SiteAtGrid[] {
+  return sites.map((site) => ({ ...site, grid: gridAt(site.path, config, latents) }));
+}
+
+/**
+ * The floating-point operations of one row of one evaluation: two for each multiplication and addition of convolutions, linear layers
+ * and attention. All else is left out.
+ *
+ * @param tokens of the context
+ */
+export function flopsPerRow(unet: UNet2DConditionModel, latents: Grid, tokens: number): number {
+  let flops = 0;
+  for (const { name, shape } of unet.parameters.values()) {
+    if (shape.length < 2) continue;
+    const { height, width } = gridAt(name, unet.config, latents);
+    const once = name.startsWith('time_embedding.') || name.includes('.time_emb_proj.');
+    const positions = once ? 1 : /\.attn2\.to_[kv]\./.test(name) ? tokens : height * width;
+    flops += 2 * positions * shape.reduce((product, size) => product * size, 1);
+  }
+  for (const { kind, heads, headSize, grid } of sitesAt(unet, latents)) {
+    const queries = grid.height * grid.width;
+    flops += 4 * queries * (kind === 'self' ? queries : tokens) * heads * headSize;
+  }
+  return flops;
+}
+
+/**
+ * Roughly what a run holds beside the weights, in bytes: the larger of what the UNet has at once (what its way down leaves for the way up,
+ * and some ten maps of its widest place) and what the VAE has while it decodes one picture.
+ */
+export function workingBytes(unet: UNetConfig, vae: VAEConfig, latents: Grid, rows: number): number {
+  const places = latents.height * latents.width;
+  const perLevel = (level: number): number => (places / 4 ** level) * unet.block_out_channels[level];
+  const layers = typeof unet.layers_per_block === 'number' ? unet.layers_per_block : Math.max(...unet.layers_per_block);
+  const skips = unet.block_out_channels.reduce((sum, _, level) => sum + (layers + 1) * perLevel(level), 0);
+  const pixels = places * 4 ** (vae.block_out_channels.length - 1);
+  return 4 * Math.max(rows * (skips + 10 * perLevel(0)), 6 * pixels * vae.block_out_channels[0]);
+}

@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import { compose } from '../../attention/compose';
+import { promptToPrompt } from '../../attention/promptToPrompt';
+import type { PromptToPrompt, WordPair } from '../../attention/promptToPrompt';
+import { attentionStore } from '../../attention/store';
+import { tokensInEach } from '../../attention/words';
+import { CLIPTokenizer } from '../../text/tokenizer';
+import type { Tokenizer } from '../../text/tokenizer';
+import { encodePng } from '../png';
+import { editFigure } from './editFigure';
+import { UsageError } from './errors';
+import { addManner, addSettings, settingsFrom } from './options';
+import type { Manner } from './options';
+import { Run } from './run';
+import { editSettings } from './settings';
+import type { EditSettings } from './settings';
+import { disposeOf } from './tensors';
+
+export function addEdit(program: Command): void {
+  const command = program.command('edit').description('Edit a picture by editing its prompt: the source, each edit, and each as it would be without Prompt-to-Prompt.');
+  addManner(addSettings(command, editSettings), true)
+    .addHelpText('after', `
+A share of the steps is a fraction from the first one on (0.8), or a range (0.2-0.8).
+A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
+
+Examples:
+  p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
+  p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --weight snowy=4
+  p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
+  p2p edit --from out/edit-1/edit.json --seed 7`)
+    .action((options: Manner) => edit(settingsFrom(editSettings, { ...options }), options));
+}
+
+async function edit(settings: EditSettings, manner: Manner): Promise<void> {
+  await Run.perform('edit', settings, manner, async (run) => {
+    const { source, target } = settings;
+    const checkpoint = await run.open();
+    const method = methodOf(settings, new CLIPTokenizer(await checkpoint.tokenizer()));
+    const pipeline = await run.load(checkpoint);
+    const store = attentionStore();
+    const edited = await run.generate(pipeline, 'Editing', [source, ...target], { controller: compose(method, store) });
+    const fresh = await run.generate(pipeline, 'Without injection', target);
+
+    const [original, ...edits] = edited.pictures;
+    await run.write('source.png', encodePng(original));
+    for (const [i, picture] of edits.entries()) await run.write(`edit-${i + 1}.png`, encodePng(picture));
+    for (const [i, picture] of fresh.pictures.entries()) await run.write(`no-injection-${i + 1}.png`, encodePng(picture));
+    await run.write('figure.png', await editFigure({ settings, prompts: method.prompts, pictures: edited.pictures, fresh: fresh.pictures, store }));
+    await run.writeTensors(edited);
+    store.dispose();
+    disposeOf(edited, fresh);
+    pipeline.dispose();
+    return { edits: method.edits };
+  });
+}
+
+/** The controller that the settings describe. @throws UsageError that names the option and the word if a prompt lacks it */
+export function methodOf({ source, target, cross, crossWord, self, selfSize, weight, blend, blendMinus }: EditSettings, tokenizer: Tokenizer): PromptToPrompt {
+  const sources = [tokenizer.tokenize(source)];
+  const targets = target.map((prompt) => tokenizer.tokenize(prompt));
+  const naming = <T>(option: string, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw new UsageError(`${option}: ${(error as Error).message}`);
+    }
+  };
+  const inTargets = (option: string, word: string): void => naming(`${option} ${word}`, () => void tokensInEach(targets, word));
+  const inSource = (option: string, word: string): void => naming(`${option} ${word}`, () => void tokensInEach(sources, word));
+  const inBoth = (option: string, pairs: EditSettings['blend']): WordPair[] => pairs.map(([source, target]) => {
+    inSource(option, source);
+    inTargets(option, target);
+    return { source, target };
+  });
+
+  Object.keys(crossWord).forEach((word) => inTargets('--cross-word', word));
+  Object.keys(weight).forEach((word) => inTargets('--weight', word));
+  const regions = { blend: inBoth('--blend', blend), blendMinus: inBoth('--blend-minus', blendMinus) };
+  if (blendMinus.length > 0 && blend.length === 0) throw new UsageError('--blend-minus takes words away from a blend: give --blend as well.');
+  return promptToPrompt({ tokenizer, prompts: [source, ...target], cross, crossWords: crossWord, self, selfSize, weights: weight, ...regions });
+}

@@ -1,0 +1,93 @@
+import type { Command } from 'commander';
+import type { Grid } from '../../attention/controller';
+import { AutoencoderKL } from '../../model/autoencoderKL';
+import { CLIPTextModel } from '../../model/clipText';
+import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from '../../model/config';
+import type { Network } from '../../model/network';
+import { UNet2DConditionModel } from '../../model/unet';
+import { parseConfig } from '../../config';
+import { ddimConfig } from '../../sampler/schedulerConfig';
+import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
+import { openCheckpoint } from '../checkpoint';
+import { flopsPerRow, sitesAt, workingBytes } from './cost';
+import { addManner } from './options';
+import type { Manner } from './options';
+import { modelPath } from './run';
+import { siteTable } from './siteTable';
+import { scaled, table } from './text';
+
+export function addInfo(program: Command): void {
+  const command = program.command('info').description('Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.')
+    .argument('[model]', 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled', 'emoji-world');
+  addManner(command, false).action(async (model: string, manner: Manner) => {
+    const about = await describe(await openCheckpoint(modelPath(model)));
+    if (manner.json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
+    else if (!manner.quiet) process.stdout.write(`${inWords(about)}\n`);
+  });
+}
+
+type About = Awaited<ReturnType<typeof describe>>;
+
+async function describe(checkpoint: Checkpoint) {
+  const parsed = async <T>(part: NetworkName, parse: (json: unknown, file: string) => T): Promise<T> => {
+    const { json, file } = await checkpoint.config(part);
+    return parse(json, file);
+  };
+  const textEncoder = new CLIPTextModel(await parsed('text_encoder', parseCLIPTextConfig));
+  const unet = new UNet2DConditionModel(await parsed('unet', parseUNetConfig));
+  const vae = new AutoencoderKL(await parsed('vae', parseVAEConfig));
+  const scheduler = await checkpoint.config('scheduler');
+  const { prediction_type: prediction, num_train_timesteps: trainSteps } = parseConfig(ddimConfig, scheduler.json, scheduler.file);
+
+  const networks = [
+    await sizeOf(checkpoint, 'text_encoder', textEncoder),
+    await sizeOf(checkpoint, 'unet', unet),
+    await sizeOf(checkpoint, 'vae', vae),
+  ];
+  const size = unet.config.sample_size ?? 64;
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const latents: Grid = { height, width };
+  const tokens = textEncoder.config.max_position_embeddings;
+  const weightBytes = networks.reduce((sum, { parameters }) => sum + 4 * parameters, 0);
+  return {
+    model: checkpoint.name,
+    layout: checkpoint.layout,
+    pictures: { height: height * vae.pixelsPerLatent, width: width * vae.pixelsPerLatent },
+    latents: { ...latents, channels: vae.config.latent_channels },
+    context: { tokens, features: textEncoder.config.hidden_size },
+    scheduler: { prediction, trainSteps },
+    networks,
+    /** Of an edit with one target, with guidance: four rows. */
+    cost: {
+      rows: ROWS,
+      weightBytes,
+      workingBytes: workingBytes(unet.config, vae.config, latents, ROWS),
+      flopsPerStep: ROWS * flopsPerRow(unet, latents, tokens),
+    },
+    sites: sitesAt(unet, latents),
+  };
+}
+
+/** Of an edit with one target: source and target, unconditional and conditional. */
+const ROWS = 4;
+
+async function sizeOf(checkpoint: Checkpoint, name: NetworkName, network: Network) {
+  const { tensors, name: file } = await checkpoint.weights(name);
+  const dtypes = [...new Set([...network.parameters.keys()].flatMap((key) => tensors.get(key)?.dtype ?? []))];
+  return { name, file, tensors: network.parameters.size, parameters: network.size, dtypes };
+}
+
+function inWords({ model, layout, pictures, latents, context, scheduler, networks, cost, sites }: About): string {
+  return [
+    `${model}`,
+    `A Stable Diffusion checkpoint in the ${layout} layout: pictures of ${pictures.height} x ${pictures.width} pixels from latents of ${latents.height} x ${latents.width} x ${latents.channels},`,
+    `prompts of up to ${context.tokens} tokens of ${context.features} features, ${scheduler.prediction} over ${scheduler.trainSteps} training steps.`,
+    '',
+    table([['network', 'parameters', 'tensors', 'stored as'], ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')])]),
+    '',
+    `An edit with one target computes ${cost.rows} rows a step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} a step.`,
+    `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,
+    '',
+    siteTable(sites),
+  ].join('\n');
+}

@@ -1,0 +1,21 @@
+import { Interrupted } from './errors';
+
+/**
+ * Runs work that a first Ctrl-C asks to stop at its next step and a second one stops at once.
+ *
+ * @throws Interrupted if it was stopped.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write('\nStopping at the next step; press Ctrl-C again to stop at once.\n');
+    controller.abort(new Interrupted());
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}

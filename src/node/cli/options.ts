@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { UsageError } from './errors';
+import type { OutputOptions } from './outputs';
+import { optionForms } from './settings';
+
+/** Settings as the user gave them: on the command line, or in a file. */
+type Given = Readonly<Record<string, unknown>>;
+
+/** What says how a command behaves, not what it makes. */
+export interface Manner extends OutputOptions {
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** Gives the command an option for each setting of the schema, in the schema's order. */
+export function addSettings(command: Command, schema: z.ZodObject): Command {
+  for (const setting of Object.values(schema.shape) as z.ZodType[]) {
+    const form = optionForms.get(setting);
+    if (form) command.addOption(new Option(form.flags, form.help + defaultOf(setting)).argParser(form.read as (text: string, before: unknown) => unknown));
+  }
+  return command.option('--from <file>', 'settings of an earlier run, such as its edit.json; options given beside it win');
+}
+
+/** Gives the command the options of its manner. */
+export function addManner(command: Command, files: boolean): Command {
+  if (files) {
+    command
+      .option('--out <dir>', `folder to write to (default: a fresh out/${command.name()}-<number>)`)
+      .option('--tensors <file>', 'write noise, context, latents and image to a safetensors file')
+      .option('--force', 'replace what is there already');
+  }
+  return command.option('--quiet', 'print nothing but errors').option('--json', 'print one JSON object on stdout instead of text');
+}
+
+/**
+ * The settings: the schema's defaults, under the file given with `--from`, under the options given beside it.
+ *
+ * @param options as commander has read them
+ * @throws UsageError that names the option, or the file and its field.
+ */
+export function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): z.output<T> {
+  const { from } = options as { from?: string };
+  const file = from === undefined ? {} : readSettings(from);
+  const given = Object.fromEntries(Object.keys(schema.shape).filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
+  const { success, data, error } = schema.safeParse({ ...file, ...given });
+  if (success) return data;
+  throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\n'));
+}
+
+function readSettings(file: string): Given {
+  let settings: unknown;
+  try {
+    settings = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError(error instanceof SyntaxError ? `--from ${file} is not JSON: ${error.message}` : `--from ${file} cannot be read: ${(error as Error).message}`);
+  }
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) throw new UsageError(`--from ${file}: expected an object of settings.`);
+  return settings as Given;
+}
+
+function complaint(issue: z.core.$ZodIssue, schema: z.ZodObject, given: Given, file: Given, from?: string): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `${from}: there is no setting ${issue.keys.join(', ')}; the settings are ${Object.keys(schema.shape).join(', ')}.`;
+  }
+  const key = String(issue.path[0]);
+  const flag = optionForms.get(schema.shape[key] as z.ZodType)?.flags.split(' ')[0] ?? key;
+  if (key in given) return `${[flag, ...issue.path.slice(1)].join(' ')}: ${issue.message}.`;
+  if (key in file) return `${from}: ${issue.path.join('.')}: ${issue.message}.`;
+  return `${flag} is missing.`;
+}
+
+function defaultOf(setting: z.ZodType): string {
+  const { success, data } = setting.safeParse(undefined);
+  const empty = !success || data === undefined || data === '' || (typeof data === 'object' && Object.keys(data as object).length === 0);
+  return empty ? '' : ` (default: ${String(data)})`;
+}

@@ -1,0 +1,172 @@
+import { existsSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { toPictures } from '../../image/picture';
+import type { Picture } from '../../image/picture';
+import { StableDiffusionPipeline } from '../../pipeline';
+import type { Generation, RunOptions } from '../../pipeline';
+import type { Checkpoint } from '../../weights/checkpoint';
+import { chooseBackend } from '../backend';
+import type { BackendInfo } from '../backend';
+import { openCheckpoint } from '../checkpoint';
+import { UsageError } from './errors';
+import { interruptible } from './interrupt';
+import type { Manner } from './options';
+import { Outputs } from './outputs';
+import { Progress } from './progress';
+import type { GenerateSettings } from './settings';
+import { tensorFile } from './tensors';
+import { duration, scaled } from './text';
+
+export const { version } = require('../../../package.json') as { version: string };
+
+/** The checkpoint that comes with the package. */
+const EMBEDDED = 'emoji-world';
+
+/** What all commands that make pictures are told. */
+type Settings = Omit<GenerateSettings, 'prompt'>;
+
+/** A generation with its pictures as files hold them. */
+export interface Made extends Generation {
+  readonly pictures: readonly Picture[];
+}
+
+/** Seconds that a run took for its parts. */
+interface Seconds {
+  load: number;
+  /** Of every step of every generation, in order. */
+  readonly steps: number[];
+  decode: number;
+}
+
+/** What a run has reported, and `--json` prints. */
+export interface Report {
+  readonly command: string;
+  readonly folder: string;
+  readonly files: readonly string[];
+}
+
+/** One call of a command that makes pictures: loads, generates, keeps the time, writes all of it or nothing. */
+export class Run {
+  private readonly seconds: Seconds = { load: 0, steps: [], decode: 0 };
+  private readonly warnings: string[] = [];
+  private readonly progress: Progress;
+  private backend?: BackendInfo;
+
+  private constructor(private readonly settings: Settings, private readonly manner: Manner, private readonly outputs: Outputs, private readonly signal: AbortSignal) {
+    this.progress = new Progress(manner.quiet);
+  }
+
+  /**
+   * Runs a command to its end and prints what it did.
+   *
+   * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of the JSON
+   */
+  static async perform(command: string, settings: Settings, manner: Manner, work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>): Promise<void> {
+    const outputs = await Outputs.open(command, manner);
+    try {
+      await interruptible(async (signal) => {
+        const run = new Run(settings, manner, outputs, signal);
+        try {
+          const { text, ...details } = await work(run);
+          await outputs.write(`${command}.json`, `${JSON.stringify({ ...settings, model: portable(settings.model), version }, undefined, 2)}\n`);
+          run.print(command, await outputs.publish(), details, text);
+        } finally {
+          run.progress.stop();
+        }
+      });
+    } catch (error) {
+      await outputs.discard();
+      throw error;
+    }
+  }
+
+  async open(): Promise<Checkpoint> {
+    return openCheckpoint(modelPath(this.settings.model));
+  }
+
+  /** Loads the networks onto the backend. */
+  async load(checkpoint: Checkpoint): Promise<StableDiffusionPipeline> {
+    const start = performance.now();
+    this.backend = await chooseBackend(this.settings.backend);
+    const pipeline = await StableDiffusionPipeline.load(checkpoint, {
+      onProgress: (loaded, total) => {
+        this.signal.throwIfAborted();
+        this.progress.show('Loading', loaded, total);
+      },
+    });
+    this.seconds.load = (performance.now() - start) / 1000;
+    this.checkSize(pipeline.vae.pixelsPerLatent);
+    return pipeline;
+  }
+
+  /** Generates one picture a prompt from the run's seed. The tensors are the caller's to dispose. */
+  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], { controller }: Pick<RunOptions, 'controller'> = {}): Promise<Made> {
+    const { seed, steps, guidance, sampler, height, width, negative } = this.settings;
+    let last = performance.now();
+    const made = await pipeline.generate(prompts, {
+      seed, steps, guidance, sampler, height, width, negative, controller,
+      signal: this.signal,
+      onWarning: (message) => this.warn(message),
+      onStep: ({ step, steps, seconds }) => {
+        this.progress.show(task, step + 1, steps, 'steps');
+        this.seconds.steps.push(seconds);
+        last = performance.now();
+      },
+    });
+    const pictures = await toPictures(made.images);
+    this.seconds.decode += (performance.now() - last) / 1000;
+    return { ...made, pictures };
+  }
+
+  /** Adds a file to the command's folder. */
+  async write(name: string, bytes: Uint8Array | string): Promise<void> {
+    await this.outputs.write(name, bytes);
+  }
+
+  /** Writes the file of `--tensors`, if it was asked for. */
+  async writeTensors(made: Generation): Promise<void> {
+    await this.outputs.writeTensors(() => tensorFile(made));
+  }
+
+  private warn(message: string): void {
+    if (this.warnings.includes(message)) return;
+    this.warnings.push(message);
+    if (!this.manner.quiet) process.stderr.write(`warning: ${message}\n`);
+  }
+
+  private checkSize(multiple: number): void {
+    for (const side of ['height', 'width'] as const) {
+      const pixels = this.settings[side];
+      if (pixels !== undefined && pixels % multiple !== 0) throw new UsageError(`--${side} ${pixels}: this model makes pictures whose sides are multiples of ${multiple} pixels.`);
+    }
+  }
+
+  private print(command: string, { folder, files }: { folder: string; files: readonly string[] }, details: Record<string, unknown>, text?: string): void {
+    this.progress.stop();
+    const { seconds, backend, warnings, settings, manner } = this;
+    const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+    if (manner.json) {
+      const versions = { 'prompt-to-prompt-tfjs': version, '@tensorflow/tfjs': tf.version['tfjs'], node: process.versions.node };
+      process.stdout.write(`${JSON.stringify({ command, folder, files, settings, backend, versions, seconds, peakMemoryBytes, warnings, ...details }, undefined, 2)}\n`);
+    } else if (!manner.quiet) {
+      const sum = seconds.steps.reduce((total, step) => total + step, 0);
+      process.stdout.write([
+        `Wrote ${relative('.', folder) || '.'}: ${files.map((file) => relative(folder, file)).join(', ')}`,
+        `Loaded in ${duration(seconds.load)}, ${seconds.steps.length} steps in ${duration(sum)}, decoded in ${duration(seconds.decode)}; ${backend?.name} with ${backend?.threads} thread${backend?.threads === 1 ? '' : 's'}, ${scaled(peakMemoryBytes, 'B')} at the peak.`,
+        ...(text === undefined ? [] : ['', text]),
+        '',
+      ].join('\n'));
+    }
+  }
+}
+
+/** Where a model lies: the embedded one by its name, unless there is a folder of that name. */
+export function modelPath(model: string): string {
+  return model === EMBEDDED && !existsSync(model) ? join(__dirname, '../../../weights', EMBEDDED) : model;
+}
+
+/** A model's name that leads to it from any folder. */
+function portable(model: string): string {
+  return existsSync(model) ? resolve(model) : model;
+}
