@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from './backendInfo';
+import { startNative } from './native/load';
+import { locateNative } from './native/locate';
 import { startWasm } from './wasm';
 
 export { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
@@ -35,6 +37,8 @@ function backendName(name: string): BackendName {
 
 async function start(name: BackendName, options: BackendOptions): Promise<BackendInfo> {
   switch (name) {
+    case 'node':
+    case 'node-gpu': return startNative(name, await locateNative(name), options);
     case 'wasm': return startWasm(options);
     case 'cpu': return startCpu();
     default: throw new BackendError(`The backend ${name} is not installed.`);

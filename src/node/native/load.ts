@@ -1,0 +1,93 @@
+import * as tf from '@tensorflow/tfjs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import * as util from 'node:util';
+import { BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from '../backendInfo';
+
+/**
+ * tfjs-node's backend, from a folder of the npm package: the user's own, or one built by `p2p native install`.
+ *
+ * Only the two modules that make up the backend are loaded, by a loader of our own, so that they register with the tfjs that the
+ * rest of the program uses, wherever the folder lies, and find the `util.is...` functions that Node 23 removed.
+ */
+
+interface Bindings { readonly TF_Version: string }
+
+interface BackendModule {
+  NodeJSKernelBackend: new (bindings: Bindings, packageName: string) => tf.KernelBackend;
+}
+
+/** Makes the backend tfjs's current one. @param folder of the package, with its addon in lib/napi-v… */
+export async function startNative(name: BackendName, folder: string, { threads }: BackendOptions = {}): Promise<BackendInfo> {
+  const cores = availableParallelism();
+  if (!tf.findBackend('tensorflow')) {
+    // Read by TensorFlow when it starts; its own log of what the processor can do is of no use to our users.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+    if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+    register(folder);
+  }
+  await activate('tensorflow');
+  const { version, bindings } = registered!;
+  return {
+    name,
+    versions: { [packageName(folder)]: version, tensorflow: bindings.TF_Version },
+    threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || cores,
+  };
+}
+
+let registered: { version: string; bindings: Bindings } | undefined;
+
+function register(folder: string): void {
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+  const bindings = loadAddon(folder);
+  const load = moduleLoader({
+    '@tensorflow/tfjs': tf,
+    '@tensorflow/tfjs-core': tf,
+    './proto/api_pb': {}, // Messages for TensorBoard, of which the backend imports the name; they would need google-protobuf.
+    util: { ...util, isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray },
+  });
+  const { NodeJSKernelBackend } = load(join(folder, 'dist/nodejs_kernel_backend.js')) as BackendModule;
+  load(join(folder, 'dist/register_all_kernels.js'));
+  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(bindings, packageName(folder)), 3);
+  registered = { version, bindings };
+}
+
+/** Node's `require` for a package of CommonJS files, with other modules than Node would find for the names in `substitutes`. */
+function moduleLoader(substitutes: Readonly<Record<string, unknown>>): (file: string) => unknown {
+  const modules = new Map<string, { exports: unknown }>();
+  const load = (file: string): unknown => {
+    const known = modules.get(file);
+    if (known) return known.exports;
+    const module = { exports: {} as unknown };
+    modules.set(file, module);
+    const requireFrom = (request: string): unknown => {
+      if (request in substitutes) return substitutes[request];
+      return request.startsWith('.') ? load(resolve(dirname(file), request.endsWith('.js') ? request : `${request}.js`)) : require(request);
+    };
+    new Function('exports', 'require', 'module', readFileSync(file, 'utf8'))(module.exports, requireFrom, module);
+    return module.exports;
+  };
+  return load;
+}
+
+function loadAddon(folder: string): Bindings {
+  try {
+    return require(addonFile(folder) ?? join(folder, 'lib')) as Bindings;
+  } catch (error) {
+    throw new BackendError(`tfjs-node's addon does not load: ${(error as Error).message}. Build it again with: p2p native install`);
+  }
+}
+
+/** The addon made for the newest Node-API that this Node has, if the package has one. */
+export function addonFile(folder: string): string | undefined {
+  const lib = join(folder, 'lib');
+  const levels = existsSync(lib) ? readdirSync(lib).flatMap((entry) => Number(/^napi-v(\d+)$/.exec(entry)?.[1] ?? [])) : [];
+  const files = levels.filter((level) => level <= Number(process.versions['napi'])).sort((a, b) => b - a)
+    .map((level) => join(lib, `napi-v${level}`, 'tfjs_binding.node'));
+  return files.find((file) => existsSync(file));
+}
+
+function packageName(folder: string): string {
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name: string }).name;
+}

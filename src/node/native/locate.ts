@@ -1,0 +1,29 @@
+import { dirname, join } from 'node:path';
+import { BackendError } from '../backendInfo';
+import { nativeStatus } from './install';
+import { addonFile } from './load';
+
+const PACKAGES = { node: '@tensorflow/tfjs-node', 'node-gpu': '@tensorflow/tfjs-node-gpu' } as const;
+const KINDS = { node: 'cpu', 'node-gpu': 'gpu' } as const;
+
+/**
+ * Where tfjs-node lies: the package that the user installed, if its addon is there, else what `p2p native install` built.
+ * @throws BackendError
+ */
+export async function locateNative(name: keyof typeof PACKAGES): Promise<string> {
+  const own = installedPackage(PACKAGES[name]);
+  if (own && addonFile(own)) return own;
+  const built = await nativeStatus();
+  if (built?.kind === KINDS[name]) return join(built.folder, 'tfjs-node');
+  const reason = own ? `${PACKAGES[name]} is in ${own} without its addon, which its installation downloads.` : `${PACKAGES[name]} is not installed.`;
+  throw new BackendError(`The backend ${name} is not there: ${reason} Get it with: p2p native install${name === 'node-gpu' ? ' --gpu' : ''}`);
+}
+
+/** As seen from the user's project, then from this package. */
+function installedPackage(name: string): string | undefined {
+  try {
+    return dirname(require.resolve(`${name}/package.json`, { paths: [process.cwd(), __dirname] }));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { BackendError } from '../backendInfo';
+
+/** Runs a program. @returns what it printed. @throws BackendError with the end of its complaints */
+export async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, [...args], { cwd, env: process.env, maxBuffer: 64 * 1024 * 1024 });
+    return stdout.trim();
+  } catch (error) {
+    const { stderr = '', message } = error as Error & { stderr?: string };
+    const lines = (stderr.trim() || message).split('\n');
+    throw new BackendError(`${program} ${args[0] ?? ''} failed:\n${lines.slice(-12).join('\n')}`);
+  }
+}
+
+/** Whether a program is there, by asking its version. */
+export async function has(program: string, ...args: string[]): Promise<boolean> {
+  return run(program, args.length > 0 ? args : ['--version']).then(() => true, () => false);
+}
