@@ -48,3 +48,13 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
 function show(value: unknown): string {
   return value === undefined ? 'absent' : String(JSON.stringify(value));
 }
+
+/**
+ * JSON as Python writes it: `Infinity`, `-Infinity` and `NaN` (as null) too, which diffusers puts into scheduler configs.
+ *
+ * @throws SyntaxError for anything else that is not JSON
+ */
+export function parsePythonJson(text: string): unknown {
+  const tokens = /"(?:[^"\\]|\\.)*"|\b(?:Infinity|NaN)\b/g;
+  return JSON.parse(text.replace(tokens, (token) => ({ Infinity: '1e999', NaN: 'null' })[token] ?? token));
+}

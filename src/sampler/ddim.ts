@@ -1,25 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
 import { randomLatents, type TorchGenerator } from './noise';
-import { predictedNoise, predictedOriginal, thresholdSample, type NoiseLevel } from './prediction';
+import { predictedNoise, predictedOriginal, thresholdSample } from './prediction';
 import type { Sampler } from './sampler';
-import { alphasCumprod, linspace, roundHalfEven, trailingTimesteps } from './schedule';
+import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { DDIMConfig } from './schedulerConfig';
 
 /** Denoising diffusion implicit models (Song et al. 2020, arXiv 2010.02502), as diffusers' `DDIMScheduler`. */
 export class DDIMSampler implements Sampler {
   readonly timesteps: readonly number[];
   private readonly alphasCumprod: Float32Array;
-  private readonly eta: number;
-  private readonly generator?: TorchGenerator;
 
-  /** @throws RangeError if `steps` or `eta` is out of range, or `eta` is over 0 without a generator */
-  constructor(readonly config: DDIMConfig, private readonly steps: number, options: { eta?: number; generator?: TorchGenerator } = {}) {
+  /**
+   * @param eta how much fresh noise each step adds, from 0 to 1; over 0 it needs a generator
+   * @throws RangeError if `steps` or `eta` is out of range, or the schedule cannot be walked
+   */
+  constructor(readonly config: DDIMConfig, private readonly steps: number, private readonly eta = 0, private readonly generator?: TorchGenerator) {
     this.alphasCumprod = alphasCumprod(config);
     this.timesteps = timesteps(config, steps);
-    this.eta = options.eta ?? 0;
-    this.generator = options.generator;
-    if (!(this.eta >= 0 && this.eta <= 1)) throw new RangeError(`eta is ${this.eta}: it must be from 0 to 1.`);
-    if (this.eta > 0 && !this.generator) throw new RangeError(`eta is ${this.eta}: a generator is needed for the noise it adds.`);
+    checkTimesteps(this.timesteps, this.alphasCumprod.length);
+    if (config.prediction_type === 'epsilon' && this.alphasCumprod[this.timesteps[0]] === 0) {
+      throw new RangeError(`At timestep ${this.timesteps[0]} there is nothing but noise (rescale_betas_zero_snr): from a network that predicts noise (epsilon) no picture can be had there.`);
+    }
+    if (!(eta >= 0 && eta <= 1)) throw new RangeError(`eta is ${eta}: it must be from 0 to 1.`);
+    if (eta > 0 && !generator) throw new RangeError(`eta is ${eta}: a generator is needed for the noise it adds.`);
   }
 
   step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D {
@@ -28,7 +31,7 @@ export class DDIMSampler implements Sampler {
       const timestep = this.timesteps[index];
       const now = this.alphaCumprod(timestep);
       const next = this.alphaCumprod(timestep - Math.floor(num_train_timesteps / this.steps));
-      const level: NoiseLevel = { alpha: now ** 0.5, sigma: (1 - now) ** 0.5 };
+      const level = { alpha: now ** 0.5, sigma: (1 - now) ** 0.5 };
 
       const original = this.clipped(predictedOriginal(prediction_type, prediction, latents, level));
       const noise = predictedNoise(prediction_type, prediction, latents, level);

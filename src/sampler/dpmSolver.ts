@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { predictedOriginal, thresholdSample, type NoiseLevel } from './prediction';
 import type { Sampler } from './sampler';
-import { alphasCumprod, linspace, roundHalfEven, trailingTimesteps } from './schedule';
+import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { DPMSolverConfig } from './schedulerConfig';
 
 /** DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095), multistep, as diffusers' `DPMSolverMultistepScheduler`. */
@@ -15,6 +15,7 @@ export class DPMSolverSampler implements Sampler {
   /** @throws RangeError if `steps` is out of range */
   constructor(readonly config: DPMSolverConfig, steps: number) {
     const { timesteps, sigmas } = noiseLevels(config, steps);
+    if (sigmas.some((sigma, i) => sigma >= sigmas[i - 1])) throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
     this.timesteps = timesteps;
     this.sigmas = sigmas;
   }
@@ -101,6 +102,7 @@ function noiseLevels(config: DPMSolverConfig, steps: number): { timesteps: numbe
     return { timesteps: sigmas.map((sigma) => whole(timestepOf(Math.log(sigma), logs))), sigmas: Float32Array.of(...sigmas, last) };
   }
   const timesteps = spacedTimesteps(config, steps, products);
+  checkTimesteps(timesteps, trained.length);
   return { timesteps, sigmas: Float32Array.of(...timesteps.map((timestep) => trained[timestep]), last) };
 }
 

@@ -1,9 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
+import { parseConfig } from '../config';
 import type { ConfigFile } from '../weights/checkpoint';
 import { DDIMSampler } from './ddim';
 import { DPMSolverSampler } from './dpmSolver';
 import type { TorchGenerator } from './noise';
-import { ddimConfig, dpmSolverConfig, schedulerConfig } from './schedulerConfig';
+import { ddimConfig, dpmSolverConfig } from './schedulerConfig';
 
 /** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
 export interface Sampler {
@@ -40,13 +41,14 @@ export interface SamplerOptions {
  * The sampler that diffusers would make by `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`
  * of the checkpoint's scheduler config, whatever class that names.
  *
- * @throws CheckpointError for what the config asks for and cannot be had; RangeError for options out of range
+ * @throws ConfigError for what the config asks for and cannot be had; RangeError for options out of range
  */
-export function createSampler(config: ConfigFile, { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions): Sampler {
+export function createSampler({ json, file }: ConfigFile, { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions): Sampler {
+  if (!(Number.isInteger(steps) && steps > 0)) throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
   switch (sampler) {
-    case 'ddim': return new DDIMSampler(schedulerConfig(ddimConfig, config), steps, { eta, generator });
+    case 'ddim': return new DDIMSampler(parseConfig(ddimConfig, json, file), steps, eta, generator);
     case 'dpm++': {
-      const options = schedulerConfig(dpmSolverConfig, config);
+      const options = parseConfig(dpmSolverConfig, json, file);
       return new DPMSolverSampler({ ...options, use_karras_sigmas: karras ?? options.use_karras_sigmas }, steps);
     }
   }

@@ -50,6 +50,12 @@ function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
   return products.map((product, i) => 1 - Math.fround(i === 0 ? product : product / products[i - 1]));
 }
 
+/** @throws RangeError if there are more timesteps than in the training, or one lies beyond them */
+export function checkTimesteps(timesteps: readonly number[], trained: number): void {
+  if (timesteps.length <= trained && timesteps[0] < trained) return;
+  throw new RangeError(`${timesteps.length} steps are too many: the training had ${trained} timesteps, and the run would begin at ${timesteps[0]}.`);
+}
+
 /** numpy's `round`: a half goes to the even neighbour. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
