@@ -1,3 +1,4 @@
+import { parsePythonJson } from '../config';
 import { CheckpointError } from './error';
 import type { ByteSource } from './source';
 import { decodeUtf8 } from './utf8';
@@ -31,7 +32,7 @@ export async function readJson(tree: FileTree, path: string): Promise<unknown> {
   const text = await readText(tree, path);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text);
+    return parsePythonJson(text);
   } catch (error) {
     throw new CheckpointError(`${nameIn(tree, path)} is not JSON: ${(error as Error).message}. Get the file again.`);
   }
