@@ -13,7 +13,7 @@ CANVAS = SIZE * SCALE
 SKY = {"day": ((96, 168, 232), (196, 226, 246)), "sunset": ((112, 66, 140), (252, 156, 84)),
        "night": ((10, 14, 44), (36, 46, 96))}
 GREY_SKY = {"day": (168, 176, 188), "sunset": (178, 140, 132), "night": (50, 54, 70)}
-LIGHT = {"day": (1, 1, 1), "sunset": (0.95, 0.78, 0.74), "night": (0.46, 0.49, 0.66)}
+LIGHT = {"day": (1, 1, 1), "sunset": (0.95, 0.78, 0.74), "night": (0.56, 0.59, 0.76)}
 GROUND = {"meadow": (104, 178, 66), "beach": (244, 222, 168), "desert": (222, 156, 84),
           "street": (150, 148, 146), "mountain": (128, 122, 118), "forest": (84, 104, 58)}
 SNOW = np.array((240, 245, 252))
@@ -32,8 +32,8 @@ def weather(scene: Scene, picture: np.ndarray) -> np.ndarray:
     if scene.weather == "rain":
         image = Image.fromarray((picture * 0.86).clip(0, 255).astype(np.uint8))
         draw, rng = ImageDraw.Draw(image), _rng(scene, 5)
-        for x, y in rng.uniform(-8, CANVAS, (42, 2)):
-            draw.line((x + 5, y, x, y + 14), fill=(190, 208, 236), width=2)
+        for x, y in rng.uniform(-8, CANVAS, (26, 2)):
+            draw.line((x + 6, y, x, y + 16), fill=(186, 204, 232), width=2)
         return np.asarray(image, dtype=float)
     return picture
 
@@ -160,10 +160,7 @@ def _dunes(draw, scene, rng, line):
 
 def _buildings(draw, scene, rng, line):
     x, ground = -rng.uniform(0, 16), scene.horizon * SCALE
-    window = (255, 232, 140) if scene.time == "night" else (214, 230, 242)
-    if scene.time == "night":  # the light of a window is not dimmed by the night
-        window = tuple(int(c / f) for c, f in zip(window, LIGHT["night"]))
-    window = tuple(min(c, 255) for c in window)
+    window = (255, 255, 130) if scene.time == "night" else (214, 230, 242)
     while x < CANVAS:
         width, height = rng.uniform(18, 38), rng.uniform(0.3, 0.95) * ground
         wall = ((162, 122, 108), (124, 136, 158), (176, 160, 134), (140, 112, 120))[rng.integers(4)]
@@ -192,7 +189,7 @@ def _peaks(draw, scene, rng, line):
 
 
 def _trees(draw, scene, rng, line):
-    for x in np.arange(-6, CANVAS + 10, 13) + rng.uniform(-5, 5, 12)[:11]:
+    for x in np.arange(-6, CANVAS + 10, 13) + rng.uniform(-5, 5, 12):
         h, w = rng.uniform(0.35, 0.95) * scene.horizon * SCALE, rng.uniform(9, 15)
         y, shade = scene.horizon * SCALE + 8, rng.uniform(0.8, 1.2)
         draw.polygon([(x - w, y), (x, y - h - 8), (x + w, y)], fill=tuple(int(c * shade) for c in (34, 92, 58)))

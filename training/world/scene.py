@@ -60,12 +60,19 @@ def is_held_out(scene: Scene) -> bool:
 
 def random_scene(rng: np.random.Generator) -> Scene:
     """A scene for training: any but the held-out ones."""
-    while is_held_out(scene := _any_scene(rng)):
+    while is_held_out(scene := any_scene(rng)):
         pass
     return scene
 
 
-def _any_scene(rng: np.random.Generator) -> Scene:
+def unseen_scene(rng: np.random.Generator) -> Scene:
+    """A scene for testing: one of the held-out combinations."""
+    while not is_held_out(scene := any_scene(rng)):
+        pass
+    return scene
+
+
+def any_scene(rng: np.random.Generator) -> Scene:
     place = _pick(rng, tuple(v.PLACES))
     snow = rng.uniform(0.12, 1) if place in v.SNOWY_PLACES and rng.random() < 0.35 else 0.0
     kind = rng.choice(["single", "riding", "next to", "on", "empty"], p=[0.44, 0.30, 0.13, 0.06, 0.07])
@@ -89,10 +96,10 @@ def _single(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
 
 def _riding(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
     vehicle_noun, width = _pick(rng, v.VEHICLES), rng.uniform(28, 50)
-    x, y = _spot(rng, scene, vehicle_noun, width, 0.96 * width)
+    x, y = _spot(rng, scene, vehicle_noun, width, width)
     vehicle = _dress(rng, vehicle_noun, x, y, width)
     # The seat is the same for every vehicle, so that swapping the vehicle leaves the rider in place.
-    rider = _dress(rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.46 * width, 0.5 * width)
+    rider = _dress(rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.5 * width, 0.5 * width)
     return rider, vehicle
 
 

@@ -53,7 +53,7 @@ def _bicycle(paint: tuple[int, int, int]) -> Image.Image:
         draw.line([(x * k, y * k) for x, y in points], fill=fill, width=width * k, joint="curve")
 
     for x, y in (rear, front):
-        draw.ellipse(((x - 26) * k, (y - 26) * k, (x + 26) * k, (y + 26) * k), outline=(44, 46, 54), width=8 * k)
+        draw.ellipse(((x - 26) * k, (y - 26) * k, (x + 26) * k, (y + 26) * k), outline=(66, 70, 84), width=8 * k)
     line(rear, seat, head, pedals, rear, width=8, fill=paint)
     line(pedals, seat, (43, 14), width=8, fill=paint)
     line(front, head, (83, 6), (94, 4), width=8, fill=paint)

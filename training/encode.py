@@ -1,0 +1,69 @@
+"""Stage 2: encode the training pictures to latents, once, and their captions to tokens."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+
+import data
+import tokenizer as clip_tokenizer
+from runs import ROOT
+from world import BACKGROUND, Word, text
+
+NOTHING = 3  # the mask number of tokens that speak of nothing
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
+    """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16."""
+    parts = []
+    for start in range(0, len(images), 64):
+        latents = vae.encode(data.to_tensor(images[start:start + 64])).latent_dist
+        parts.append(torch.cat([latents.mean, latents.std], 1).mul(vae.config.scaling_factor).half())
+    return torch.cat(parts)
+
+
+def small_masks(masks: np.ndarray) -> np.ndarray:
+    """Masks at the latents' size, [4, 16, 16] bool: first thing, second thing, background, nothing."""
+    shares = F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0] if len(masks) else torch.zeros(0, 16, 16)
+    all_four = torch.zeros(4, 16, 16, dtype=torch.bool)
+    all_four[:len(shares)] = shares > 0.35
+    all_four[2] = shares.sum(0) < 0.35
+    return all_four.numpy()
+
+
+def owners(caption: list[Word], length: int) -> list[int]:
+    """For every token, the number of its mask among `small_masks`. One word is one token."""
+    numbers = [NOTHING if w.owner is None else 2 if w.owner == BACKGROUND else w.owner for w in caption]
+    return [NOTHING, *numbers, *[NOTHING] * length][:length]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=32000)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
+    tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
+    pictures = data.load("train", args.pictures, seed=3)
+    tokens = tokenizer([text(c) for c in pictures.captions], padding="max_length", truncation=True, return_tensors="pt")
+    length = tokens.input_ids.shape[1]
+    latents = {
+        "latents": encode(vae, pictures.images),
+        "tokens": tokens.input_ids,
+        "masks": torch.from_numpy(np.stack([small_masks(m) for m in pictures.masks])),
+        "owners": torch.tensor([owners(c, length) for c in pictures.captions]),
+        "empty": torch.tensor(tokenizer("", padding="max_length").input_ids),
+    }
+    partial = ROOT / "latents.partial"
+    torch.save(latents, partial)
+    partial.replace(ROOT / "latents.pt")
+    print({name: tuple(value.shape) for name, value in latents.items()}, latents["latents"][:, :4].float().std())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The judge: a plain convolutional network that says what a picture shows, and where.
+
+Trained on renderings, whose truth is known. Convolutions, ReLU, max-pooling, nearest-neighbour upsampling
+and linear layers only, so that it is quickly built again elsewhere from its safetensors file.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from world import vocabulary as v
+
+#: What a pixel can be, at half the picture's size.
+PIXELS = (*v.NOUNS, "fluff", "blossom", "snow", "background")
+#: "red car", "blue tent", ...
+COLOURED = tuple(f"{colour} {noun}" for noun in v.COLOURED for colour in v.COLOURS)
+HEADS = {"things": v.NOUNS, "colours": COLOURED, "place": tuple(v.PLACES), "time": v.TIMES, "weather": v.WEATHERS}
+
+
+class Verdict(NamedTuple):
+    """Logits. `things` and `colours` are yes-or-no each (sigmoid); the others exclude each other (softmax)."""
+
+    things: torch.Tensor  # [n, 20]
+    colours: torch.Tensor  # [n, 20]
+    place: torch.Tensor  # [n, 6]
+    time: torch.Tensor  # [n, 3]
+    weather: torch.Tensor  # [n, 3]
+    pixels: torch.Tensor  # [n, 24, 32, 32]
+
+
+class Judge(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        def conv(n_in: int, n_out: int, size: int = 3) -> nn.Conv2d:
+            return nn.Conv2d(n_in, n_out, size, padding=size // 2)
+
+        self.conv1, self.conv2, self.conv3 = conv(3, 16), conv(16, 32), conv(32, 48)
+        self.conv4, self.conv5 = conv(48, 96), conv(96, 96)
+        self.conv6, self.conv7 = conv(96, 128), conv(128, 128)
+        self.from8, self.from16 = conv(128, 32, 1), conv(96, 32, 1)
+        self.merge, self.pixels = conv(112, 40), conv(40, len(PIXELS), 1)
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in HEADS.items()})
+
+    def forward(self, picture: torch.Tensor) -> Verdict:
+        """`picture` [n, 3, 64, 64], -1 to 1."""
+        x = F.max_pool2d(F.relu(self.conv1(picture)), 2)
+        at32 = F.relu(self.conv3(F.relu(self.conv2(x))))
+        at16 = F.relu(self.conv5(F.relu(self.conv4(F.max_pool2d(at32, 2)))))
+        at8 = F.relu(self.conv7(F.relu(self.conv6(F.max_pool2d(at16, 2)))))
+        whole = torch.cat([at8.amax((2, 3)), at8.mean((2, 3))], 1)
+        wide = torch.cat([at32, F.interpolate(self.from16(at16), scale_factor=2),
+                          F.interpolate(self.from8(at8), scale_factor=4)], 1)
+        pixels = self.pixels(F.relu(self.merge(F.relu(wide))))
+        return Verdict(*[self.heads[name](whole) for name in HEADS], pixels)

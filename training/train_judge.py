@@ -1,0 +1,118 @@
+"""Stage 4: the judge learns from renderings what they show."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+import data
+from judge import COLOURED, PIXELS, Judge, Verdict
+from runs import ROOT, Run, learning_rate
+from world import SIZE, Scene, any_scene, render, unseen_scene
+from world import vocabulary as v
+
+PEAK, WARMUP, BATCH = 2e-3, 100, 32
+CHANGED = 24  # a pixel whose three channels together differ by more has changed
+
+
+def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
+    """Where snow, fluff and blossom are, [64, 64] bool: what changes when the scene is drawn without them."""
+    def changes(without: Scene) -> np.ndarray:
+        if without == scene:
+            return np.zeros((SIZE, SIZE), bool)
+        difference = render(scene)[0].astype(int) - render(without)[0]
+        return np.abs(difference).sum(-1) > CHANGED
+
+    bald = replace(scene, things=tuple(replace(thing, fluff=0.0) for thing in scene.things))
+    bare = replace(scene, things=tuple(replace(thing, blossom=0.0) for thing in scene.things))
+    return {"snow": changes(replace(scene, snow=0.0)), "fluff": changes(bald), "blossom": changes(bare)}
+
+
+def pixel_classes(scene: Scene, masks: np.ndarray) -> np.ndarray:
+    """The class of every second pixel, [32, 32], numbers into `PIXELS`."""
+    classes = np.full((SIZE, SIZE), PIXELS.index("background"), np.uint8)
+    graded = graded_pixels(scene)
+    classes[graded["snow"]] = PIXELS.index("snow")
+    for thing, mask in zip(scene.things, masks):
+        classes[mask > 127] = PIXELS.index(thing.noun)
+    for name in ("fluff", "blossom"):
+        classes[graded[name]] = PIXELS.index(name)
+    return classes[::2, ::2]
+
+
+def truth(scene: Scene) -> tuple[np.ndarray, ...]:
+    nouns, colours = [t.noun for t in scene.things], [f"{t.colour} {t.noun}" for t in scene.things]
+    return (np.array([n in nouns for n in v.NOUNS], np.float32), np.array([c in colours for c in COLOURED], np.float32),
+            list(v.PLACES).index(scene.place), v.TIMES.index(scene.time), v.WEATHERS.index(scene.weather))
+
+
+def labels(pictures: data.Pictures) -> Verdict:
+    """The truth of every picture, in the verdict's own shape."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        pixels = list(pool.map(pixel_classes, pictures.scenes, pictures.masks, chunksize=100))
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*map(truth, pictures.scenes))]
+    return Verdict(*columns, torch.from_numpy(np.stack(pixels)))
+
+
+def roughen(pictures: torch.Tensor) -> torch.Tensor:
+    """Blur and noise of random strength: what a generated picture has and a rendering does not."""
+    strength = torch.rand(len(pictures), 1, 1, 1)
+    soft = torch.lerp(pictures, F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False), 0.8 * strength)
+    return soft + 0.08 * torch.rand(len(pictures), 1, 1, 1) * torch.randn_like(pictures)
+
+
+def loss(said: Verdict, true: Verdict) -> torch.Tensor:
+    yes_no = sum(20 * F.binary_cross_entropy_with_logits(getattr(said, n), getattr(true, n)) for n in ("things", "colours"))
+    choices = sum(F.cross_entropy(getattr(said, n), getattr(true, n).long()) for n in ("place", "time", "weather", "pixels"))
+    return yes_no + choices
+
+
+@torch.no_grad()
+def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, float]:
+    """Shares: pictures with exactly the right things (and colours), the right place, time, weather; right pixels."""
+    parts = [judge(part) for part in pictures.split(64)]
+    said = Verdict(*[torch.cat(column) for column in zip(*parts)])
+    exact = {n: ((getattr(said, n) > 0) == (getattr(true, n) > 0)).all(1) for n in ("things", "colours")}
+    choice = {n: getattr(said, n).argmax(1) == getattr(true, n) for n in ("place", "time", "weather", "pixels")}
+    return {name: right.float().mean().item() for name, right in {**exact, **choice}.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=2500)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    judge = Judge()
+    run = Run("judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995)
+    run.resume()
+    sets = [data.load("vae-train", 12000, seed=1), data.load("unseen", 4000, seed=5, sampler=unseen_scene)]
+    images = np.concatenate([s.images for s in sets])
+    true = Verdict(*map(torch.cat, zip(*[labels(s) for s in sets])))
+    test = data.load("judge-test", 1000, seed=6, sampler=any_scene)
+    test_pictures, test_true = data.to_tensor(test.images), labels(test)
+    while run.step < args.steps:
+        run.seed_step()
+        chosen = torch.randint(len(images), (BATCH // run.workers,))
+        said = judge(roughen(data.to_tensor(images[chosen.numpy()])))
+        run.update(loss(said, Verdict(*[column[chosen] for column in true])),
+                   learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2))
+        if run.leads and run.step % 250 == 0:
+            run.swap_ema()
+            run.log(**accuracy(judge, test_pictures, test_true))
+            run.swap_ema()
+            run.save()
+    run.swap_ema()
+    if run.leads:
+        (ROOT / "model" / "judge").mkdir(parents=True, exist_ok=True)
+        save_file(judge.state_dict(), ROOT / "model" / "judge" / "model.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Stage 3: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
+
+The learning rate is held, so the run can go on for as many hours as there are. `--decay` branches off a
+finished model: it takes the run as it is, lets the rate fall to nothing, which sharpens everything, and
+leaves the run itself as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from diffusers import AutoencoderKL
+
+import tokenizer as clip_tokenizer
+from attention_maps import pointing_loss, record_cross_attention
+from encode import NOTHING
+from networks import build_scheduler, build_text_encoder, build_unet
+from pictures import save_sheet
+from runs import ROOT, Run, learning_rate
+from sample import LOOK, Model
+
+PEAK, WARMUP, BATCH = 8e-4, 150, 24
+EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
+MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
+POINTING = 0.01  # weight of the attention maps' loss
+
+
+class Batches:
+    """Random batches of noisy latents from the file that `encode.py` wrote."""
+
+    def __init__(self) -> None:
+        for name, tensor in torch.load(ROOT / "latents.pt", weights_only=True).items():
+            setattr(self, name, tensor)
+        self.alphas_cumprod = build_scheduler().alphas_cumprod
+
+    def draw(self, size: int) -> dict[str, torch.Tensor]:
+        chosen = torch.randint(len(self.latents), (size,))
+        mean, std = self.latents[chosen].float().chunk(2, dim=1)
+        noise, t = torch.randn_like(mean), torch.randint(1000, (size,))
+        signal = self.alphas_cumprod[t].view(-1, 1, 1, 1)
+        clean = mean + std * torch.randn_like(std)
+        tokens, owners = self.tokens[chosen], self.owners[chosen]
+        silent = torch.rand(size) < EMPTY_CAPTIONS
+        tokens[silent], owners[silent] = self.empty, NOTHING
+        return {"noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise, "noise": noise, "t": t,
+                "tokens": tokens, "signal": signal.flatten(),
+                "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners]}
+
+
+def losses(unet, text_encoder, recorders, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The denoising loss and the attention maps' loss."""
+    predicted = unet(batch["noisy"], batch["t"], text_encoder(batch["tokens"])[0]).sample
+    error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
+    signal = batch["signal"]
+    weight = (MIN_SNR * (1 - signal) / signal).clamp(max=1)
+    # In strong noise nobody can know where a thing will be: maps count by how much there is to see.
+    return (error * weight).mean(), pointing_loss(recorders, batch["masks"], signal.sqrt())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=20000, help="of the run as a whole")
+    parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
+    text_encoder, unet = build_text_encoder(tokenizer), build_unet()
+    networks = {"text_encoder": text_encoder, "unet": unet}
+    recorders = record_cross_attention(unet)
+    parameters = [p for network in networks.values() for p in network.parameters()]
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01)
+    run = Run("unet-decay" if args.decay else "unet", networks, optimizer, ema_decay=0.998)
+    if not run.resume() and args.decay:
+        run.branch(ROOT / "unet.pt")
+    total = run.branched_at + args.decay if args.decay else None
+    last = total or args.steps
+    batches = Batches()
+    running = torch.zeros(2)
+    while run.step < last:
+        run.seed_step()
+        denoising, pointing = losses(unet, text_encoder, recorders, batches.draw(BATCH // run.workers))
+        rate = learning_rate(run.step, PEAK, WARMUP, total, run.branched_at)
+        run.update(denoising + POINTING * pointing, rate)
+        running += torch.stack([denoising.detach(), pointing.detach()])
+        if run.step % 50 == 0:
+            if run.leads:
+                run.log(denoising=running[0] / 50, pointing=running[1] / 50, rate=rate)
+            running.zero_()
+        if run.leads and (run.step % 250 == 0 or run.step == last):
+            run.save()
+        if run.leads and (run.step % 500 == 0 or run.step == last):
+            look(run, tokenizer, networks)
+            if args.decay:
+                run.save_ema(ROOT / "model")
+                build_scheduler().save_pretrained(ROOT / "model" / "scheduler")
+
+
+def look(run: Run, tokenizer, networks) -> None:
+    """A sheet of samples by the averaged weights."""
+    run.swap_ema()
+    vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
+    model = Model(tokenizer, networks["text_encoder"].eval(), networks["unet"].eval(), vae, build_scheduler())
+    save_sheet(ROOT / "looks" / f"{run.path.stem}-{run.step:06}.png", model.draw(LOOK, seed=3, steps=20), columns=8)
+    run.swap_ema()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Stage 1: the autoencoder, 64x64 pixels to 16x16 latents of 4 channels and back."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from diffusers import AutoencoderKL
+
+import data
+from networks import build_vae
+from pictures import save_sheet
+from runs import ROOT, Run, learning_rate
+
+PEAK, WARMUP, BATCH = 2e-3, 80, 16
+
+
+def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Absolute and squared error, and the same edges: the edges keep faces sharp."""
+    d = output - target
+    edges = (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
+    return d.abs().mean() + 2 * d.pow(2).mean() + 0.5 * edges
+
+
+def psnr(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Peak signal to noise ratio of each picture, in dB; pixels from -1 to 1."""
+    return -10 * ((output.clamp(-1, 1) - target) / 2).pow(2).mean((1, 2, 3)).log10()
+
+
+@torch.no_grad()
+def reconstruct(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
+    return torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in pixels.split(64)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--pictures", type=int, default=12000)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    images = data.load("vae-train", args.pictures, seed=1).images
+    held_out = data.to_tensor(data.load("vae-test", 256, seed=2).images)
+    vae = build_vae()
+    run = Run("vae", {"vae": vae}, torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0), 0.995)
+    run.resume()
+    while run.step < args.steps:
+        run.seed_step()
+        chosen = torch.randint(len(images), (BATCH // run.workers,))
+        pixels = data.to_tensor(images[chosen.numpy()])
+        latents = vae.encode(pixels).latent_dist
+        loss = reconstruction_loss(vae.decode(latents.sample()).sample, pixels) + 3e-6 * latents.kl().mean()
+        run.update(loss, learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2))
+        if run.leads and run.step % 50 == 0:
+            run.log(loss=loss.item())
+        if run.leads and run.step % 200 == 0:
+            run.swap_ema()
+            output = reconstruct(vae, held_out)
+            run.swap_ema()
+            run.log(psnr=psnr(output, held_out).mean())
+            both = torch.stack([held_out[:32], output[:32]], 1).flatten(0, 1)
+            save_sheet(ROOT / "vae.png", data.to_images(both), columns=8)
+            run.save()
+    run.swap_ema()
+    if run.leads:
+        finish(vae, data.to_tensor(images[:1024]))
+
+
+@torch.no_grad()
+def finish(vae: AutoencoderKL, pixels: torch.Tensor) -> None:
+    """Write the autoencoder with the factor that gives its latents unit variance."""
+    std = torch.cat([vae.encode(part).latent_dist.sample() for part in pixels.split(64)]).std()
+    vae.register_to_config(scaling_factor=1 / std.item())
+    vae.save_pretrained(ROOT / "model" / "vae")
+
+
+if __name__ == "__main__":
+    main()
