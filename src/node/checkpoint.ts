@@ -1,22 +1,49 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, sep } from 'node:path';
 import type { Checkpoint } from '../weights/checkpoint';
-import { type DiffusersOptions, WHY_NO_PICKLE, openDiffusersLayout } from '../weights/diffusersLayout';
+import { type DiffusersOptions, PICKLE, WHY_NO_PICKLE, neededFiles, openDiffusersLayout } from '../weights/diffusersLayout';
 import { CheckpointError } from '../weights/error';
 import { SafetensorsFile } from '../weights/safetensors';
 import { openSingleFile } from '../weights/singleFile';
 import { fileBytes, folderTree } from './fileSource';
+import { ModelCache, isHubName } from './hub/cache';
+import { hubEnvironment } from './hub/environment';
+
+export interface OpenOptions extends DiffusersOptions {
+  /** Of a name on the hub: the branch, tag or commit; `main` unless told. */
+  readonly revision?: string;
+}
 
 /**
- * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet.
+ * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet, and nothing downloaded.
  *
- * @param where a folder in the layout of diffusers, or a `.safetensors` file in the original layout
+ * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, or the name of a model on the hub
+ *   that was pulled into the hub's cache; a folder or file of that name comes first
  * @throws CheckpointError if there is none, or one of another kind
  */
-export async function openCheckpoint(where: string, options: DiffusersOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(where: string, options: OpenOptions = {}): Promise<Checkpoint> {
   const found = await stat(where).catch(() => undefined);
-  if (!found) throw new CheckpointError(`${where} is neither a folder nor a file.`);
-  if (found.isDirectory()) return openDiffusersLayout(folderTree(where), options);
-  if (/\.(?:ckpt|bin|pt|pth|pkl)$/i.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
-  return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)));
+  if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
+  if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
+  if (found) return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)));
+  if (isHubName(where)) return openPulled(where, options);
+  throw new CheckpointError(`${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
+}
+
+async function openPulled(name: string, options: OpenOptions): Promise<Checkpoint> {
+  const { cache } = await hubEnvironment();
+  const folder = await new ModelCache(cache, name).find(options.revision ?? 'main');
+  if (!folder) throw new CheckpointError(`${name} is no folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`);
+  await checkWhole(folder, name, options.variant);
+  return { ...(await openDiffusersLayout(folderTree(folder), options)), name };
+}
+
+/** Other clients of the hub download what they need, which may be less. */
+async function checkWhole(folder: string, name: string, variant?: string): Promise<void> {
+  const paths = await readdir(folder, { recursive: true });
+  try {
+    neededFiles(paths.map((path) => path.replaceAll(sep, '/')), `${name} in the hub's cache`, variant);
+  } catch (error) {
+    throw new CheckpointError(`${(error as Error).message} To get what is missing, run: p2p pull ${name}`);
+  }
 }

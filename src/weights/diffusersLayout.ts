@@ -1,11 +1,11 @@
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
-import { CheckpointError } from './error';
+import { CheckpointError, listed } from './error';
 import { type FileTree, nameIn, readJson } from './fileTree';
 import { canonicalNames } from './names';
 import { SafetensorsFile } from './safetensors';
 import { openShards } from './shards';
 import type { TensorSource } from './source';
-import { readTokenizer } from './tokenizerFiles';
+import { TOKENIZER_FILES, readTokenizer } from './tokenizerFiles';
 
 export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
   unet: 'unet/config.json',
@@ -15,7 +15,7 @@ export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
 };
 
 /** The weights' file names without their endings: diffusers' name, and transformers'. */
-export const WEIGHT_FILES: Readonly<Record<NetworkName, string>> = {
+const WEIGHT_FILES: Readonly<Record<NetworkName, string>> = {
   unet: 'unet/diffusion_pytorch_model',
   vae: 'vae/diffusion_pytorch_model',
   text_encoder: 'text_encoder/model',
@@ -59,46 +59,98 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
 }
 
 async function openWeights(tree: FileTree, network: NetworkName, variant?: string): Promise<TensorSource> {
-  const [folder, base] = WEIGHT_FILES[network].split('/');
-  const files = weightFiles(await tree.list(folder), base);
-  const file = files.find((candidate) => candidate.variant === variant) ?? (variant === undefined && files.length === 1 ? files[0] : undefined);
-  if (!file) throw new CheckpointError(await whyNoWeights(tree, folder, base, files, variant));
-  const path = `${folder}/${file.name}`;
-  if (file.sharded) return openShards(tree, path);
-  return SafetensorsFile.open(await tree.open(path).then((bytes) => bytes ?? Promise.reject(new CheckpointError(`${nameIn(tree, path)} cannot be read.`))));
+  const [folder] = WEIGHT_FILES[network].split('/');
+  const { path, sharded } = chooseWeights(network, await tree.list(folder), tree.name, variant);
+  if (sharded) return openShards(tree, path);
+  const bytes = await tree.open(path);
+  if (!bytes) throw new CheckpointError(`${nameIn(tree, path)} is listed, and cannot be opened.`);
+  return SafetensorsFile.open(bytes);
 }
 
-/** One way in which a network's weights lie in a folder. */
+/** One way in which a network's weights lie in a checkpoint. */
 export interface WeightFile {
-  readonly name: string;
+  /** Below the checkpoint's folder. */
+  readonly path: string;
+  /** Such as `fp16`. */
   readonly variant?: string;
   /** Whether it is the index of several files. */
   readonly sharded: boolean;
 }
 
-/** `base.safetensors`, `base.fp16.safetensors`, `base.safetensors.index.json`, `base.safetensors.index.fp16.json`; whole files first. */
-export function weightFiles(names: readonly string[], base: string): WeightFile[] {
-  const found = names.flatMap((name): WeightFile[] => {
-    if (!name.startsWith(`${base}.`)) return [];
-    const rest = name.slice(base.length);
-    const whole = /^(?:\.([\w-]+))?\.safetensors$/.exec(rest);
-    if (whole && !/^\d+-of-\d+$/.test(whole[1] ?? '')) return [{ name, variant: whole[1], sharded: false }];
-    const index = /^\.safetensors\.index(?:\.([\w-]+))?\.json$/.exec(rest) ?? /^\.([\w-]+)\.safetensors\.index\.json$/.exec(rest);
-    return index ? [{ name, variant: index[1], sharded: true }] : [];
-  });
-  return found.sort((a, b) => Number(a.sharded) - Number(b.sharded));
+/**
+ * The file to read a network's weights from: of the variant asked for, or of none; where there is only one variant, it needs no asking.
+ *
+ * @param names what lies in the network's folder
+ * @param place what to call the checkpoint in a message
+ * @throws CheckpointError that says what there is instead
+ */
+export function chooseWeights(network: NetworkName, names: readonly string[], place: string, variant?: string): WeightFile {
+  const [folder, base] = WEIGHT_FILES[network].split('/');
+  const files = names.flatMap((name) => weightFile(folder, name, base) ?? []).sort((a, b) => Number(a.sharded) - Number(b.sharded));
+  const variants = [...new Set(files.map((file) => file.variant))];
+  const wanted = variant ?? (variants.length === 1 ? variants[0] : undefined);
+  return files.find((file) => file.variant === wanted) ?? refuse(`${place}/${folder}`, base, names, variants, variant);
 }
 
-async function whyNoWeights(tree: FileTree, folder: string, base: string, files: readonly WeightFile[], variant?: string): Promise<string> {
-  const place = nameIn(tree, folder);
-  if (files.length > 0) {
-    const variants = files.map((file) => file.variant ?? 'none').join(', ');
-    return `${place} has no weights of ${variant === undefined ? 'no variant' : `variant ${variant}`}; there are: ${variants}. Name one of these as the variant.`;
-  }
-  const pickles = (await tree.list(folder)).filter((name) => /\.(?:bin|ckpt|pt|pth)$/.test(name));
-  if (pickles.length > 0) return `${place} has only ${pickles.join(', ')}. ${WHY_NO_PICKLE}`;
-  return `${place} has no ${base}.safetensors. Get the missing file.`;
+/** `base.safetensors`, `base.fp16.safetensors`, `base.safetensors.index.json`, `base.safetensors.index.fp16.json`. */
+function weightFile(folder: string, name: string, base: string): WeightFile | undefined {
+  if (!name.startsWith(`${base}.`)) return undefined;
+  const rest = name.slice(base.length);
+  const whole = /^(?:\.(\w+))?\.safetensors$/.exec(rest);
+  const index = /^\.safetensors\.index(?:\.(\w+))?\.json$/.exec(rest) ?? /^\.(\w+)\.safetensors\.index\.json$/.exec(rest);
+  const found = whole ?? index;
+  return found ? { path: `${folder}/${name}`, variant: found[1], sharded: found === index } : undefined;
 }
+
+function refuse(place: string, base: string, names: readonly string[], variants: readonly (string | undefined)[], variant?: string): never {
+  if (variants.length > 0) {
+    const wanted = variant === undefined ? 'without a variant' : `of the variant ${variant}`;
+    throw new CheckpointError(`${place} has no weights ${wanted}; there are: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`);
+  }
+  const pickles = names.filter((name) => PICKLE.test(name));
+  if (pickles.length > 0) throw new CheckpointError(`${place} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);
+  throw new CheckpointError(`${place} has no ${base}.safetensors. Get the missing file.`);
+}
+
+/** File names of PyTorch's pickle format. */
+export const PICKLE = /\.(?:bin|ckpt|pt|pth|pkl)$/i;
+
+/** The files of a checkpoint that it takes to run it, below its folder. */
+export interface NeededFiles {
+  /** Configs and the tokenizer. */
+  readonly small: readonly string[];
+  /** Indexes of shards. */
+  readonly indexes: readonly string[];
+  /** Weights, without the shards. */
+  readonly weights: readonly string[];
+}
+
+/**
+ * What is needed of all that a checkpoint has.
+ *
+ * @param paths every file of the checkpoint
+ * @param place what to call it in a message
+ * @throws CheckpointError if it is no checkpoint in this layout, or not whole
+ */
+export function neededFiles(paths: readonly string[], place: string, variant?: string): NeededFiles {
+  const there = new Set(paths);
+  const absent = Object.values(CONFIG_FILES).filter((path) => !there.has(path));
+  if (absent.length > 0) {
+    const files = paths.filter((path) => path.endsWith('.safetensors') && !path.includes('/'));
+    const instead = files.length > 0 ? ` Its ${listed(files)} may be a checkpoint in one file: give the path of that.` : '';
+    throw new CheckpointError(`${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`);
+  }
+  const inFolder = (folder: string) => paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
+  const chosen = NETWORKS.map((network) => chooseWeights(network, inFolder(network), place, variant));
+  const small = ['model_index.json', ...Object.values(CONFIG_FILES), ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`)];
+  return {
+    small: small.filter((path) => there.has(path)),
+    indexes: chosen.filter(({ sharded }) => sharded).map(({ path }) => path),
+    weights: chosen.filter(({ sharded }) => !sharded).map(({ path }) => path),
+  };
+}
+
+const NETWORKS: readonly NetworkName[] = ['text_encoder', 'unet', 'vae'];
 
 /** What is wrong with `.bin`, `.ckpt` and `.pt`, and what to do. */
 export const WHY_NO_PICKLE =

@@ -7,31 +7,41 @@ import type { TensorInfo, TensorSource } from './source';
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * A network that is spread over several safetensors files, by its `*.safetensors.index.json`.
+ * From each tensor's name to the path of the shard that it is in, as an index states it.
  *
  * @param index the index's path in the tree; the shards lie beside it
- * @throws CheckpointError if the index and the shards do not state the same tensors, or the index leads outside its folder
+ * @throws CheckpointError if it is no index, or leads outside its folder
  */
-export async function openShards(tree: FileTree, index: string): Promise<TensorSource> {
+export async function shardsOf(tree: FileTree, index: string): Promise<Map<string, string>> {
   const name = nameIn(tree, index);
   const { success, data } = indexSchema.safeParse(await readJson(tree, index));
   if (!success) throw new CheckpointError(`${name} is not an index of shards: it has no weight_map from tensors to files. Get the file again.`);
-  const folder = index.includes('/') ? index.slice(0, index.lastIndexOf('/') + 1) : '';
+  const folder = index.slice(0, index.lastIndexOf('/') + 1);
+  return new Map(Object.entries(data.weight_map).map(([key, file]) => [key, folder + safePath(file, name)]));
+}
+
+/**
+ * A network that is spread over several safetensors files, by its `*.safetensors.index.json`.
+ *
+ * @param index the index's path in the tree
+ * @throws CheckpointError if the index and the shards do not state the same tensors, or as `shardsOf`
+ */
+export async function openShards(tree: FileTree, index: string): Promise<TensorSource> {
+  const name = nameIn(tree, index);
+  const paths = await shardsOf(tree, index);
   const shards = new Map<string, SafetensorsFile>();
-  for (const file of new Set(Object.values(data.weight_map))) {
-    const bytes = await tree.open(folder + safePath(file, name));
-    if (!bytes) throw new CheckpointError(`${name} names the shard ${file}, which is not there. Get the missing file.`);
-    shards.set(file, await SafetensorsFile.open(bytes));
+  for (const path of new Set(paths.values())) {
+    const bytes = await tree.open(path);
+    if (!bytes) throw new CheckpointError(`${name} names the shard ${path}, which is not there. Get the missing file.`);
+    shards.set(path, await SafetensorsFile.open(bytes));
   }
-  const owners = new Map<string, SafetensorsFile>();
-  for (const [key, file] of Object.entries(data.weight_map)) owners.set(key, shards.get(file) as SafetensorsFile);
-  checkShards(name, owners, shards);
+  checkShards(name, new Map([...paths].map(([key, path]) => [key, shards.get(path) as SafetensorsFile])), [...shards.values()]);
   return join(name, [...shards.values()]);
 }
 
-function checkShards(index: string, owners: ReadonlyMap<string, SafetensorsFile>, shards: ReadonlyMap<string, SafetensorsFile>): void {
+function checkShards(index: string, owners: ReadonlyMap<string, SafetensorsFile>, shards: readonly SafetensorsFile[]): void {
   const absent = [...owners].filter(([key, shard]) => !shard.tensors.has(key)).map(([key]) => key);
-  const unlisted = [...shards.values()].flatMap((shard) => [...shard.tensors.keys()].filter((key) => owners.get(key) !== shard));
+  const unlisted = shards.flatMap((shard) => [...shard.tensors.keys()].filter((key) => owners.get(key) !== shard));
   const problems = [
     absent.length > 0 && `not in the shard it names: ${listed(absent)}`,
     unlisted.length > 0 && `in a shard for which it does not name them: ${listed(unlisted)}`,

@@ -1,15 +1,17 @@
 import type { TokenizerFiles } from '../text/tokenizer';
 import { type FileTree, readJson, readText } from './fileTree';
 
+/** What a tokenizer's folder may have that is of use. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+
 /**
- * A tokenizer's files, as a diffusers folder has them: `tokenizer.json`, or `vocab.json` and `merges.txt`; `tokenizer_config.json`,
- * `special_tokens_map.json`.
+ * A tokenizer's files: `tokenizer.json`, or `vocab.json` and `merges.txt` as SD 1.x has them; and what configures them.
  *
  * @param folder the path in the tree; '' for the tree itself
  * @returns nothing if there is no vocabulary
  */
 export async function readTokenizer(tree: FileTree, folder: string): Promise<TokenizerFiles | undefined> {
-  const below = (file: string) => (folder === '' ? file : `${folder}/${file}`);
+  const below = (file: (typeof TOKENIZER_FILES)[number]) => (folder === '' ? file : `${folder}/${file}`);
   const [tokenizer, vocab, merges] = await Promise.all([
     readJson(tree, below('tokenizer.json')), readJson(tree, below('vocab.json')), readText(tree, below('merges.txt')),
   ]);

@@ -22,8 +22,8 @@ describe('weights', () => {
 
   test('of two variants, none is chosen unasked', async () => {
     const files = { 'unet/diffusion_pytorch_model.fp16.safetensors': await weights(), 'unet/diffusion_pytorch_model.bf16.safetensors': await weights() };
-    await expect(unetOf(files)).rejects.toThrow(/folder\/unet has no weights of no variant; there are: fp16, bf16/);
-    await expect(unetOf(files, 'fp32')).rejects.toThrow(/no weights of variant fp32; there are: fp16, bf16/);
+    await expect(unetOf(files)).rejects.toThrow(/folder\/unet has no weights without a variant; there are: fp16, bf16/);
+    await expect(unetOf(files, 'fp32')).rejects.toThrow(/no weights of the variant fp32; there are: fp16, bf16/);
   });
 
   test('that are only pickles are refused with the reason and the way out', async () => {
@@ -62,7 +62,7 @@ describe('shards', () => {
   });
 
   test('one of which is not there are an error with its name', async () => {
-    await expect(unetOf({ ...index({ a: 'a.safetensors', c: 'c.safetensors' }), ...await shards() })).rejects.toThrow(/names the shard c\.safetensors, which is not there/);
+    await expect(unetOf({ ...index({ a: 'a.safetensors', c: 'c.safetensors' }), ...await shards() })).rejects.toThrow(/names the shard unet\/c\.safetensors, which is not there/);
   });
 
   test.each([[undefined], [{ a: 1 }], [['a']]])('of an index with the weight_map %j are refused', async (weight_map) => {

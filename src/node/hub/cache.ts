@@ -1,0 +1,68 @@
+import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { safePath } from '../../weights/fileTree';
+import { HubError } from './error';
+
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/**
+ * One model's folder in the hub's cache, in the layout that all the hub's clients share: `blobs` by checksum, `snapshots` by commit
+ * with links to them, and `refs` from a branch or tag to its commit.
+ */
+export class ModelCache {
+  private readonly folder: string;
+
+  /** @throws HubError if the name is not of the form `organisation/model` */
+  constructor(cache: string, readonly name: string) {
+    if (!isHubName(name)) throw new HubError(`${JSON.stringify(name)} is no name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
+    this.folder = join(cache, `models--${name.replace('/', '--')}`);
+  }
+
+  blob(checksum: string): string {
+    return join(this.folder, 'blobs', checksum);
+  }
+
+  snapshot(commit: string): string {
+    if (!COMMIT.test(commit)) throw new HubError(`The hub states the commit ${JSON.stringify(commit)} for ${this.name}, which is none.`);
+    return join(this.folder, 'snapshots', commit);
+  }
+
+  /** The folder of a revision that was downloaded; nothing if none was. */
+  async find(revision: string): Promise<string | undefined> {
+    const commit = COMMIT.test(revision) ? revision : (await readFile(this.ref(revision), 'utf8').catch(() => '')).trim();
+    if (!COMMIT.test(commit)) return undefined;
+    const folder = this.snapshot(commit);
+    return (await isThere(folder)) ? folder : undefined;
+  }
+
+  /** Puts a blob into a snapshot under its path; by a copy where the system has no links. */
+  async link(checksum: string, commit: string, path: string): Promise<void> {
+    const place = join(this.snapshot(commit), safePath(path, this.name));
+    const blob = this.blob(checksum);
+    await mkdir(dirname(place), { recursive: true });
+    const fresh = `${place}.new`;
+    await rm(fresh, { force: true });
+    await symlink(relative(dirname(place), blob), fresh).catch(() => copyFile(blob, fresh));
+    await rename(fresh, place);
+  }
+
+  async setRef(revision: string, commit: string): Promise<void> {
+    if (revision === commit) return;
+    const ref = this.ref(revision);
+    await mkdir(dirname(ref), { recursive: true });
+    await writeFile(ref, commit);
+  }
+
+  private ref(revision: string): string {
+    return join(this.folder, 'refs', safePath(revision, 'The revision'));
+  }
+}
+
+/** `organisation/model`, by the hub's rules for names. */
+export function isHubName(name: string): boolean {
+  return /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(name) && !/--|\.\.|[.-](?:\/|$)/.test(name);
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}

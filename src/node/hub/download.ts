@@ -1,0 +1,142 @@
+import { type Hash, createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HubError } from './error';
+import { ATTEMPTS, type RequestOptions } from './request';
+
+/** A file on the hub, with what the hub says of its content. */
+export interface RemoteFile {
+  /** The path in the repository. */
+  readonly path: string;
+  readonly url: string;
+  /** In bytes. */
+  readonly size: number;
+  /** SHA-256 of the content for large files (64 digits), or Git's SHA-1 of it (40 digits). */
+  readonly checksum: string;
+}
+
+export interface DownloadOptions extends RequestOptions {
+  readonly fetch: typeof fetch;
+  /** What an answer without success means. */
+  readonly refusal: (status: number) => HubError;
+  /** How many bytes of the file are there, after each piece. */
+  readonly onBytes?: (loaded: number) => void;
+}
+
+/**
+ * Downloads a file to a place on disk, where it appears when it is whole and its checksum is right. Until then it is `<place>.incomplete`;
+ * a download that broke off goes on from there, now or in a later run.
+ *
+ * @throws HubError if the server sends another file than it states, or keeps breaking off
+ */
+export async function download(file: RemoteFile, place: string, options: DownloadOptions): Promise<void> {
+  await mkdir(dirname(place), { recursive: true });
+  const incomplete = `${place}.incomplete`;
+  const resumed = await startWith(incomplete, file.size);
+  if (resumed > 0 && await fetchRest(file, incomplete, options) === file.checksum) return rename(incomplete, place);
+  // What was there of an earlier run was not the beginning of this file: once more, from nothing.
+  if (resumed > 0) await rm(incomplete, { force: true });
+  const checksum = await fetchRest(file, incomplete, options);
+  if (checksum === file.checksum) return rename(incomplete, place);
+  await rm(incomplete, { force: true });
+  throw new HubError(`${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was thrown away. Run it again; if it stays so, the server or something on the way changes the file.`);
+}
+
+/** How much of the file is there from an earlier run; one that is too long is thrown away. */
+async function startWith(incomplete: string, size: number): Promise<number> {
+  const { size: there } = await stat(incomplete).catch(() => ({ size: 0 }));
+  if (there <= size) return there;
+  await rm(incomplete);
+  return 0;
+}
+
+/** Fetches what is missing, going on where a connection breaks off. @returns the checksum of the whole */
+async function fetchRest(file: RemoteFile, incomplete: string, options: DownloadOptions): Promise<string> {
+  const handle = await open(incomplete, constants.O_RDWR | constants.O_CREAT);
+  try {
+    const partial = await PartialFile.of(handle, incomplete, file);
+    options.onBytes?.(partial.length);
+    let [most, failures] = [partial.length, 0];
+    while (partial.length < file.size) {
+      await fetchPiece(file, partial, options);
+      failures = partial.length > most ? 0 : failures + 1;
+      most = Math.max(most, partial.length);
+      if (failures === ATTEMPTS) throw new HubError(`Of the ${file.size} bytes of ${file.path} the server sent no more than ${most}, in ${ATTEMPTS} attempts. What is there is kept: run it again to go on from it.`);
+      if (partial.length < file.size) await sleep((options.pause ?? 1000) * 2 ** failures, undefined, { signal: options.signal });
+    }
+    return partial.checksum();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** One request, from where the file ends; returns at its end or where it breaks off. */
+async function fetchPiece(file: RemoteFile, partial: PartialFile, options: DownloadOptions): Promise<void> {
+  const headers: Record<string, string> = { 'Accept-Encoding': 'identity' };
+  if (partial.length > 0) headers['Range'] = `bytes=${partial.length}-`;
+  const response = await options.fetch(file.url, { headers });
+  if (response.status === 416 || (response.status === 206 && !continues(response, partial.length, file.size))) {
+    await response.body?.cancel();
+    await partial.restart();
+    return;
+  }
+  if (!response.ok) throw options.refusal(response.status);
+  if (response.status === 200 && partial.length > 0) await partial.restart();
+  try {
+    for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
+      await partial.append(bytes);
+      options.onBytes?.(partial.length);
+    }
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    // What fetch throws when a connection ends too early; anything else (a full disk, too many bytes) is not the connection's fault.
+    if ((error as Error).name !== 'TypeError') throw error;
+  }
+}
+
+/** Whether a part of a file is the one that was asked for. */
+function continues({ headers }: Response, from: number, size: number): boolean {
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '') ?? [];
+  return Number(start) === from && (total === '*' || Number(total) === size);
+}
+
+/** A file that is being written, and the checksum of what is there of it. */
+class PartialFile {
+  private constructor(private readonly handle: FileHandle, private readonly file: RemoteFile, private hash: Hash, public length: number) {}
+
+  static async of(handle: FileHandle, path: string, file: RemoteFile): Promise<PartialFile> {
+    const partial = new PartialFile(handle, file, startHash(file), 0);
+    for await (const bytes of createReadStream(path)) {
+      partial.hash.update(bytes as Buffer);
+      partial.length += (bytes as Buffer).length;
+    }
+    return partial;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.length + bytes.length > this.file.size) {
+      await this.restart();
+      throw new HubError(`${this.file.path} should have ${this.file.size} bytes, and the server sends more. Run it again; if it stays so, the server is not to be trusted.`);
+    }
+    for (let done = 0; done < bytes.length;) done += (await this.handle.write(bytes, done, bytes.length - done, this.length + done)).bytesWritten;
+    this.hash.update(bytes);
+    this.length += bytes.length;
+  }
+
+  async restart(): Promise<void> {
+    await this.handle.truncate(0);
+    this.hash = startHash(this.file);
+    this.length = 0;
+  }
+
+  checksum(): string {
+    return this.hash.digest('hex');
+  }
+}
+
+/** Git's checksum of a file begins with its kind and size. */
+function startHash({ checksum, size }: RemoteFile): Hash {
+  return checksum.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+}

@@ -1,0 +1,132 @@
+import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { neededFiles, openDiffusersLayout } from '../../weights/diffusersLayout';
+import { CheckpointError } from '../../weights/error';
+import { safePath } from '../../weights/fileTree';
+import { shardsOf } from '../../weights/shards';
+import { folderTree } from '../fileSource';
+import { ModelCache, isThere } from './cache';
+import { type RemoteFile, download } from './download';
+import { type HubEnvironment, hubEnvironment } from './environment';
+import { HubError } from './error';
+import { type RequestOptions, hubFetch, refusal } from './request';
+
+export interface PullOptions extends RequestOptions {
+  /** A branch, a tag or a commit; `main` unless told. */
+  readonly revision?: string;
+  /** What stands in the weights' file names, such as `fp16`: half the size, and here computed with in float32 all the same. By default none, or else the only one there is. */
+  readonly variant?: string;
+  /** After each piece: the file it is of, and how many bytes of all that are needed are there. */
+  readonly onProgress?: (progress: PullProgress) => void;
+  /** The environment variables; the process's unless told. */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export interface PullProgress {
+  readonly file: string;
+  readonly loaded: number;
+  readonly total: number;
+}
+
+/**
+ * Downloads a checkpoint from the hub into the hub's own cache: only what is needed, only what is not there yet.
+ * Every file's size and checksum are the ones that the hub states; a download that broke off goes on where it ended.
+ *
+ * @param name such as `stabilityai/stable-diffusion-2-1`
+ * @returns the folder of the checkpoint in the cache
+ * @throws HubError if the hub does not give it, CheckpointError if it is none that can be loaded; nothing half is left under a file's name
+ */
+export async function pull(name: string, options: PullOptions = {}): Promise<string> {
+  const { revision = 'main' } = options;
+  const environment = await hubEnvironment(options.environment);
+  const cache = new ModelCache(environment.cache, name);
+  if (environment.offline) throw new HubError(`${name} cannot be pulled while HF_HUB_OFFLINE is set. Unset it.`);
+
+  const repository = new Repository(name, environment, hubFetch(environment, options));
+  const commit = await repository.commit(safePath(revision, 'The revision'));
+  const folder = cache.snapshot(commit);
+  const files = await repository.files(commit);
+  const downloads = new Downloads(repository, cache, commit, options);
+  const { small, indexes, weights } = neededFiles([...files.keys()], `${name} on the hub`, options.variant);
+
+  await downloads.fetch([...small, ...indexes].map((path) => files.get(path) as RemoteFile));
+  await openDiffusersLayout(folderTree(folder));
+  const shards = await Promise.all(indexes.map((index) => shardsOf(folderTree(folder), index)));
+  const large = new Set([...weights, ...shards.flatMap((paths) => [...paths.values()])]);
+  await downloads.fetch([...large].map((path) => files.get(path) ?? missing(name, path)));
+  await cache.setRef(revision, commit);
+  return folder;
+}
+
+function missing(name: string, path: string): never {
+  throw new CheckpointError(`${name} has no ${path} on the hub, which its index names. Take another checkpoint, or tell its owner.`);
+}
+
+/** A model on the hub, seen through the hub's own client. */
+class Repository {
+  constructor(readonly name: string, private readonly environment: HubEnvironment, readonly fetch: typeof globalThis.fetch) {}
+
+  /** The commit that a revision stands for. */
+  async commit(revision: string): Promise<string> {
+    const { sha } = await this.ask(`${this.name} at ${revision}`, () =>
+      modelInfo({ name: this.name, revision, additionalFields: ['sha'], hubUrl: this.environment.endpoint, fetch: this.fetch }));
+    return String(sha);
+  }
+
+  /** Every file of a commit that has a size and a checksum, by its path. */
+  async files(commit: string): Promise<Map<string, RemoteFile>> {
+    return this.ask(`the list of files of ${this.name}`, async () => {
+      const files = new Map<string, RemoteFile>();
+      const listing = listFiles({ repo: { type: 'model', name: this.name }, revision: commit, recursive: true, hubUrl: this.environment.endpoint, fetch: this.fetch });
+      for await (const { type, path, size, oid, lfs } of listing) {
+        const checksum = lfs?.oid ?? oid;
+        if (type !== 'file' || !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(checksum ?? '')) continue;
+        const url = `${this.environment.endpoint}/${this.name}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+        files.set(path, { path, url, size: lfs?.size ?? size, checksum: checksum as string });
+      }
+      return files;
+    });
+  }
+
+  refusal(status: number, what: string): HubError {
+    return refusal(status, `${what} of ${this.name}`, this.environment);
+  }
+
+  /** Turns the client's errors into ours: theirs repeat what the server says, which might be the token. */
+  private async ask<T>(what: string, question: () => Promise<T>): Promise<T> {
+    try {
+      return await question();
+    } catch (error) {
+      if (error instanceof HubApiError) throw refusal(error.statusCode, what, this.environment);
+      if (error instanceof HubError || (error as Error).name === 'AbortError') throw error;
+      throw new HubError(`${this.environment.endpoint} gave an answer about ${what} that cannot be read. Check HF_ENDPOINT if it is set.`);
+    }
+  }
+}
+
+/** Fetches a commit's files into the cache, and counts what is there. */
+class Downloads {
+  private loaded = 0;
+  private total = 0;
+
+  constructor(private readonly repository: Repository, private readonly cache: ModelCache, private readonly commit: string, private readonly options: PullOptions) {}
+
+  async fetch(files: readonly RemoteFile[]): Promise<void> {
+    this.total += files.reduce((sum, { size }) => sum + size, 0);
+    for (const file of files) {
+      await this.fetchOne(file);
+      this.loaded += file.size;
+    }
+  }
+
+  private async fetchOne(file: RemoteFile): Promise<void> {
+    const onBytes = (bytes: number) => this.options.onProgress?.({ file: file.path, loaded: this.loaded + bytes, total: this.total });
+    const blob = this.cache.blob(file.checksum);
+    if (!(await isThere(blob))) {
+      const { fetch } = this.repository;
+      const { signal, pause } = this.options;
+      await download(file, blob, { fetch, signal, pause, refusal: (status) => this.repository.refusal(status, file.path), onBytes });
+    }
+    await this.cache.link(file.checksum, this.commit, file.path);
+    onBytes(file.size);
+  }
+}
