@@ -1,16 +1,107 @@
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/node/checkpoint';
+import { fileBytes } from '../../src/node/fileSource';
+import { saveSafetensors } from '../../src/node/saveSafetensors';
+import { CheckpointError } from '../../src/weights/error';
+import { SafetensorsFile } from '../../src/weights/safetensors';
 
 const EMOJI_WORLD = join(__dirname, '../../weights/emoji-world');
+const ORIGINAL = join(__dirname, '../fixtures/weights/original_sd1.safetensors');
 
-test('a diffusers folder gives configs, tensors and tokenizer files', async () => {
-  const checkpoint = await openCheckpoint(EMOJI_WORLD);
-  const { file, json } = await checkpoint.config('unet');
-  expect(file).toBe(join(EMOJI_WORLD, 'unet/config.json'));
-  expect(json).toMatchObject({ _class_name: 'UNet2DConditionModel' });
-  const unet = await checkpoint.weights('unet');
-  expect(unet.tensors.get('conv_in.weight')).toMatchObject({ dtype: 'F16', shape: [64, 4, 3, 3] });
-  const numbers = await unet.read('conv_in.bias');
-  expect(numbers).toHaveLength(64);
-  expect((await checkpoint.tokenizer()).vocab).toHaveProperty('<|endoftext|>');
+let folder: string;
+beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'checkpoint-')); });
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('a checkpoint is opened from', () => {
+  test('a folder in the layout of diffusers', async () => {
+    const checkpoint = await openCheckpoint(EMOJI_WORLD);
+    expect(checkpoint).toMatchObject({ name: EMOJI_WORLD, layout: 'diffusers' });
+    expect(await checkpoint.config('unet')).toMatchObject({ file: join(EMOJI_WORLD, 'unet/config.json'), json: { _class_name: 'UNet2DConditionModel' } });
+    const unet = await checkpoint.weights('unet');
+    expect(unet.tensors.get('conv_in.weight')?.shape.slice(1)).toEqual([4, 3, 3]);
+    expect(await unet.read('conv_in.bias')).toBeInstanceOf(Float32Array);
+    expect((await checkpoint.tokenizer()).vocab).toHaveProperty('<|endoftext|>');
+  });
+
+  test('a folder whose files are links, as in the hub\'s cache', async () => {
+    await mkdir(join(folder, 'blobs'));
+    await copyFile(join(EMOJI_WORLD, 'vae/diffusion_pytorch_model.safetensors'), join(folder, 'blobs/a'));
+    await mkdir(join(folder, 'snapshot/vae'), { recursive: true });
+    await symlink('../../blobs/a', join(folder, 'snapshot/vae/diffusion_pytorch_model.safetensors'));
+    expect((await (await openCheckpoint(join(folder, 'snapshot'))).weights('vae')).tensors.size).toBeGreaterThan(100);
+  });
+
+  test('a single file, with what lies beside it', async () => {
+    const file = join(folder, 'thin.safetensors');
+    await copyFile(ORIGINAL, file);
+    await writeFile(join(folder, 'thin.json'), '{"unet":{"norm_num_groups":4}}');
+    await mkdir(join(folder, 'tokenizer'));
+    await writeFile(join(folder, 'tokenizer/vocab.json'), '{"a":0}');
+    await writeFile(join(folder, 'tokenizer/merges.txt'), '');
+    const checkpoint = await openCheckpoint(file);
+    expect(checkpoint).toMatchObject({ name: file, layout: 'single-file' });
+    expect(await checkpoint.config('unet')).toMatchObject({ file: join(folder, 'thin.json'), json: { norm_num_groups: 4 } });
+    expect((await checkpoint.weights('vae')).tensors.get('encoder.mid_block.attentions.0.to_q.weight')?.shape).toEqual([8, 8]);
+    expect((await checkpoint.tokenizer()).vocab).toEqual({ a: 0 });
+  });
+});
+
+describe('a checkpoint is refused that is', () => {
+  test.each(['model.ckpt', 'model.pt', 'pytorch_model.bin', 'MODEL.PTH'])('a pickle: %s', async (name) => {
+    await writeFile(join(folder, name), 'x');
+    await expect(openCheckpoint(join(folder, name))).rejects.toThrow(/is not read\. PyTorch's pickle format can run any code when it is read.*safetensors files/);
+  });
+
+  test('no safetensors file', async () => {
+    await writeFile(join(folder, 'model.safetensors'), 'no header here');
+    await expect(openCheckpoint(join(folder, 'model.safetensors'))).rejects.toThrow(/model\.safetensors is not a whole safetensors file/);
+  });
+
+  test('nowhere', async () => {
+    const opening = openCheckpoint(join(folder, 'nothing'));
+    await expect(opening).rejects.toBeInstanceOf(CheckpointError);
+    await expect(opening).rejects.toThrow(/nothing is not there\. Give a folder/);
+  });
+});
+
+describe('a file on disk', () => {
+  const tensors = [{ name: 'w', shape: [2], data: Float32Array.of(1, 2) }];
+
+  test('is read where it is asked, beyond 4 GiB too', async () => {
+    const path = join(folder, 'large');
+    await writeFile(path, 'begin');
+    await truncate(path, 5 * 2 ** 30);
+    await appendFile(path, 'end');
+    const bytes = await fileBytes(path);
+    expect(bytes.size).toBe(5 * 2 ** 30 + 3);
+    expect(Buffer.from(await bytes.read(5 * 2 ** 30 - 1, bytes.size)).toString()).toBe('\0end');
+  });
+
+  test('that was changed after it was opened is an error', async () => {
+    const path = join(folder, 'w.safetensors');
+    await saveSafetensors(path, tensors);
+    const file = await SafetensorsFile.open(await fileBytes(path));
+    await saveSafetensors(path, [{ name: 'w', shape: [3], data: Float32Array.of(1, 2, 3) }]);
+    await expect(file.read('w')).rejects.toThrow(/w\.safetensors was changed while it was being read/);
+  });
+
+  test('is written whole, with metadata', async () => {
+    const path = join(folder, 'w.safetensors');
+    await saveSafetensors(path, [...tensors, { name: 'later', shape: [1], data: async () => Float32Array.of(3) }], { made: 'here' });
+    const file = await SafetensorsFile.open(await fileBytes(path));
+    expect([...await file.read('w'), ...await file.read('later')]).toEqual([1, 2, 3]);
+    expect(file.metadata.get('made')).toBe('here');
+    expect(await readdir(folder)).toEqual(['w.safetensors']);
+  });
+
+  test('that cannot be written whole leaves what was there, and nothing beside it', async () => {
+    const path = join(folder, 'w.safetensors');
+    await saveSafetensors(path, tensors);
+    const before = await readFile(path);
+    await expect(saveSafetensors(path, [...tensors, { name: 'x', shape: [1], data: () => Promise.reject(new Error('no data')) }])).rejects.toThrow('no data');
+    expect(await readFile(path)).toEqual(before);
+    expect(await readdir(folder)).toEqual(['w.safetensors']);
+  });
 });
