@@ -3,6 +3,7 @@ import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type B
 import { startNative } from './native/load';
 import { locateNative } from './native/locate';
 import { startWasm } from './wasm';
+import { startWebgpu } from './webgpu';
 
 export { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
 
@@ -40,8 +41,8 @@ async function start(name: BackendName, options: BackendOptions): Promise<Backen
     case 'node':
     case 'node-gpu': return startNative(name, await locateNative(name), options);
     case 'wasm': return startWasm(options);
+    case 'webgpu': return startWebgpu();
     case 'cpu': return startCpu();
-    default: throw new BackendError(`The backend ${name} is not installed.`);
   }
 }
 

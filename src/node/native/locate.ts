@@ -1,5 +1,6 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { BackendError } from '../backendInfo';
+import { installedPackage } from '../installedPackage';
 import { nativeStatus } from './install';
 import { addonFile } from './load';
 
@@ -12,18 +13,9 @@ const KINDS = { node: 'cpu', 'node-gpu': 'gpu' } as const;
  */
 export async function locateNative(name: keyof typeof PACKAGES): Promise<string> {
   const own = installedPackage(PACKAGES[name]);
-  if (own && addonFile(own)) return own;
+  if (own && addonFile(own.folder)) return own.folder;
   const built = await nativeStatus();
   if (built?.kind === KINDS[name]) return join(built.folder, 'tfjs-node');
-  const reason = own ? `${PACKAGES[name]} is in ${own} without its addon, which its installation downloads.` : `${PACKAGES[name]} is not installed.`;
+  const reason = own ? `${PACKAGES[name]} is in ${own.folder} without its addon, which its installation downloads.` : `${PACKAGES[name]} is not installed.`;
   throw new BackendError(`The backend ${name} is not there: ${reason} Get it with: p2p native install${name === 'node-gpu' ? ' --gpu' : ''}`);
-}
-
-/** As seen from the user's project, then from this package. */
-function installedPackage(name: string): string | undefined {
-  try {
-    return dirname(require.resolve(`${name}/package.json`, { paths: [process.cwd(), __dirname] }));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs';
+import { totalmem } from 'node:os';
+import { chooseBackend } from './backend';
+import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
+
+/** What a backend of this machine can do, or why it is not to be had and how to get it. */
+export type BackendDescription = {
+  readonly name: BackendName;
+  /** Bytes that tensors can take altogether; unknown for a GPU. */
+  readonly memoryLimit?: number;
+} & ({ readonly info: BackendInfo; readonly gflops: { readonly matMul: number; readonly conv2d: number } } | { readonly missing: string });
+
+/** WebAssembly addresses memory with 32 bits. */
+const WASM_MEMORY = 2 ** 32;
+
+/**
+ * Starts every backend that is there and measures it for about a second: a matrix product and a 3x3 convolution, each in 10^9
+ * floating-point operations a second. tfjs's current backend is another one afterwards.
+ */
+export async function describeBackends(options: BackendOptions = {}): Promise<BackendDescription[]> {
+  const descriptions: BackendDescription[] = [];
+  for (const name of BACKEND_NAMES) {
+    try {
+      const info = await chooseBackend(name, options);
+      descriptions.push({ name, info, memoryLimit: memoryLimit(name), gflops: await measure() });
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      descriptions.push({ name, missing: error.message });
+    }
+  }
+  return descriptions;
+}
+
+/**
+ * Which of these backends a model would be run on, and why.
+ * @param modelBytes of all weights in float32
+ */
+export function recommendBackend(descriptions: readonly BackendDescription[], modelBytes: number): { readonly name?: BackendName; readonly why: string } {
+  const there = (name: BackendName): BackendDescription | undefined => descriptions.find((one) => one.name === name && 'info' in one);
+  const native = there('node-gpu') ?? there('node');
+  if (native) return { name: native.name, why: `TensorFlow's own kernels are the fastest there are${native.name === 'node-gpu' ? ', here on a GPU' : ''}` };
+  const needed = modelBytes + WORKING_MEMORY;
+  if (!there('wasm')) return { why: 'no backend starts here' };
+  if (needed > WASM_MEMORY) return { why: `the model needs more than the ${gibibytes(WASM_MEMORY)} that wasm can address; get a native backend with: p2p native install` };
+  return { name: 'wasm', why: `it is always there, and the model fits into its ${gibibytes(WASM_MEMORY)}; p2p native install builds one several times as fast` };
+}
+
+/** What activations and the allocator take beside the weights, for a model that wasm is any use for. */
+const WORKING_MEMORY = 2 ** 30;
+
+function memoryLimit(name: BackendName): number | undefined {
+  if (name === 'wasm') return Math.min(WASM_MEMORY, totalmem());
+  return name === 'node' || name === 'cpu' ? totalmem() : undefined;
+}
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(0)} GiB`;
+
+async function measure(): Promise<{ matMul: number; conv2d: number }> {
+  const size = 512;
+  const a = tf.randomNormal<tf.Rank.R2>([size, size]);
+  const x = tf.randomNormal<tf.Rank.R4>([4, 32, 32, 64]);
+  const filter = tf.randomNormal<tf.Rank.R4>([3, 3, 64, 64]);
+  const matMul = await gflops(2 * size ** 3, () => tf.matMul(a, a));
+  const conv2d = await gflops(2 * 4 * 32 * 32 * 64 * 64 * 9, () => tf.conv2d(x, filter, 1, 'same'));
+  tf.dispose([a, x, filter]);
+  return { matMul, conv2d };
+}
+
+/** The best of half a second's runs, as other programs may take the processor meanwhile. */
+async function gflops(operations: number, compute: () => tf.Tensor): Promise<number> {
+  const end = performance.now() + 500;
+  let best = Infinity;
+  for (let run = 0; run < 2 || performance.now() < end; run++) {
+    const start = performance.now();
+    const y = compute();
+    await y.data();
+    best = Math.min(best, performance.now() - start);
+    y.dispose();
+  }
+  return operations / best / 1e6;
+}
