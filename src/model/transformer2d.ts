@@ -7,6 +7,7 @@ import { GroupNorm } from '../nn/groupNorm';
 import { LayerNorm } from '../nn/layerNorm';
 import { Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
+import { sequence } from '../nn/sequence';
 
 export interface TransformerOptions {
   readonly channels: number;
@@ -46,9 +47,9 @@ export class Transformer2DModel {
   forward(x: tf.Tensor4D, context: tf.Tensor3D, control?: AttentionControl): tf.Tensor4D {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
-      const pictures = this.projIn.forward(this.norm.forward(x));
-      let hidden: tf.Tensor3D = tf.reshape(pictures, [rows, height * width, channels]);
-      for (const block of this.transformerBlocks) hidden = block.forward(hidden, context, { height, width }, control);
+      const tokens: tf.Tensor3D = tf.reshape(sequence(x, this.norm, this.projIn), [rows, height * width, channels]);
+      const run = (block: BasicTransformerBlock) => (hidden: tf.Tensor3D) => block.forward(hidden, context, { height, width }, control);
+      const hidden = sequence(tokens, ...this.transformerBlocks.map(run));
       const back: tf.Tensor4D = tf.reshape(hidden, x.shape);
       return tf.add(this.projOut.forward(back), x);
     });
@@ -114,7 +115,7 @@ class FeedForward {
 
   forward(x: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
-      const [hidden, gate] = tf.split(this.projIn.forward(x), 2, -1);
+      const [hidden, gate] = tf.tidy(() => tf.split(this.projIn.forward(x), 2, -1));
       return this.projOut.forward(tf.mul(hidden, gelu(gate)) as tf.Tensor3D);
     });
   }

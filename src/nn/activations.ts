@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { sequence } from './sequence';
 
 /** x sigmoid(x), also known as swish. */
 export function silu<T extends tf.Tensor>(x: T): T {
@@ -8,8 +9,8 @@ export function silu<T extends tf.Tensor>(x: T): T {
 /** x Phi(x), with the normal distribution's Phi exact (by erf), as PyTorch's `gelu` without approximation. */
 export function gelu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => {
-    const half = tf.mul(x, 0.5);
-    return tf.add(half, tf.mul(half, tf.erf(tf.mul(x, Math.SQRT1_2)))) as T;
+    const phi = sequence<tf.Tensor>(x, (v) => tf.mul(v, Math.SQRT1_2), tf.erf, (v) => tf.add(v, 1), (v) => tf.mul(v, 0.5));
+    return tf.mul(x, phi) as T;
   });
 }
 

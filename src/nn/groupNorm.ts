@@ -18,7 +18,7 @@ export class GroupNorm {
     return tf.tidy(() => tf.customGrad((input, save) => {
       const x = input as tf.Tensor4D;
       const mean = this.groupMeans(x);
-      const variance = this.groupMeans(tf.squaredDifference(x, mean));
+      const variance = tf.tidy(() => this.groupMeans(tf.squaredDifference(x, mean)));
       const inverseStd = tf.rsqrt(tf.add(variance, this.eps)) as tf.Tensor4D;
       // y = scale x + shift: whatever is the same for a whole picture is worked out beforehand
       const scale = tf.mul(this.weight.value, inverseStd);
