@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import type { Checkpoint } from '../weights/checkpoint';
 import { type DiffusersOptions, PICKLE, WHY_NO_PICKLE, neededFiles, openDiffusersLayout } from '../weights/diffusersLayout';
 import { CheckpointError } from '../weights/error';
@@ -14,11 +14,14 @@ export interface OpenOptions extends DiffusersOptions {
   readonly revision?: string;
 }
 
+/** The name of the checkpoint that comes with the package. */
+export const EMBEDDED = 'emoji-world';
+
 /**
  * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet, and nothing downloaded.
  *
- * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, or the name of a model on the hub
- *   that was pulled into the hub's cache; a folder or file of that name comes first
+ * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, the name of a model on the hub
+ *   that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name comes first
  * @throws CheckpointError if there is none, or one of another kind
  */
 export async function openCheckpoint(where: string, options: OpenOptions = {}): Promise<Checkpoint> {
@@ -26,6 +29,7 @@ export async function openCheckpoint(where: string, options: OpenOptions = {}): 
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
   if (found) return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)));
+  if (where === EMBEDDED) return { ...(await openDiffusersLayout(folderTree(join(__dirname, '../../weights', EMBEDDED)), options)), name: EMBEDDED };
   if (isHubName(where)) return openPulled(where, options);
   throw new CheckpointError(`${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
 }

@@ -5,6 +5,10 @@ import { chooseBackend } from './backend';
 import { openCheckpoint } from './checkpoint';
 
 export { chooseBackend, openCheckpoint };
+export { EMBEDDED } from './checkpoint';
+export type { OpenOptions } from './checkpoint';
+export { readPng, savePngs, toPngs } from './png';
+export type { Picture } from '../image/picture';
 export { BackendError } from './backend';
 export type { BackendInfo, BackendName } from './backend';
 
@@ -18,7 +22,7 @@ export interface LoadPipelineOptions {
 /**
  * Starts a backend and loads a checkpoint onto it.
  *
- * @param where a folder in the diffusers layout, a single safetensors file, or a name on the hub
+ * @param where as for {@link openCheckpoint}
  * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
  */
 export async function loadPipeline(where: string, { backend, onProgress }: LoadPipelineOptions = {}): Promise<StableDiffusionPipeline> {

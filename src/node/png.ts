@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type * as tf from '@tensorflow/tfjs';
 import { PNG } from 'pngjs';
-import type { Picture } from '../image/picture';
+import { toPictures, type Picture } from '../image/picture';
 
 /** @returns the bytes of a PNG file of 8 bits a channel, without alpha: pictures are opaque */
 export function encodePng({ width, height, data }: Picture): Buffer {
@@ -17,5 +18,25 @@ export async function readPng(file: string): Promise<Picture> {
     return { width, height, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength) };
   } catch (error) {
     throw new Error(`${file} is not a PNG picture that can be read (${(error as Error).message}).`);
+  }
+}
+
+/** The PNG files of a batch of pictures. @param images [n, height, width, 3], -1 to 1; not disposed @returns n files' bytes */
+export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
+  return (await toPictures(images)).map(encodePng);
+}
+
+/**
+ * Writes a batch of pictures as PNG files.
+ *
+ * @param images [n, height, width, 3], -1 to 1; not disposed
+ * @param files n paths
+ * @throws RangeError if there are not as many files as pictures
+ */
+export async function savePngs(images: tf.Tensor4D, files: readonly string[]): Promise<void> {
+  if (files.length !== images.shape[0]) throw new RangeError(`${images.shape[0]} pictures need as many files, not ${files.length}.`);
+  for (const [i, bytes] of (await toPngs(images)).entries()) {
+    await writeFile(`${files[i]}.unfinished`, bytes);
+    await rename(`${files[i]}.unfinished`, files[i]);
   }
 }
