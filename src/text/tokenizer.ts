@@ -28,7 +28,7 @@ export interface Tokenizer {
   tokenize(prompt: string): TokenizedPrompt;
 }
 
-/** A checkpoint's tokenizer files, parsed from JSON except for `merges`. Either `tokenizer` is there, or `vocab` and `merges` are. */
+/** A checkpoint's tokenizer files, parsed from JSON except for `merges`. The vocabulary and merges are in `tokenizer`, or in files of their own. */
 export interface TokenizerFiles {
   /** tokenizer.json */
   readonly tokenizer?: unknown;
@@ -43,33 +43,33 @@ export interface TokenizerFiles {
 }
 
 /**
- * CLIP's byte-level BPE, with the ids that transformers' `CLIPTokenizer` (5.x) gives.
+ * CLIP's byte-level BPE, with the ids that transformers' `CLIPTokenizer` (5.x) gives. As there, the pipeline around the vocabulary is
+ * CLIP's own, whatever tokenizer.json says of it.
  *
  * @throws CheckpointError from the constructor, naming the file, if the files are not those of a CLIP tokenizer
  */
 export class CLIPTokenizer implements Tokenizer {
   readonly maxLength: number;
   private readonly encoder: Encoder;
-  private readonly added: ReadonlySet<string>;
+  /** Finds the special tokens that someone typed. */
+  private readonly special: RegExp;
   private readonly start: number;
   private readonly end: number;
   private readonly pad: number;
 
   constructor(files: TokenizerFiles) {
-    const special = specialTokens(files);
-    const pipeline = files.tokenizer === undefined ? clipPipeline(files) : parse('tokenizer.json', pipelineSchema, files.tokenizer);
-    const added = addedTokens(pipeline, special);
-    this.encoder = new Encoder({ ...pipeline, added_tokens: added }, {});
-    this.added = new Set(added.map(({ content }) => content));
-    this.maxLength = special.model_max_length;
-    this.start = this.id(special.bos_token);
-    this.end = this.id(special.eos_token);
-    this.pad = this.id(special.pad_token);
+    const config = readConfig(files);
+    const bpe = readVocabulary(files);
+    const added = addedTokens(config, bpe);
+    this.encoder = new Encoder(clipPipeline(bpe, added), {});
+    this.special = new RegExp(`(${added.map(pattern).sort(longestFirst).join('|')})`);
+    this.maxLength = config.model_max_length;
+    [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(({ content }) => this.encoder.token_to_id(content)!);
   }
 
   tokenize(prompt: string): TokenizedPrompt {
-    // JavaScript's lower case of a word's last Σ is ς; the reference goes letter by letter.
-    const { ids, tokens } = this.encoder.encode(prompt.replaceAll('Σ', 'σ'), { add_special_tokens: false });
+    const split = this.split(prompt);
+    const ids = split.flat();
     const kept = ids.slice(0, this.maxLength - 2);
     const lost = ids.slice(kept.length);
     const padding = new Array<number>(this.maxLength - 2 - kept.length).fill(this.pad);
@@ -77,94 +77,111 @@ export class CLIPTokenizer implements Tokenizer {
       text: prompt,
       ids: [this.start, ...kept, this.end, ...padding],
       length: kept.length + 2,
-      pieces: this.pieces(kept, tokens),
+      pieces: this.pieces(split, kept),
       lost: lost.length > 0 ? this.encoder.decode(lost).trim() : '',
     };
   }
 
-  private pieces(ids: readonly number[], tokens: readonly string[]): Piece[] {
+  /** The ids of each piece. */
+  private split(prompt: string): number[][] {
+    const { normalizer, pre_tokenizer, model } = this.encoder;
+    const idsOf = (tokens: string[]) => tokens.map((token) => this.encoder.token_to_id(token)!);
+    // Splitting by a group gives text and special tokens in turn. JavaScript's lower case of a word's last Σ is ς; the reference goes letter by letter.
+    return prompt.replaceAll('Σ', 'σ').split(this.special).flatMap((part, i) => (i % 2 === 1
+      ? [idsOf([this.encoder.token_to_id(part) === undefined ? part.toLowerCase() : part])]
+      : pre_tokenizer!.pre_tokenize(normalizer!.normalize(part)).map((piece: string) => idsOf(model!.encode([piece])))));
+  }
+
+  private pieces(split: readonly number[][], kept: readonly number[]): Piece[] {
     const pieces: Piece[] = [];
-    let start = 0;
-    ids.forEach((_, i) => {
-      if (!tokens[i].endsWith(END_OF_WORD) && !this.added.has(tokens[i]) && i < ids.length - 1) return;
-      const text = this.encoder.decode(ids.slice(start, i + 1), { clean_up_tokenization_spaces: false }).trim();
-      pieces.push({ text, start: start + 1, end: i + 2 });
-      start = i + 1;
-    });
+    let at = 0;
+    for (const { length } of split) {
+      const ids = kept.slice(at, at + length);
+      if (ids.length > 0) {
+        const text = this.encoder.decode(ids, { clean_up_tokenization_spaces: false }).trim();
+        pieces.push({ text, start: at + 1, end: at + ids.length + 1 });
+      }
+      at += length;
+    }
     return pieces;
   }
-
-  private id(token: AddedToken): number {
-    return this.encoder.token_to_id(token.content)!;
-  }
 }
-
-/** What ends the last token of every piece. */
-const END_OF_WORD = '</w>';
 
 const addedToken = z.object({
-  content: z.string(),
-  lstrip: z.boolean().default(false),
-  rstrip: z.boolean().default(false),
-  single_word: z.boolean().default(false),
+  content: z.string().min(1),
+  /** Only where no letters stand beside it. */
+  single_word: z.literal(false).default(false),
+  /** Found in other letter case too. */
   normalized: z.boolean().default(false),
 });
-type AddedToken = z.infer<typeof addedToken>;
+type AddedToken = z.output<typeof addedToken>;
+type ListedToken = AddedToken & { readonly id: number };
 
 const namedToken = z.union([z.string().transform((content) => addedToken.parse({ content })), addedToken]);
-const endOfText = addedToken.parse({ content: '<|endoftext|>' });
-
-/** In transformers' order: of two that have the same text, the later one says how it is matched. */
-const SPECIAL_TOKENS = ['bos_token', 'eos_token', 'unk_token', 'pad_token'] as const;
+const named = (content: string) => namedToken.default(addedToken.parse({ content }));
 
 const configSchema = z.object({
-  model_max_length: z.int().min(3).max(100_000),
-  bos_token: namedToken.default({ ...endOfText, content: '<|startoftext|>' }),
-  eos_token: namedToken.default(endOfText),
-  unk_token: namedToken.default(endOfText),
-  pad_token: namedToken.default(endOfText),
-  added_tokens_decoder: z.record(z.string(), addedToken.extend({ special: z.boolean().default(false) })).optional(),
+  model_max_length: z.int().min(3).max(100_000, 'must be how many tokens the text encoder takes: 77 in Stable Diffusion'),
+  bos_token: named('<|startoftext|>'),
+  eos_token: named('<|endoftext|>'),
+  unk_token: named('<|endoftext|>'),
+  pad_token: named('<|endoftext|>'),
+  added_tokens_decoder: z.record(z.string(), addedToken).optional(),
 });
-type SpecialTokens = z.infer<typeof configSchema>;
+type Config = z.output<typeof configSchema>;
 
-const bpe = z.looseObject({
+const bpeSchema = z.object({
   vocab: z.record(z.string(), z.int().nonnegative()),
   merges: z.array(z.union([z.string(), z.array(z.string())])),
-  end_of_word_suffix: z.literal(END_OF_WORD),
+  added: z.array(addedToken.extend({ id: z.int().nonnegative() })).default([]),
 });
-const pipelineSchema = z.looseObject({
-  added_tokens: z.array(addedToken.extend({ id: z.int().nonnegative(), special: z.boolean() })).default([]),
-  model: bpe,
-});
-type Pipeline = z.infer<typeof pipelineSchema>;
+type Bpe = z.output<typeof bpeSchema>;
 
 /** special_tokens_map.json wins over tokenizer_config.json, unless this is of the newer kind that lists the added tokens itself. */
-function specialTokens({ config, specialTokens }: TokenizerFiles): SpecialTokens {
-  const newer = typeof config === 'object' && config !== null && 'added_tokens_decoder' in config;
-  const named = newer ? {} : parse('special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
-  return parse('tokenizer_config.json', configSchema, { ...parse('tokenizer_config.json', z.looseObject({}), config), ...named });
+function readConfig({ config, specialTokens }: TokenizerFiles): Config {
+  const older = parse('tokenizer_config.json', z.looseObject({}, 'must be there, and be a JSON object'), config);
+  const winning = 'added_tokens_decoder' in older ? {} : parse('special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
+  return parse('tokenizer_config.json', configSchema, { ...older, ...winning });
 }
 
-/** The special tokens, found in a prompt too where someone types them. */
-function addedTokens({ added_tokens, model: { vocab } }: Pipeline, special: SpecialTokens): (AddedToken & { id: number; special: boolean })[] {
-  const listed = special.added_tokens_decoder
-    ? Object.entries(special.added_tokens_decoder).map(([id, token]) => ({ ...token, id: Number(id) }))
-    : added_tokens;
-  const named = new Map(SPECIAL_TOKENS.map((name) => [special[name].content, special[name]]));
-  for (const { content } of listed) named.delete(content);
-  const missing = [...named.keys()].filter((content) => !(content in vocab));
-  if (missing.length > 0) throw new CheckpointError(`The tokenizer's vocabulary has no ${missing.map((content) => `"${content}"`).join(', ')}.`);
-  return [...listed, ...[...named.values()].map((token) => ({ ...token, id: vocab[token.content], special: true }))];
-}
-
-/** What tokenizer.json says in later repositories: CLIP's own pipeline around the vocabulary and the merges. */
-function clipPipeline({ vocab, merges }: TokenizerFiles): Pipeline {
-  if (!vocab || merges === undefined) {
+function readVocabulary({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
+  if (tokenizer !== undefined) {
+    const schema = z.object({ added_tokens: z.unknown(), model: z.object({ vocab: z.unknown(), merges: z.unknown(), end_of_word_suffix: z.literal('</w>') }) });
+    const { added_tokens: added, model } = parse('tokenizer.json', schema, tokenizer);
+    return parse('tokenizer.json', bpeSchema, { ...model, added });
+  }
+  if (vocab === undefined || merges === undefined) {
     throw new CheckpointError('The checkpoint has no tokenizer: tokenizer.json, or vocab.json and merges.txt, must be there.');
   }
-  const pattern = "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+  const lines = merges.split('\n').map((line) => line.trimEnd()).filter((line) => line && !line.startsWith('#version'));
+  return parse('vocab.json', bpeSchema, { vocab, merges: lines });
+}
+
+/** All special tokens: those that are listed with their ids, then those that the config names. */
+function addedTokens(config: Config, { vocab, added }: Bpe): ListedToken[] {
+  const listed = config.added_tokens_decoder ? Object.entries(config.added_tokens_decoder).map(([id, token]) => ({ ...token, id: Number(id) })) : added;
+  // Of two names for one token, the later one says how it is found: so does transformers.
+  const named = new Map([config.bos_token, config.eos_token, config.unk_token, config.pad_token].map((token) => [token.content, token]));
+  for (const { content } of listed) named.delete(content);
+  const missing = [...named.keys()].filter((content) => !Object.hasOwn(vocab, content));
+  if (missing.length > 0) throw new CheckpointError(`The tokenizer's vocabulary has no ${missing.map((content) => `"${content}"`).join(', ')}.`);
+  return [...listed, ...[...named.values()].map((token) => ({ ...token, id: vocab[token.content] }))];
+}
+
+/** What finds a token in a prompt. */
+function pattern({ content, normalized }: AddedToken): string {
+  const escaped = content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return normalized ? escaped.replace(/[a-z]/gi, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`) : escaped;
+}
+
+const longestFirst = (a: string, b: string): number => b.length - a.length;
+
+/** The steps of transformers' `CLIPTokenizer`, written as a tokenizer.json. */
+function clipPipeline({ vocab, merges }: Bpe, added: readonly ListedToken[]): object {
+  const words = "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+";
+  const split = (regex: string) => ({ type: 'Split', pattern: { Regex: regex }, behavior: 'Removed', invert: true });
   return {
-    added_tokens: [],
+    added_tokens: added.map((token) => ({ ...token, special: true })),
     normalizer: {
       type: 'Sequence',
       normalizers: [{ type: 'NFC' }, { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' }, { type: 'Lowercase' }],
@@ -172,23 +189,19 @@ function clipPipeline({ vocab, merges }: TokenizerFiles): Pipeline {
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
-        { type: 'Split', pattern: { Regex: pattern }, behavior: 'Removed', invert: true },
-        { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true },
+        split(`<\\|startoftext\\|>|<\\|endoftext\\|>|${words}`),
+        // The reference's byte level splits once more. The library's own would do so at U+FEFF, which is a space to JavaScript alone.
+        split(words),
+        { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
       ],
     },
     post_processor: null,
     decoder: { type: 'ByteLevel' },
-    model: {
-      type: 'BPE',
-      unk_token: '<|endoftext|>',
-      end_of_word_suffix: END_OF_WORD,
-      vocab,
-      merges: merges.split('\n').map((line) => line.trimEnd()).filter((line) => line && !line.startsWith('#version')),
-    },
+    model: { type: 'BPE', unk_token: '<|endoftext|>', end_of_word_suffix: '</w>', vocab, merges },
   };
 }
 
-function parse<T extends z.ZodType>(file: string, schema: T, json: unknown): z.infer<T> {
+function parse<T extends z.ZodType>(file: string, schema: T, json: unknown): z.output<T> {
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw new CheckpointError(`${file}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
