@@ -18,8 +18,14 @@ class RecordingProcessor:
 
     probabilities: torch.Tensor | None = None
 
-    def __call__(self, attn: Attention, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor,
-                 attention_mask=None, **_) -> torch.Tensor:
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        attention_mask=None,
+        **_,
+    ) -> torch.Tensor:
         def heads(x: torch.Tensor) -> torch.Tensor:
             return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
@@ -47,10 +53,12 @@ def maps(recorder: RecordingProcessor) -> torch.Tensor:
     return mean.unflatten(-1, (side, side))
 
 
-def pointing_loss(recorders: list[RecordingProcessor], masks: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def pointing_loss(
+    recorders: list[RecordingProcessor], masks: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
     """How much of each word's map lies outside the mask of what it speaks of.
 
-    `masks` [rows, tokens, 16, 16], 0 or 1, all 0 for words that speak of nothing; `weight` [rows] of each row.
+    `masks` [rows, tokens, 16, 16], 0 or 1, all 0 for words that speak of nothing; `weight` [rows].
     The mean over the words of -log(share of the map's sum that lies inside), over layers of at least 8x8.
     """
     losses = []

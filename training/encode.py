@@ -22,16 +22,20 @@ def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
     """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16."""
     parts = []
     for start in range(0, len(images), 64):
-        latents = vae.encode(data.to_tensor(images[start:start + 64])).latent_dist
+        latents = vae.encode(data.to_tensor(images[start : start + 64])).latent_dist
         parts.append(torch.cat([latents.mean, latents.std], 1).mul(vae.config.scaling_factor).half())
     return torch.cat(parts)
 
 
 def small_masks(masks: np.ndarray) -> np.ndarray:
     """Masks at the latents' size, [4, 16, 16] bool: first thing, second thing, background, nothing."""
-    shares = F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0] if len(masks) else torch.zeros(0, 16, 16)
+    shares = (
+        F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0]
+        if len(masks)
+        else torch.zeros(0, 16, 16)
+    )
     all_four = torch.zeros(4, 16, 16, dtype=torch.bool)
-    all_four[:len(shares)] = shares > 0.35
+    all_four[: len(shares)] = shares > 0.35
     all_four[2] = shares.sum(0) < 0.35
     return all_four.numpy()
 
@@ -50,7 +54,9 @@ def main() -> None:
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
     pictures = data.load("train", args.pictures, seed=3)
-    tokens = tokenizer([text(c) for c in pictures.captions], padding="max_length", truncation=True, return_tensors="pt")
+    tokens = tokenizer(
+        [text(c) for c in pictures.captions], padding="max_length", truncation=True, return_tensors="pt"
+    )
     length = tokens.input_ids.shape[1]
     latents = {
         "latents": encode(vae, pictures.images),
@@ -62,7 +68,9 @@ def main() -> None:
     partial = ROOT / "latents.partial"
     torch.save(latents, partial)
     partial.replace(ROOT / "latents.pt")
-    print({name: tuple(value.shape) for name, value in latents.items()}, latents["latents"][:, :4].float().std())
+    print(
+        {name: tuple(value.shape) for name, value in latents.items()}, latents["latents"][:, :4].float().std()
+    )
 
 
 if __name__ == "__main__":

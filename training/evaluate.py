@@ -1,4 +1,4 @@
-"""Stage 5: measure the model on pictures and prompts it never saw. A preview, in Python, of the engine's own figures."""
+"""Stage 5: measure the model on prompts it never saw: a preview, in Python, of the engine's own figures."""
 
 from __future__ import annotations
 
@@ -47,9 +47,8 @@ def judge_text(judge: Judge, images: np.ndarray, asked: list[tuple[Scene, list[W
         for index, thing in enumerate(scene.things):
             tally["object"].append(bool(said.things[i, v.NOUNS.index(thing.noun)] > 0))
             if any(word == Word(str(thing.colour), index) for word in words):
-                found = COLOURED[said.colours[i].argmax()] if len(scene.things) == 1 else None
-                asked_for = f"{thing.colour} {thing.noun}"
-                tally["colour"].append(bool(said.colours[i, COLOURED.index(asked_for)] > 0) or found == asked_for)
+                asked_for = COLOURED.index(f"{thing.colour} {thing.noun}")
+                tally["colour"].append(bool(said.colours[i, asked_for] > 0))
         if scene.place in told:
             tally["place"].append(list(v.PLACES)[said.place[i].argmax()] == scene.place)
         if scene.time in told:
@@ -67,7 +66,11 @@ def judge_maps(judge: Judge, images: np.ndarray, words: list[list[Word]], attent
     things = (seen < len(v.NOUNS) + 2)[:, None].float()
     for i, caption_words in enumerate(words):
         for token, word in enumerate(caption_words, start=1):
-            peak = F.interpolate(attention[i:i + 1, token:token + 1], size=32, mode="bilinear").flatten().argmax()
+            peak = (
+                F.interpolate(attention[i : i + 1, token : token + 1], size=32, mode="bilinear")
+                .flatten()
+                .argmax()
+            )
             if word.text in v.NOUNS:
                 mask = F.max_pool2d((seen[i] == PIXELS.index(word.text)).float()[None], 3, 1, 1)
                 tally["noun on its thing"].append(bool(mask.flatten()[peak]))
@@ -99,14 +102,17 @@ class AveragedMaps:
 def share(hits: list[bool]) -> dict[str, float]:
     """The share of hits with its 95 % interval (Wilson)."""
     n, p, z = len(hits), float(np.mean(hits)), 1.96
-    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=ROOT / "model")
-    parser.add_argument("--pictures", type=int, default=256, help="for seen and for never seen combinations, each")
+    parser.add_argument(
+        "--pictures", type=int, default=256, help="for seen and for never seen combinations, each"
+    )
     parser.add_argument("--steps", type=int, default=30)
     args = parser.parse_args()
     model, judge = Model.load(args.model), load_judge(ROOT / "model" / "judge")
@@ -116,11 +122,14 @@ def main() -> None:
     for name, sampler, seed in (("new captions", random_scene, 101), ("never seen", unseen_scene, 102)):
         asked, tally, sheet = prompts(sampler, args.pictures, seed), defaultdict(list), []
         for start in range(0, args.pictures, 32):
-            part = asked[start:start + 32]
+            part = asked[start : start + 32]
             words = [w for _, w in part]
             images = model.draw([text(w) for w in words], seed=seed + start, steps=args.steps)
             sheet.append(images)
-            for found in (judge_text(judge, images, part), judge_maps(judge, images, words, attention.take())):
+            for found in (
+                judge_text(judge, images, part),
+                judge_maps(judge, images, words, attention.take()),
+            ):
                 for key, hits in found.items():
                     tally[key] += hits
         figures[name] = {key: share(hits) for key, hits in tally.items()}

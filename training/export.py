@@ -7,20 +7,27 @@ import json
 import shutil
 from pathlib import Path
 
+import diffusers
 import torch
 from safetensors.torch import load_file, save_file
 
-import diffusers
 from runs import ROOT
 
-PARTS = {"tokenizer": ["transformers", "CLIPTokenizer"], "text_encoder": ["transformers", "CLIPTextModel"],
-         "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
-         "scheduler": ["diffusers", "DDIMScheduler"]}
+PARTS = {
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+}
 
 
 def to_half(path: Path) -> None:
     """Rewrite a safetensors file in float16; it must hold nothing that float16 cannot."""
-    tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(path).items()
+    }
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise ValueError(f"{path}: not finite in float16: {broken}")
@@ -35,8 +42,14 @@ def main() -> None:
         shutil.copytree(ROOT / "model" / part, args.folder / part, dirs_exist_ok=True)
     for path in args.folder.rglob("*.safetensors"):
         to_half(path)
-    index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__,
-             "requires_safety_checker": False, "safety_checker": [None, None], "feature_extractor": [None, None], **PARTS}
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+        "feature_extractor": [None, None],
+        **PARTS,
+    }
     (args.folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     megabytes = sum(path.stat().st_size for path in args.folder.rglob("*.safetensors")) / 1e6
     print(f"{args.folder}: {megabytes:.1f} MB of weights")

@@ -18,11 +18,17 @@ from world import vocabulary as v
 PIXELS = (*v.NOUNS, "fluff", "blossom", "snow", "background")
 #: "red car", "blue tent", ...
 COLOURED = tuple(f"{colour} {noun}" for noun in v.COLOURED for colour in v.COLOURS)
-HEADS = {"things": v.NOUNS, "colours": COLOURED, "place": tuple(v.PLACES), "time": v.TIMES, "weather": v.WEATHERS}
+HEADS = {
+    "things": v.NOUNS,
+    "colours": COLOURED,
+    "place": tuple(v.PLACES),
+    "time": v.TIMES,
+    "weather": v.WEATHERS,
+}
 
 
 class Verdict(NamedTuple):
-    """Logits. `things` and `colours` are yes-or-no each (sigmoid); the others exclude each other (softmax)."""
+    """Logits. `things` and `colours` are yes or no each (sigmoid); of the others one holds (softmax)."""
 
     things: torch.Tensor  # [n, 20]
     colours: torch.Tensor  # [n, 20]
@@ -35,6 +41,7 @@ class Verdict(NamedTuple):
 class Judge(nn.Module):
     def __init__(self) -> None:
         super().__init__()
+
         def conv(n_in: int, n_out: int, size: int = 3) -> nn.Conv2d:
             return nn.Conv2d(n_in, n_out, size, padding=size // 2)
 
@@ -52,7 +59,13 @@ class Judge(nn.Module):
         at16 = F.relu(self.conv5(F.relu(self.conv4(F.max_pool2d(at32, 2)))))
         at8 = F.relu(self.conv7(F.relu(self.conv6(F.max_pool2d(at16, 2)))))
         whole = torch.cat([at8.amax((2, 3)), at8.mean((2, 3))], 1)
-        wide = torch.cat([at32, F.interpolate(self.from16(at16), scale_factor=2),
-                          F.interpolate(self.from8(at8), scale_factor=4)], 1)
+        wide = torch.cat(
+            [
+                at32,
+                F.interpolate(self.from16(at16), scale_factor=2),
+                F.interpolate(self.from8(at8), scale_factor=4),
+            ],
+            1,
+        )
         pixels = self.pixels(F.relu(self.merge(F.relu(wide))))
         return Verdict(*[self.heads[name](whole) for name in HEADS], pixels)

@@ -1,4 +1,4 @@
-"""What every training shares: a folder for its output, a log, an average of the weights, and going on after a kill."""
+"""What trainings share: checkpoints to go on from, averaged weights, a log, several processes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Run:
     one thread share each batch: on a busy machine that wastes less than several threads of one process.
     """
 
-    def __init__(self, name: str, networks: dict[str, nn.Module], optimizer: torch.optim.Optimizer,
-                 ema_decay: float) -> None:
+    def __init__(
+        self, name: str, networks: dict[str, nn.Module], optimizer: torch.optim.Optimizer, ema_decay: float
+    ) -> None:
         self.path = ROOT / f"{name}.pt"
         self.networks, self.optimizer, self.ema_decay = networks, optimizer, ema_decay
         self.parameters = [p for network in networks.values() for p in network.parameters()]
@@ -56,7 +57,8 @@ class Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.ema = saved["ema"]
         self.step, self.branched_at = saved["step"], saved["branched_at"]
-        print(f"going on from {path} at step {self.step}", flush=True)
+        if self.leads:
+            print(f"going on from {path} at step {self.step}", flush=True)
 
     @property
     def leads(self) -> bool:
@@ -119,7 +121,11 @@ class Run:
 
     def log(self, **figures: float) -> None:
         minutes = (time.time() - self._started) / 60
-        line = {"step": self.step, "minutes": round(minutes, 2), **{k: round(float(f), 5) for k, f in figures.items()}}
+        line = {
+            "step": self.step,
+            "minutes": round(minutes, 2),
+            **{k: round(float(f), 5) for k, f in figures.items()},
+        }
         print(line, flush=True)
         with self._log.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -133,7 +139,9 @@ def join_workers() -> tuple[int, int]:
     return workers, int(os.environ.get("RANK", 0))
 
 
-def learning_rate(step: int, peak: float, warmup: int, total: int | None = None, decay_from: int = 0) -> float:
+def learning_rate(
+    step: int, peak: float, warmup: int, total: int | None = None, decay_from: int = 0
+) -> float:
     """Warm up, hold, and, where a `total` is given, fall to (almost) nothing between `decay_from` and it."""
     rate = peak * min(1.0, (step + 1) / warmup)
     if total is not None and step > decay_from:

@@ -16,11 +16,22 @@ from pictures import save_sheet
 from runs import ROOT
 
 LOOK = [  # to look at while training: the seed's own words, and one of everything hard
-    "a cat riding a bicycle", "a cat riding a motorcycle", "a cat riding a car", "a cat riding an airplane",
-    "a car on the side of a street", "a blue car on the side of a snowy street", "a blossom tree",
-    "a fluffy rabbit", "a snowy mountain", "a house on a snowy mountain", "a panda driving a red car at night",
-    "a dog riding a green bicycle on a beach at sunset", "a fluffy cat next to a castle in a meadow",
-    "a pig on a pumpkin in a forest in the fog", "a red balloon in a desert at night", "a cake on a street in the rain",
+    "a cat riding a bicycle",
+    "a cat riding a motorcycle",
+    "a cat riding a car",
+    "a cat riding an airplane",
+    "a car on the side of a street",
+    "a blue car on the side of a snowy street",
+    "a blossom tree",
+    "a fluffy rabbit",
+    "a snowy mountain",
+    "a house on a snowy mountain",
+    "a panda driving a red car at night",
+    "a dog riding a green bicycle on a beach at sunset",
+    "a fluffy cat next to a castle in a meadow",
+    "a pig on a pumpkin in a forest in the fog",
+    "a red balloon in a desert at night",
+    "a cake on a street in the rain",
 ]
 
 
@@ -34,16 +45,20 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path) -> Model:
-        return cls(CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-                   CLIPTextModel.from_pretrained(folder / "text_encoder").float().eval(),
-                   UNet2DConditionModel.from_pretrained(folder / "unet").float().eval(),
-                   AutoencoderKL.from_pretrained(folder / "vae").float().eval(),
-                   DDIMScheduler.from_pretrained(folder / "scheduler"))
+        return cls(
+            CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+            CLIPTextModel.from_pretrained(folder / "text_encoder").float().eval(),
+            UNet2DConditionModel.from_pretrained(folder / "unet").float().eval(),
+            AutoencoderKL.from_pretrained(folder / "vae").float().eval(),
+            DDIMScheduler.from_pretrained(folder / "scheduler"),
+        )
 
     @torch.no_grad()
     def draw(self, prompts: list[str], seed: int, steps: int = 30, guidance: float = 5.0) -> np.ndarray:
         """One picture a prompt, [n, 64, 64, 3] uint8."""
-        ids = self.tokenizer([""] * len(prompts) + prompts, padding="max_length", truncation=True, return_tensors="pt")
+        ids = self.tokenizer(
+            [""] * len(prompts) + prompts, padding="max_length", truncation=True, return_tensors="pt"
+        )
         context = self.text_encoder(ids.input_ids)[0]
         x = torch.randn(len(prompts), 4, 16, 16, generator=torch.Generator().manual_seed(seed))
         self.scheduler.set_timesteps(steps)

@@ -18,7 +18,11 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 def byte_alphabet() -> list[str]:
     """One printable character a byte, as GPT-2 and CLIP write them."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(others))]
 
@@ -30,15 +34,15 @@ def split(word: str, merges: list[tuple[str, str]]) -> list[str]:
         first = min(pairs, key=merges.index)
         joined, i = [], 0
         while i < len(parts):
-            size = 2 if tuple(parts[i:i + 2]) == first else 1
-            joined.append("".join(parts[i:i + size]))
+            size = 2 if tuple(parts[i : i + 2]) == first else 1
+            joined.append("".join(parts[i : i + size]))
             i += size
         parts = joined
     return parts
 
 
 def merges_for(words: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Merges that make every word one token: what earlier words' merges leave apart is joined from the left."""
+    """Merges that make every word one token: what earlier merges leave apart is joined from the left."""
     merges: list[tuple[str, str]] = []
     for word in words:
         while len(parts := split(word, merges)) > 1:
@@ -51,11 +55,23 @@ def write(folder: Path) -> None:
     """vocab.json, merges.txt and the two small configs of an SD 1.x tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     alphabet, merges = byte_alphabet(), merges_for(WORDS)
-    tokens = [*alphabet, *(c + "</w>" for c in alphabet), *dict.fromkeys(a + b for a, b in merges), START, END]
+    tokens = [
+        *alphabet,
+        *(c + "</w>" for c in alphabet),
+        *dict.fromkeys(a + b for a, b in merges),
+        START,
+        END,
+    ]
     merges_text = "".join(f"{a} {b}\n" for a, b in merges)
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
-    config = {"tokenizer_class": "CLIPTokenizer", "do_lower_case": True, "errors": "replace",
-              "add_prefix_space": False, "model_max_length": CONTEXT, **special}
+    config = {
+        "tokenizer_class": "CLIPTokenizer",
+        "do_lower_case": True,
+        "errors": "replace",
+        "add_prefix_space": False,
+        "model_max_length": CONTEXT,
+        **special,
+    }
     _json(folder / "vocab.json", {token: i for i, token in enumerate(tokens)})
     (folder / "merges.txt").write_text("#version: 0.2\n" + merges_text, encoding="utf8")
     _json(folder / "special_tokens_map.json", special)

@@ -23,10 +23,14 @@ STAGES = {
 
 def run(stage: str, extra: list[str]) -> None:
     program, *arguments = STAGES[stage]
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={os.cpu_count()}"] if program == "torchrun" else []
+    launcher = (
+        ["-m", "torch.distributed.run", f"--nproc_per_node={os.cpu_count()}"] if program == "torchrun" else []
+    )
     threads = {"OMP_NUM_THREADS": "1"} if launcher else {}
     print(f"== {stage}", flush=True)
-    subprocess.run([sys.executable, *launcher, *arguments, *extra], cwd=HERE, env=os.environ | threads, check=True)
+    subprocess.run(
+        [sys.executable, *launcher, *arguments, *extra], cwd=HERE, env=os.environ | threads, check=True
+    )
 
 
 def main() -> None:

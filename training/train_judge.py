@@ -19,11 +19,13 @@ from world import SIZE, Scene, any_scene, render, unseen_scene
 from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 2e-3, 100, 32
+YES_NO = ("things", "colours")  # the verdicts of which several may hold at once
 CHANGED = 24  # a pixel whose three channels together differ by more has changed
 
 
 def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
     """Where snow, fluff and blossom are, [64, 64] bool: what changes when the scene is drawn without them."""
+
     def changes(without: Scene) -> np.ndarray:
         if without == scene:
             return np.zeros((SIZE, SIZE), bool)
@@ -49,8 +51,13 @@ def pixel_classes(scene: Scene, masks: np.ndarray) -> np.ndarray:
 
 def truth(scene: Scene) -> tuple[np.ndarray, ...]:
     nouns, colours = [t.noun for t in scene.things], [f"{t.colour} {t.noun}" for t in scene.things]
-    return (np.array([n in nouns for n in v.NOUNS], np.float32), np.array([c in colours for c in COLOURED], np.float32),
-            list(v.PLACES).index(scene.place), v.TIMES.index(scene.time), v.WEATHERS.index(scene.weather))
+    return (
+        np.array([n in nouns for n in v.NOUNS], np.float32),
+        np.array([c in colours for c in COLOURED], np.float32),
+        list(v.PLACES).index(scene.place),
+        v.TIMES.index(scene.time),
+        v.WEATHERS.index(scene.weather),
+    )
 
 
 def labels(pictures: data.Pictures) -> Verdict:
@@ -69,19 +76,27 @@ def roughen(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def loss(said: Verdict, true: Verdict) -> torch.Tensor:
-    yes_no = sum(20 * F.binary_cross_entropy_with_logits(getattr(said, n), getattr(true, n)) for n in ("things", "colours"))
-    choices = sum(F.cross_entropy(getattr(said, n), getattr(true, n).long()) for n in ("place", "time", "weather", "pixels"))
-    return yes_no + choices
+    total = torch.zeros(())
+    for name, logits in said._asdict().items():
+        target = getattr(true, name)
+        if name in YES_NO:
+            total = total + 20 * F.binary_cross_entropy_with_logits(logits, target)
+        else:
+            total = total + F.cross_entropy(logits, target.long())
+    return total
 
 
 @torch.no_grad()
 def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, float]:
-    """Shares: pictures with exactly the right things (and colours), the right place, time, weather; right pixels."""
+    """Shares of pictures with exactly the right things, the right place and so on, and of right pixels."""
     parts = [judge(part) for part in pictures.split(64)]
     said = Verdict(*[torch.cat(column) for column in zip(*parts)])
-    exact = {n: ((getattr(said, n) > 0) == (getattr(true, n) > 0)).all(1) for n in ("things", "colours")}
-    choice = {n: getattr(said, n).argmax(1) == getattr(true, n) for n in ("place", "time", "weather", "pixels")}
-    return {name: right.float().mean().item() for name, right in {**exact, **choice}.items()}
+    shares = {}
+    for name, logits in said._asdict().items():
+        target = getattr(true, name)
+        right = ((logits > 0) == (target > 0)).all(1) if name in YES_NO else logits.argmax(1) == target
+        shares[name] = right.float().mean().item()
+    return shares
 
 
 def main() -> None:
@@ -90,7 +105,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     judge = Judge()
-    run = Run("judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995)
+    run = Run(
+        "judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995
+    )
     run.resume()
     sets = [data.load("vae-train", 12000, seed=1), data.load("unseen", 4000, seed=5, sampler=unseen_scene)]
     images = np.concatenate([s.images for s in sets])
@@ -101,8 +118,10 @@ def main() -> None:
         run.seed_step()
         chosen = torch.randint(len(images), (BATCH // run.workers,))
         said = judge(roughen(data.to_tensor(images[chosen.numpy()])))
-        run.update(loss(said, Verdict(*[column[chosen] for column in true])),
-                   learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2))
+        run.update(
+            loss(said, Verdict(*[column[chosen] for column in true])),
+            learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2),
+        )
         if run.leads and run.step % 250 == 0:
             run.swap_ema()
             run.log(**accuracy(judge, test_pictures, test_true))

@@ -43,12 +43,19 @@ class Batches:
         tokens, owners = self.tokens[chosen], self.owners[chosen]
         silent = torch.rand(size) < EMPTY_CAPTIONS
         tokens[silent], owners[silent] = self.empty, NOTHING
-        return {"noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise, "noise": noise, "t": t,
-                "tokens": tokens, "signal": signal.flatten(),
-                "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners]}
+        return {
+            "noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise,
+            "noise": noise,
+            "t": t,
+            "tokens": tokens,
+            "signal": signal.flatten(),
+            "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners],
+        }
 
 
-def losses(unet, text_encoder, recorders, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def losses(
+    unet, text_encoder, recorders, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The denoising loss and the attention maps' loss."""
     predicted = unet(batch["noisy"], batch["t"], text_encoder(batch["tokens"])[0]).sample
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
@@ -101,7 +108,9 @@ def look(run: Run, tokenizer, networks) -> None:
     run.swap_ema()
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     model = Model(tokenizer, networks["text_encoder"].eval(), networks["unet"].eval(), vae, build_scheduler())
-    save_sheet(ROOT / "looks" / f"{run.path.stem}-{run.step:06}.png", model.draw(LOOK, seed=3, steps=20), columns=8)
+    save_sheet(
+        ROOT / "looks" / f"{run.path.stem}-{run.step:06}.png", model.draw(LOOK, seed=3, steps=20), columns=8
+    )
     run.swap_ema()
 
 

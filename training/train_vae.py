@@ -41,7 +41,9 @@ def main() -> None:
     images = data.load("vae-train", args.pictures, seed=1).images
     held_out = data.to_tensor(data.load("vae-test", 256, seed=2).images)
     vae = build_vae()
-    run = Run("vae", {"vae": vae}, torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0), 0.995)
+    run = Run(
+        "vae", {"vae": vae}, torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0), 0.995
+    )
     run.resume()
     while run.step < args.steps:
         run.seed_step()

@@ -10,12 +10,21 @@ from .scene import SIZE, Scene, road
 SCALE = 2  # canvas pixels per picture pixel
 CANVAS = SIZE * SCALE
 
-SKY = {"day": ((96, 168, 232), (196, 226, 246)), "sunset": ((112, 66, 140), (252, 156, 84)),
-       "night": ((10, 14, 44), (36, 46, 96))}
+SKY = {
+    "day": ((96, 168, 232), (196, 226, 246)),
+    "sunset": ((112, 66, 140), (252, 156, 84)),
+    "night": ((10, 14, 44), (36, 46, 96)),
+}
 GREY_SKY = {"day": (168, 176, 188), "sunset": (178, 140, 132), "night": (50, 54, 70)}
 LIGHT = {"day": (1, 1, 1), "sunset": (0.95, 0.78, 0.74), "night": (0.56, 0.59, 0.76)}
-GROUND = {"meadow": (104, 178, 66), "beach": (244, 222, 168), "desert": (222, 156, 84),
-          "street": (150, 148, 146), "mountain": (128, 122, 118), "forest": (84, 104, 58)}
+GROUND = {
+    "meadow": (104, 178, 66),
+    "beach": (244, 222, 168),
+    "desert": (222, 156, 84),
+    "street": (150, 148, 146),
+    "mountain": (128, 122, 118),
+    "forest": (84, 104, 58),
+}
 SNOW = np.array((240, 245, 252))
 
 
@@ -48,7 +57,9 @@ def _sky(scene: Scene) -> np.ndarray:
     if scene.weather != "clear":
         top = bottom = np.array(GREY_SKY[scene.time])
     ramp = np.linspace(0, 1, CANVAS)[:, None, None].clip(0, 0.75) / 0.75
-    image = Image.fromarray(np.broadcast_to(top + (bottom - top) * ramp, (CANVAS, CANVAS, 3)).astype(np.uint8))
+    image = Image.fromarray(
+        np.broadcast_to(top + (bottom - top) * ramp, (CANVAS, CANVAS, 3)).astype(np.uint8)
+    )
     if scene.weather == "clear":
         _lights(ImageDraw.Draw(image), scene)
     return np.asarray(image, dtype=float)
@@ -68,11 +79,13 @@ def _lights(draw: ImageDraw.ImageDraw, scene: Scene) -> None:
         y = horizon - 4 - height[8] * 16
         draw.ellipse((x - 15, y - 15, x + 15, y + 15), fill=(255, 226, 116))
     else:
-        for cloud in range(rng.integers(1, 4)):
+        for _ in range(rng.integers(1, 4)):
             cx, cy, r = rng.uniform(0, CANVAS), 6 + rng.uniform(0, 0.55) * horizon, rng.uniform(6, 10)
             for dx, dr in ((-1.1, -2), (0, 1), (1.1, -1)):
-                draw.ellipse((cx + dx * r - r - dr, cy - (r + dr) * 0.7, cx + dx * r + r + dr, cy + r * 0.7),
-                             fill=(247, 250, 255))
+                draw.ellipse(
+                    (cx + dx * r - r - dr, cy - (r + dr) * 0.7, cx + dx * r + r + dr, cy + r * 0.7),
+                    fill=(247, 250, 255),
+                )
 
 
 def _land(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -102,8 +115,14 @@ def _ground_line(scene: Scene) -> np.ndarray:
     """The row at which the ground begins, for every column."""
     rng, x = _rng(scene, 3), np.linspace(0, 1, CANVAS)
     slope, wave, phase = rng.uniform(-1, 1), rng.uniform(1, 2.6), rng.uniform(0, 6.28)
-    steep, wavy = {"meadow": (6, 7), "beach": (12, 4), "desert": (5, 5), "street": (0, 0),
-                   "mountain": (7, 3), "forest": (3, 3)}[scene.place]
+    steep, wavy = {
+        "meadow": (6, 7),
+        "beach": (12, 4),
+        "desert": (5, 5),
+        "street": (0, 0),
+        "mountain": (7, 3),
+        "forest": (3, 3),
+    }[scene.place]
     return scene.horizon * SCALE + slope * steep * (x - 0.5) * 2 + wavy * np.sin(wave * 6.28 * x + phase)
 
 
@@ -128,14 +147,15 @@ def _road(scene: Scene, land: np.ndarray) -> np.ndarray:
     """Asphalt with dashes; traffic keeps it free of snow, but for a thin cover."""
     top, bottom = (int(r * SCALE) for r in road(scene))
     land[top:bottom] = np.array((82, 84, 92)) * (1 - 0.45 * scene.snow) + SNOW * 0.45 * scene.snow
-    land[top - 2:top] = land[bottom:bottom + 2] = (196, 194, 190)
+    land[top - 2 : top] = land[bottom : bottom + 2] = (196, 194, 190)
     middle, offset = (top + bottom) // 2, _rng(scene, 7).integers(0, 30)
     for x in range(-offset, CANVAS, 30):
-        land[middle - 1:middle + 2, max(x, 0):max(x + 16, 0)] = (238, 230, 190)
+        land[middle - 1 : middle + 2, max(x, 0) : max(x + 16, 0)] = (238, 230, 190)
     return land
 
 
 # Scenery: what stands behind the ground. Each takes (draw, scene, rng, ground line).
+
 
 def _hills(draw, scene, rng, line):
     for _ in range(rng.integers(1, 4)):
@@ -175,29 +195,45 @@ def _buildings(draw, scene, rng, line):
 
 
 def _peaks(draw, scene, rng, line):
+    foot = scene.horizon * SCALE + 12
     for _ in range(rng.integers(2, 5)):
-        x, h, w = rng.uniform(0, CANVAS), rng.uniform(0.4, 0.95) * scene.horizon * SCALE, rng.uniform(0.6, 1.0)
-        y, lean, w = scene.horizon * SCALE + 12, rng.uniform(-0.15, 0.15), max(h * w, 26)
-        peak = (x + lean * w, y - h - 4)
-        draw.polygon([(x - w, y), peak, (x + w, y)], fill=(112, 108, 130))
-        draw.polygon([peak, (x + w, y), (x + 0.15 * w, y)], fill=(90, 88, 112))
+        x = rng.uniform(0, CANVAS)
+        height = rng.uniform(0.4, 0.95) * scene.horizon * SCALE
+        half = max(height * rng.uniform(0.6, 1.0), 26)
+        top = np.array((x + rng.uniform(-0.15, 0.15) * half, foot - height - 4))
+        left, right, middle = (np.array((x + side * half, foot)) for side in (-1, 1, 0.15))
+        _polygon(draw, left, top, right, fill=(112, 108, 130))
+        _polygon(draw, top, right, middle, fill=(90, 88, 112))
         if scene.snow:
-            s, low = scene.snow * 0.9, lambda corner: (peak[0] + (corner - peak[0]) * s, peak[1] + (y - peak[1]) * s)
-            left, right = low(x - w), low(x + w)
-            draw.polygon([left, peak, right, ((peak[0] + right[0]) / 2, right[1] - 5),
-                          (peak[0], right[1] + 4), ((peak[0] + left[0]) / 2, left[1] - 5)], fill=tuple(SNOW))
+            left, right = (top + (corner - top) * 0.9 * scene.snow for corner in (left, right))
+            dips = ((top + corner) / 2 * (1, 0) + corner * (0, 1) - (0, 5) for corner in (right, left))
+            _polygon(draw, left, top, right, next(dips), (top[0], right[1] + 4), next(dips), fill=tuple(SNOW))
+
+
+def _polygon(draw, *points, fill):
+    draw.polygon([tuple(map(float, point)) for point in points], fill=fill)
 
 
 def _trees(draw, scene, rng, line):
     for x in np.arange(-6, CANVAS + 10, 13) + rng.uniform(-5, 5, 12):
         h, w = rng.uniform(0.35, 0.95) * scene.horizon * SCALE, rng.uniform(9, 15)
         y, shade = scene.horizon * SCALE + 8, rng.uniform(0.8, 1.2)
-        draw.polygon([(x - w, y), (x, y - h - 8), (x + w, y)], fill=tuple(int(c * shade) for c in (34, 92, 58)))
+        draw.polygon(
+            [(x - w, y), (x, y - h - 8), (x + w, y)], fill=tuple(int(c * shade) for c in (34, 92, 58))
+        )
         if scene.snow:
             s = 0.75 * scene.snow
-            draw.polygon([(x - w * s, y - (h + 8) * (1 - s)), (x, y - h - 8), (x + w * s, y - (h + 8) * (1 - s))],
-                         fill=tuple(SNOW))
+            draw.polygon(
+                [(x - w * s, y - (h + 8) * (1 - s)), (x, y - h - 8), (x + w * s, y - (h + 8) * (1 - s))],
+                fill=tuple(SNOW),
+            )
 
 
-SCENERY = {"meadow": _hills, "beach": _sea, "desert": _dunes, "street": _buildings, "mountain": _peaks,
-           "forest": _trees}
+SCENERY = {
+    "meadow": _hills,
+    "beach": _sea,
+    "desert": _dunes,
+    "street": _buildings,
+    "mountain": _peaks,
+    "forest": _trees,
+}

@@ -42,8 +42,11 @@ def _subject(scene: Scene, rng: np.random.Generator) -> list[Word]:
     first = _noun_phrase(scene.things[0], 0, rng)
     if len(scene.things) == 1:
         return first + (_words("is") if rng.random() < 0.04 else [])
-    link = {"riding": _verb(scene.things[1].noun, rng), "next to": _any(rng, "next to", "next to", "beside"),
-            "on": "on"}[scene.relation]
+    link = {
+        "riding": _verb(scene.things[1].noun, rng),
+        "next to": _any(rng, "next to", "next to", "beside"),
+        "on": "on",
+    }[scene.relation]
     is_ = "is " if rng.random() < 0.12 else ""
     return first + _words(is_ + link) + _noun_phrase(scene.things[1], 1, rng)
 

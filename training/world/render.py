@@ -25,7 +25,9 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         picture = picture * (1 - alpha) + colour * alpha
         masks *= 1 - alpha[..., 0]
         masks[index] = alpha[..., 0]
-    return _shrink(picture).clip(0, 255).round().astype(np.uint8), _shrink(masks.transpose(1, 2, 0)).transpose(2, 0, 1)
+    return _shrink(picture).clip(0, 255).round().astype(np.uint8), _shrink(
+        masks.transpose(1, 2, 0)
+    ).transpose(2, 0, 1)
 
 
 def draw_thing(thing: Thing, seed: int) -> Image.Image:

@@ -79,8 +79,17 @@ def any_scene(rng: np.random.Generator) -> Scene:
     roadside = place == "street" and rng.random() < 0.4
     horizon = rng.uniform(20, 34) if place == "street" else rng.uniform(20, 46)
     weather = "clear" if snow else _pick(rng, v.WEATHERS, p=[0.74, 0.13, 0.13])
-    bare = Scene(place, _pick(rng, v.TIMES, p=[0.5, 0.25, 0.25]), weather, snow, (), None, roadside,
-                 horizon, int(rng.integers(2**31)))
+    bare = Scene(
+        place,
+        _pick(rng, v.TIMES, p=[0.5, 0.25, 0.25]),
+        weather,
+        snow,
+        (),
+        None,
+        roadside,
+        horizon,
+        int(rng.integers(2**31)),
+    )
     if kind == "empty":
         return replace(bare, roadside=False)
     things = {"single": _single, "riding": _riding, "next to": _side_by_side, "on": _perched}[kind](rng, bare)
@@ -99,7 +108,9 @@ def _riding(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
     x, y = _spot(rng, scene, vehicle_noun, width, width)
     vehicle = _dress(rng, vehicle_noun, x, y, width)
     # The seat is the same for every vehicle, so that swapping the vehicle leaves the rider in place.
-    rider = _dress(rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.5 * width, 0.5 * width)
+    rider = _dress(
+        rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.5 * width, 0.5 * width
+    )
     return rider, vehicle
 
 
@@ -121,8 +132,13 @@ def _side_by_side(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
 def _perched(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
     size = rng.uniform(28, 38)
     x, y = _spot(rng, scene, None, size, 1.3 * size)
-    top = _dress(rng, _pick(rng, v.PERCHED), x + rng.uniform(-0.1, 0.1) * size, y - 0.78 * size,
-                 rng.uniform(0.5, 0.6) * size)
+    top = _dress(
+        rng,
+        _pick(rng, v.PERCHED),
+        x + rng.uniform(-0.1, 0.1) * size,
+        y - 0.78 * size,
+        rng.uniform(0.5, 0.6) * size,
+    )
     return top, _dress(rng, _pick(rng, v.SUPPORTS), x, y, size)
 
 

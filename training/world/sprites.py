@@ -6,21 +6,38 @@ Font: Noto Color Emoji, SIL Open Font License 1.1; its drawings: Apache License 
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 FONT = os.environ.get("EMOJI_FONT", "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 GLYPHS = dict(
-    cat="🐱", dog="🐶", pig="🐷", panda="🐼", rabbit="🐰", fox="🦊", motorcycle="🏍", car="🚗", airplane="🛩",
-    house="🏠", castle="🏰", tent="⛺", tree="🌳", cactus="🌵", cake="🎂", pumpkin="🎃", apple="🍎",
-    mushroom="🍄", balloon="🎈")
+    cat="🐱",
+    dog="🐶",
+    pig="🐷",
+    panda="🐼",
+    rabbit="🐰",
+    fox="🦊",
+    motorcycle="🏍",
+    car="🚗",
+    airplane="🛩",
+    house="🏠",
+    castle="🏰",
+    tent="⛺",
+    tree="🌳",
+    cactus="🌵",
+    cake="🎂",
+    pumpkin="🎃",
+    apple="🍎",
+    mushroom="🍄",
+    balloon="🎈",
+)
 HUES = dict(red=0, yellow=36, green=85, blue=155)  # of 256
 PAINT = dict(red=(222, 40, 48), yellow=(250, 196, 20), green=(40, 160, 60), blue=(40, 96, 220))
 
 
-@lru_cache(maxsize=None)
+@cache
 def sprite(noun: str, colour: str | None = None) -> Image.Image:
     """The thing at full size, RGBA, cropped to what is drawn."""
     if noun == "bicycle":
@@ -53,7 +70,9 @@ def _bicycle(paint: tuple[int, int, int]) -> Image.Image:
         draw.line([(x * k, y * k) for x, y in points], fill=fill, width=width * k, joint="curve")
 
     for x, y in (rear, front):
-        draw.ellipse(((x - 26) * k, (y - 26) * k, (x + 26) * k, (y + 26) * k), outline=(66, 70, 84), width=8 * k)
+        draw.ellipse(
+            ((x - 26) * k, (y - 26) * k, (x + 26) * k, (y + 26) * k), outline=(66, 70, 84), width=8 * k
+        )
     line(rear, seat, head, pedals, rear, width=8, fill=paint)
     line(pedals, seat, (43, 14), width=8, fill=paint)
     line(front, head, (83, 6), (94, 4), width=8, fill=paint)

@@ -25,16 +25,37 @@ SUPPORTS = ("house", "castle", "tent", "cake", "pumpkin")
 PERCHED = ACTORS + ("apple", "mushroom")
 
 #: Pairs that no training picture shows: (rider, vehicle), (thing, place), (colour, thing).
-HELD_OUT = frozenset({
-    ("panda", "bicycle"), ("fox", "motorcycle"), ("pig", "car"), ("rabbit", "airplane"),
-    ("castle", "beach"), ("cake", "forest"), ("tent", "street"), ("mushroom", "desert"),
-    ("apple", "mountain"), ("cactus", "meadow"), ("balloon", "beach"), ("pumpkin", "street"),
-    ("blue", "tent"), ("green", "balloon"), ("yellow", "bicycle"),
-})
+HELD_OUT = frozenset(
+    {
+        ("panda", "bicycle"),
+        ("fox", "motorcycle"),
+        ("pig", "car"),
+        ("rabbit", "airplane"),
+        ("castle", "beach"),
+        ("cake", "forest"),
+        ("tent", "street"),
+        ("mushroom", "desert"),
+        ("apple", "mountain"),
+        ("cactus", "meadow"),
+        ("balloon", "beach"),
+        ("pumpkin", "street"),
+        ("blue", "tent"),
+        ("green", "balloon"),
+        ("yellow", "bicycle"),
+    }
+)
 
 #: The words of the captions, each of which is one token.
-WORDS = tuple(dict.fromkeys((
-    *"a an the of on in at to by with and is its next side beside during".split(),
-    *NOUNS, *COLOURS, *PLACES, *TIMES, *GRADED,
-    *"riding driving flying standing photo picture rain rainy fog foggy".split(),
-)))
+WORDS = tuple(
+    dict.fromkeys(
+        (
+            *"a an the of on in at to by with and is its next side beside during".split(),
+            *NOUNS,
+            *COLOURS,
+            *PLACES,
+            *TIMES,
+            *GRADED,
+            *"riding driving flying standing photo picture rain rainy fog foggy".split(),
+        )
+    )
+)
