@@ -46,6 +46,7 @@ async function attend(settings: GenerateSettings, manner: Manner): Promise<void>
       ...maps.map((map, i) => ({ tiles: [{ picture: map, caption: [{ text: words[i].text, mark: 'changed' as const }] }] })),
     ];
     await run.write('attend.png', drawFigure(inRows(settings.prompt, panels), columnWidth(picture)));
+    await run.writeSettings('attend.json');
     await run.writeTensors(made);
 
     const sites = sitesOf(pipeline, made, store);

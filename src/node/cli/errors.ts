@@ -6,7 +6,8 @@ export class UsageError extends Error {
 /** The user stopped the run: exit code 130. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
-  constructor() {
-    super('Stopped. Nothing was written.');
+
+  constructor(aftermath: string) {
+    super(`Stopped. ${aftermath}`);
   }
 }

@@ -21,6 +21,7 @@ async function generate(settings: GenerateSettings, manner: Manner): Promise<voi
     const pipeline = await run.load(await run.open());
     const made = await run.generate(pipeline, 'Generating', [settings.prompt]);
     await run.write('picture.png', encodePng(made.pictures[0]));
+    await run.writeSettings('generate.json');
     await run.writeTensors(made);
     disposeOf(made);
     pipeline.dispose();

@@ -28,7 +28,8 @@ export function addInfo(program: Command): void {
 
 type About = Awaited<ReturnType<typeof describe>>;
 
-async function describe(checkpoint: Checkpoint) {
+/** What can be told of a checkpoint from its configs and the headers of its files. */
+export async function describe(checkpoint: Checkpoint) {
   const parsed = async <T>(part: NetworkName, parse: (json: unknown, file: string) => T): Promise<T> => {
     const { json, file } = await checkpoint.config(part);
     return parse(json, file);

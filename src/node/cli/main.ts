@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { addAttend } from './attend';
+import { addBackends } from './backends';
+import { addDemo } from './demo';
 import { addEdit } from './edit';
 import { Interrupted, UsageError } from './errors';
 import { addGenerate } from './generate';
 import { addInfo } from './info';
+import { addNative } from './native';
+import { addPull } from './pull';
 import { version } from './run';
 
 /** What the process ends with. */
@@ -16,8 +20,8 @@ function program(): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(add --help for what there is)')
-    .configureHelp({ helpWidth: process.stdout.columns ? Math.min(process.stdout.columns, 110) : 100 });
-  [addEdit, addGenerate, addAttend, addInfo].forEach((add) => add(p2p));
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110), subcommandTerm: (command) => command.name() });
+  [addEdit, addGenerate, addAttend, addDemo, addInfo, addPull, addBackends, addNative].forEach((add) => add(p2p));
   return p2p;
 }
 

@@ -15,6 +15,11 @@ export function wordsOf({ pieces }: TokenizedPrompt): Piece[] {
   return pieces.filter(({ text }) => /[\p{L}\p{N}]/u.test(text));
 }
 
+/** English articles. */
+export function isArticle({ text }: Piece): boolean {
+  return ['a', 'an', 'the'].includes(text);
+}
+
 /**
  * The words of each prompt that an edit is about: those that were swapped, added or left out, and those with a weight.
  *

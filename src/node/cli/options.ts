@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { UsageError } from './errors';
 import type { OutputOptions } from './outputs';
+import { number } from './read';
 import { optionForms } from './settings';
 
 /** Settings as the user gave them: on the command line, or in a file. */
@@ -13,6 +14,7 @@ type Given = Readonly<Record<string, unknown>>;
 export interface Manner extends OutputOptions {
   readonly quiet?: boolean;
   readonly json?: boolean;
+  readonly threads?: number;
 }
 
 /** Gives the command an option for each setting of the schema, in the schema's order. */
@@ -24,10 +26,11 @@ export function addSettings(command: Command, schema: z.ZodObject): Command {
   return command.option('--from <file>', 'settings of an earlier run, such as its edit.json; options given beside it win');
 }
 
-/** Gives the command the options of its manner. */
-export function addManner(command: Command, files: boolean): Command {
-  if (files) {
+/** Gives the command the options of its manner. @param makesPictures as against what only looks or installs */
+export function addManner(command: Command, makesPictures: boolean): Command {
+  if (makesPictures) {
     command
+      .option('--threads <n>', 'threads to compute with (default: all cores)', number)
       .option('--out <dir>', `folder to write to (default: a fresh out/${command.name()}-<number>)`)
       .option('--tensors <file>', 'write noise, context, latents and image to a safetensors file')
       .option('--force', 'replace what is there already');
@@ -47,7 +50,7 @@ export function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): 
   const given = Object.fromEntries(Object.keys(schema.shape).filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
   const { success, data, error } = schema.safeParse({ ...file, ...given });
   if (success) return data;
-  throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\n'));
+  throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\nerror: '));
 }
 
 function readSettings(file: string): Given {

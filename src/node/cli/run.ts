@@ -39,13 +39,6 @@ interface Seconds {
   decode: number;
 }
 
-/** What a run has reported, and `--json` prints. */
-export interface Report {
-  readonly command: string;
-  readonly folder: string;
-  readonly files: readonly string[];
-}
-
 /** One call of a command that makes pictures: loads, generates, keeps the time, writes all of it or nothing. */
 export class Run {
   private readonly seconds: Seconds = { load: 0, steps: [], decode: 0 };
@@ -63,22 +56,19 @@ export class Run {
    * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of the JSON
    */
   static async perform(command: string, settings: Settings, manner: Manner, work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>): Promise<void> {
-    const outputs = await Outputs.open(command, manner);
-    try {
-      await interruptible(async (signal) => {
-        const run = new Run(settings, manner, outputs, signal);
-        try {
-          const { text, ...details } = await work(run);
-          await outputs.write(`${command}.json`, `${JSON.stringify({ ...settings, model: portable(settings.model), version }, undefined, 2)}\n`);
-          run.print(command, await outputs.publish(), details, text);
-        } finally {
-          run.progress.stop();
-        }
-      });
-    } catch (error) {
-      await outputs.discard();
-      throw error;
-    }
+    await interruptible('Nothing was written.', async (signal) => {
+      const outputs = await Outputs.open(command, manner);
+      const run = new Run(settings, manner, outputs, signal);
+      try {
+        const { text, ...details } = await work(run);
+        run.print(command, await outputs.publish(), details, text);
+      } catch (error) {
+        await outputs.discard();
+        throw error;
+      } finally {
+        run.progress.stop();
+      }
+    });
   }
 
   async open(): Promise<Checkpoint> {
@@ -88,7 +78,7 @@ export class Run {
   /** Loads the networks onto the backend. */
   async load(checkpoint: Checkpoint): Promise<StableDiffusionPipeline> {
     const start = performance.now();
-    this.backend = await chooseBackend(this.settings.backend);
+    this.backend = await chooseBackend(this.settings.backend, { threads: this.manner.threads, warn: (message) => this.warn(message) });
     const pipeline = await StableDiffusionPipeline.load(checkpoint, {
       onProgress: (loaded, total) => {
         this.signal.throwIfAborted();
@@ -100,12 +90,13 @@ export class Run {
     return pipeline;
   }
 
-  /** Generates one picture a prompt from the run's seed. The tensors are the caller's to dispose. */
-  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], { controller }: Pick<RunOptions, 'controller'> = {}): Promise<Made> {
+  /** Generates one picture a prompt from the run's seed, or another. The tensors are the caller's to dispose. */
+  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], options: Pick<RunOptions, 'controller' | 'seed'> = {}): Promise<Made> {
     const { seed, steps, guidance, sampler, height, width, negative } = this.settings;
     let last = performance.now();
     const made = await pipeline.generate(prompts, {
-      seed, steps, guidance, sampler, height, width, negative, controller,
+      seed, steps, guidance, sampler, height, width, negative,
+      ...options,
       signal: this.signal,
       onWarning: (message) => this.warn(message),
       onStep: ({ step, steps, seconds }) => {
@@ -117,6 +108,11 @@ export class Run {
     const pictures = await toPictures(made.images);
     this.seconds.decode += (performance.now() - last) / 1000;
     return { ...made, pictures };
+  }
+
+  /** Adds the settings, all that is needed to do it again, as a file for `--from`. */
+  async writeSettings(name: string): Promise<void> {
+    await this.write(name, `${JSON.stringify({ ...this.settings, model: portable(this.settings.model), version }, undefined, 2)}\n`);
   }
 
   /** Adds a file to the command's folder. */

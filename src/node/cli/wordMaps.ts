@@ -6,7 +6,10 @@ import { enlarge } from '../../image/picture';
 import type { Piece } from '../../text/tokenizer';
 import { enlargement } from '../figure';
 
-/** Where each of some words of a prompt looks: the attention to all its tokens, averaged over the run. */
+/**
+ * Where each of some words of a prompt looks: the attention to all its tokens, averaged over the run. A negative weight makes it negative;
+ * it is the same places that the word turns away from, so the sign is left out.
+ */
 export async function wordMaps(store: AttentionStore, prompt: number, words: readonly Piece[]): Promise<HeatMap[]> {
   const maps = store.maps({ prompt });
   const [height, width, keys] = maps.shape;
@@ -15,7 +18,7 @@ export async function wordMaps(store: AttentionStore, prompt: number, words: rea
   return words.map(({ start, end }) => ({
     width,
     height,
-    values: Float32Array.from({ length: height * width }, (_, place) => values.subarray(place * keys + start, place * keys + end).reduce((sum, value) => sum + value, 0)),
+    values: Float32Array.from({ length: height * width }, (_, place) => values.subarray(place * keys + start, place * keys + end).reduce((sum, value) => sum + Math.abs(value), 0)),
   }));
 }
 

@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { compose } from '../../attention/compose';
+import { attentionStore } from '../../attention/store';
+import type { Band } from '../../image/layout';
+import type { StableDiffusionPipeline } from '../../pipeline';
+import { drawFigure } from '../figure';
+import { methodOf } from './edit';
+import { columnWidth, editFigure, editPanels, headed, notesOf } from './editFigure';
+import type { EditPanels } from './editFigure';
+import { addManner } from './options';
+import type { Manner } from './options';
+import { number } from './read';
+import { Run } from './run';
+import { editSettings } from './settings';
+import type { EditSettings } from './settings';
+import { disposeOf } from './tensors';
+
+/** One figure: edits of one source, in one run or several. */
+interface Scene {
+  readonly name: string;
+  readonly title: string;
+  readonly runs: readonly Partial<EditSettings>[];
+  /** Whether to show what the prompts give without injection. */
+  readonly compare?: boolean;
+}
+
+/** Few steps of a fast sampler: the whole demo is to take a minute on a laptop. */
+const COMMON = { steps: 16, sampler: 'dpm++', guidance: 5 };
+
+const HOUSE = 'a house on a snowy mountain';
+const TREE = 'a blossom tree in a meadow';
+const SCENES: readonly Scene[] = [
+  {
+    name: 'swap',
+    title: 'Swap a word',
+    compare: true,
+    runs: [{ source: 'a cat riding a bicycle in a meadow', target: ['motorcycle', 'car', 'airplane'].map((vehicle) => `a cat riding ${vehicle === 'airplane' ? 'an' : 'a'} ${vehicle} in a meadow`) }],
+  },
+  {
+    name: 'add',
+    title: 'Add a place or a time of day',
+    runs: [{ source: 'a car on a street', target: ['a car on a snowy street', 'a car on a street at sunset', 'a car on a street at night'] }],
+  },
+  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-2, 3, 6].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })) },
+  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-2, 3, 6].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })) },
+  {
+    name: 'blend',
+    title: 'Change one thing and keep the rest as it was, by local blend',
+    compare: true,
+    runs: [{ source: 'a cat on a beach', target: ['a dog on a beach', 'a panda on a beach'], blend: [['cat', 'dog'], ['cat', 'panda']] }],
+  },
+];
+
+export function addDemo(program: Command): void {
+  addManner(program.command('demo'), false)
+    .description('Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.')
+    .option('--backend <name>', 'what to compute with (see p2p backends); by default the best there is')
+    .option('--threads <n>', 'threads to compute with (default: all cores)', number)
+    .action(({ backend, ...manner }: Manner & { backend?: string }) => demo(backend, { ...manner, out: 'out/demo', force: true }));
+}
+
+async function demo(backend: string | undefined, manner: Manner): Promise<void> {
+  const common = editSettings.omit({ source: true, target: true }).parse({ ...COMMON, backend });
+  await Run.perform('demo', common, manner, async (run) => {
+    const pipeline = await run.load(await run.open());
+    const bands: Band[] = [];
+    for (const scene of SCENES) bands.push({ title: scene.title, panels: headed(await play(scene, common, run, pipeline)) });
+    const [{ tiles: [{ picture }] }] = bands[0].panels as EditPanels['pictures'];
+    await run.write('demo.png', drawFigure(bands, columnWidth(picture)));
+    pipeline.dispose();
+    return { text: 'All edits on one sheet: out/demo/demo.png' };
+  });
+}
+
+/** Makes a scene's edits and their figure. @returns the panels of the pictures, the source's first */
+async function play({ name, title, runs, compare }: Scene, common: Partial<EditSettings>, run: Run, pipeline: StableDiffusionPipeline): Promise<EditPanels['pictures']> {
+  const parts: EditPanels[] = [];
+  const fresh = [];
+  let notes: string[] = [];
+  for (const each of runs) {
+    const settings = editSettings.parse({ ...common, ...each });
+    const method = methodOf(settings, pipeline.tokenizer);
+    const store = attentionStore();
+    const edited = await run.generate(pipeline, title, [settings.source, ...settings.target], { controller: compose(method, store) });
+    parts.push(await editPanels(method.prompts, edited.pictures, settings.weight, store));
+    store.dispose();
+    disposeOf(edited);
+    notes = notesOf(settings);
+    if (!compare) continue;
+    const without = await run.generate(pipeline, `${title}, without`, settings.target);
+    fresh.push(...without.pictures);
+    disposeOf(without);
+  }
+  const together = { pictures: sourceOnce(parts.map(({ pictures }) => pictures)), maps: sourceOnce(parts.map(({ maps }) => maps)) };
+  await run.write(`${name}.png`, editFigure(together, fresh, notes));
+  return together.pictures;
+}
+
+/** Runs of one source, side by side: what is the source's, then what is each target's. */
+function sourceOnce<T>(runs: readonly (readonly T[])[]): T[] {
+  return [runs[0][0], ...runs.flatMap((panels) => panels.slice(1))];
+}
