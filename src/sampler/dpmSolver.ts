@@ -15,7 +15,7 @@ export class DPMSolverSampler implements Sampler {
   /** @throws RangeError if `steps` is out of range */
   constructor(readonly config: DPMSolverConfig, steps: number) {
     const { timesteps, sigmas } = noiseLevels(config, steps);
-    if (sigmas.some((sigma, i) => sigma >= sigmas[i - 1])) throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
+    if (sigmas.some((sigma, i) => i < timesteps.length && sigma >= sigmas[i - 1])) throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
     this.timesteps = timesteps;
     this.sigmas = sigmas;
   }
@@ -61,7 +61,8 @@ export class DPMSolverSampler implements Sampler {
     const h = Math.fround(lambdas[0] - lambdas[1]);
     const decay = Math.expm1(-h);
     const first = [next.sigma / now.sigma, -next.alpha * decay];
-    if (order === 1) return first;
+    // Without a last noise level of its own (sigma_min), a run by Karras' levels ends with a step that stands still.
+    if (order === 1 || h === 0) return first;
 
     const r0 = Math.fround(lambdas[1] - lambdas[2]) / h;
     const slope = next.alpha * (decay / h + 1);
