@@ -45,6 +45,8 @@ export interface SamplerOptions {
  */
 export function createSampler({ json, file }: ConfigFile, { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions): Sampler {
   if (!(Number.isInteger(steps) && steps > 0)) throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
+  if (sampler === 'ddim' && karras) throw new RangeError("Karras' noise levels are for the sampler dpm++, not for ddim.");
+  if (sampler === 'dpm++' && eta !== 0) throw new RangeError(`eta is ${eta}: the sampler dpm++ adds no fresh noise, ddim can.`);
   switch (sampler) {
     case 'ddim': return new DDIMSampler(parseConfig(ddimConfig, json, file), steps, eta, generator);
     case 'dpm++': {

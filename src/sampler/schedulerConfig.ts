@@ -8,7 +8,7 @@ import { harmless, only } from '../config';
 
 /** Of both classes, with the same defaults. */
 const schedule = {
-  num_train_timesteps: z.int().positive().default(1000),
+  num_train_timesteps: z.int().min(2).default(1000),
   beta_start: z.number().default(0.0001),
   beta_end: z.number().default(0.02),
   beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']).default('linear'),

@@ -43,6 +43,8 @@ describe('options out of range', () => {
     ['eta is 1.5', { eta: 1.5 }],
     ['eta is -1', { eta: -1 }],
     ['a generator is needed', { eta: 0.5 }],
+    ['not for ddim', { karras: true }],
+    ['adds no fresh noise', { eta: 0.5, sampler: 'dpm++' }],
   ] as const)('%s: %p', (message, options) => {
     expect(() => create({}, options)).toThrow(RangeError);
     expect(() => create({}, options)).toThrow(message);
