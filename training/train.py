@@ -15,6 +15,7 @@ STAGES = {
     "encode": ["python", "encode.py"],
     "unet": ["torchrun", "train_unet.py"],
     "decay": ["torchrun", "train_unet.py", "--decay", "1500"],
+    "polish": ["torchrun", "polish_decoder.py"],
     "judge": ["torchrun", "train_judge.py"],
     "evaluate": ["python", "evaluate.py"],
     "export": ["python", "export.py", str(HERE.parent / "weights" / "emoji-world")],
