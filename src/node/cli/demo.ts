@@ -29,7 +29,8 @@ const COMMON = { steps: 16, sampler: 'dpm++', guidance: 5 };
 
 const HOUSE = 'a house on a snowy mountain';
 const TREE = 'a blossom tree in a meadow';
-const SCENES: readonly Scene[] = [
+/** @internal */
+export const SCENES: readonly Scene[] = [
   {
     name: 'swap',
     title: 'Swap a word',

@@ -68,8 +68,9 @@ export class Outputs {
   /** Forgets everything; what was there before the run stays as it was. */
   async discard(): Promise<void> {
     process.off('exit', this.clean);
-    await this.folder.remove();
+    // The last one first: it may lie in a folder that the other made.
     await this.tensors?.remove();
+    await this.folder.remove();
   }
 
   private async publishFolder(names: readonly string[]): Promise<string> {

@@ -26,8 +26,6 @@ const pair = z.tuple([text(), text()]);
 
 /** What makes a picture. */
 export const generation = {
-  /** Of the program that wrote the settings: a note. */
-  version: z.string().optional(),
   model: text().default('emoji-world').register(optionForms, {
     flags: '--model <model>',
     read: read.text,
@@ -73,6 +71,8 @@ export const generation = {
     read: read.text,
     help: 'what to compute with (see p2p backends); by default the best there is',
   }),
+  /** Of the program that wrote the settings: a note. */
+  version: z.string().optional(),
 };
 
 const prompt = text().register(optionForms, { flags: '--prompt <text>', read: read.text, help: 'what the picture should show' });

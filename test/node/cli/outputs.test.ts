@@ -1,0 +1,84 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UsageError } from '../../../src/node/cli/errors';
+import { Outputs } from '../../../src/node/cli/outputs';
+
+let folder: string;
+const home = process.cwd();
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'p2p-'));
+  process.chdir(folder);
+});
+afterEach(() => {
+  process.chdir(home);
+  rmSync(folder, { recursive: true });
+});
+
+const produce = async (options: Parameters<typeof Outputs.open>[1], files: Record<string, string> = { 'a.png': 'new' }) => {
+  const outputs = await Outputs.open('edit', options);
+  for (const [name, text] of Object.entries(files)) await outputs.write(name, text);
+  await outputs.writeTensors(() => new Uint8Array([1]));
+  return outputs.publish();
+};
+const read = (...path: string[]): string => readFileSync(join(folder, ...path), 'utf8');
+
+test('without a folder, each run has a fresh numbered one', async () => {
+  mkdirSync('out/edit-2', { recursive: true });
+  expect((await produce({})).files).toEqual([join(process.cwd(), 'out/edit-1/a.png')]);
+  expect((await produce({})).folder).toBe(join(process.cwd(), 'out/edit-3'));
+  expect(readdirSync('out').sort()).toEqual(['edit-1', 'edit-2', 'edit-3']);
+});
+
+test('runs that end at once take different folders', async () => {
+  const folders = await Promise.all(Array.from({ length: 6 }, () => produce({}))).then((all) => all.map((one) => one.folder));
+  expect(new Set(folders).size).toBe(6);
+  expect(readdirSync('out')).toHaveLength(6);
+});
+
+test('a folder that is absent or empty is filled, and others may read it', async () => {
+  mkdirSync('empty');
+  await produce({ out: 'deep/er' });
+  await produce({ out: 'empty' });
+  expect([read('deep/er/a.png'), read('empty/a.png')]).toEqual(['new', 'new']);
+  expect(statSync('deep/er').mode & 0o777).toBe(0o777 & ~process.umask());
+});
+
+test('what is there is not replaced', async () => {
+  mkdirSync('full');
+  writeFileSync('full/a.png', 'old');
+  writeFileSync('x.safetensors', 'old');
+  await expect(produce({ out: 'full' })).rejects.toThrow(UsageError);
+  await expect(produce({ out: 'full' })).rejects.toThrow(/--out full .*--force/);
+  await expect(produce({ tensors: 'x.safetensors' })).rejects.toThrow(/--tensors x.safetensors .*--force/);
+  await expect(produce({ out: 'x.safetensors' })).rejects.toThrow(/--out x.safetensors is a file/);
+  expect(readdirSync('.').sort()).toEqual(['full', 'x.safetensors']);
+  expect([read('full/a.png'), read('x.safetensors')]).toEqual(['old', 'old']);
+});
+
+test('with force, a run\'s own files are replaced and all others are kept', async () => {
+  await produce({ out: 'full' }, { 'edit-1.png': 'old', 'edit-2.png': 'old', 'figure.png': 'old' });
+  writeFileSync('full/notes.txt', 'mine');
+  writeFileSync('x.safetensors', 'old');
+  const { files } = await produce({ out: 'full', tensors: 'x.safetensors', force: true }, { 'edit-1.png': 'new', 'figure.png': 'new' });
+  expect(readdirSync('full').sort()).toEqual(['edit-1.png', 'figure.png', 'notes.txt']);
+  expect([read('full/edit-1.png'), read('full/notes.txt'), read('x.safetensors')]).toEqual(['new', 'mine', '\u0001']);
+  expect(files).toHaveLength(3);
+});
+
+test('a run that is given up leaves nothing, not even the folders made for it', async () => {
+  for (const tensors of ['elsewhere/x.safetensors', 'deep/er/x.safetensors', 'deep/x.safetensors']) {
+    const outputs = await Outputs.open('edit', { out: 'deep/er/still', tensors });
+    await outputs.write('a.png', 'half');
+    await outputs.discard();
+    expect(readdirSync('.')).toEqual([]);
+  }
+});
+
+test('until the end, nothing is at its place', async () => {
+  const outputs = await Outputs.open('edit', { out: 'here' });
+  await outputs.write('a.png', 'half');
+  expect(existsSync('here')).toBe(false);
+  await outputs.publish();
+  expect(read('here/a.png')).toBe('half');
+});
