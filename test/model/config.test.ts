@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { ConfigError } from '../../src/config';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
 import { CLIPTextModel } from '../../src/model/clipText';
@@ -106,4 +107,19 @@ describe('a config that asks for what is not there', () => {
 
 test('notes and what is switched off are let pass', () => {
   expect(() => parseUNetConfig({ _name_or_path: 'x', _diffusers_version: '9', some_future_switch: false, some_future_type: null })).not.toThrow();
+});
+
+test('whatever JSON a config is, it is accepted or refused with a ConfigError', () => {
+  const schemas = [[parseUNetConfig, readJson('hub', 'sd-2.1', 'unet.json')], [parseVAEConfig, readJson('hub', 'sd-1.5', 'vae.json')], [parseCLIPTextConfig, readJson('hub', 'sd-2.1', 'text_encoder.json')]] as const;
+  for (const [parse, config] of schemas) {
+    const changes = fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(config)), fc.string()), fc.oneof(fc.jsonValue(), fc.nat(64), fc.array(fc.nat(64))), { maxKeys: 3 });
+    fc.assert(fc.property(fc.oneof(fc.jsonValue(), changes.map((change) => ({ ...config, ...change }))), (json) => {
+      try {
+        parse(json, 'dir/config.json');
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError);
+        for (const line of (error as Error).message.split('\n')) expect(line).toMatch(/^dir\/config\.json: ./);
+      }
+    }), { numRuns: 1000 });
+  }
 });
