@@ -51,7 +51,7 @@ export interface TextBox extends Box {
 export interface Layout {
   readonly width: number;
   readonly height: number;
-  /** The size of a column, against one of 256 pixels: text and margins grow with it. */
+  /** What text and margins are multiplied by: 1 in columns of up to 320 pixels, up to 2 in wider ones. */
   readonly unit: number;
   readonly pictures: readonly PictureBox[];
   readonly texts: readonly TextBox[];
@@ -62,6 +62,7 @@ export type Measure = (text: string, style: TextStyle, mark: Mark, unit: number)
 
 /** Heights of a line, in units. */
 const LINE: Record<TextStyle, number> = { title: 26, heading: 18, prompt: 22, caption: 19 };
+const MAX_TILES_ACROSS = 3;
 const MARGIN = 28;
 const COLUMN_GAP = 20;
 const TILE_GAP = 10;
@@ -76,7 +77,7 @@ const TEXT_GAP = 8;
  * @param measure how wide a text is when it is drawn
  */
 export function layOut(bands: readonly Band[], columnWidth: number, measure: Measure): Layout {
-  const unit = Math.min(2, Math.max(1, columnWidth / 256));
+  const unit = Math.min(2, Math.max(1, columnWidth / 320));
   const sheet = new Sheet(unit, measure);
   const columns = Math.max(1, ...bands.map((band) => band.panels.length));
   const margin = MARGIN * unit;
@@ -101,7 +102,7 @@ class Sheet {
 
   panel({ heading, tiles, prompt, notes = [] }: Panel, x: number, y: number, width: number): number {
     if (heading) y = this.text([{ text: heading }], 'heading', x, y, width) + (TEXT_GAP / 2) * this.unit;
-    const across = Math.ceil(Math.sqrt(tiles.length));
+    const across = Math.min(MAX_TILES_ACROSS, Math.ceil(Math.sqrt(tiles.length)));
     const gap = TILE_GAP * this.unit;
     const tileWidth = (width - gap * (across - 1)) / across;
     for (let first = 0; first < tiles.length; first += across) {
