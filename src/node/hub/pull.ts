@@ -41,18 +41,21 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
   const cache = new ModelCache(environment.cache, name);
   if (environment.offline) throw new HubError(`${name} cannot be pulled while HF_HUB_OFFLINE is set. Unset it.`);
 
-  const repository = new Repository(name, environment, hubFetch(environment, options));
+  const repository = new Repository(name, environment, options);
   const commit = await repository.commit(safePath(revision, 'The revision'));
   const folder = cache.snapshot(commit);
   const files = await repository.files(commit);
   const downloads = new Downloads(repository, cache, commit, options);
   const { small, indexes, weights } = neededFiles([...files.keys()], `${name} on the hub`, options.variant);
 
-  await downloads.fetch([...small, ...indexes].map((path) => files.get(path) as RemoteFile));
+  const file = (path: string) => files.get(path) ?? missing(name, path);
+  const large = weights.map(file);
+  downloads.plan(large);
+  await downloads.fetch(downloads.plan([...small, ...indexes].map(file)));
   await openDiffusersLayout(folderTree(folder));
   const shards = await Promise.all(indexes.map((index) => shardsOf(folderTree(folder), index)));
-  const large = new Set([...weights, ...shards.flatMap((paths) => [...paths.values()])]);
-  await downloads.fetch([...large].map((path) => files.get(path) ?? missing(name, path)));
+  large.push(...downloads.plan([...new Set(shards.flatMap((paths) => [...paths.values()]))].map(file)));
+  await downloads.fetch(large);
   await cache.setRef(revision, commit);
   return folder;
 }
@@ -63,7 +66,11 @@ function missing(name: string, path: string): never {
 
 /** A model on the hub, seen through the hub's own client. */
 class Repository {
-  constructor(readonly name: string, private readonly environment: HubEnvironment, readonly fetch: typeof globalThis.fetch) {}
+  readonly fetch: typeof globalThis.fetch;
+
+  constructor(readonly name: string, private readonly environment: HubEnvironment, private readonly options: RequestOptions) {
+    this.fetch = hubFetch(environment, options);
+  }
 
   /** The commit that a revision stands for. */
   async commit(revision: string): Promise<string> {
@@ -97,7 +104,7 @@ class Repository {
       return await question();
     } catch (error) {
       if (error instanceof HubApiError) throw refusal(error.statusCode, what, this.environment);
-      if (error instanceof HubError || (error as Error).name === 'AbortError') throw error;
+      if (error instanceof HubError || this.options.signal?.aborted) throw error;
       throw new HubError(`${this.environment.endpoint} gave an answer about ${what} that cannot be read. Check HF_ENDPOINT if it is set.`);
     }
   }
@@ -110,8 +117,13 @@ class Downloads {
 
   constructor(private readonly repository: Repository, private readonly cache: ModelCache, private readonly commit: string, private readonly options: PullOptions) {}
 
-  async fetch(files: readonly RemoteFile[]): Promise<void> {
+  /** Counts files among those that are to come. @returns the files */
+  plan(files: readonly RemoteFile[]): readonly RemoteFile[] {
     this.total += files.reduce((sum, { size }) => sum + size, 0);
+    return files;
+  }
+
+  async fetch(files: readonly RemoteFile[]): Promise<void> {
     for (const file of files) {
       await this.fetchOne(file);
       this.loaded += file.size;
