@@ -84,6 +84,7 @@ export class StableDiffusionPipeline {
       if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
     };
     fits("The text encoder's hidden_size and the UNet's cross_attention_dim", this.textEncoder.config.hidden_size, this.unet.config.cross_attention_dim);
+    fits("The tokenizer's model_max_length and the text encoder's max_position_embeddings", this.tokenizer.maxLength, this.textEncoder.config.max_position_embeddings);
     fits("The VAE's latent_channels and the UNet's out_channels", this.vae.config.latent_channels, this.unet.config.out_channels);
   }
 
