@@ -1,19 +1,18 @@
 import type { Command } from 'commander';
 import { describeBackends, recommendBackend } from '../describeBackends';
 import type { BackendDescription } from '../describeBackends';
-import { openCheckpoint } from '../checkpoint';
+import { EMBEDDED, openCheckpoint } from '../checkpoint';
 import { describe } from './info';
 import { addManner } from './options';
 import type { Manner } from './options';
-import { modelPath } from './run';
 import { table } from './text';
 
 export function addBackends(program: Command): void {
   addManner(program.command('backends'), false)
     .description('Say what there is to compute with here, how fast it is, and which backend a model would be run on.')
-    .argument('[model]', 'the model in question', 'emoji-world')
+    .argument('[model]', 'the model in question', EMBEDDED)
     .action(async (model: string, { json, quiet }: Manner) => {
-      const { cost } = await describe(await openCheckpoint(modelPath(model)));
+      const { cost } = await describe(await openCheckpoint(model));
       const backends = await describeBackends({ warn: (message) => void (quiet || process.stderr.write(`warning: ${message}\n`)) });
       const choice = recommendBackend(backends, cost.weightBytes);
       if (json) process.stdout.write(`${JSON.stringify({ command: 'backends', backends, model, choice }, undefined, 2)}\n`);

@@ -8,19 +8,18 @@ import { UNet2DConditionModel } from '../../model/unet';
 import { parseConfig } from '../../config';
 import { ddimConfig } from '../../sampler/schedulerConfig';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
-import { openCheckpoint } from '../checkpoint';
+import { EMBEDDED, openCheckpoint } from '../checkpoint';
 import { flopsPerRow, sitesAt, workingBytes } from './cost';
 import { addManner } from './options';
 import type { Manner } from './options';
-import { modelPath } from './run';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
 export function addInfo(program: Command): void {
   const command = program.command('info').description('Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.')
-    .argument('[model]', 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled', 'emoji-world');
+    .argument('[model]', 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled', EMBEDDED);
   addManner(command, false).action(async (model: string, manner: Manner) => {
-    const about = await describe(await openCheckpoint(modelPath(model)));
+    const about = await describe(await openCheckpoint(model));
     if (manner.json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
     else if (!manner.quiet) process.stdout.write(`${inWords(about)}\n`);
   });

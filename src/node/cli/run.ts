@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { toPictures } from '../../image/picture';
 import type { Picture } from '../../image/picture';
@@ -19,9 +19,6 @@ import { tensorFile } from './tensors';
 import { duration, scaled } from './text';
 
 export const { version } = require('../../../package.json') as { version: string };
-
-/** The checkpoint that comes with the package. */
-const EMBEDDED = 'emoji-world';
 
 /** What all commands that make pictures are told. */
 type Settings = Omit<GenerateSettings, 'prompt'>;
@@ -72,7 +69,7 @@ export class Run {
   }
 
   async open(): Promise<Checkpoint> {
-    return openCheckpoint(modelPath(this.settings.model));
+    return openCheckpoint(this.settings.model);
   }
 
   /** Loads the networks onto the backend. */
@@ -155,11 +152,6 @@ export class Run {
       ].join('\n'));
     }
   }
-}
-
-/** Where a model lies: the embedded one by its name, unless there is a folder of that name. */
-export function modelPath(model: string): string {
-  return model === EMBEDDED && !existsSync(model) ? join(__dirname, '../../../weights', EMBEDDED) : model;
 }
 
 /** A model's name that leads to it from any folder. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EMBEDDED } from '../checkpoint';
 import * as read from './read';
 
 /** How a setting is given on the command line. The name of a setting is its option's in camel case. */
@@ -26,7 +27,7 @@ const pair = z.tuple([text(), text()]);
 
 /** What makes a picture. */
 export const generation = {
-  model: text().default('emoji-world').register(optionForms, {
+  model: text().default(EMBEDDED).register(optionForms, {
     flags: '--model <model>',
     read: read.text,
     help: 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',

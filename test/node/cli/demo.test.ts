@@ -1,12 +1,11 @@
-import { openCheckpoint } from '../../../src/node/checkpoint';
+import { EMBEDDED, openCheckpoint } from '../../../src/node/checkpoint';
 import { SCENES } from '../../../src/node/cli/demo';
 import { methodOf } from '../../../src/node/cli/edit';
-import { modelPath } from '../../../src/node/cli/run';
 import { editSettings } from '../../../src/node/cli/settings';
 import { CLIPTokenizer } from '../../../src/text/tokenizer';
 
 test('the demo\'s edits can be made, of words that the embedded model was trained with', async () => {
-  const tokenizer = new CLIPTokenizer(await (await openCheckpoint(modelPath('emoji-world'))).tokenizer());
+  const tokenizer = new CLIPTokenizer(await (await openCheckpoint(EMBEDDED)).tokenizer());
   const runs = SCENES.flatMap((scene) => scene.runs).map((run) => editSettings.parse(run));
   for (const settings of runs) {
     expect(() => methodOf(settings, tokenizer)).not.toThrow();
