@@ -8,10 +8,10 @@ import type { TensorSource } from './source';
  * what shapes cannot tell (heads, activation, prediction type, scaling factor) is the family's.
  */
 
-/** What the shapes of SD 1.x and 2.x checkpoints leave open, from their repositories' configs (of SD 2.x those of 2.1; 2-base predicts epsilon, at 64). */
+/** What the shapes of SD 1.x and 2.x checkpoints leave open, from their repositories' configs; of SD 2.x those of 2.1. */
 const FAMILIES = {
-  sd1: { heads: () => 8, activation: 'quick_gelu', prediction: 'epsilon', sampleSize: 64 },
-  sd2: { heads: (channels: number) => headsOfSize64(channels), activation: 'gelu', prediction: 'v_prediction', sampleSize: 96 },
+  sd1: { heads: () => 8, activation: 'quick_gelu', prediction: 'epsilon' },
+  sd2: { heads: (channels: number) => headsOfSize64(channels), activation: 'gelu', prediction: 'v_prediction' },
 } as const;
 
 /** A config in JSON, to be validated like one from a file. */
@@ -33,6 +33,11 @@ export function inferSchedulerConfig(family: Family, metadata: ReadonlyMap<strin
   };
 }
 
+/** The size of the latents that a model was trained on, by how it predicts: v at 768x768, epsilon at 512x512. */
+export function sampleSize(prediction: unknown): number {
+  return prediction === 'v_prediction' ? 96 : 64;
+}
+
 /** Files that follow the Stability AI Model Metadata Standard say how they predict. */
 function statedPrediction(metadata: ReadonlyMap<string, string>): string | undefined {
   return { v: 'v_prediction', epsilon: 'epsilon' }[metadata.get('modelspec.prediction_type') ?? ''];
@@ -47,7 +52,6 @@ function inferUNet(shapes: Shapes, family: Family): InferredConfig {
   const firstAttention = `${attended[0]}.attentions.0`;
   return {
     _class_name: 'UNet2DConditionModel',
-    sample_size: FAMILIES[family].sampleSize,
     in_channels: shapes.size('conv_in.weight', 1),
     out_channels: shapes.size('conv_out.weight', 0),
     block_out_channels: channels,

@@ -1,17 +1,19 @@
 import type { TokenizerFiles } from '../text/tokenizer';
-import type { Checkpoint, ConfigFile, NetworkName, PartName } from './checkpoint';
+import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES } from './diffusersLayout';
 import { CheckpointError } from './error';
-import { type FileTree, nameIn, readJson } from './fileTree';
-import { inferConfig, inferSchedulerConfig } from './originalConfig';
+import { type FileTree, nameIn, readJson, readText } from './fileTree';
+import { inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
 import { familyOf, missingNetworks, networkOf } from './originalLayout';
+import { readOriginalYaml } from './originalYaml';
 import type { SafetensorsFile } from './safetensors';
 import { readTokenizer } from './tokenizerFiles';
 
 /**
  * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a config beside it
- * states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`, `scheduler`, or else diffusers'
- * own files (`unet/config.json`, ...). The tokenizer is looked for beside it too, in `tokenizer/` or right there.
+ * states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`, `scheduler`; or `NAME.yaml`, a config
+ * of Stable Diffusion's own code; or else diffusers' own files (`unet/config.json`, ...). The tokenizer is looked for beside it too, in
+ * `tokenizer/` or right there.
  *
  * @param beside the folder the file lies in
  * @throws CheckpointError if it is not a whole Stable Diffusion 1.x or 2.x checkpoint
@@ -22,10 +24,12 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree): P
   const given = await givenConfigs(file, beside);
 
   async function inferred(part: PartName): Promise<Record<string, unknown>> {
-    return part === 'scheduler' ? inferSchedulerConfig(family, file.metadata) : inferConfig(part, await weights(part), family);
+    if (part === 'scheduler') return inferSchedulerConfig(family, file.metadata);
+    const sizes = inferConfig(part, await weights(part), family);
+    return part === 'unet' ? { ...sizes, sample_size: sampleSize((await config('scheduler')).json.prediction_type) } : sizes;
   }
 
-  async function config(part: PartName): Promise<ConfigFile> {
+  async function config(part: PartName): Promise<GivenConfig> {
     const stated = await given(part);
     return { file: stated?.file ?? file.name, json: { ...(await inferred(part)), ...stated?.json } };
   }
@@ -53,15 +57,21 @@ interface GivenConfig {
   readonly json: Record<string, unknown>;
 }
 
+/** What configs beside the file state, by part: the first of the places that knows the part. */
 async function givenConfigs(file: SafetensorsFile, beside: FileTree): Promise<(part: PartName) => Promise<GivenConfig | undefined>> {
-  const own = `${baseName(file.name).replace(/\.safetensors$/i, '')}.json`;
-  const all = await readJson(beside, own);
-  if (all !== undefined && !isObject(all)) throw new CheckpointError(`${nameIn(beside, own)} is not an object with unet, vae, text_encoder or scheduler.`);
+  const name = baseName(file.name).replace(/\.safetensors$/i, '');
+  const [jsonFile, yamlFile] = [`${name}.json`, `${name}.yaml`];
+  const json = await readJson(beside, jsonFile);
+  if (json !== undefined && !isObject(json)) throw new CheckpointError(`${nameIn(beside, jsonFile)} is not an object with unet, vae, text_encoder or scheduler.`);
+  const yaml = await readText(beside, yamlFile);
+  const original = yaml === undefined ? {} : readOriginalYaml(yaml, nameIn(beside, yamlFile));
   return async (part) => {
-    const [path, json] = all && isObject(all[part]) ? [own, all[part]] : [CONFIG_FILES[part], await readJson(beside, CONFIG_FILES[part])];
-    if (json === undefined) return undefined;
-    if (!isObject(json)) throw new CheckpointError(`${nameIn(beside, path)} is not an object of config keys.`);
-    return { file: nameIn(beside, path), json };
+    const places: [string, unknown][] = [[jsonFile, json?.[part]], [yamlFile, original[part]], [CONFIG_FILES[part], await readJson(beside, CONFIG_FILES[part])]];
+    const found = places.find(([, stated]) => stated !== undefined);
+    if (!found) return undefined;
+    const [path, stated] = found;
+    if (!isObject(stated)) throw new CheckpointError(`${nameIn(beside, path)}: the config of ${part} is not an object.`);
+    return { file: nameIn(beside, path), json: stated };
   };
 }
 

@@ -36,8 +36,22 @@ describe('a config beside the file wins', () => {
   test('as NAME.json with the parts by name', async () => {
     const checkpoint = await open(original('sd2'), { 'thin.json': { scheduler: { prediction_type: 'epsilon' }, unet: { norm_num_groups: 4 } } });
     expect(await checkpoint.config('scheduler')).toMatchObject({ file: 'models/thin.json', json: { prediction_type: 'epsilon', steps_offset: 1 } });
-    expect((await checkpoint.config('unet')).json).toMatchObject({ norm_num_groups: 4, block_out_channels: [8, 16] });
+    expect((await checkpoint.config('unet')).json).toMatchObject({ norm_num_groups: 4, block_out_channels: [8, 16], sample_size: 64 });
     expect((await checkpoint.config('vae')).file).toBe('models/thin.safetensors');
+  });
+
+  test('as NAME.yaml of Stable Diffusion\'s own code', async () => {
+    const yaml = (unet: string, more = '') => `model:\n  params:\n    linear_start: 0.00085\n    linear_end: 0.0120\n    timesteps: 1000\n    scale_factor: 0.13\n${more}    unet_config:\n      params:\n        model_channels: 64\n        channel_mult: [ 1, 2 ]\n        ${unet}\n`;
+    const checkpoint = await open(original('sd2'), { 'thin.yaml': yaml('num_head_channels: 32 # need to fix for flash-attn') });
+    expect(await checkpoint.config('scheduler')).toMatchObject({ file: 'models/thin.yaml', json: { prediction_type: 'epsilon', beta_end: 0.012, beta_schedule: 'scaled_linear' } });
+    expect((await checkpoint.config('unet')).json).toMatchObject({ attention_head_dim: [2, 4], sample_size: 64 });
+    expect((await checkpoint.config('vae')).json).toMatchObject({ scaling_factor: 0.13 });
+    const v = await open(original('sd1'), { 'thin.yaml': yaml('num_heads: 4', '    parameterization: "v"\n') });
+    expect((await v.config('scheduler')).json).toMatchObject({ prediction_type: 'v_prediction' });
+    expect((await v.config('unet')).json).toMatchObject({ attention_head_dim: 4, sample_size: 96 });
+    await expect(open(original('sd1'), { 'thin.yaml': yaml('num_heads: 4', '    parameterization: w\n') })).rejects.toThrow(/models\/thin\.yaml .*[^]*model\.params\.parameterization/);
+    await expect(open(original('sd1'), { 'thin.yaml': 'a: [' })).rejects.toThrow(/models\/thin\.yaml is not YAML/);
+    await expect(open(original('sd1'), { 'thin.yaml': yaml('num_heads: 4', '    cond_stage_config: { params: { layer: last } }\n') })).rejects.toThrow(/layer is "last"/);
   });
 
   test('as the files of a diffusers folder', async () => {
@@ -50,7 +64,7 @@ describe('a config beside the file wins', () => {
     expect((await checkpoint.weights('text_encoder')).tensors.has('text_model.encoder.layers.2.mlp.fc1.bias')).toBe(true);
   });
 
-  test.each([[{ 'thin.json': [1] }, /models\/thin\.json is not an object/], [{ 'thin.json': '{' }, /models\/thin\.json is not JSON/], [{ 'unet/config.json': '3' }, /models\/unet\/config\.json is not an object/]])(
+  test.each([[{ 'thin.json': [1] }, /models\/thin\.json is not an object/], [{ 'thin.json': '{' }, /models\/thin\.json is not JSON/], [{ 'unet/config.json': '3' }, /models\/unet\/config\.json: the config of unet is not an object/]])(
     'and is an error if it is none: %j', async (beside, message) => {
       await expect(open(original('sd1'), beside).then((checkpoint) => checkpoint.config('unet'))).rejects.toThrow(message);
     });
