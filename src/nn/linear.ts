@@ -16,10 +16,16 @@ export class Linear {
     return tf.tidy(() => {
       const rows = tf.reshape(x, [-1, this.inFeatures]);
       const y = tf.customGrad((input) => ({
-        value: tf.fused.matMul({ a: input as tf.Tensor2D, b: this.weight.value as tf.Tensor2D, bias: this.bias?.value }),
+        value: this.product(input as tf.Tensor2D),
         gradFunc: (dy) => tf.matMul(dy, this.weight.value, false, true),
       }))(rows);
       return tf.reshape(y, [...x.shape.slice(0, -1), this.outFeatures]) as T;
     });
+  }
+
+  private product(rows: tf.Tensor2D): tf.Tensor {
+    const weight = this.weight.value as tf.Tensor2D;
+    // tfjs gives a fused product three reshapes that a plain one does without.
+    return this.bias ? tf.fused.matMul({ a: rows, b: weight, bias: this.bias.value }) : tf.matMul(rows, weight);
   }
 }
