@@ -40,7 +40,7 @@ async function attend(settings: GenerateSettings, manner: Manner): Promise<void>
     const maps = (await wordMaps(store, 0, words)).map((map) => lit(picture, map));
 
     await run.write('picture.png', encodePng(picture));
-    for (const [i, map] of maps.entries()) await run.write(`word-${String(i + 1).padStart(2, '0')}-${words[i].text}.png`, encodePng(map));
+    for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i].text), encodePng(map));
     const panels: Panel[] = [
       { tiles: [{ picture: shown(picture), caption: [{ text: `Seed ${settings.seed}`, mark: 'quiet' }] }] },
       ...maps.map((map, i) => ({ tiles: [{ picture: map, caption: [{ text: words[i].text, mark: 'changed' as const }] }] })),
@@ -55,6 +55,12 @@ async function attend(settings: GenerateSettings, manner: Manner): Promise<void>
     pipeline.dispose();
     return { words: words.map(({ text }) => text), sites, text: siteTable(sites) };
   });
+}
+
+/** Such as `word-02-cat.png`: without what a file system may refuse. */
+function fileName(index: number, word: string): string {
+  const letters = [...word.replace(/[^\p{L}\p{N}]/gu, '')].slice(0, 32).join('');
+  return `word-${String(index + 1).padStart(2, '0')}-${letters}.png`;
 }
 
 function inRows(title: string, panels: readonly Panel[]): Band[] {

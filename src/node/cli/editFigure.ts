@@ -29,7 +29,7 @@ export async function editPanels(prompts: readonly TokenizedPrompt[], pictures: 
 }
 
 /**
- * The edits beside their source, where their changed words look, and what the prompts give without injection.
+ * The edits beside their source, where their marked words look, and what the prompts give without injection.
  *
  * @param fresh the targets' pictures without injection
  * @param notes what made the edit, a line each
@@ -38,7 +38,7 @@ export async function editPanels(prompts: readonly TokenizedPrompt[], pictures: 
 export function editFigure({ pictures, maps }: EditPanels, fresh: readonly Picture[], notes: readonly string[]): Buffer {
   const bands: Band[] = [{ panels: headed(pictures) }];
   if (fresh.length > 0) bands.push({ title: 'Without injection: each prompt afresh, from the same noise', panels: [{ tiles: [], notes }, ...fresh.map((picture) => ({ tiles: [{ picture: shown(picture) }] }))] });
-  if (maps.some((panel) => panel)) bands.push({ title: 'Where the changed words look', panels: maps });
+  if (maps.some((panel) => panel)) bands.push({ title: 'Where the marked words look', panels: maps });
   return drawFigure(bands, columnWidth(pictures[0].tiles[0].picture));
 }
 

@@ -34,10 +34,13 @@ export class Outputs {
     if (out !== undefined && !force && (await entries(out)).length > 0) {
       throw new UsageError(`--out ${out} is not empty: choose another folder, or replace what is in it with --force.`);
     }
+    if (tensors !== undefined && (await isFolder(tensors))) throw new UsageError(`--tensors ${tensors} is a folder: name a file.`);
     if (tensors !== undefined && !force && (await exists(tensors))) {
       throw new UsageError(`--tensors ${tensors} exists: choose another name, or replace it with --force.`);
     }
-    const folder = await Staging.beside(out ?? join('out', command));
+    const place = out ?? join('out', command);
+    // Inside a folder that is there already: what is beside it may be another disk.
+    const folder = await Staging.beside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
     return new Outputs(command, options, folder, tensors === undefined ? undefined : await Staging.beside(tensors));
   }
 
@@ -77,13 +80,15 @@ export class Outputs {
     const { out, force } = this.options;
     if (out === undefined) return this.publishNumbered();
     const folder = resolve(out);
-    if (force && (await entries(out)).length > 0) {
-      await removeNumbered(folder);
-      for (const name of names) await rename(join(this.folder.path, name), join(folder, name));
-    } else {
-      await rmdir(folder).catch(ignoring('ENOENT'));
+    if (!(await exists(folder))) {
       await rename(this.folder.path, folder);
+      return folder;
     }
+    if (force) await removeNumbered(folder);
+    for (const name of names) {
+      if (!force && (await exists(join(folder, name)))) throw new UsageError(`--out ${out} was filled by another program in the meantime: choose another folder, or replace what is in it with --force.`);
+    }
+    for (const name of names) await rename(join(this.folder.path, name), join(folder, name));
     return folder;
   }
 
@@ -148,6 +153,10 @@ async function entries(folder: string): Promise<string[]> {
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(() => true, () => false);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((found) => found.isDirectory(), () => false);
 }
 
 function ignoring(...codes: string[]): (error: NodeJS.ErrnoException) => void {

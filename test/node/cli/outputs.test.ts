@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../../../src/node/cli/errors';
@@ -44,6 +44,25 @@ test('a folder that is absent or empty is filled, and others may read it', async
   expect(statSync('deep/er').mode & 0o777).toBe(0o777 & ~process.umask());
 });
 
+test('tensors may go into the folder that is being made, and a folder may be a link', async () => {
+  await produce({ out: 'both', tensors: 'both/x.safetensors' });
+  expect(readdirSync('both').sort()).toEqual(['a.png', 'x.safetensors']);
+  mkdirSync('real');
+  symlinkSync('real', 'link');
+  await produce({ out: 'link' });
+  expect(readdirSync('real')).toEqual(['a.png']);
+});
+
+test('a folder that another program fills in the meantime keeps what it has', async () => {
+  mkdirSync('here');
+  const outputs = await Outputs.open('edit', { out: 'here' });
+  await outputs.write('a.png', 'new');
+  writeFileSync('here/a.png', 'theirs');
+  await expect(outputs.publish()).rejects.toThrow(/--out here .*in the meantime/);
+  await outputs.discard();
+  expect([readdirSync('here'), read('here/a.png')]).toEqual([['a.png'], 'theirs']);
+});
+
 test('what is there is not replaced', async () => {
   mkdirSync('full');
   writeFileSync('full/a.png', 'old');
@@ -51,6 +70,7 @@ test('what is there is not replaced', async () => {
   await expect(produce({ out: 'full' })).rejects.toThrow(UsageError);
   await expect(produce({ out: 'full' })).rejects.toThrow(/--out full .*--force/);
   await expect(produce({ tensors: 'x.safetensors' })).rejects.toThrow(/--tensors x.safetensors .*--force/);
+  await expect(produce({ tensors: 'full', force: true })).rejects.toThrow(/--tensors full is a folder/);
   await expect(produce({ out: 'x.safetensors' })).rejects.toThrow(/--out x.safetensors is a file/);
   expect(readdirSync('.').sort()).toEqual(['full', 'x.safetensors']);
   expect([read('full/a.png'), read('x.safetensors')]).toEqual(['old', 'old']);
