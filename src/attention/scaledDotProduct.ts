@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { fused } from '../backend/fused';
 import type { Qkv } from './controller';
 
 /** The most probabilities held at a time, in numbers: 16 Mi are 64 MiB of float32. */
@@ -11,6 +12,10 @@ const MAX_PROBS = 16 * 1024 * 1024;
  * @returns [rows, heads, queries, headSize]
  */
 export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = MAX_PROBS): tf.Tensor4D {
+  return fused('P2pAttention', { inputs: { q, k, v }, attributes: { scale: q.shape[3] ** -0.5 } }, (qkv) => inChunks(qkv, maxProbs));
+}
+
+function inChunks({ q, k, v }: Qkv, maxProbs: number): tf.Tensor4D {
   return tf.tidy(() => {
     const [rows, heads, queries, headSize] = q.shape;
     const scaled = tf.mul(q, headSize ** -0.5) as tf.Tensor4D;

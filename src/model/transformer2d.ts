@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Attention, type AttentionControl } from '../attention/attention';
 import type { AttentionSite, Grid, Place } from '../attention/controller';
-import { gelu } from '../nn/activations';
+import { geglu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
 import { GroupNorm } from '../nn/groupNorm';
 import { LayerNorm } from '../nn/layerNorm';
@@ -115,8 +115,8 @@ class FeedForward {
 
   forward(x: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
-      const [hidden, gate] = tf.tidy(() => tf.split(this.projIn.forward(x), 2, -1));
-      return this.projOut.forward(tf.mul(hidden, gelu(gate)) as tf.Tensor3D);
+      const gated = tf.tidy(() => geglu(this.projIn.forward(x)));
+      return this.projOut.forward(gated);
     });
   }
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { fused } from '../backend/fused';
 import type { Parameter, Scope } from './scope';
 
 /** Normalises each row over the picture and the channels of each group, then scales and shifts each channel (Wu and He 2018). */
@@ -15,6 +16,11 @@ export class GroupNorm {
 
   /** @param x [rows, height, width, channels] @returns the same shape; gradients flow to `x` alone */
   forward(x: tf.Tensor4D): tf.Tensor4D {
+    const constants = { weight: this.weight.value, bias: this.bias.value };
+    return fused('P2pGroupNorm', { inputs: { x }, constants, attributes: { groups: this.groups, epsilon: this.eps } }, (inputs) => this.plain(inputs.x));
+  }
+
+  private plain(x: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => tf.customGrad((input, save) => {
       const x = input as tf.Tensor4D;
       const mean = this.groupMeans(x);

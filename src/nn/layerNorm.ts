@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { fused } from '../backend/fused';
 import type { Parameter, Scope } from './scope';
 
 /** Normalises each vector along the last axis, then scales and shifts each of its features (Ba, Kiros and Hinton 2016). */
@@ -11,8 +12,13 @@ export class LayerNorm {
     this.bias = scope.parameter('bias', [features]);
   }
 
-  /** @param x [..., features] @returns the same shape */
+  /** @param x [..., features] @returns the same shape; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
+    const constants = { weight: this.weight.value, bias: this.bias.value };
+    return fused('P2pLayerNorm', { inputs: { x }, constants, attributes: { epsilon: this.eps } }, (inputs) => this.plain(inputs.x));
+  }
+
+  private plain<T extends tf.Tensor>(x: T): T {
     return tf.tidy(() => {
       const centred = tf.sub(x, tf.mean(x, -1, true));
       const variance = tf.mean(tf.square(centred), -1, true);

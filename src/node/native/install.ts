@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -8,8 +9,8 @@ import { NODE_API_HEADERS, TENSORFLOW, TFJS_NODE, checkTensorFlow, processorTag,
 import { unpackWheel } from './wheel';
 
 /**
- * tfjs-node's addon, built here against a TensorFlow wheel of today. The npm package downloads TensorFlow 2.9 as it installs; its addon
- * speaks Node-API and TensorFlow's C API only, so that a C++ compiler makes one for TensorFlow 2.21 in half a minute.
+ * tfjs-node's addon with operations of our own (native/ops.cc), built here against a TensorFlow wheel of today. The npm package downloads TensorFlow 2.9 as it installs; its addon
+ * speaks Node-API and TensorFlow's C API only, so that a C++ compiler makes one for TensorFlow 2.21 in less than a minute.
  *
  * In the user's cache folder:
  *
@@ -24,6 +25,8 @@ export interface NativeManifest {
   readonly tensorflow: string;
   readonly tfjsNode: string;
   readonly kind: Wheel['kind'];
+  /** Of native/ops.cc as it was compiled, to tell whether the operations are today's. */
+  readonly operations: string;
 }
 
 export interface NativeStatus extends NativeManifest {
@@ -39,6 +42,13 @@ export interface InstallOptions {
   readonly gpu?: boolean;
   /** Told what is being done. */
   readonly onProgress?: (doing: string) => void;
+}
+
+const OPERATIONS = join(__dirname, '../../../native/ops.cc');
+
+/** A sum of native/ops.cc. */
+export async function operationsSum(): Promise<string> {
+  return createHash('sha256').update(await readFile(OPERATIONS)).digest('hex').slice(0, 12);
 }
 
 const nativeFolder = (): string => join(cacheFolder(), 'native');
@@ -81,7 +91,7 @@ export async function installNative({ tensorflow = TENSORFLOW[0], wheel, gpu = f
     onProgress('Compiling the addon');
     await compile(compiler, building, package_, headers);
     for (const done of [headers, join(building, 'tensorflow', 'include')]) await rm(done, { recursive: true });
-    const manifest: NativeManifest = { tensorflow: described.tensorflow, tfjsNode: TFJS_NODE, kind: described.kind };
+    const manifest: NativeManifest = { tensorflow: described.tensorflow, tfjsNode: TFJS_NODE, kind: described.kind, operations: await operationsSum() };
     await writeFile(join(building, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     await replaceFolder(nativeFolder(), building);
   } finally {
@@ -141,9 +151,9 @@ async function compile(compiler: string, root: string, package_: string, headers
   await mkdir(lib, { recursive: true });
   const tensorflow = join(root, 'tensorflow');
   await run(compiler, [
-    '-shared', '-fPIC', '-O2', '-std=c++17', '-DNAPI_VERSION=8', '-w',
+    '-shared', '-fPIC', '-O3', '-march=native', '-std=c++17', '-DNAPI_VERSION=8', '-w',
     `-I${join(headers, 'include')}`, `-I${join(tensorflow, 'include')}`,
-    join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'),
+    join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'), OPERATIONS,
     `-L${tensorflow}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../../tensorflow',
     '-o', join(lib, 'tfjs_binding.node'),
   ]);

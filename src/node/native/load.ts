@@ -4,6 +4,9 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as util from 'node:util';
 import { BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from '../backendInfo';
+import { operationsSum } from './install';
+import { registerFusedKernels } from './kernels';
+import type { NativePackage } from './locate';
 
 /**
  * tfjs-node's backend, from a folder of the npm package: the user's own, or one built by `p2p native install`.
@@ -18,14 +21,16 @@ interface BackendModule {
   NodeJSKernelBackend: new (bindings: Bindings, packageName: string) => tf.KernelBackend;
 }
 
-/** Makes the backend tfjs's current one. @param folder of the package, with its addon in lib/napi-v… */
-export async function startNative(name: BackendName, folder: string, { threads }: BackendOptions = {}): Promise<BackendInfo> {
+/** Makes the backend tfjs's current one. */
+export async function startNative(name: BackendName, { folder, operations }: NativePackage, { threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
   const cores = availableParallelism();
   if (!tf.findBackend('tensorflow')) {
     // Read by TensorFlow when it starts; its own log of what the processor can do is of no use to our users.
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
     if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
     register(folder);
+    if (operations === (await operationsSum())) registerFusedKernels();
+    else if (operations) warn('The native backend was built by another version of this program, and is slower than need be. Build it again with: p2p native install');
   }
   await activate('tensorflow');
   const { version, bindings } = registered!;

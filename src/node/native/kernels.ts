@@ -1,0 +1,32 @@
+import * as tf from '@tensorflow/tfjs';
+import type { FusedKernel } from '../../backend/fused';
+
+/** Of tfjs-node's backend, what calls an operation of TensorFlow by its name. */
+interface NativeBackend {
+  readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number };
+  executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
+}
+
+/** The operations of native/ops.cc: their inputs in order, and the types of their attributes. */
+const OPERATIONS: Readonly<Record<FusedKernel, { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT'> }>> = {
+  P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT' } },
+  P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },
+  P2pSilu: { inputs: ['x'] },
+  P2pGeglu: { inputs: ['x'] },
+  P2pAttention: { inputs: ['q', 'k', 'v'], attributes: { scale: 'FLOAT' } },
+};
+
+/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels of the same names. */
+export function registerFusedKernels(): void {
+  for (const [name, { inputs: order, attributes = {} }] of Object.entries(OPERATIONS)) {
+    tf.registerKernel({
+      kernelName: name,
+      backendName: 'tensorflow',
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const native = backend as NativeBackend;
+        const values = Object.entries(attributes).map(([key, type]) => ({ name: key, type: native.binding[`TF_ATTR_${type}`], value: attrs![key] }));
+        return native.executeSingleOutput(name, values, order.map((input) => inputs[input] as tf.TensorInfo));
+      },
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import * as tf from '@tensorflow/tfjs';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { scaledDotProduct } from '../../../src/attention/scaledDotProduct';
+import { geglu, silu } from '../../../src/nn/activations';
+import { GroupNorm } from '../../../src/nn/groupNorm';
+import { LayerNorm } from '../../../src/nn/layerNorm';
+import { Scope } from '../../../src/nn/scope';
+import { chooseBackend } from '../../../src/node/backend';
+import { cacheFolder } from '../../../src/node/cacheFolder';
+import { nativeStatus, operationsSum } from '../../../src/node/native/install';
+
+/**
+ * The operations of native/ops.cc against the same in tfjs's operations, on a machine where `p2p native install` built them.
+ * Elsewhere all of it is reported as skipped.
+ */
+const native = existsSync(join(cacheFolder(), 'native')) ? test : test.skip;
+beforeAll(async () => { if (native === test) await chooseBackend('node', { threads: 2 }); });
+beforeEach(() => { tf.engine().startScope(); });
+afterEach(() => { tf.engine().endScope(); });
+
+native('the operations are those of today', async () => {
+  expect((await nativeStatus())?.operations).toBe(await operationsSum());
+});
+
+/** The largest difference of what the kernel computes and what `plain` does, which computes while a gradient is taken. */
+function difference(layer: (...x: tf.Tensor[]) => tf.Tensor, ...x: tf.Tensor[]): number {
+  const before = tf.memory().numTensors;
+  const fast = layer(...x);
+  expect(tf.memory().numTensors).toBe(before + 1);
+  const { value: plain } = tf.valueAndGrads((...again) => layer(...again) as tf.Scalar)(x, fast as tf.Scalar) as { value: tf.Tensor };
+  expect(fast.shape).toEqual(plain.shape);
+  return tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0];
+}
+
+function loaded<L>(make: (scope: Scope) => L): L {
+  const scope = new Scope();
+  const layer = make(scope);
+  for (const parameter of scope.parameters.values()) parameter.assign(tf.randomNormal([...parameter.shape]).dataSync() as Float32Array);
+  return layer;
+}
+
+native('group norm, with a mean far from zero and sizes that fill no block', () => {
+  const norm = loaded((scope) => new GroupNorm(scope, 3, 21, 1e-5));
+  expect(difference((x) => norm.forward(x as tf.Tensor4D), tf.add(tf.randomNormal([2, 13, 7, 21]), 50))).toBeLessThan(1e-4);
+  expect(difference((x) => norm.forward(x as tf.Tensor4D), tf.randomNormal([1, 1, 1, 21]))).toBeLessThan(1e-5);
+});
+
+native('layer norm', () => {
+  const norm = loaded((scope) => new LayerNorm(scope, 37));
+  expect(difference((x) => norm.forward(x), tf.add(tf.randomNormal([3, 5, 37]), 10))).toBeLessThan(1e-4);
+});
+
+native('silu and geglu, far out too', () => {
+  const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
+  expect(difference(silu, x)).toBeLessThan(1e-4);
+  expect(difference(geglu, tf.mul(x, 0.1))).toBeLessThan(1e-4);
+  expect(Array.from(silu(tf.tensor1d([-200, 0, 200])).dataSync())).toEqual([-0, 0, 200]);
+});
+
+native('attention over more keys and queries than a block has, and fewer', () => {
+  for (const [rows, heads, queries, keys, size] of [[2, 3, 300, 600, 5], [1, 2, 128, 256, 40], [1, 1, 1, 1, 1], [2, 2, 5, 77, 8]]) {
+    const q = tf.mul(tf.randomNormal([rows, heads, queries, size]), 5);
+    const [k, v] = [0, 1].map(() => tf.randomNormal([rows, heads, keys, size]));
+    const attend = (...[q_, k_, v_]: tf.Tensor[]): tf.Tensor => scaledDotProduct({ q: q_ as tf.Tensor4D, k: k_ as tf.Tensor4D, v: v_ as tf.Tensor4D });
+    expect(difference(attend, q, k, v)).toBeLessThan(1e-4);
+  }
+});
