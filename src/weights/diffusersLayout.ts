@@ -14,6 +14,9 @@ export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
   scheduler: 'scheduler/scheduler_config.json',
 };
 
+/** The folders that a checkpoint has. */
+const FOLDERS = [...Object.keys(CONFIG_FILES), 'tokenizer'];
+
 /** The weights' file names without their endings: diffusers' name, and transformers'. */
 const WEIGHT_FILES: Readonly<Record<NetworkName, string>> = {
   unet: 'unet/diffusion_pytorch_model',
@@ -36,6 +39,7 @@ export interface DiffusersOptions {
  * @throws CheckpointError if it is of another kind; the parts are checked when they are asked for
  */
 export async function openDiffusersLayout(tree: FileTree, { variant }: DiffusersOptions = {}): Promise<Checkpoint> {
+  await checkKind(tree);
   const index = (await readJson(tree, 'model_index.json')) as { _class_name?: unknown } | undefined;
   const pipeline = index?._class_name;
   if (pipeline !== undefined && !PIPELINES.includes(String(pipeline))) {
@@ -56,6 +60,22 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
       return files;
     },
   };
+}
+
+/** A folder with none of a checkpoint's parts is something else. */
+async function checkKind(tree: FileTree): Promise<void> {
+  const names = await tree.list('');
+  if (['model_index.json', ...FOLDERS].some((name) => names.includes(name))) return;
+  const pickles = names.filter((name) => PICKLE.test(name));
+  if (pickles.length > 0 && !names.some((name) => name.endsWith('.safetensors'))) throw new CheckpointError(`${tree.name} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);
+  throw noCheckpoint(tree.name, Object.values(CONFIG_FILES), names);
+}
+
+/** @param files what lies in the checkpoint's folder itself */
+function noCheckpoint(place: string, absent: readonly string[], files: readonly string[]): CheckpointError {
+  const single = files.filter((path) => path.endsWith('.safetensors') && !path.includes('/'));
+  const instead = single.length > 0 ? ` Its ${listed(single)} may be a checkpoint in one file: give the path of that.` : '';
+  return new CheckpointError(`${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`);
 }
 
 async function openWeights(tree: FileTree, network: NetworkName, variant?: string): Promise<TensorSource> {
@@ -135,11 +155,7 @@ export interface NeededFiles {
 export function neededFiles(paths: readonly string[], place: string, variant?: string): NeededFiles {
   const there = new Set(paths);
   const absent = Object.values(CONFIG_FILES).filter((path) => !there.has(path));
-  if (absent.length > 0) {
-    const files = paths.filter((path) => path.endsWith('.safetensors') && !path.includes('/'));
-    const instead = files.length > 0 ? ` Its ${listed(files)} may be a checkpoint in one file: give the path of that.` : '';
-    throw new CheckpointError(`${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`);
-  }
+  if (absent.length > 0) throw noCheckpoint(place, absent, paths);
   const inFolder = (folder: string) => paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
   const chosen = NETWORKS.map((network) => chooseWeights(network, inFolder(network), place, variant));
   const small = ['model_index.json', ...Object.values(CONFIG_FILES), ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`)];

@@ -13,6 +13,7 @@ export class JsonObject {
 /** Arrays and objects may lie this deep in one another, as in serde_json. */
 const MAX_DEPTH = 127;
 const MAX_UNSIGNED = 2n ** 64n - 1n;
+const MAX_DIGITS = String(MAX_UNSIGNED).length;
 
 /**
  * @returns the value; a number written as an integer from 0 to 2 ** 64 - 1 is a bigint, every other a number
@@ -89,7 +90,9 @@ class Parser {
       if (end < 0) this.fail('a string is not closed');
     } while (this.isEscaped(end));
     this.at = end + 1;
-    const value = this.unescape(this.text.slice(start, this.at));
+    const raw = this.text.slice(start + 1, end);
+    if (PLAIN.test(raw)) return raw;
+    const value = this.unescape(`"${raw}"`);
     if (LONE_SURROGATE.test(value)) this.fail('a lone surrogate');
     return value;
   }
@@ -111,12 +114,12 @@ class Parser {
 
   private number(): number | bigint {
     const [token, sign, fraction, exponent] = this.match(NUMBER) ?? this.fail('a value is expected');
-    if (!sign && !fraction && !exponent) {
+    if (!sign && !fraction && !exponent && token.length <= MAX_DIGITS) {
       const integer = BigInt(token);
       if (integer <= MAX_UNSIGNED) return integer;
     }
     const value = Number(token);
-    if (!Number.isFinite(value)) this.fail(`${token} is out of range`);
+    if (!Number.isFinite(value)) this.fail('a number is out of range');
     return value;
   }
 
@@ -128,8 +131,11 @@ class Parser {
 
   /** The next character after white space; '' at the end. */
   private peek(): string {
-    while (WHITE_SPACE.includes(this.text.charAt(this.at)) && this.at < this.text.length) this.at++;
-    return this.text.charAt(this.at);
+    for (;;) {
+      const next = this.text.charAt(this.at);
+      if (next !== ' ' && next !== '\n' && next !== '\r' && next !== '\t') return next;
+      this.at++;
+    }
   }
 
   private match(pattern: RegExp): RegExpExecArray | null {
@@ -144,6 +150,7 @@ class Parser {
   }
 }
 
-const WHITE_SPACE = ' \n\r\t';
+/** Printable ASCII without quotes and backslashes, which stands for itself: nearly every string in a header. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const NUMBER = /(-)?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;

@@ -32,12 +32,23 @@ describe('weights', () => {
   });
 
   test('that are not there are named', async () => {
-    await expect(unetOf({})).rejects.toThrow('folder/unet has no diffusion_pytorch_model.safetensors.');
+    await expect(unetOf({ 'unet/config.json': {} })).rejects.toThrow('folder/unet has no diffusion_pytorch_model.safetensors.');
   });
 
   test('of another pipeline than Stable Diffusion\'s are refused by its name', async () => {
     await expect(openDiffusersLayout(memoryTree({ 'model_index.json': { _class_name: 'StableDiffusionXLPipeline' } })))
       .rejects.toThrow(/folder\/model_index\.json: _class_name is "StableDiffusionXLPipeline"; only StableDiffusionPipeline/);
+  });
+});
+
+describe('a folder that is no checkpoint is refused', () => {
+  test.each([
+    ['with what is missing', ['README.md'], /^folder is no Stable Diffusion checkpoint in the layout of diffusers: it has no unet\/config\.json, vae\/config\.json/],
+    ['with the single file that lies in it', ['v1-5.safetensors'], /Its v1-5\.safetensors may be a checkpoint in one file: give the path of that\.$/],
+    ['with the reason if it has only pickles', ['v1-5.ckpt'], /^folder has only v1-5\.ckpt\. .*can run any code/],
+  ])('%s', async (_, names, message) => {
+    await expect(openDiffusersLayout(memoryTree(Object.fromEntries(names.map((name) => [name, ''])))))
+      .rejects.toThrow(message);
   });
 });
 

@@ -6,7 +6,10 @@ import { bytesOf } from '../../src/weights/source';
 export function memoryTree(files: Record<string, string | Uint8Array | object>, name = 'folder'): FileTree {
   return {
     name,
-    list: async (folder) => Object.keys(files).filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1)),
+    async list(folder) {
+      const start = folder === '' ? '' : `${folder}/`;
+      return [...new Set(Object.keys(files).filter((path) => path.startsWith(start)).map((path) => path.slice(start.length).split('/')[0]))];
+    },
     async open(path) {
       if (!Object.hasOwn(files, path)) return undefined;
       const file = files[path];

@@ -22,6 +22,7 @@ describe('a file is refused, by name and reason, when', () => {
     ['its header is said to be over 100 MB', fileOf('{}', 0, 100_000_001n), /at most 100000000/],
     ['its header is not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), /not UTF-8/],
     ['its header is not JSON', fileOf('{"a":}'), /not JSON: a value is expected \(at character 5\)/],
+    ['its header has a number of a million digits', fileOf(`{"a":${'9'.repeat(1e6)}}`), /not JSON: a number is out of range/],
     ['something follows the header\'s object', fileOf('{} x'), /something follows the value/],
     ['its header is a list', fileOf('[]'), /not a JSON object/],
     ['its metadata hold a number', fileOf('{"__metadata__":{"a":1}}'), /__metadata__ is not an object of strings/],

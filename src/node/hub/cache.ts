@@ -1,4 +1,6 @@
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { safePath } from '../../weights/fileTree';
 import { HubError } from './error';
@@ -40,9 +42,8 @@ export class ModelCache {
     const place = join(this.snapshot(commit), safePath(path, this.name));
     const blob = this.blob(checksum);
     await mkdir(dirname(place), { recursive: true });
-    const fresh = `${place}.new`;
-    await rm(fresh, { force: true });
-    await symlink(relative(dirname(place), blob), fresh).catch(() => copyFile(blob, fresh));
+    const fresh = `${place}.${randomBytes(4).toString('hex')}`;
+    await symlink(relative(dirname(place), blob), fresh).catch(() => copyFile(blob, fresh, constants.COPYFILE_EXCL));
     await rename(fresh, place);
   }
 

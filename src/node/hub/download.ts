@@ -1,8 +1,9 @@
 import { type Hash, createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isThere } from './cache';
 import { HubError } from './error';
 import { ATTEMPTS, type RequestOptions } from './request';
 
@@ -35,20 +36,27 @@ export async function download(file: RemoteFile, place: string, options: Downloa
   await mkdir(dirname(place), { recursive: true });
   const incomplete = `${place}.incomplete`;
   const resumed = await startWith(incomplete, file.size);
-  if (resumed > 0 && await fetchRest(file, incomplete, options) === file.checksum) return rename(incomplete, place);
+  if (resumed > 0 && await fetchRest(file, incomplete, options) === file.checksum) return settle(incomplete, place);
   // What was there of an earlier run was not the beginning of this file: once more, from nothing.
   if (resumed > 0) await rm(incomplete, { force: true });
   const checksum = await fetchRest(file, incomplete, options);
-  if (checksum === file.checksum) return rename(incomplete, place);
+  if (checksum === file.checksum) return settle(incomplete, place);
   await rm(incomplete, { force: true });
   throw new HubError(`${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was thrown away. Run it again; if it stays so, the server or something on the way changes the file.`);
+}
+
+/** Another process may have been faster: both wrote the same bytes. */
+async function settle(incomplete: string, place: string): Promise<void> {
+  await rename(incomplete, place).catch(async (error: unknown) => {
+    if (!(await isThere(place))) throw error;
+  });
 }
 
 /** How much of the file is there from an earlier run; one that is too long is thrown away. */
 async function startWith(incomplete: string, size: number): Promise<number> {
   const { size: there } = await stat(incomplete).catch(() => ({ size: 0 }));
   if (there <= size) return there;
-  await rm(incomplete);
+  await rm(incomplete, { force: true });
   return 0;
 }
 
@@ -56,7 +64,7 @@ async function startWith(incomplete: string, size: number): Promise<number> {
 async function fetchRest(file: RemoteFile, incomplete: string, options: DownloadOptions): Promise<string> {
   const handle = await open(incomplete, constants.O_RDWR | constants.O_CREAT);
   try {
-    const partial = await PartialFile.of(handle, incomplete, file);
+    const partial = await PartialFile.of(handle, file);
     options.onBytes?.(partial.length);
     let [most, failures] = [partial.length, 0];
     while (partial.length < file.size) {
@@ -79,11 +87,11 @@ async function fetchPiece(file: RemoteFile, partial: PartialFile, options: Downl
   const response = await options.fetch(file.url, { headers });
   if (response.status === 416 || (response.status === 206 && !continues(response, partial.length, file.size))) {
     await response.body?.cancel();
-    await partial.restart();
+    partial.restart();
     return;
   }
   if (!response.ok) throw options.refusal(response.status);
-  if (response.status === 200 && partial.length > 0) await partial.restart();
+  if (response.status === 200 && partial.length > 0) partial.restart();
   try {
     for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
       await partial.append(bytes);
@@ -106,9 +114,9 @@ function continues({ headers }: Response, from: number, size: number): boolean {
 class PartialFile {
   private constructor(private readonly handle: FileHandle, private readonly file: RemoteFile, private hash: Hash, public length: number) {}
 
-  static async of(handle: FileHandle, path: string, file: RemoteFile): Promise<PartialFile> {
+  static async of(handle: FileHandle, file: RemoteFile): Promise<PartialFile> {
     const partial = new PartialFile(handle, file, startHash(file), 0);
-    for await (const bytes of createReadStream(path)) {
+    for await (const bytes of handle.createReadStream({ start: 0, autoClose: false })) {
       partial.hash.update(bytes as Buffer);
       partial.length += (bytes as Buffer).length;
     }
@@ -117,7 +125,6 @@ class PartialFile {
 
   async append(bytes: Uint8Array): Promise<void> {
     if (this.length + bytes.length > this.file.size) {
-      await this.restart();
       throw new HubError(`${this.file.path} should have ${this.file.size} bytes, and the server sends more. Run it again; if it stays so, the server is not to be trusted.`);
     }
     for (let done = 0; done < bytes.length;) done += (await this.handle.write(bytes, done, bytes.length - done, this.length + done)).bytesWritten;
@@ -125,8 +132,8 @@ class PartialFile {
     this.length += bytes.length;
   }
 
-  async restart(): Promise<void> {
-    await this.handle.truncate(0);
+  /** What is there is written over, not cut: another process may just have finished the same file. */
+  restart(): void {
     this.hash = startHash(this.file);
     this.length = 0;
   }

@@ -192,6 +192,12 @@ describe('a download', () => {
     expect(times).toBe(2);
   });
 
+  test('that runs twice at once ends well twice', async () => {
+    const folders = await Promise.all([pulled(), pulled()]);
+    for (const folder of folders) expect(await readFile(join(folder, UNET))).toEqual(hub.files[UNET]);
+    expect((await everyFile(join(folders[0], 'unet')))).toEqual(['config.json', 'diffusion_pytorch_model.safetensors']);
+  });
+
   test('that is stopped leaves no file under its name, and can go on', async () => {
     const controller = new AbortController();
     hub.onStorage = (_, response, file) => {
