@@ -73,7 +73,7 @@ export class Attention {
 
   /** Attention with every logit and probability laid out for the controller. @returns [rows, heads, queries, headSize] */
   private openly({ q, k, v }: Qkv, wanted: readonly string[], controller: AttentionController, call: AttentionCall): tf.Tensor4D {
-    let logits = tf.mul(tf.matMul(q, k, false, true), this.site.headSize ** -0.5) as tf.Tensor4D;
+    let logits: tf.Tensor4D = tf.matMul(tf.mul(q, this.site.headSize ** -0.5), k, false, true);
     if (wanted.includes('logits')) logits = controller.onLogits?.(logits, call) ?? logits;
     let probs = tf.softmax(logits);
     if (wanted.includes('probs')) probs = controller.onProbs?.(probs, call) ?? probs;

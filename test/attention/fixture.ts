@@ -12,6 +12,8 @@ export interface Case extends Omit<PromptToPromptOptions, 'tokenizer' | 'edit'> 
   readonly name: string;
   /** What the authors' class that made it is for. */
   readonly kind: EditKind;
+  /** Whether they made it on the embedded checkpoint too. */
+  readonly run?: boolean;
 }
 
 /** The edits that the authors' code made: see test/fixtures/attention.py. */

@@ -1,7 +1,7 @@
 /** The alignments, schedules and controllers against the authors' own, on random maps: see test/fixtures/attention.py. */
 import * as tf from '@tensorflow/tfjs';
 import { refinement, replacement } from '../../src/attention/alignment';
-import type { AttentionCall, AttentionController, AttentionKind, Evaluation, Place } from '../../src/attention/controller';
+import type { AttentionCall, AttentionController, AttentionKind, Evaluation, Place, Qkv } from '../../src/attention/controller';
 import { promptToPrompt } from '../../src/attention/promptToPrompt';
 import { injectionSchedule } from '../../src/attention/schedule';
 import { openCheckpoint } from '../../src/node/checkpoint';
@@ -126,12 +126,13 @@ function ask(controller: AttentionController, call: AttentionCall, generator: To
     const size = shape.reduce((a, b) => a * b);
     const numbers = generator.randn([2, ...shape]);
     const [q, k] = [tf.tensor4d(numbers.slice(0, size), shape), tf.tensor4d(numbers.slice(size), shape)];
-    const probs = (x: { q: tf.Tensor4D; k: tf.Tensor4D }): tf.Tensor4D => tf.softmax(tf.div(tf.matMul(x.q, x.k, false, true), headSize ** 0.5));
+    const probs = (x: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D => tf.softmax(tf.matMul(tf.div(x.q, headSize ** 0.5), x.k, false, true));
     return { before: probs({ q, k }), after: probs(wanted.includes('qkv') ? controller.onQkv!({ q, k, v: q }, call) : { q, k }) };
   }
   const shape: [number, number, number, number] = [rows.length, heads, queries, keys];
   const before = tf.softmax(tf.mul(tf.tensor4d(generator.randn(shape), shape), 6)) as tf.Tensor4D;
-  return { before, after: wanted.includes('probs') ? controller.onProbs!(before, call) : before };
+  const after = wanted.includes('probs') ? controller.onProbs!(before, call) : before;
+  return { before, after };
 }
 
 function differenceOf(a: tf.Tensor, b: tf.Tensor): number {
