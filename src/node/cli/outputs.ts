@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { rmSync, rmdirSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from './errors';
 
@@ -18,12 +18,8 @@ export interface OutputOptions {
  * Whatever ends the process before that, nothing half-written is left.
  */
 export class Outputs {
-  private readonly tensors?: Staging;
-  private readonly clean = (): void => [this.folder, this.tensors].forEach((staging) => staging && rmSync(staging.path, { recursive: true, force: true }));
-
-  private constructor(private readonly command: string, private readonly options: OutputOptions, private readonly folder: Staging, tensors?: Staging) {
-    this.tensors = tensors;
-    process.once('exit', this.clean);
+  private constructor(private readonly command: string, private readonly options: OutputOptions, private readonly folder: Staging, private readonly tensors?: Staging) {
+    process.once('exit', this.discard);
   }
 
   /**
@@ -41,7 +37,12 @@ export class Outputs {
     const place = out ?? join('out', command);
     // Inside a folder that is there already: what is beside it may be another disk.
     const folder = await Staging.beside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
-    return new Outputs(command, options, folder, tensors === undefined ? undefined : await Staging.beside(tensors));
+    try {
+      return new Outputs(command, options, folder, tensors === undefined ? undefined : await Staging.beside(tensors));
+    } catch (error) {
+      folder.remove();
+      throw error;
+    }
   }
 
   /** Adds a file to the folder. */
@@ -64,17 +65,17 @@ export class Outputs {
       await rename(join(this.tensors.path, 'tensors'), file);
       files.push(file);
     }
-    await this.discard();
+    this.discard();
     return { folder, files };
   }
 
-  /** Forgets everything; what was there before the run stays as it was. */
-  async discard(): Promise<void> {
-    process.off('exit', this.clean);
+  /** Forgets everything; what was there before the run stays as it was. Not async: the end of the process calls it too. */
+  readonly discard = (): void => {
+    process.off('exit', this.discard);
     // The last one first: it may lie in a folder that the other made.
-    await this.tensors?.remove();
-    await this.folder.remove();
-  }
+    this.tensors?.remove();
+    this.folder.remove();
+  };
 
   private async publishFolder(names: readonly string[]): Promise<string> {
     const { out, force } = this.options;
@@ -124,9 +125,15 @@ class Staging {
   }
 
   /** Also removes the folders that were made for it, where they are empty. */
-  async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
-    for (const folder of this.created) await rmdir(folder).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST'));
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+    for (const folder of this.created) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        return; // It has come to hold something.
+      }
+    }
   }
 }
 
@@ -157,10 +164,4 @@ async function exists(path: string): Promise<boolean> {
 
 async function isFolder(path: string): Promise<boolean> {
   return stat(path).then((found) => found.isDirectory(), () => false);
-}
-
-function ignoring(...codes: string[]): (error: NodeJS.ErrnoException) => void {
-  return (error) => {
-    if (!codes.includes(error.code ?? '')) throw error;
-  };
 }

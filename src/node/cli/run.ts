@@ -60,7 +60,7 @@ export class Run {
         const { text, ...details } = await work(run);
         run.print(command, await outputs.publish(), details, text);
       } catch (error) {
-        await outputs.discard();
+        outputs.discard();
         throw error;
       } finally {
         run.progress.stop();

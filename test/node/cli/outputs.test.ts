@@ -59,7 +59,7 @@ test('a folder that another program fills in the meantime keeps what it has', as
   await outputs.write('a.png', 'new');
   writeFileSync('here/a.png', 'theirs');
   await expect(outputs.publish()).rejects.toThrow(/--out here .*in the meantime/);
-  await outputs.discard();
+  outputs.discard();
   expect([readdirSync('here'), read('here/a.png')]).toEqual([['a.png'], 'theirs']);
 });
 
@@ -70,6 +70,7 @@ test('what is there is not replaced', async () => {
   await expect(produce({ out: 'full' })).rejects.toThrow(UsageError);
   await expect(produce({ out: 'full' })).rejects.toThrow(/--out full .*--force/);
   await expect(produce({ tensors: 'x.safetensors' })).rejects.toThrow(/--tensors x.safetensors .*--force/);
+  await expect(produce({ tensors: 'x.safetensors/y.safetensors' })).rejects.toThrow(/Nothing can be written to/);
   await expect(produce({ tensors: 'full', force: true })).rejects.toThrow(/--tensors full is a folder/);
   await expect(produce({ out: 'x.safetensors' })).rejects.toThrow(/--out x.safetensors is a file/);
   expect(readdirSync('.').sort()).toEqual(['full', 'x.safetensors']);
@@ -90,7 +91,7 @@ test('a run that is given up leaves nothing, not even the folders made for it', 
   for (const tensors of ['elsewhere/x.safetensors', 'deep/er/x.safetensors', 'deep/x.safetensors']) {
     const outputs = await Outputs.open('edit', { out: 'deep/er/still', tensors });
     await outputs.write('a.png', 'half');
-    await outputs.discard();
+    outputs.discard();
     expect(readdirSync('.')).toEqual([]);
   }
 });
