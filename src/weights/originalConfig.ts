@@ -15,21 +15,24 @@ const FAMILIES = {
 } as const;
 
 /** A config in JSON, to be validated like one from a file. */
-export type InferredConfig = Record<string, unknown>;
+export type Config = Readonly<Record<string, unknown>>;
 
 /**
  * @param source the network, under diffusers' names
- * @throws CheckpointError if a tensor that tells a size is missing, or the family's rule for heads does not fit
+ * @param stated what is known of the config; it wins
+ * @throws CheckpointError if a tensor that tells a size is missing, or the family's rule for heads does not fit and none are stated
  */
-export function inferConfig(network: NetworkName, source: TensorSource, family: Family): InferredConfig {
-  return { unet: inferUNet, vae: inferVAE, text_encoder: inferTextEncoder }[network](new Shapes(source), family);
+export function inferConfig(network: NetworkName, source: TensorSource, family: Family, stated: Config = {}): Config {
+  const infer = { unet: inferUNet, vae: inferVAE, text_encoder: inferTextEncoder }[network];
+  return { ...infer(new Shapes(source), family, stated), ...stated };
 }
 
-/** The schedule that all SD 1.x and 2.x checkpoints were trained with. */
-export function inferSchedulerConfig(family: Family, metadata: ReadonlyMap<string, string>): InferredConfig {
+/** The schedule that all SD 1.x and 2.x checkpoints were trained with, but for what is stated. */
+export function inferSchedulerConfig(family: Family, metadata: ReadonlyMap<string, string>, stated: Config = {}): Config {
   return {
     _class_name: 'DDIMScheduler', num_train_timesteps: 1000, beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear',
     set_alpha_to_one: false, steps_offset: 1, clip_sample: false, prediction_type: statedPrediction(metadata) ?? FAMILIES[family].prediction,
+    ...stated,
   };
 }
 
@@ -43,7 +46,7 @@ function statedPrediction(metadata: ReadonlyMap<string, string>): string | undef
   return { v: 'v_prediction', epsilon: 'epsilon' }[metadata.get('modelspec.prediction_type') ?? ''];
 }
 
-function inferUNet(shapes: Shapes, family: Family): InferredConfig {
+function inferUNet(shapes: Shapes, family: Family, stated: Config): Config {
   const down = shapes.numbered('down_blocks');
   const up = shapes.numbered('up_blocks');
   const channels = down.map((block) => shapes.size(`${block}.resnets.0.conv1.weight`, 0));
@@ -61,11 +64,11 @@ function inferUNet(shapes: Shapes, family: Family): InferredConfig {
     transformer_layers_per_block: oneOrAll(down.map((block) => shapes.numbered(`${hasAttention(block) ? block : attended[0]}.attentions.0.transformer_blocks`).length)),
     cross_attention_dim: shapes.size(`${firstAttention}.transformer_blocks.0.attn2.to_k.weight`, 1),
     use_linear_projection: shapes.of(`${firstAttention}.proj_in.weight`).length === 2,
-    attention_head_dim: oneOrAll(channels.map((size, level) => shapes.divided(size, FAMILIES[family].heads(size), `down_blocks.${level}`))),
+    attention_head_dim: stated.attention_head_dim ?? oneOrAll(channels.map((size, level) => shapes.divided(size, FAMILIES[family].heads(size), `down_blocks.${level}`))),
   };
 }
 
-function inferVAE(shapes: Shapes): InferredConfig {
+function inferVAE(shapes: Shapes): Config {
   const down = shapes.numbered('encoder.down_blocks');
   return {
     _class_name: 'AutoencoderKL',
@@ -83,7 +86,7 @@ function inferVAE(shapes: Shapes): InferredConfig {
   };
 }
 
-function inferTextEncoder(shapes: Shapes, family: Family): InferredConfig {
+function inferTextEncoder(shapes: Shapes, family: Family, stated: Config): Config {
   const [vocabulary, width] = shapes.of('text_model.embeddings.token_embedding.weight');
   const layers = shapes.numbered('text_model.encoder.layers');
   return {
@@ -92,7 +95,7 @@ function inferTextEncoder(shapes: Shapes, family: Family): InferredConfig {
     hidden_size: width,
     intermediate_size: shapes.size(`${layers[0]}.mlp.fc1.weight`, 0),
     num_hidden_layers: layers.length,
-    num_attention_heads: shapes.divided(width, headsOfSize64(width), 'text_model'),
+    num_attention_heads: stated.num_attention_heads ?? shapes.divided(width, headsOfSize64(width), 'text_model'),
     max_position_embeddings: shapes.size('text_model.embeddings.position_embedding.weight', 0),
     hidden_act: FAMILIES[family].activation,
   };

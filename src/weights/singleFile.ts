@@ -3,7 +3,7 @@ import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES } from './diffusersLayout';
 import { CheckpointError } from './error';
 import { type FileTree, nameIn, readJson, readText } from './fileTree';
-import { inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
+import { type Config, inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
 import { familyOf, missingNetworks, networkOf } from './originalLayout';
 import { readOriginalYaml } from './originalYaml';
 import type { SafetensorsFile } from './safetensors';
@@ -23,15 +23,12 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree): P
   const family = familyOf(file);
   const given = await givenConfigs(file, beside);
 
-  async function inferred(part: PartName): Promise<Record<string, unknown>> {
-    if (part === 'scheduler') return inferSchedulerConfig(family, file.metadata);
-    const sizes = inferConfig(part, await weights(part), family);
-    return part === 'unet' ? { ...sizes, sample_size: sampleSize((await config('scheduler')).json.prediction_type) } : sizes;
-  }
-
   async function config(part: PartName): Promise<GivenConfig> {
-    const stated = await given(part);
-    return { file: stated?.file ?? file.name, json: { ...(await inferred(part)), ...stated?.json } };
+    const { file: place, json: stated } = (await given(part)) ?? { file: file.name, json: {} };
+    if (part === 'scheduler') return { file: place, json: inferSchedulerConfig(family, file.metadata, stated) };
+    const json = inferConfig(part, await weights(part), family, stated);
+    if (part !== 'unet') return { file: place, json };
+    return { file: place, json: { sample_size: sampleSize((await config('scheduler')).json.prediction_type), ...json } };
   }
 
   async function weights(network: NetworkName) {
@@ -54,7 +51,7 @@ function checkKind(file: SafetensorsFile): void {
 /** A config that states some keys, and the file it is from. */
 interface GivenConfig {
   readonly file: string;
-  readonly json: Record<string, unknown>;
+  readonly json: Config;
 }
 
 /** What configs beside the file state, by part: the first of the places that knows the part. */

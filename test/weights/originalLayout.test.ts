@@ -97,6 +97,7 @@ describe('what the layout does not know', () => {
     const text = networkOf(source, 'text_encoder');
     const wide = { ...text, tensors: new Map([...text.tensors, ['text_model.embeddings.token_embedding.weight', { dtype: 'F32' as const, shape: [10, 100] }]]) };
     expect(() => inferConfig('text_encoder', wide, 'sd2')).toThrow(/100 channels.*Put the config of the network beside the file/);
+    expect(inferConfig('text_encoder', wide, 'sd2', { num_attention_heads: 5 })).toMatchObject({ num_attention_heads: 5, hidden_size: 100 });
   });
 
   test('a network without the tensor that tells its size is an error that names it', () => {
