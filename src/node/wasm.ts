@@ -1,15 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { BackendWasm, getThreadsCount, setThreadsCount, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import { availableParallelism } from 'node:os';
-import { registerWasmGeglu } from '../backend/wasmGeglu';
-import { replaceWasmMatMul } from '../backend/wasmMatMul';
+import { prepareWasm } from '../backend/wasmKernels';
 import { type BackendInfo, type BackendOptions, activate } from './backendInfo';
 import { MAX_WASM_THREADS, detachWorkers, loadThreadedWasm } from './wasmThreads';
 
 /** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
 export async function startWasm({ threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
-  replaceWasmMatMul();
-  registerWasmGeglu();
+  prepareWasm();
   const wanted = Math.min(threads ?? availableParallelism(), MAX_WASM_THREADS);
   if (wanted > 1 && !('wasm' in tf.engine().registry)) {
     try {
