@@ -35,7 +35,7 @@ export const SCENES: readonly Scene[] = [
     name: 'swap',
     title: 'Swap a word',
     compare: true,
-    runs: [{ source: 'a cat riding a bicycle in a meadow', target: ['motorcycle', 'car', 'airplane'].map((vehicle) => `a cat riding ${vehicle === 'airplane' ? 'an' : 'a'} ${vehicle} in a meadow`) }],
+    runs: [{ source: 'a cat riding a bicycle in a meadow', target: ['a motorcycle', 'a car', 'an airplane'].map((vehicle) => `a cat riding ${vehicle} in a meadow`) }],
   },
   {
     name: 'add',
@@ -43,11 +43,10 @@ export const SCENES: readonly Scene[] = [
     runs: [{ source: 'a car on a street', target: ['a car on a snowy street', 'a car on a street at sunset', 'a car on a street at night'] }],
   },
   { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-2, 3, 6].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })) },
-  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-2, 3, 6].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })) },
+  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-2, 4].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })) },
   {
     name: 'blend',
     title: 'Change one thing and keep the rest as it was, by local blend',
-    compare: true,
     runs: [{ source: 'a cat on a beach', target: ['a dog on a beach', 'a panda on a beach'], blend: [['cat', 'dog'], ['cat', 'panda']] }],
   },
 ];
