@@ -64,7 +64,7 @@ test.each(cases.filter(({ blend }) => !blend))('$name: maps are edited as the re
       const call = at(site, evaluation({ prompts: count, step, steps: STEPS }), 2);
       const wanted = await expected.read<tf.Tensor4D>(`${edit.name}.probs.${step}.${i}`);
       const difference = tf.tidy(() => {
-        const { before, after } = ask(controller, call, new TorchGenerator(step * 100 + i));
+        const { before, after } = ask(controller, call, step * 100 + i);
         expect(differenceOf(tf.slice(after, 0, count + 1), tf.slice(before, 0, count + 1))).toBe(0);
         return differenceOf(tf.slice(after, count + 1), wanted);
       });
@@ -83,11 +83,11 @@ test.each(cases.filter(({ blend }) => blend))('$name: latents are blended as the
     const now = evaluation({ prompts: count, step, steps: STEPS, latents });
     for (const [i, site] of BLEND_SITES.entries()) {
       const call = at(site, now, 1);
-      if (controller.wants(call).length > 0) tf.tidy(() => { ask(controller, call, new TorchGenerator(i)); });
+      if (controller.wants(call).length > 0) tf.tidy(() => { ask(controller, call, i); });
     }
     const wanted = await expected.read<tf.Tensor4D>(`${edit.name}.latents.${step}`);
     const difference = tf.tidy(() => {
-      const before = tf.tensor4d(new TorchGenerator(step).randn([count, 1, 32, 32]), [count, 32, 32, 1]);
+      const before = tf.tensor4d(randn(step, [count, 1, 32, 32]), [count, 32, 32, 1]);
       return differenceOf(tf.slice(controller.onLatents!(before, now), 1), wanted);
     });
     wanted.dispose();
@@ -117,22 +117,32 @@ function at({ place, kind, height, width }: Site, now: Evaluation, heads: number
 }
 
 /** Random maps as the fixture's script makes them, before and after a controller. */
-function ask(controller: AttentionController, call: AttentionCall, generator: TorchGenerator): { before: tf.Tensor4D; after: tf.Tensor4D } {
+function ask(controller: AttentionController, call: AttentionCall, seed: number): { before: tf.Tensor4D; after: tf.Tensor4D } {
   const { site: { kind, heads, headSize }, grid, keys, rows } = call;
   const queries = grid.height * grid.width;
   const wanted = controller.wants(call);
   if (kind === 'self') {
     const shape: [number, number, number, number] = [rows.length, heads, queries, headSize];
     const size = shape.reduce((a, b) => a * b);
-    const numbers = generator.randn([2, ...shape]);
+    const numbers = randn(seed, [2, ...shape]);
     const [q, k] = [tf.tensor4d(numbers.slice(0, size), shape), tf.tensor4d(numbers.slice(size), shape)];
-    const probs = (x: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D => tf.softmax(tf.matMul(tf.div(x.q, headSize ** 0.5), x.k, false, true));
+    const probs = (x: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D => tf.softmax(tf.matMul(tf.mul(x.q, headSize ** -0.5), x.k, false, true)) as tf.Tensor4D;
     return { before: probs({ q, k }), after: probs(wanted.includes('qkv') ? controller.onQkv!({ q, k, v: q }, call) : { q, k }) };
   }
   const shape: [number, number, number, number] = [rows.length, heads, queries, keys];
-  const before = tf.softmax(tf.mul(tf.tensor4d(generator.randn(shape), shape), 6)) as tf.Tensor4D;
+  const before = tf.softmax(tf.mul(tf.tensor4d(randn(seed, shape), shape), 6)) as tf.Tensor4D;
   const after = wanted.includes('probs') ? controller.onProbs!(before, call) : before;
   return { before, after };
+}
+
+const drawn = new Map<string, Float32Array>();
+
+/** `torch.randn`, drawn once: jest makes every call of Math slow. */
+function randn(seed: number, shape: readonly number[]): Float32Array {
+  const key = `${seed} ${shape}`;
+  const numbers = drawn.get(key) ?? new TorchGenerator(seed).randn(shape);
+  drawn.set(key, numbers);
+  return numbers;
 }
 
 function differenceOf(a: tf.Tensor, b: tf.Tensor): number {
