@@ -1,4 +1,7 @@
+import fc from 'fast-check';
 import { spacedWords, tokensInEach, tokensOf } from '../../src/attention/words';
+import { openCheckpoint } from '../../src/node/checkpoint';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
 import { toyTokenizer } from './toyTokenizer';
 
 const { tokenize } = toyTokenizer(24);
@@ -49,4 +52,18 @@ test('the words of a prompt are what spaces separate', () => {
     { start: 1, end: 2 }, { start: 2, end: 5 }, { start: 5, end: 6 }, { start: 6, end: 7 }, { start: 7, end: 9 },
   ]);
   expect(spacedWords(tokenize(''))).toEqual([]);
+});
+
+test('every word of every prompt is found, as CLIP cuts it', async () => {
+  const clip = new CLIPTokenizer(await (await openCheckpoint('weights/emoji-world')).tokenizer());
+  const mark = fc.constantFrom('.', ',', '!', "'s", '-', '#2', '🐱', 'é', 'Σ', 'ß', '4k', '東京', 'e\u0301', 'İ');
+  const word = fc.tuple(fc.constantFrom('cat', 'Bicycle', 'on', 'zebra', ''), mark, fc.constantFrom('', 'x')).map((parts) => parts.join(''));
+  fc.assert(fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (words) => {
+    const prompt = clip.tokenize(words.join(' '));
+    fc.pre(prompt.lost === '');
+    const spans = spacedWords(prompt);
+    expect(spans).toHaveLength(words.length);
+    expect([spans[0].start, spans.at(-1)!.end]).toEqual([1, prompt.length - 1]);
+    words.forEach((text, i) => expect(tokensOf(prompt, text)).toEqual(expect.arrayContaining([spans[i].start, spans[i].end - 1])));
+  }), { numRuns: 500 });
 });
