@@ -26,6 +26,8 @@ export type { AttentionStore, MapOptions, StoredSite } from './attention/store';
 export { editKind, refinement, replacement } from './attention/alignment';
 export type { Alignment, EditKind } from './attention/alignment';
 export type { Injection, StepRange } from './attention/schedule';
+export { conditionalRows, rowOf, targetRows } from './attention/rows';
+export type { PromptRow } from './attention/rows';
 export { tokensOf } from './attention/words';
 export type { PerWord, Word } from './attention/words';
 

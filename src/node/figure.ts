@@ -9,19 +9,21 @@ const PAPER = '#ffffff';
 const FRAME = 'rgba(15, 23, 42, 0.12)';
 const CORNER = 6;
 
+type Weight = 400 | 500 | 600;
+
 /** Size in pixels at unit 1, weight and colour of each style. */
-const STYLES: Record<TextStyle, { size: number; weight: number; colour: string }> = {
-  title: { size: 15, weight: 650, colour: '#0f172a' },
+const STYLES: Record<TextStyle, { size: number; weight: Weight; colour: string }> = {
+  title: { size: 15, weight: 600, colour: '#0f172a' },
   heading: { size: 12, weight: 500, colour: '#64748b' },
-  prompt: { size: 15, weight: 420, colour: '#1e293b' },
-  caption: { size: 12.5, weight: 420, colour: '#475569' },
+  prompt: { size: 15, weight: 400, colour: '#1e293b' },
+  caption: { size: 12.5, weight: 400, colour: '#475569' },
 };
 
 /** What a mark changes about a style; `tint` is laid under the words. */
-const MARKS: Record<Mark, { weight?: number; colour?: string; tint?: string }> = {
+const MARKS: Record<Mark, { weight?: Weight; colour?: string; tint?: string }> = {
   plain: {},
-  changed: { weight: 650, colour: '#b4430b', tint: '#fdeadb' },
-  replaced: { weight: 650, colour: '#3b5b8c', tint: '#e6edf7' },
+  changed: { weight: 600, colour: '#b4430b', tint: '#fdeadb' },
+  replaced: { weight: 600, colour: '#3b5b8c', tint: '#e6edf7' },
   quiet: { colour: '#7c8ba1' },
 };
 
@@ -95,20 +97,24 @@ function drawText(context: SKRSContext2D, { x, y, height, text, style, mark }: T
 
 function font(style: TextStyle, mark: Mark, unit: number): string {
   const { size, weight } = STYLES[style];
-  return `${MARKS[mark].weight ?? weight} ${size * unit}px ${families()}, sans-serif`;
+  return `${size * unit}px ${families(MARKS[mark].weight ?? weight)}, sans-serif`;
 }
 
-let registered: string | undefined;
+const registered = new Map<Weight, string>();
 
-/** Registers the font's files, one a script, and names them for the canvas: a character comes from the first that has it. */
-function families(): string {
-  registered ??= ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese'].map(registerFont).join(', ');
-  return registered;
+/** Registers a weight's files, one a script, and names them for the canvas: a character comes from the first that has it. */
+function families(weight: Weight): string {
+  const known = registered.get(weight);
+  if (known) return known;
+  const names = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese'].map((script) => registerFont(script, weight)).join(', ');
+  registered.set(weight, names);
+  return names;
 }
 
-function registerFont(script: string): string {
-  const folder = join(dirname(require.resolve('@fontsource-variable/inter/package.json')), 'files');
-  const family = `p2p ${script}`;
-  if (!GlobalFonts.registerFromPath(join(folder, `inter-${script}-wght-normal.woff2`), family)) throw new Error(`The font in ${folder} cannot be read: install the packages again (npm ci).`);
+/** Under a family of its own for each weight, as not every version of the canvas finds a weight by its number. */
+function registerFont(script: string, weight: Weight): string {
+  const folder = join(dirname(require.resolve('@fontsource/inter/package.json')), 'files');
+  const family = `p2p ${weight} ${script}`;
+  if (!GlobalFonts.registerFromPath(join(folder, `inter-${script}-${weight}-normal.woff2`), family)) throw new Error(`The font in ${folder} cannot be read: install the packages again (npm ci).`);
   return `"${family}"`;
 }
