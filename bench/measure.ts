@@ -1,0 +1,68 @@
+import * as tf from '@tensorflow/tfjs';
+import { chooseBackend, type BackendInfo } from '../src/node/backend';
+
+/** What one thing took, in milliseconds, over all its runs. */
+export interface Timing {
+  readonly best: number;
+  readonly median: number;
+  /** From the first quartile to the third. */
+  readonly spread: number;
+  readonly runs: number;
+}
+
+/** One line of a results file. */
+export interface Result extends Timing {
+  readonly backend: string;
+  readonly threads: number;
+  readonly work: string;
+  /** Best time against that of what is named here, measured in turns with it. */
+  readonly against?: string;
+  readonly ratio?: number;
+}
+
+const option = (name: string): string | undefined => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1];
+
+export const full = process.argv.includes('--full');
+
+export function startBackend(): Promise<BackendInfo> {
+  return chooseBackend(option('backend'), { threads: option('threads') ? Number(option('threads')) : undefined });
+}
+
+/**
+ * Runs all of them in turns, so that what else the machine does falls on all alike, for some seconds and three times at least. The
+ * first turn is not counted: it packs weights and grows memory.
+ */
+export async function inTurns(work: Readonly<Record<string, () => tf.Tensor>>, seconds: number): Promise<Record<string, Timing>> {
+  const times = Object.fromEntries(Object.keys(work).map((name) => [name, [] as number[]]));
+  let end = Infinity;
+  for (let turn = 0; turn < 4 || performance.now() < end; turn++) {
+    for (const [name, compute] of Object.entries(work)) {
+      const start = performance.now();
+      const result = compute();
+      // One number is waited for: reading all of them would be measured too.
+      const first = tf.tidy(() => tf.slice(result, result.shape.map(() => 0), result.shape.map(() => 1)));
+      await first.data();
+      if (turn > 0) times[name].push(performance.now() - start);
+      tf.dispose([result, first]);
+    }
+    if (turn === 0) end = performance.now() + seconds * 1000;
+  }
+  return Object.fromEntries(Object.entries(times).map(([name, all]) => [name, timing(all)]));
+}
+
+function timing(times: number[]): Timing {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))];
+  return { best: round(sorted[0]), median: round(at(0.5)), spread: round(at(0.75) - at(0.25)), runs: sorted.length };
+}
+
+const round = (ms: number): number => Number(ms.toPrecision(3));
+
+/** Prints results for bench/run.js to collect. @param against the name of what the others are compared with */
+export function report({ name: backend, threads }: BackendInfo, timings: Readonly<Record<string, Timing>>, against?: string): void {
+  for (const [work, one] of Object.entries(timings)) {
+    const compared = against !== undefined && work !== against ? { against, ratio: round(one.best / timings[against].best) } : {};
+    const result: Result = { backend, threads, work, ...one, ...compared };
+    console.log(JSON.stringify(result));
+  }
+}
