@@ -6,6 +6,7 @@ import argparse
 
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 
 import data
 from networks import build_vae
@@ -34,27 +35,35 @@ def reconstruct(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def wake_silent_channels(vae: AutoencoderKL, pixels: torch.Tensor) -> int:
-    """Start latent channels anew that carry nothing but noise, and say how many there were.
+def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
+    """Start the idlest latent channel anew, if it says nothing that the others do not.
 
     Early in a training the KL term can silence a channel, and a decoder that has learnt to ignore it never
-    asks for it again. A woken channel begins as a random mix of the encoder's features, of unit variance.
+    asks for it again. The woken channel has a feature of the encoder to itself, with weights drawn anew.
     """
-    channels = vae.config.latent_channels
-    silent = (vae.encode(pixels).latent_dist.std.mean((0, 2, 3)) > 0.7).nonzero().flatten().tolist()
-    features = vae.encoder(pixels).transpose(0, 1).flatten(1)
-    for channel in silent:
-        mix = torch.randn(len(features))
-        vae.quant_conv.weight[channel, :, 0, 0] = mix / (mix @ features).std()
-        vae.quant_conv.weight[channel + channels] = 0
-        vae.quant_conv.bias[channel + channels] = -4  # the logarithm of its variance
-        vae.post_quant_conv.weight[:, channel] = 0.2 * torch.randn(channels, 1, 1)
-    return len(silent)
+    latents, channels = vae.encode(pixels).latent_dist, vae.config.latent_channels
+    covariance = torch.cov(latents.mean.transpose(0, 1).flatten(1))
+    own_variance = 1 / torch.linalg.inv(covariance + 1e-6 * torch.eye(channels)).diagonal()
+    signal_to_noise = own_variance / latents.var.mean((0, 2, 3))
+    idle = int(signal_to_noise.argmin())
+    if signal_to_noise[idle] > 4:
+        return False
+    use = vae.quant_conv.weight[:channels, :, 0, 0].abs() * vae.encoder(pixels).std((0, 2, 3))
+    use[idle] = 0
+    feature = int(use.sum(0).argmin())
+    nn.init.normal_(vae.encoder.conv_out.weight[feature], std=vae.encoder.conv_out.weight[0].numel() ** -0.5)
+    vae.encoder.conv_out.bias[feature] = 0
+    vae.quant_conv.weight[:, feature] = 0
+    vae.quant_conv.weight[[idle, idle + channels]] = 0
+    vae.quant_conv.weight[idle, feature] = 1 / vae.encoder(pixels)[:, feature].std()
+    vae.quant_conv.bias[idle + channels] = -4  # the logarithm of its variance
+    vae.post_quant_conv.weight[:, idle] = 0.2 * torch.randn(channels, 1, 1)
+    return True
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--pictures", type=int, default=12000)
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -67,10 +76,9 @@ def main() -> None:
     run.resume()
     while run.step < args.steps:
         run.seed_step()
-        if run.step % 200 == 0 and run.step < 0.7 * args.steps:
-            awoken = wake_silent_channels(vae, data.to_tensor(images[:32]))
-            if awoken and run.leads:
-                run.log(awoken=awoken)
+        if run.step % 200 == 0 and run.step < 0.6 * args.steps:
+            if wake_idle_channel(vae, data.to_tensor(images[:32])) and run.leads:
+                run.log(woke_a_channel_at=run.step)
         chosen = torch.randint(len(images), (BATCH // run.workers,))
         pixels = data.to_tensor(images[chosen.numpy()])
         latents = vae.encode(pixels).latent_dist
