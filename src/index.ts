@@ -40,6 +40,9 @@ export { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/co
 export type { CLIPTextConfig, UNetConfig, VAEConfig } from './model/config';
 export { Parameter, Scope } from './nn/scope';
 
+// Backends.
+export { prepareWasm } from './backend/wasmKernels';
+
 // Sampling.
 export { createSampler } from './sampler/sampler';
 export type { Sampler, SamplerName, SamplerOptions } from './sampler/sampler';

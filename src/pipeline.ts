@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionController, AttentionSite, BatchRow, Grid } from './attention/controller';
+import { prepareWasm } from './backend/wasmKernels';
 import { AutoencoderKL } from './model/autoencoderKL';
 import { CLIPTextModel } from './model/clipText';
 import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
@@ -79,6 +80,7 @@ export class StableDiffusionPipeline {
 
   /** @throws Error if the parts do not fit together */
   constructor(parts: PipelineParts) {
+    prepareWasm(); // Of use where that backend is.
     ({ tokenizer: this.tokenizer, textEncoder: this.textEncoder, unet: this.unet, vae: this.vae, scheduler: this.scheduler } = parts);
     const fits = (what: string, a: number, b: number) => {
       if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
