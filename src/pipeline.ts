@@ -174,8 +174,8 @@ export class StableDiffusionPipeline {
         latents?.dispose();
         latents = step.latents.clone();
       }
-      if (!latents) throw new RangeError('A run needs at least one step.');
-      return { ...start, latents, images: this.decode(latents) };
+      // A sampler has at least one step.
+      return { ...start, latents: latents!, images: this.decode(latents!) };
     } catch (error) {
       tf.dispose([start.noise, start.context, latents ?? []]);
       throw error;

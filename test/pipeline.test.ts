@@ -90,7 +90,7 @@ test('a prompt that is cut off is a warning that shows what was lost', async () 
 
 test.each([
   [{ height: 63 }, 'The height is 63: it must be a multiple of 4 pixels.'],
-  [{ steps: 0 }, 'at least one step'],
+  [{ steps: 0 }, 'The number of steps is 0'],
   [{ seed: -1 }, /seed is -1/],
   [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
 ])('%j is refused', async (options, message) => {
