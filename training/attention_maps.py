@@ -48,7 +48,7 @@ def record_cross_attention(unet: UNet2DConditionModel) -> list[RecordingProcesso
 
 def maps(recorder: RecordingProcessor) -> torch.Tensor:
     """A layer's maps, the mean of its heads, [rows, tokens, side, side]."""
-    mean = recorder.probabilities.mean(1).transpose(1, 2)
+    mean = recorder.probabilities.float().mean(1).transpose(1, 2)
     side = round(mean.shape[-1] ** 0.5)
     return mean.unflatten(-1, (side, side))
 

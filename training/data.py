@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 from collections.abc import Callable
@@ -38,8 +39,11 @@ Sampler = Callable[[np.random.Generator], Scene]
 def load(name: str, count: int, seed: int, sampler: Sampler = random_scene) -> Pictures:
     """The pictures of a seed, from `<runs>/<name>-<count>.pkl`, where they are put the first time."""
     path = ROOT / f"{name}-{count}.pkl"
-    if not path.exists():
-        _write(path, count, seed, sampler)
+    ROOT.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of a training's processes one draws, the others wait
+        if not path.exists():
+            _write(path, count, seed, sampler)
     with path.open("rb") as file:
         return pickle.load(file)
 
@@ -60,7 +64,6 @@ def _write(path: Path, count: int, seed: int, sampler: Sampler) -> None:
         sizes = [min(CHUNK, count - start) for start in starts]
         chunks = pool.map(_chunk, repeat(sampler), repeat(seed), starts, sizes)
         images, masks, scenes, captions = (sum(parts, []) for parts in zip(*chunks))
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         pickle.dump(Pictures(np.stack(images), masks, scenes, captions), file, protocol=5)

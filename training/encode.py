@@ -48,7 +48,7 @@ def owners(caption: list[Word], length: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=32000)
+    parser.add_argument("--pictures", type=int, default=48000)
     args = parser.parse_args()
     torch.manual_seed(0)
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()

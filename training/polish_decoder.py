@@ -22,7 +22,7 @@ PEAK, WARMUP = 1e-3, 50
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--pictures", type=int, default=32000)
+    parser.add_argument("--pictures", type=int, default=48000)
     args = parser.parse_args()
     images = data.load("train", args.pictures, seed=3).images
     held_out = data.to_tensor(data.load("vae-test", 256, seed=2).images)

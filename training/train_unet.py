@@ -69,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=20000, help="of the run as a whole")
     parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in it: 1.4x where the processor can")
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
@@ -86,7 +87,8 @@ def main() -> None:
     running = torch.zeros(2)
     while run.step < last:
         run.seed_step()
-        denoising, pointing = losses(unet, text_encoder, recorders, batches.draw(BATCH // run.workers))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
+            denoising, pointing = losses(unet, text_encoder, recorders, batches.draw(BATCH // run.workers))
         rate = learning_rate(run.step, PEAK, WARMUP, total, run.branched_at)
         run.update(denoising + POINTING * pointing, rate)
         running += torch.stack([denoising.detach(), pointing.detach()])
