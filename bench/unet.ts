@@ -1,14 +1,36 @@
-/** How long is a step of the UNet, for two prompts with guidance: 4 rows of latents? With --full at Stable Diffusion 1.4's size too. */
+/**
+ * How long is a step of the UNet for two prompts with guidance, 4 rows of latents: by itself, and while an edit replaces words, injects
+ * self-attention and stores the maps? With --full at Stable Diffusion 1.4's size too.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { readFileSync } from 'node:fs';
+import { FixedContext } from '../src/attention/context';
+import { compose } from '../src/attention/compose';
+import type { BatchRow, Evaluation } from '../src/attention/controller';
+import { promptToPrompt } from '../src/attention/promptToPrompt';
+import { attentionStore } from '../src/attention/store';
 import { parseUNetConfig } from '../src/model/config';
 import { UNet2DConditionModel } from '../src/model/unet';
+import type { Tokenizer } from '../src/text/tokenizer';
 import { full, inTurns, report, startBackend } from './measure';
 
 const MODELS = [
-  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 24, seconds: 10 },
-  ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 60 }] : []),
+  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 24, seconds: 20 },
+  ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 100 }] : []),
 ];
+
+const ROWS: BatchRow[] = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
+const PROMPTS = ['a cat riding a bicycle', 'a cat riding a motorcycle'];
+
+/** A token a word. */
+const words = (maxLength: number): Tokenizer => ({
+  maxLength,
+  tokenize: (text) => {
+    const pieces = text.split(' ').map((word, i) => ({ text: word, start: i + 1, end: i + 2 }));
+    const ids = [0, ...pieces.map((piece) => 2 + [...PROMPTS.join(' ').split(' ')].indexOf(piece.text)), 1];
+    return { text, ids: [...ids, ...Array<number>(maxLength - ids.length).fill(1)], length: ids.length, pieces, lost: '' };
+  },
+});
 
 async function main(): Promise<void> {
   const backend = await startBackend();
@@ -22,9 +44,18 @@ async function main(): Promise<void> {
       values.dispose();
     }
     const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
-    const context = tf.randomNormal<tf.Rank.R3>([4, tokens, config.cross_attention_dim]);
-    report(backend, await inTurns({ [`UNet step, ${name}, 4 rows`]: () => unet.forward(latents, 500, context) }, seconds));
-    tf.dispose([latents, context]);
+    const prompts = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
+    const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows have the same, empty text.
+    const store = attentionStore();
+    const controller = compose(promptToPrompt({ tokenizer: words(tokens), prompts: PROMPTS }), store);
+    const evaluation: Evaluation = { step: 0, steps: 50, timestep: 981, latents: { height: size, width: size }, rows: ROWS };
+    report(backend, await inTurns({
+      [`UNet step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context),
+      [`edit step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context, { controller, evaluation }),
+    }, seconds));
+    latents.dispose();
+    context.dispose();
+    store.dispose();
     unet.dispose();
   }
 }

@@ -7,6 +7,8 @@ export type { GenerateOptions, Generation, PipelineParts, RunOptions } from './p
 export { Attention } from './attention/attention';
 export type { AttentionControl, AttentionOptions } from './attention/attention';
 export type * from './attention/controller';
+export { FixedContext } from './attention/context';
+export type { Context, KeysAndValues } from './attention/context';
 export { scaledDotProduct } from './attention/scaledDotProduct';
 export { compose } from './attention/compose';
 export { select } from './attention/select';

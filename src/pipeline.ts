@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { FixedContext, type Context } from './attention/context';
 import type { AttentionController, AttentionSite, BatchRow, Grid } from './attention/controller';
 import { prepareWasm } from './backend/wasmKernels';
 import { AutoencoderKL } from './model/autoencoderKL';
@@ -67,7 +68,7 @@ export interface Generation {
 /** A run as it is set up, before its first step. */
 interface Start {
   readonly noise: tf.Tensor4D;
-  readonly context: tf.Tensor3D;
+  readonly context: FixedContext;
 }
 
 /** Text encoder, UNet, VAE, sampler and controllers, composed into pictures (diffusers `StableDiffusionPipeline`). */
@@ -160,7 +161,7 @@ export class StableDiffusionPipeline {
     try {
       yield* this.steps(prompts.length, start, options);
     } finally {
-      tf.dispose([start.noise, start.context]);
+      end(start);
     }
   }
 
@@ -175,10 +176,12 @@ export class StableDiffusionPipeline {
         latents = step.latents.clone();
       }
       // A sampler has at least one step.
-      return { ...start, latents: latents!, images: this.decode(latents!) };
+      return { noise: start.noise.clone(), context: start.context.tensor(), latents: latents!, images: this.decode(latents!) };
     } catch (error) {
-      tf.dispose([start.noise, start.context, latents ?? []]);
+      latents?.dispose();
       throw error;
+    } finally {
+      end(start);
     }
   }
 
@@ -192,11 +195,13 @@ export class StableDiffusionPipeline {
     const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
     if (negatives.length !== prompts.length) throw new RangeError(`${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`);
 
-    const texts = [...(guidance === 1 ? [] : negatives), ...prompts].map((text) => this.tokenizer.tokenize(text));
-    for (const { text, lost } of new Map(texts.map((tokenized) => [tokenized.text, tokenized])).values()) {
+    const rows = [...(guidance === 1 ? [] : negatives), ...prompts];
+    const texts = [...new Set(rows)];
+    const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
+    for (const { text, lost } of tokenized) {
       if (lost) onWarning(`The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`);
     }
-    return { noise: this.noise(options), context: this.encode(texts) };
+    return { noise: this.noise(options), context: new FixedContext(this.encode(tokenized), rows.map((text) => texts.indexOf(text))) };
   }
 
   private noise({ seed = 8888, height = this.defaultSize.height, width = this.defaultSize.width, noise }: RunOptions): tf.Tensor4D {
@@ -230,12 +235,17 @@ export class StableDiffusionPipeline {
     }
   }
 
-  private predictor(context: tf.Tensor3D, rows: readonly BatchRow[], latents: Grid, steps: number, controller?: AttentionController): Predict {
+  private predictor(context: Context, rows: readonly BatchRow[], latents: Grid, steps: number, controller?: AttentionController): Predict {
     return (input, timestep, step) => {
       const control = controller && { controller, evaluation: { step, steps, timestep, latents, rows } };
       return this.unet.forward(input, timestep, context, control);
     };
   }
+}
+
+function end({ noise, context }: Start): void {
+  noise.dispose();
+  context.dispose();
 }
 
 /** What the rows of a batch are: unconditional ones for all prompts unless guidance is 1, then the conditional. */

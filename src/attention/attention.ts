@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
+import { FixedContext, type Context, type KeysAndValues } from './context';
 import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv } from './controller';
 import { scaledDotProduct } from './scaledDotProduct';
 
@@ -43,21 +44,22 @@ export class Attention {
 
   /**
    * @param hidden [rows, height x width, queryDim]
-   * @param context [rows, tokens, contextDim]; `hidden` itself at a self site
+   * @param context [rows, tokens, contextDim]; `hidden` itself at a self site; or a context that is fixed for a run
    * @param grid the height and width of the queries
    * @returns [rows, height x width, queryDim]
    */
-  forward(hidden: tf.Tensor3D, context: tf.Tensor3D, grid: Grid, control?: AttentionControl): tf.Tensor3D {
+  forward(hidden: tf.Tensor3D, context: Context, grid: Grid, control?: AttentionControl): tf.Tensor3D {
     return tf.tidy(() => {
-      const { heads, headSize } = this.site;
-      const qkv = {
-        q: splitHeads(this.toQ.forward(hidden), heads, headSize),
-        k: splitHeads(this.toK.forward(context), heads, headSize),
-        v: splitHeads(this.toV.forward(context), heads, headSize),
-      };
+      const keysAndValues = context instanceof FixedContext ? context.at(this.site.path, (prompts) => this.project(prompts)) : this.project(context);
+      const qkv = { q: splitHeads(this.toQ.forward(hidden), this.site.heads), ...keysAndValues };
       const output = control ? this.controlled(qkv, grid, control) : mergeHeads(scaledDotProduct(qkv));
       return this.toOut.forward(output);
     });
+  }
+
+  private project(context: tf.Tensor3D): KeysAndValues {
+    const { heads } = this.site;
+    return { k: splitHeads(this.toK.forward(context), heads), v: splitHeads(this.toV.forward(context), heads) };
   }
 
   private controlled(qkv: Qkv, grid: Grid, { controller, evaluation }: AttentionControl): tf.Tensor3D {
@@ -82,9 +84,9 @@ export class Attention {
 }
 
 /** [rows, tokens, heads x headSize] -> [rows, heads, tokens, headSize] */
-export function splitHeads(x: tf.Tensor3D, heads: number, headSize: number): tf.Tensor4D {
-  const [rows, tokens] = x.shape;
-  return tf.transpose(tf.reshape(x, [rows, tokens, heads, headSize]), [0, 2, 1, 3]);
+export function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
+  const [rows, tokens, features] = x.shape;
+  return tf.transpose(tf.reshape(x, [rows, tokens, heads, features / heads]), [0, 2, 1, 3]);
 }
 
 /** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */

@@ -106,7 +106,7 @@ class CausalAttention {
   forward(x: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor3D {
     return tf.tidy(() => {
       const headSize = this.features / this.heads;
-      const [q, k, v] = [this.qProj, this.kProj, this.vProj].map((projection) => splitHeads(projection.forward(x), this.heads, headSize));
+      const [q, k, v] = [this.qProj, this.kProj, this.vProj].map((projection) => splitHeads(projection.forward(x), this.heads));
       const logits = tf.mul(tf.matMul(q, k, false, true), headSize ** -0.5);
       const probs = tf.softmax(tf.add(logits, mask) as tf.Tensor4D);
       return this.outProj.forward(mergeHeads(tf.matMul(probs, v)));

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { Attention, type AttentionControl } from '../attention/attention';
+import type { Context } from '../attention/context';
 import type { AttentionSite, Grid, Place } from '../attention/controller';
 import { geglu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
@@ -44,7 +45,7 @@ export class Transformer2DModel {
    * @param context [rows, tokens, contextDim]
    * @returns the shape of `x`
    */
-  forward(x: tf.Tensor4D, context: tf.Tensor3D, control?: AttentionControl): tf.Tensor4D {
+  forward(x: tf.Tensor4D, context: Context, control?: AttentionControl): tf.Tensor4D {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
       const tokens: tf.Tensor3D = tf.reshape(sequence(x, this.norm, this.projIn), [rows, height * width, channels]);
@@ -87,7 +88,7 @@ class BasicTransformerBlock {
   }
 
   /** @param x [rows, height x width, channels] @returns the same shape */
-  forward(x: tf.Tensor3D, context: tf.Tensor3D, grid: Grid, control?: AttentionControl): tf.Tensor3D {
+  forward(x: tf.Tensor3D, context: Context, grid: Grid, control?: AttentionControl): tf.Tensor3D {
     return tf.tidy(() => {
       const selfAttention = (normal: tf.Tensor3D) => this.attn1.forward(normal, normal, grid, control);
       const crossAttention = (normal: tf.Tensor3D) => this.attn2.forward(normal, context, grid, control);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attention';
+import type { Context } from '../attention/context';
 import type { AttentionSite } from '../attention/controller';
 import { silu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
@@ -86,12 +87,12 @@ export class UNet2DConditionModel extends Network {
   /**
    * @param latents [rows, height, width, in_channels]; any height and width
    * @param timestep of every row, such as 981
-   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens
+   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens. {@link FixedContext} where they stay the same for a run
    * @param control a controller that may read and change attention, and what it is told of this evaluation
    * @returns [rows, height, width, out_channels]
    * @throws RangeError if rows, channels or features do not fit
    */
-  forward(latents: tf.Tensor4D, timestep: number, context: tf.Tensor3D, control?: AttentionControl): tf.Tensor4D {
+  forward(latents: tf.Tensor4D, timestep: number, context: Context, control?: AttentionControl): tf.Tensor4D {
     this.check(latents, context);
     return tf.tidy(() => {
       // 1. time
@@ -114,7 +115,7 @@ export class UNet2DConditionModel extends Network {
     });
   }
 
-  private check(latents: tf.Tensor4D, context: tf.Tensor3D): void {
+  private check(latents: tf.Tensor4D, context: Context): void {
     const { in_channels: channels, cross_attention_dim: features } = this.config;
     if (latents.shape[3] !== channels) throw new RangeError(`The UNet takes latents of ${channels} channels, not [${latents.shape}].`);
     if (context.shape[2] !== features) throw new RangeError(`The UNet takes contexts of ${features} features, not [${context.shape}].`);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attention';
+import type { Context } from '../attention/context';
 import type { AttentionSite } from '../attention/controller';
 import type { Scope } from '../nn/scope';
 import { Downsample2D, Upsample2D } from './resample';
@@ -11,7 +12,7 @@ export interface Conditioning {
   /** silu of the timestep's embedding, [1, features]. */
   readonly time: tf.Tensor2D;
   /** [rows, tokens, contextDim] */
-  readonly context: tf.Tensor3D;
+  readonly context: Context;
   readonly control?: AttentionControl;
 }
 
