@@ -1,4 +1,4 @@
-/** Whole edits on the embedded checkpoint against the authors' controllers on diffusers' networks: see test/fixtures/attention.py. */
+/** Whole edits on a small checkpoint against the authors' controllers on diffusers' networks: see test/fixtures/attention.py. */
 import * as tf from '@tensorflow/tfjs';
 import { promptToPrompt } from '../src/attention/promptToPrompt';
 import { openCheckpoint } from '../src/node/checkpoint';
@@ -12,7 +12,7 @@ useBackend();
 let pipe: StableDiffusionPipeline;
 let expected: Tensors;
 beforeAll(async () => {
-  pipe = await StableDiffusionPipeline.load(await openCheckpoint('weights/emoji-world'));
+  pipe = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint'));
   expected = await Tensors.open('runs.safetensors');
 });
 

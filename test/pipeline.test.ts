@@ -10,7 +10,7 @@ let pipe: StableDiffusionPipeline;
 
 useBackend();
 beforeAll(async () => {
-  pipe = await StableDiffusionPipeline.load(await openCheckpoint('weights/emoji-world'));
+  pipe = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint'));
 });
 
 const largestDifference = (a: tf.Tensor, b: tf.Tensor): number => tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]);

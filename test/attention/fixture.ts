@@ -12,7 +12,7 @@ export interface Case extends Omit<PromptToPromptOptions, 'tokenizer' | 'edit'> 
   readonly name: string;
   /** What the authors' class that made it is for. */
   readonly kind: EditKind;
-  /** Whether they made it on the embedded checkpoint too. */
+  /** Whether they made it on the small checkpoint too. */
   readonly run?: boolean;
 }
 

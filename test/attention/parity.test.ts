@@ -24,7 +24,7 @@ let tokenizer: CLIPTokenizer;
 let expected: Tensors;
 
 beforeAll(async () => {
-  tokenizer = new CLIPTokenizer(await (await openCheckpoint('weights/emoji-world')).tokenizer());
+  tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
   expected = await Tensors.open('controllers.safetensors');
 });
 

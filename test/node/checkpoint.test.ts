@@ -7,7 +7,7 @@ import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { CheckpointError } from '../../src/weights/error';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
-const EMOJI_WORLD = join(__dirname, '../../weights/emoji-world');
+const DIFFUSERS = join(__dirname, '../fixtures/checkpoint');
 const ORIGINAL = join(__dirname, '../fixtures/weights/original_sd1.safetensors');
 
 let folder: string;
@@ -16,9 +16,9 @@ afterEach(() => rm(folder, { recursive: true }));
 
 describe('a checkpoint is opened from', () => {
   test('a folder in the layout of diffusers', async () => {
-    const checkpoint = await openCheckpoint(EMOJI_WORLD);
-    expect(checkpoint).toMatchObject({ name: EMOJI_WORLD, layout: 'diffusers' });
-    expect(await checkpoint.config('unet')).toMatchObject({ file: join(EMOJI_WORLD, 'unet/config.json'), json: { _class_name: 'UNet2DConditionModel' } });
+    const checkpoint = await openCheckpoint(DIFFUSERS);
+    expect(checkpoint).toMatchObject({ name: DIFFUSERS, layout: 'diffusers' });
+    expect(await checkpoint.config('unet')).toMatchObject({ file: join(DIFFUSERS, 'unet/config.json'), json: { _class_name: 'UNet2DConditionModel' } });
     const unet = await checkpoint.weights('unet');
     expect(unet.tensors.get('conv_in.weight')?.shape.slice(1)).toEqual([4, 3, 3]);
     expect(await unet.read('conv_in.bias')).toBeInstanceOf(Float32Array);
@@ -27,7 +27,7 @@ describe('a checkpoint is opened from', () => {
 
   test('a folder whose files are links, as in the hub\'s cache', async () => {
     await mkdir(join(folder, 'blobs'));
-    await copyFile(join(EMOJI_WORLD, 'vae/diffusion_pytorch_model.safetensors'), join(folder, 'blobs/a'));
+    await copyFile(join(DIFFUSERS, 'vae/diffusion_pytorch_model.safetensors'), join(folder, 'blobs/a'));
     await mkdir(join(folder, 'snapshot/vae'), { recursive: true });
     await symlink('../../blobs/a', join(folder, 'snapshot/vae/diffusion_pytorch_model.safetensors'));
     expect((await (await openCheckpoint(join(folder, 'snapshot'))).weights('vae')).tensors.size).toBeGreaterThan(100);

@@ -8,11 +8,12 @@ export const FIXTURES = join(__dirname, '../fixtures/text');
 export const json = (path: string): any => JSON.parse(readFileSync(join(FIXTURES, path), 'utf8'));
 export const unpacked = (path: string): string => gunzipSync(readFileSync(join(FIXTURES, path))).toString();
 
-/** The tokenizer files of a folder of test/fixtures/text; CLIP's own vocabulary where the folder has none. */
+/** The tokenizer of test/fixtures/checkpoint, or CLIP's own vocabulary with the configs of a folder of test/fixtures/text. */
 export function tokenizerFiles(name: 'sd1' | 'sd2' | 'small'): TokenizerFiles {
-  const files = { config: json(`${name}/tokenizer_config.json`), specialTokens: json(`${name}/special_tokens_map.json`) };
+  const folder = name === 'small' ? '../checkpoint/tokenizer' : name;
+  const files = { config: json(`${folder}/tokenizer_config.json`), specialTokens: json(`${folder}/special_tokens_map.json`) };
   if (name !== 'small') return { ...files, ...clipVocabulary() };
-  return { ...files, vocab: json('small/vocab.json'), merges: readFileSync(join(FIXTURES, 'small/merges.txt'), 'utf8') };
+  return { ...files, vocab: json(`${folder}/vocab.json`), merges: readFileSync(join(FIXTURES, folder, 'merges.txt'), 'utf8') };
 }
 
 /** The vocabulary follows from the merges: the letters of the bytes, the same at a word's end, the merges, start and end. */

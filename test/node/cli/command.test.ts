@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SafetensorsFile } from '../../../src/weights/safetensors';
 import { fileBytes } from '../../../src/node/fileSource';
 import { readPng } from '../../../src/node/png';
-import { outcome, useCommand } from './command';
+import { MODEL, outcome, useCommand } from './command';
 
 jest.setTimeout(180_000);
 const { p2p, start, work } = useCommand();
 
-const QUICK = ['--steps', '2', '--backend', 'wasm', '--threads', '1'];
+const QUICK = ['--model', MODEL, '--steps', '2', '--backend', 'wasm', '--threads', '1'];
 const EDIT = ['--source', 'a cat riding a bicycle in a meadow', '--target', 'a cat riding a motorcycle in a meadow'];
 
 describe('help', () => {
@@ -74,6 +74,12 @@ test('info tells what a model is', async () => {
   expect(sites.length).toBeGreaterThan(2);
 });
 
+test('the model that comes along makes a picture, when no other is named', async () => {
+  const { code, stderr } = await p2p('generate', '--prompt', 'a cat', '--steps', '1', '--backend', 'wasm', '--threads', '1', '--out', 'embedded', '--quiet');
+  expect([code, stderr]).toEqual([0, '']);
+  expect(readdirSync(work('embedded')).sort()).toEqual(['generate.json', 'picture.png']);
+});
+
 test('edit writes its pictures, its figure and what is needed to do it again', async () => {
   const first = await p2p('edit', ...EDIT, '--target', 'a cat riding a bicycle in a meadow at night', '--seed', '3', ...QUICK, '--json');
   expect([first.code, first.stderr]).toEqual([0, '']);
@@ -114,7 +120,7 @@ test('the tensors of a run are what PyTorch would store', async () => {
   expect(code).toBe(0);
   const file = await SafetensorsFile.open(await fileBytes(work('stored.safetensors')));
   const shapes = Object.fromEntries([...file.tensors].map(([name, { shape, dtype }]) => [name, [dtype, ...shape]]));
-  expect(shapes).toEqual({ noise: ['F32', 1, 4, 16, 20], context: ['F32', 4, 32, 128], latents: ['F32', 2, 4, 16, 20], image: ['F32', 2, 3, 64, 80] });
+  expect(shapes).toEqual({ noise: ['F32', 1, 4, 16, 20], context: ['F32', 4, 32, 16], latents: ['F32', 2, 4, 16, 20], image: ['F32', 2, 3, 64, 80] });
 
   // Channels first: the red of the picture's first pixels, then those of its next row.
   const image = await file.read('image');

@@ -7,6 +7,9 @@ import { build } from 'esbuild';
 
 const root = resolve(__dirname, '../../..');
 
+/** A small model for `--model`: what it draws means nothing, but it draws it soon. */
+export const MODEL = join(root, 'test/fixtures/checkpoint');
+
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
