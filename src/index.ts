@@ -33,6 +33,14 @@ export type { PromptRow } from './attention/rows';
 export { tokensOf } from './attention/words';
 export type { PerWord, Word } from './attention/words';
 
+// A source's run on file, for further edits of it.
+export { Recording } from './recording/recording';
+export { RecordingError } from './recording/description';
+export type { RecordedSettings, RecordingDescription } from './recording/description';
+export type { RecordOptions } from './recording/recorder';
+export { BlobSink } from './recording/sink';
+export type { ByteSink } from './recording/sink';
+
 // The networks.
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';

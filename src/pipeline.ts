@@ -1,12 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import { FixedContext, type Context } from './attention/context';
-import type { AttentionController, AttentionSite, BatchRow, Grid } from './attention/controller';
+import { compose } from './attention/compose';
+import type { AttentionController, AttentionSite, BatchRow, Grid, Run } from './attention/controller';
+import { besideRecorded } from './attention/recordedSource';
 import { prepareWasm } from './backend/wasmKernels';
 import { AutoencoderKL } from './model/autoencoderKL';
 import { CLIPTextModel } from './model/clipText';
 import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
 import type { Network } from './model/network';
 import { UNet2DConditionModel } from './model/unet';
+import type { RecordedSettings } from './recording/description';
+import { fingerprints } from './recording/fingerprint';
+import { Playback } from './recording/playback';
+import { describe, Recorder, type RecordOptions } from './recording/recorder';
+import type { Recording } from './recording/recording';
+import { optionsFor, settingsIn } from './recording/settings';
 import { denoise, type DenoisingStep, type Predict } from './sampler/denoise';
 import { guided } from './sampler/guidance';
 import { randomLatents, TorchGenerator } from './sampler/noise';
@@ -43,6 +51,10 @@ export interface RunOptions {
   /** Noise to start from instead of the seed's, [1, height, width, channels] of the latents; stays the caller's. */
   readonly noise?: tf.Tensor4D;
   readonly controller?: AttentionController;
+  /** Writes down what edits of the source, the first prompt, need of it: for `recording`. */
+  readonly record?: RecordOptions;
+  /** The source's run, made before: only the targets are computed. Options left out are the recording's; others must be the same. */
+  readonly recording?: Recording;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
   /** Told of what is odd but no error, such as a prompt that is cut off; `console.warn` unless told. */
@@ -64,6 +76,12 @@ export interface Generation {
   /** The encoded prompts, [rows, tokens, features]: the unconditional rows (none at guidance 1), then the conditional. */
   readonly context: tf.Tensor3D;
 }
+
+/** What holds unless told. */
+const DEFAULTS = { seed: 8888, steps: 50, guidance: 7.5, negative: '', sampler: 'ddim', eta: 0 } as const;
+
+/** A run's options, with what was left out. */
+type Settled = RunOptions & Required<Pick<RunOptions, keyof typeof DEFAULTS>>;
 
 /** A run as it is set up, before its first step. */
 interface Start {
@@ -154,12 +172,13 @@ export class StableDiffusionPipeline {
    * Leaving the loop ends the run; however it ends, nothing of it stays in memory.
    *
    * @returns steps whose tensors are lent: see {@link DenoisingStep}
-   * @throws RangeError for options out of range; the signal's reason if it stops the run
+   * @throws RangeError for options out of range; RecordingError if a recording is not of this run; the signal's reason if it stops the run
    */
   async *run(prompts: readonly string[], options: RunOptions = {}): AsyncGenerator<DenoisingStep, void, undefined> {
-    const start = this.start(prompts, options);
+    const settled = await this.settle(prompts, options);
+    const start = this.start(prompts, settled);
     try {
-      yield* this.steps(prompts.length, start, options);
+      yield* this.steps(prompts, start, settled);
     } finally {
       end(start);
     }
@@ -167,10 +186,11 @@ export class StableDiffusionPipeline {
 
   /** {@link run} to its end, and the pictures of it. */
   async generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generation> {
-    const start = this.start(prompts, options);
+    const settled = await this.settle(prompts, options);
+    const start = this.start(prompts, settled);
     let latents: tf.Tensor4D | undefined;
     try {
-      for await (const step of this.steps(prompts.length, start, options)) {
+      for await (const step of this.steps(prompts, start, settled)) {
         options.onStep?.(step);
         latents?.dispose();
         latents = step.latents.clone();
@@ -189,8 +209,21 @@ export class StableDiffusionPipeline {
     for (const network of [this.textEncoder, this.unet, this.vae]) network.dispose();
   }
 
-  private start(prompts: readonly string[], options: RunOptions): Start {
-    const { guidance = 7.5, negative = '', onWarning = console.warn } = options;
+  /** The options with what was left out: a recording's, or the defaults. */
+  private async settle(prompts: readonly string[], options: RunOptions): Promise<Settled> {
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RunOptions;
+    const { recording } = given;
+    if (!recording) return { ...DEFAULTS, ...given };
+    if (prompts.length < 2) throw new RangeError('A run from a recording needs a target prompt, after the source.');
+    for (const name of ['noise', 'record'] as const) if (given[name]) throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
+    recording.checkSettings(settingsIn(prompts, given));
+    const settled = { ...DEFAULTS, ...optionsFor(recording.settings), ...given };
+    recording.checkModel(await fingerprints(this, settled.sampler));
+    return settled;
+  }
+
+  private start(prompts: readonly string[], options: Settled): Start {
+    const { guidance, negative, onWarning = console.warn } = options;
     if (prompts.length === 0) throw new RangeError('A run needs a prompt.');
     const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
     if (negatives.length !== prompts.length) throw new RangeError(`${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`);
@@ -204,7 +237,8 @@ export class StableDiffusionPipeline {
     return { noise: this.noise(options), context: new FixedContext(this.encode(tokenized), rows.map((text) => texts.indexOf(text))) };
   }
 
-  private noise({ seed = 8888, height = this.defaultSize.height, width = this.defaultSize.width, noise }: RunOptions): tf.Tensor4D {
+  private noise({ seed, height = this.defaultSize.height, width = this.defaultSize.width, noise, recording }: Settled): tf.Tensor4D {
+    if (recording) return recording.noise();
     const { pixelsPerLatent } = this.vae;
     const channels = this.vae.config.latent_channels;
     if (noise) {
@@ -217,25 +251,50 @@ export class StableDiffusionPipeline {
     return randomLatents(new TorchGenerator(seed), { height: height / pixelsPerLatent, width: width / pixelsPerLatent, channels });
   }
 
-  private async *steps(prompts: number, { noise, context }: Start, options: RunOptions): AsyncGenerator<DenoisingStep, void, undefined> {
-    const { seed = 8888, steps = 50, guidance = 7.5, sampler: name, eta, karras, controller, signal } = options;
+  private async *steps(prompts: readonly string[], { noise, context }: Start, options: Settled): AsyncGenerator<DenoisingStep, void, undefined> {
+    const { seed, steps, guidance, sampler: name, eta, karras, signal, record, recording } = options;
     const [, height, width] = noise.shape;
     // Fresh noise goes on where the starting noise ended, as one PyTorch generator for both would.
     const generator = new TorchGenerator(seed);
     generator.randn([1, noise.shape[3], height, width]);
     const sampler = createSampler(this.scheduler, { sampler: name, steps, eta, karras, generator });
-    const latents = tf.tile(noise, [prompts, 1, 1, 1]);
+    const run: Run = { prompts: prompts.length, steps: sampler.timesteps.length, latents: { height, width } };
+
+    const recorder = record && new Recorder(record, noise, describe(record, run, {
+      settings: this.settingsOf(prompts, options, run.latents), model: await fingerprints(this, name),
+    }));
+    const playback = recording && new Playback(recording);
+    const controller = watched(options.controller, recorder, playback);
+    const all = batchRows(prompts.length, guidance);
+    const rows = playback ? all.filter(({ prompt }) => prompt > 0) : all;
+    const batch = context.pick(rows.map((row) => all.indexOf(row)));
+    const latents = tf.tile(noise, [prompts.length, 1, 1, 1]);
     try {
-      controller?.begin?.({ prompts, steps: sampler.timesteps.length, latents: { height, width } });
-      const predict = guided(this.predictor(context, batchRows(prompts, guidance), { height, width }, sampler.timesteps.length, controller), guidance);
-      yield* denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) });
+      await playback?.load(0);
+      controller?.begin?.(run);
+      const network = guided(this.predictor(batch, rows, run, controller), guidance);
+      const predict = playback ? playback.besides(network) : network;
+      for await (const step of denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) })) {
+        await recorder?.write(step);
+        yield step;
+        await playback?.load(step.step + 1);
+      }
+      await recorder?.close();
     } finally {
       controller?.end?.();
       latents.dispose();
+      batch.dispose();
+      await recorder?.discard();
     }
   }
 
-  private predictor(context: Context, rows: readonly BatchRow[], latents: Grid, steps: number, controller?: AttentionController): Predict {
+  /** What a recording says of a run. */
+  private settingsOf(prompts: readonly string[], options: Settled, { height, width }: Grid): RecordedSettings {
+    const { pixelsPerLatent } = this.vae;
+    return { karras: null, ...settingsIn(prompts, options), height: height * pixelsPerLatent, width: width * pixelsPerLatent } as RecordedSettings;
+  }
+
+  private predictor(context: Context, rows: readonly BatchRow[], { steps, latents }: Run, controller?: AttentionController): Predict {
     return (input, timestep, step) => {
       const control = controller && { controller, evaluation: { step, steps, timestep, latents, rows } };
       return this.unet.forward(input, timestep, context, control);
@@ -252,4 +311,10 @@ function end({ noise, context }: Start): void {
 function batchRows(prompts: number, guidance: number): BatchRow[] {
   const rows = (conditional: boolean) => Array.from({ length: prompts }, (_, prompt) => ({ prompt, conditional }));
   return guidance === 1 ? rows(true) : [...rows(false), ...rows(true)];
+}
+
+/** The controller of a run that is recorded, or whose source was. */
+function watched(controller: AttentionController | undefined, recorder?: Recorder, playback?: Playback): AttentionController | undefined {
+  if (playback) return controller && besideRecorded(playback, controller);
+  return recorder ? compose(recorder.controller, ...(controller ? [controller] : [])) : controller;
 }

@@ -4,7 +4,7 @@ import type { AttentionCall, AttentionController, Stage } from './controller';
  * Several controllers as one. At each stage each of them gets what the one before returned, if it asked for that stage at that call.
  * Put what changes the attention before what reads it.
  */
-export function compose(...controllers: readonly AttentionController[]): AttentionController {
+export function compose(...controllers: readonly AttentionController[]): Required<AttentionController> {
   const asking = (stage: Stage, call: AttentionCall): AttentionController[] =>
     controllers.filter((controller) => controller.wants(call).includes(stage));
   return {

@@ -31,6 +31,11 @@ export class FixedContext {
     return this.toRows(this.prompts);
   }
 
+  /** The same for a batch of some of the rows; the caller's to dispose. */
+  pick(rows: readonly number[]): FixedContext {
+    return new FixedContext(this.prompts.clone(), rows.map((row) => this.rows[row]));
+  }
+
   /**
    * A site's keys and values for the rows of the batch.
    *

@@ -42,6 +42,8 @@ export interface Evaluation {
   /** Height and width of the latents. */
   readonly latents: Grid;
   readonly rows: readonly BatchRow[];
+  /** Why the source has no row, where a run from a recording has none of this call. */
+  readonly sourceMissing?: string;
 }
 
 /** One evaluation of one site. */

@@ -3,11 +3,15 @@ import { CheckpointError } from './error';
 import { LENGTH_BYTES, MAX_HEADER_BYTES } from './safetensors';
 import { count } from './view';
 
-/** A tensor to be written; float32 unless it says otherwise. */
-export interface TensorToWrite {
+/** What a file's header says of a tensor; float32 unless it says otherwise. */
+export interface TensorEntry {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype?: Dtype;
+}
+
+/** A tensor to be written. */
+export interface TensorToWrite extends TensorEntry {
   /** The numbers in row-major order as the dtype stores them (little-endian); or what gives them when their turn comes. */
   readonly data: ArrayBufferView | (() => Promise<ArrayBufferView>);
 }
@@ -37,7 +41,7 @@ export async function writeSafetensors(tensors: readonly TensorToWrite[], metada
  */
 export async function* safetensorsParts(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): AsyncGenerator<Uint8Array> {
   const inOrder = [...tensors].sort(byAlignment);
-  yield header(inOrder, metadata);
+  yield safetensorsHeader(inOrder, metadata);
   for (const tensor of inOrder) {
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
     if (data.byteLength !== byteSize(tensor)) {
@@ -48,11 +52,16 @@ export async function* safetensorsParts(tensors: readonly TensorToWrite[], metad
 }
 
 /** The reference's order: the widest numbers first, so that all are aligned; then by name. */
-function byAlignment(a: TensorToWrite, b: TensorToWrite): number {
+function byAlignment(a: TensorEntry, b: TensorEntry): number {
   return DTYPES.indexOf(dtypeOf(b)) - DTYPES.indexOf(dtypeOf(a)) || (a.name < b.name ? -1 : 1);
 }
 
-function header(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>>): Uint8Array {
+/**
+ * A file's first bytes; its tensors' bytes follow, in the order given here and with nothing between them.
+ *
+ * @throws CheckpointError if a name stands twice or cannot be written
+ */
+export function safetensorsHeader(tensors: readonly TensorEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
   const entries = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
   let position = 0;
@@ -72,10 +81,10 @@ function header(tensors: readonly TensorToWrite[], metadata: Readonly<Record<str
   return bytes;
 }
 
-function dtypeOf(tensor: TensorToWrite): Dtype {
+function dtypeOf(tensor: TensorEntry): Dtype {
   return tensor.dtype ?? 'F32';
 }
 
-function byteSize(tensor: TensorToWrite): number {
+function byteSize(tensor: TensorEntry): number {
   return (count(tensor.shape) * bitsOf(dtypeOf(tensor))) / 8;
 }

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { SAMPLERS } from '../sampler/sampler';
+
+/** A file that is no recording, or one of another run than was asked for. The message names the file and what differs. */
+export class RecordingError extends Error {
+  override readonly name = 'RecordingError';
+}
+
+/** What the source's run hangs on: a run from its recording must have all of it alike. */
+const settingsSchema = z.strictObject({
+  prompt: z.string(),
+  negative: z.string(),
+  /** A whole number below 2^64, which may be too large for a number in JSON. */
+  seed: z.string().regex(/^\d{1,20}$/),
+  steps: z.int().positive(),
+  guidance: z.number(),
+  sampler: z.enum(SAMPLERS),
+  eta: z.number(),
+  /** As the checkpoint says, if null. */
+  karras: z.boolean().nullable(),
+  /** In pixels. */
+  height: z.int().positive(),
+  width: z.int().positive(),
+});
+export type RecordedSettings = z.output<typeof settingsSchema>;
+
+const descriptionSchema = z.strictObject({
+  version: z.literal(1),
+  settings: settingsSchema,
+  model: z.strictObject({
+    /** For people; the fingerprints tell whether it is the model. */
+    name: z.string().optional(),
+    text_encoder: z.string(),
+    unet: z.string(),
+    scheduler: z.string(),
+  }),
+  /** What was kept of self-attention: that of so many steps from the first on, at grids of up to so many queries. */
+  self: z.strictObject({ steps: z.int().nonnegative(), maxQueries: z.int().nonnegative() }),
+  exact: z.boolean(),
+});
+/** What a recording says of itself. */
+export type RecordingDescription = z.output<typeof descriptionSchema>;
+
+/** The key of a safetensors file's metadata under which the description lies, as JSON. */
+const KEY = 'prompt-to-prompt-recording';
+
+export function toMetadata(description: RecordingDescription): Record<string, string> {
+  return { [KEY]: JSON.stringify(description) };
+}
+
+/** @throws RecordingError if there is no description, or one that this version cannot read */
+export function fromMetadata(metadata: ReadonlyMap<string, string>, file: string): RecordingDescription {
+  const text = metadata.get(KEY);
+  if (text === undefined) throw new RecordingError(`${file} is a safetensors file, but no recording of a run. A run writes one if it is told to record.`);
+  const { success, data, error } = descriptionSchema.safeParse(parsed(text));
+  if (success) return data;
+  const problems = error.issues.map(({ path, message }) => [...path, message].join(': '));
+  throw new RecordingError(`${file} is a recording that this version cannot read (${problems.join('; ')}). Record the run again.`);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Each setting that was asked for and is not the recorded one, such as "recorded with seed 8888, asked for 1". */
+export function differences(recorded: RecordedSettings, asked: Partial<RecordedSettings>): string[] {
+  return (Object.keys(asked) as (keyof RecordedSettings)[])
+    .filter((name) => asked[name] !== recorded[name])
+    .map((name) => `recorded with ${name} ${show(recorded[name])}, asked for ${show(asked[name])}`);
+}
+
+function show(value: unknown): string {
+  if (value === null) return "as the checkpoint has it";
+  return typeof value === 'string' && !/^\d+$/.test(value) ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,10 @@
+/** The names of a recording's tensors: `noise`, and of each step `step.12.prediction` and `step.12.<path of the site>.q`, `.k`, `.v`. */
+
+export function nameAt(step: number, name: string): string {
+  return `step.${step}.${name}`;
+}
+
+/** The scales of a tensor that is stored in int16, one for each head. */
+export function scaleOf(name: string): string {
+  return `${name}.scale`;
+}

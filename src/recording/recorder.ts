@@ -1,0 +1,145 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController, Qkv, Run } from '../attention/controller';
+import { layoutQueries, queriesOf } from '../attention/grids';
+import { rowOf, takeRow } from '../attention/rows';
+import { isDuring } from '../attention/schedule';
+import type { DenoisingStep } from '../sampler/denoise';
+import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
+import { toMetadata, type RecordedSettings, type RecordingDescription } from './description';
+import type { Fingerprints } from './fingerprint';
+import { toFixedPoint } from './fixedPoint';
+import { nameAt, scaleOf } from './names';
+import type { ByteSink } from './sink';
+
+export interface RecordOptions {
+  /** Where the file goes: `fileSink(path)` of the Node part, or a {@link BlobSink}. It is whole after the run's last step, and nothing is left of it if the run ends before. */
+  readonly to: ByteSink;
+  /** Everything in float32: twice the size, and no rounding. */
+  readonly exact?: boolean;
+  /** The share of the steps, from the first on, of which self-attention is kept; 0.4 unless told, as {@link selfInjection} has it. */
+  readonly self?: number;
+  /** The largest grid of which self-attention is kept, in queries; as {@link selfInjection} has it unless told. */
+  readonly maxQueries?: number;
+  /** What to call the model in the file. */
+  readonly model?: string;
+}
+
+/**
+ * What a recording will say of itself.
+ *
+ * @throws RangeError if the share of self-attention is no fraction
+ */
+export function describe({ exact = false, self = 0.4, maxQueries, model: name }: RecordOptions, { steps, latents }: Run, { settings, model }: {
+  readonly settings: RecordedSettings;
+  readonly model: Fingerprints;
+}): RecordingDescription {
+  const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
+  return { version: 1, settings, model: { name, ...model }, self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) }, exact };
+}
+
+/** A tensor of the step that is being taken. */
+interface Kept {
+  /** `prediction`, or the site's path and q, k or v. */
+  readonly name: string;
+  readonly tensor: tf.Tensor;
+  /** In how many steps there is such a tensor, from the first on. */
+  readonly steps: number;
+  /** Whether it is written in int16, with a scale for each head. */
+  readonly packed: boolean;
+}
+
+/**
+ * Writes what edits need of the source as its run goes by, a step at a time: what the network predicts for it, after guidance, and at each
+ * site and step that is kept the queries, keys and values of its conditional row, from which its attention follows. Its latents follow
+ * from the noise and the predictions, by the sampler. Keys and values of the text are the same at each step, and written with the first.
+ */
+export class Recorder {
+  private kept: Kept[] = [];
+
+  private readonly to: ByteSink;
+
+  /** @param noise [1, height, width, channels]; stays the caller's */
+  constructor({ to }: RecordOptions, private readonly noise: tf.Tensor4D, private readonly description: RecordingDescription) {
+    this.to = to;
+  }
+
+  /** Watches a run whose batch has the source's rows. Compose it before controllers that change what they see. */
+  readonly controller: AttentionController = {
+    wants: (call) => (this.stepsOf(call) > call.step ? ['qkv'] : []),
+    onQkv: (qkv, call) => {
+      for (const name of ['q', 'k', 'v'] as const) this.keep(name, qkv, call);
+      return qkv;
+    },
+    end: () => this.forget(),
+  };
+
+  /** Writes what a step has left; with the first step, the file's header before it. */
+  async write({ step, steps, prediction }: DenoisingStep): Promise<void> {
+    this.kept.push({ name: 'prediction', tensor: takeRow(prediction, 0), steps, packed: false });
+    if (step === 0) await this.begin(steps);
+    for (const { tensor, packed } of this.kept) {
+      const values = await tensor.data<'float32'>();
+      if (!packed) {
+        await this.to.write(bytesOf(values));
+        continue;
+      }
+      const { numbers, scales } = toFixedPoint(values, headsOf(tensor));
+      await this.to.write(bytesOf(numbers));
+      await this.to.write(bytesOf(scales));
+    }
+    this.forget();
+  }
+
+  async close(): Promise<void> {
+    await this.to.close();
+  }
+
+  async discard(): Promise<void> {
+    await this.to.discard();
+  }
+
+  /** The header, for which the first step has told all there will be; and the noise. */
+  private async begin(steps: number): Promise<void> {
+    const stepEntries = (step: number): TensorEntry[] => this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
+    const all = [{ name: 'noise', shape: this.noise.shape }, ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat()];
+    await this.to.write(safetensorsHeader(all, toMetadata(this.description)));
+    await this.to.write(bytesOf(await this.noise.data<'float32'>()));
+  }
+
+  private keep(name: keyof Qkv, qkv: Qkv, call: AttentionCall): void {
+    const ofText = call.site.kind === 'cross' && name !== 'q';
+    if (ofText && call.step > 0) return;
+    this.kept.push({
+      name: `${call.site.path}.${name}`,
+      tensor: tf.keep(takeRow(qkv[name], rowOf(0, call))),
+      steps: ofText ? 1 : this.stepsOf(call),
+      packed: !ofText && !this.description.exact,
+    });
+  }
+
+  /** In how many steps, from the first on, a site is kept. */
+  private stepsOf({ site, steps, grid }: AttentionCall): number {
+    const { self } = this.description;
+    if (site.kind === 'cross') return steps;
+    return queriesOf(grid) <= self.maxQueries ? self.steps : 0;
+  }
+
+  private forget(): void {
+    tf.dispose(this.kept.map(({ tensor }) => tensor));
+    this.kept = [];
+  }
+}
+
+function entries({ name, tensor, packed }: Kept, step: number): TensorEntry[] {
+  const stored = { name: nameAt(step, name), shape: tensor.shape };
+  return packed ? [{ ...stored, dtype: 'I16' }, { name: scaleOf(stored.name), shape: [headsOf(tensor)] }] : [stored];
+}
+
+/** @param tensor [1, heads, tokens, headSize] */
+function headsOf({ shape }: tf.Tensor): number {
+  return shape[1] as number;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int16Array | Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,33 @@
+/** Where a file's bytes go, one part after the other: to disk, or into memory. Nothing is there to be read before `close`. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+  /** The file is whole. */
+  close(): Promise<void>;
+  /** The file will not be whole: leave nothing of it. After `close` it does nothing. */
+  discard(): Promise<void>;
+}
+
+/** A file in memory. Read it by `bytesOf(sink.blob)`, or offer it as a download. */
+export class BlobSink implements ByteSink {
+  private parts: Uint8Array<ArrayBuffer>[] = [];
+  private whole?: Blob;
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.parts.push(bytes.slice());
+  }
+
+  async close(): Promise<void> {
+    this.whole = new Blob(this.parts);
+    this.parts = [];
+  }
+
+  async discard(): Promise<void> {
+    this.parts = [];
+  }
+
+  /** @throws Error if the file is not whole */
+  get blob(): Blob {
+    if (!this.whole) throw new Error('The file is not whole: the run that writes it has not come to its end.');
+    return this.whole;
+  }
+}
