@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionStore } from '../../../src/attention/store';
-import { openCheckpoint, EMBEDDED } from '../../../src/node/checkpoint';
+import { openCheckpoint } from '../../../src/node/checkpoint';
 import { editFigure, editPanels } from '../../../src/node/cli/editFigure';
 import { wordMaps } from '../../../src/node/cli/wordMaps';
 import { CLIPTokenizer } from '../../../src/text/tokenizer';
@@ -9,7 +9,7 @@ import { useBackend } from '../../backend';
 useBackend();
 
 let tokenizer: CLIPTokenizer;
-beforeAll(async () => { tokenizer = new CLIPTokenizer(await (await openCheckpoint(EMBEDDED)).tokenizer()); });
+beforeAll(async () => { tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer()); });
 
 /** Maps of two places, left and right, that give each token its position in the prompt, and on the right as much less. */
 const store = { maps: () => tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D) } as Partial<AttentionStore> as AttentionStore;

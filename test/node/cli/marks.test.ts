@@ -1,11 +1,11 @@
 import { markedPrompt, markedWords, wordsOf } from '../../../src/node/cli/marks';
-import { EMBEDDED, openCheckpoint } from '../../../src/node/checkpoint';
+import { openCheckpoint } from '../../../src/node/checkpoint';
 import { CLIPTokenizer } from '../../../src/text/tokenizer';
 import type { TokenizedPrompt } from '../../../src/text/tokenizer';
 
 let tokenize: (prompt: string) => TokenizedPrompt;
 beforeAll(async () => {
-  const tokenizer = new CLIPTokenizer(await (await openCheckpoint(EMBEDDED)).tokenizer());
+  const tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
   tokenize = (prompt) => tokenizer.tokenize(prompt);
 });
 
