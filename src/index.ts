@@ -77,3 +77,11 @@ export type { TensorToWrite } from './weights/safetensorsWriter';
 export { openSingleFile } from './weights/singleFile';
 export { bytesOf } from './weights/source';
 export type { ByteSource, TensorInfo, TensorSource } from './weights/source';
+
+// Pictures, and where words look in them.
+export { toPictures } from './image/picture';
+export type { Picture } from './image/picture';
+export { overlayHeat } from './image/heatMap';
+export type { HeatMap } from './image/heatMap';
+export { wordMaps } from './image/wordMaps';
+export { wordsOf } from './image/marks';

@@ -12,8 +12,11 @@ export { HubError } from './hub/error';
 export { pull } from './hub/pull';
 export type { PullOptions, PullProgress } from './hub/pull';
 export { saveSafetensors } from './saveSafetensors';
-export { readPng, savePngs, toPngs } from './png';
-export type { Picture } from '../image/picture';
+export { encodePng, readPng, savePngs, toPngs } from './png';
+export { editFigure } from './editFigure';
+export type { EditFigureOptions } from './editFigure';
+export { wordFigure } from './wordFigure';
+export type { WordFigureOptions } from './wordFigure';
 export { BackendError } from './backend';
 export type { BackendInfo, BackendName } from './backend';
 

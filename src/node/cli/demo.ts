@@ -3,10 +3,12 @@ import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
 import type { Band } from '../../image/layout';
 import type { StableDiffusionPipeline } from '../../pipeline';
+import { drawEdits, editPanels, headed } from '../editFigure';
+import type { EditPanels } from '../editFigure';
 import { drawFigure } from '../figure';
+import { columnWidth } from '../wordFigure';
 import { methodOf } from './edit';
-import { columnWidth, editFigure, editPanels, headed, notesOf } from './editFigure';
-import type { EditPanels } from './editFigure';
+import { notesOf } from './notes';
 import { addManner } from './options';
 import type { Manner } from './options';
 import { number } from './read';
@@ -82,7 +84,7 @@ async function play({ name, title, runs, compare }: Scene, common: Partial<EditS
     const method = methodOf(settings, pipeline.tokenizer);
     const store = attentionStore();
     const edited = await run.generate(pipeline, title, [settings.source, ...settings.target], { controller: compose(method, store) });
-    parts.push(await editPanels(method.prompts, edited.pictures, settings.weight, store));
+    parts.push(await editPanels(edited.pictures, method.prompts, store, settings.weight));
     store.dispose();
     disposeOf(edited);
     notes = notesOf(settings);
@@ -92,7 +94,7 @@ async function play({ name, title, runs, compare }: Scene, common: Partial<EditS
     disposeOf(without);
   }
   const together = { pictures: sourceOnce(parts.map(({ pictures }) => pictures)), maps: sourceOnce(parts.map(({ maps }) => maps)) };
-  await run.write(`${name}.png`, editFigure(together, fresh, notes));
+  await run.write(`${name}.png`, drawEdits(together, fresh, notes));
   return together.pictures;
 }
 

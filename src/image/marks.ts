@@ -1,7 +1,7 @@
-import { refinement } from '../../attention/alignment';
-import { tokensInEach } from '../../attention/words';
-import type { Mark, Run } from '../../image/layout';
-import type { Piece, TokenizedPrompt } from '../../text/tokenizer';
+import { refinement } from '../attention/alignment';
+import { tokensInEach } from '../attention/words';
+import type { Mark, Run } from './layout';
+import type { Piece, TokenizedPrompt } from '../text/tokenizer';
 
 /** A word that an edit is about. */
 export interface MarkedWord {

@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionStore } from '../../../src/attention/store';
-import { openCheckpoint } from '../../../src/node/checkpoint';
-import { editFigure, editPanels } from '../../../src/node/cli/editFigure';
-import { wordMaps } from '../../../src/node/cli/wordMaps';
-import { CLIPTokenizer } from '../../../src/text/tokenizer';
-import { useBackend } from '../../backend';
+import type { AttentionStore } from '../../src/attention/store';
+import { openCheckpoint } from '../../src/node/checkpoint';
+import { editFigure, editPanels } from '../../src/node/editFigure';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
+import { useBackend } from '../backend';
 
 useBackend();
 
@@ -15,16 +14,9 @@ beforeAll(async () => { tokenizer = new CLIPTokenizer(await (await openCheckpoin
 const store = { maps: () => tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D) } as Partial<AttentionStore> as AttentionStore;
 const picture = { width: 64, height: 64, data: new Uint8ClampedArray(64 * 64 * 4).fill(128) };
 
-test('a word\'s map is the attention to all its tokens, without its sign, and leaves no tensor behind', async () => {
-  const before = tf.memory().numTensors;
-  const maps = await wordMaps(store, 0, [{ text: 'one', start: 3, end: 4 }, { text: 'three', start: 5, end: 8 }]);
-  expect(maps).toEqual([{ width: 2, height: 1, values: Float32Array.from([3, 3]) }, { width: 2, height: 1, values: Float32Array.from([18, 18]) }]);
-  expect(tf.memory().numTensors).toBe(before);
-});
-
 test('the marked words are mapped, and articles only where nothing else is', async () => {
   const captions = async (...prompts: string[]): Promise<(string[] | undefined)[]> => {
-    const { maps } = await editPanels(prompts.map((prompt) => tokenizer.tokenize(prompt)), prompts.map(() => picture), {}, store);
+    const { maps } = await editPanels(prompts.map(() => picture), prompts.map((prompt) => tokenizer.tokenize(prompt)), store, {});
     return maps.map((panel) => panel?.tiles.map(({ caption = [] }) => caption.map(({ text }) => text).join('')));
   };
   expect(await captions('a cat riding a bicycle', 'a cat riding an airplane')).toEqual([['bicycle'], ['airplane']]);
@@ -34,8 +26,8 @@ test('the marked words are mapped, and articles only where nothing else is', asy
 
 test('a figure has a row for the edits, one for what they would be without, and one for the maps, where there are any', async () => {
   const heightOf = async (prompts: string[], fresh: number): Promise<number> => {
-    const panels = await editPanels(prompts.map((prompt) => tokenizer.tokenize(prompt)), prompts.map(() => picture), {}, store);
-    return editFigure(panels, Array(fresh).fill(picture), ['Seed 1']).readUInt32BE(20);
+    const figure = await editFigure(prompts.map(() => picture), prompts.map((prompt) => tokenizer.tokenize(prompt)), store, { fresh: Array(fresh).fill(picture), notes: ['Seed 1'] });
+    return figure.readUInt32BE(20);
   };
   const rows = [await heightOf(['a cat', 'a cat'], 0), await heightOf(['a cat', 'a cat'], 1), await heightOf(['a cat', 'a dog'], 1)];
   expect(rows[0]).toBeGreaterThan(256);

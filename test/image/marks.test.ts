@@ -1,7 +1,7 @@
-import { markedPrompt, markedWords, wordsOf } from '../../../src/node/cli/marks';
-import { openCheckpoint } from '../../../src/node/checkpoint';
-import { CLIPTokenizer } from '../../../src/text/tokenizer';
-import type { TokenizedPrompt } from '../../../src/text/tokenizer';
+import { markedPrompt, markedWords, wordsOf } from '../../src/image/marks';
+import { openCheckpoint } from '../../src/node/checkpoint';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
+import type { TokenizedPrompt } from '../../src/text/tokenizer';
 
 let tokenize: (prompt: string) => TokenizedPrompt;
 beforeAll(async () => {

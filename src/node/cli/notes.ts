@@ -1,0 +1,16 @@
+import type { EditSettings } from './settings';
+
+/** What made an edit, a line each. */
+export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, blend, blendMinus }: EditSettings): string[] {
+  const share = (range: number | readonly number[]): string => (typeof range === 'number' ? String(range) : range.join('–'));
+  return [
+    `Seed ${seed}`,
+    `${steps} steps of ${sampler.toUpperCase()}`,
+    `Guidance ${guidance}`,
+    `Cross-attention ${share(cross)}`,
+    ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${share(range)}`),
+    `Self-attention ${share(self)}`,
+    ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
+    ...blendMinus.map(([source, target]) => `– without ${source} : ${target}`),
+  ];
+}

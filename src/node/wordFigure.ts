@@ -1,0 +1,60 @@
+import type { AttentionStore } from '../attention/store';
+import { overlayHeat } from '../image/heatMap';
+import type { HeatMap } from '../image/heatMap';
+import type { Band, Panel } from '../image/layout';
+import { wordsOf } from '../image/marks';
+import { enlarge } from '../image/picture';
+import type { Picture } from '../image/picture';
+import { wordMaps } from '../image/wordMaps';
+import type { TokenizedPrompt } from '../text/tokenizer';
+import { drawFigure, enlargement } from './figure';
+
+/** Panels side by side. */
+const COLUMNS = 5;
+
+export interface WordFigureOptions {
+  /** Which of the run's prompts it is; 0, the source, if left out. */
+  readonly index?: number;
+  /** Small print under the picture. */
+  readonly caption?: string;
+}
+
+/**
+ * Draws where every word of a prompt looks: the picture, and over it a heat map for each word.
+ *
+ * @param picture of the run that the store kept the maps of
+ * @returns the bytes of a PNG file
+ * @throws if the store has no maps of that prompt
+ */
+export async function wordFigure(picture: Picture, prompt: TokenizedPrompt, store: AttentionStore, { index = 0, caption }: WordFigureOptions = {}): Promise<Buffer> {
+  const words = wordsOf(prompt);
+  const maps = await wordMaps(store, index, words);
+  const panels: Panel[] = [
+    { tiles: [{ picture: shown(picture), caption: caption === undefined ? undefined : [{ text: caption, mark: 'quiet' }] }] },
+    ...maps.map((map, i) => ({ tiles: [{ picture: lit(picture, map), caption: [{ text: words[i].text, mark: 'changed' as const }] }] })),
+  ];
+  return drawFigure(inRows(prompt.text, panels), columnWidth(picture));
+}
+
+/** The picture as figures show it: small ones enlarged. */
+export function shown(picture: Picture): Picture {
+  return enlarge(picture, enlargement(picture));
+}
+
+/** The picture, enlarged, with the map over it. */
+export function lit(picture: Picture, map: HeatMap): Picture {
+  return overlayHeat(shown(picture), map);
+}
+
+/** How wide a figure's columns are for pictures of this size: as wide as these are, once enlarged. */
+export function columnWidth(picture: Picture): number {
+  return picture.width * enlargement(picture);
+}
+
+function inRows(title: string, panels: readonly Panel[]): Band[] {
+  const bands: Band[] = [];
+  for (let first = 0; first < panels.length; first += COLUMNS) {
+    bands.push({ title: first === 0 ? title : undefined, panels: panels.slice(first, first + COLUMNS) });
+  }
+  return bands;
+}
