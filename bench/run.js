@@ -4,24 +4,15 @@ const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const { join } = require('node:path');
-const esbuild = require('esbuild');
+const { buildPackage, bundle } = require('../scripts/bundle');
 
 const root = join(__dirname, '..');
-const built = join(root, '.cache', 'bench');
 const full = process.argv.includes('--full') ? ['--full'] : [];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts') && file !== 'measure.ts').map((file) => file.slice(0, -3));
 
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
-
-function build(question) {
-  const useBuilt = {
-    name: 'src-is-dist',
-    setup: ({ onResolve }) => onResolve({ filter: /^\.\.\/src\// }, ({ path }) => ({ path: join(root, 'dist', path.slice('../src/'.length)), external: true })),
-  };
-  return esbuild.build({ entryPoints: [join(__dirname, `${question}.ts`)], bundle: true, platform: 'node', packages: 'external', plugins: [useBuilt], outfile: join(built, `${question}.js`), logLevel: 'error' });
-}
 
 function lines(program, ...args) {
   try {
@@ -34,12 +25,12 @@ function lines(program, ...args) {
 }
 
 async function main() {
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  buildPackage();
   mkdirSync(join(__dirname, 'results'), { recursive: true });
   for (const question of named.length > 0 ? named : all) {
-    await build(question);
+    const program = await bundle(join(__dirname, `${question}.ts`));
     console.log(`\n${question}`);
-    const results = WAYS.flatMap((way) => lines(process.execPath, join(built, `${question}.js`), ...way));
+    const results = WAYS.flatMap((way) => lines(process.execPath, program, ...way));
     const peer = join(__dirname, 'peers', `${question}.py`);
     if (existsSync(peer)) results.push(...lines('python3', peer));
     const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };

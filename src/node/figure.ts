@@ -95,7 +95,8 @@ function drawText(context: SKRSContext2D, { x, y, height, text, style, mark }: T
   context.fillText(text, x, y + height / 2 + 0.36 * STYLES[style].size * unit);
 }
 
-function font(style: TextStyle, mark: Mark, unit: number): string {
+/** @internal The font of a style, as a canvas takes it. */
+export function font(style: TextStyle, mark: Mark = 'plain', unit = 1): string {
   const { size, weight } = STYLES[style];
   return `${size * unit}px ${families(MARKS[mark].weight ?? weight)}, sans-serif`;
 }

@@ -1,0 +1,129 @@
+import type { Panel } from '../src/image/layout';
+import { either, grown, meanDifference, not, overlap, thingsOf } from './compare';
+import type { Experiment, Sample } from './experiment';
+import { ADDED, WEIGHTED } from './heldOut';
+import type { Drawn, Edit } from './studio';
+
+/** The injected shares at which the first sources' swaps are made, for the plot. */
+export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
+/** How many sources' swaps are in the plot, and are made with local blend too. */
+const MORE = 20;
+
+/** One word swapped for another: with injection, and afresh from the same noise. */
+export const swaps: Experiment = {
+  name: 'swaps',
+  sheet: { columns: 9, most: 72 },
+  runs: ({ swaps }) => swaps.length,
+  async run(studio, index) {
+    const { source, targets } = studio.heldOut.swaps[index];
+    const usual = studio.settings.share;
+    const shares = index < MORE ? [...new Set([...SHARES, usual])] : [0, usual];
+    const edits = targets.flatMap(({ text, swap: [from, to] }) => [
+      ...shares.map((share): Edit => ({ prompt: text, share })),
+      ...(index < MORE ? [{ prompt: text, share: usual, blend: [{ source: from, target: to }] }] : []),
+    ]);
+    const drawn = await studio.edit(source, edits, 30_000 + index);
+    const perTarget = edits.length / targets.length;
+    const samples = targets.flatMap(({ swap: [, to] }, i) => {
+      const edited = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
+      const at = (share: number): Drawn => edited[shares.indexOf(share)];
+      const recognised = (share: number): number => Number(at(share).verdict.things.has(to));
+      const outside = (share: number): number | undefined => changeOutside(drawn.source, at(share));
+      return [
+        sample('swaps.recognised', index, recognised(usual), recognised(0)),
+        sample('swaps.outside', index, outside(usual), outside(0)),
+        ...(index < MORE ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share))) : []),
+        ...(index < MORE ? [sample('blend.outside', index, changeOutsideBlend(drawn.source, edited[perTarget - 1]))] : []),
+      ].flat();
+    });
+    const panels = targets.flatMap(({ text }, i): Panel[] => [
+      panel(drawn.source, i === 0 ? source : ''),
+      panel(drawn.edited[i * perTarget + shares.indexOf(usual)], text),
+      panel(drawn.edited[i * perTarget], 'without injection'),
+    ]);
+    return { samples, panels };
+  },
+};
+
+/** A place, a time or a colour added: with injection, and afresh from the same noise. */
+function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment {
+  return {
+    name: `added ${kind}`,
+    sheet: { columns: 5, most: 40 },
+    runs: ({ added }) => added[kind].length,
+    async run(studio, index) {
+      const { source, targets } = studio.heldOut.added[kind][index];
+      const edits = targets.flatMap(({ text }) => [{ prompt: text, share: studio.settings.share }, { prompt: text, share: 0 }]);
+      const drawn = await studio.edit(source, edits, firstSeed + index);
+      const samples = targets.flatMap(({ asked }, i) => {
+        const pair = drawn.edited.slice(2 * i, 2 * i + 2);
+        const recognised = pair.map(({ verdict }) => Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked));
+        // A place and a time change the background, and are to leave things as they were; a colour the other way round.
+        const change = pair.map((edited) => (kind === 'colour' ? changeOutside(drawn.source, edited) : moved(drawn.source, edited)));
+        return [sample(`added.${kind}.recognised`, index, ...recognised), sample(`added.${kind}.change`, index, ...change)].flat();
+      });
+      const panels = [panel(drawn.source, source), ...drawn.edited.map((edited, i) => panel(edited, i % 2 ? 'without injection' : targets[i / 2].text))];
+      return { samples, panels };
+    },
+  };
+}
+
+export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
+
+/** What each graded word is turned by, and what it makes more or less of. */
+export const FACTORS = [-1, 0, 1, 2, 4];
+const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
+
+/** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */
+function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
+  return {
+    name: `weighted ${word}`,
+    sheet: { columns: FACTORS.length, most: 40 },
+    runs: ({ weighted }) => weighted[word].length,
+    async run(studio, index) {
+      const prompt = studio.heldOut.weighted[word][index];
+      const others = FACTORS.filter((factor) => factor !== 1);
+      const drawn = await studio.edit(prompt, others.map((factor) => ({ prompt, share: studio.settings.share, weights: { [word]: factor } })), firstSeed + index);
+      const series = FACTORS.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
+      const amounts = series.map(({ verdict }) => verdict.pixels.filter((pixel) => pixel === AMOUNT[word]).length);
+      return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${FACTORS[i]} × ${amounts[i]}, ${prompt}`)) };
+    },
+  };
+}
+
+export const weighted: readonly Experiment[] = WEIGHTED.map((word, i) => reweighting(word, 50_000 + 1000 * i));
+
+/** The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's pixels. */
+function changeOutside(source: Drawn, edited: Drawn): number | undefined {
+  return meanDifference(source.picture, edited.picture, not(grown(either(thingsOf(source.verdict), thingsOf(edited.verdict)))));
+}
+
+/** How much of the things' shapes is not common to both pictures, 0 to 1. */
+function moved(source: Drawn, edited: Drawn): number | undefined {
+  const common = overlap(thingsOf(source.verdict), thingsOf(edited.verdict));
+  return common === undefined ? undefined : 1 - common;
+}
+
+/**
+ * The mean difference, 0 to 255, where local blend left the latents as they were, a place's width away from where it did not: the decoder
+ * looks at the neighbours of each latent.
+ */
+function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
+  const places = 16 ** 2;
+  const channels = source.latents.length / places;
+  const inside = Array.from({ length: places }, (_, place) => {
+    const at = (latents: Float32Array): string => latents.subarray(place * channels, (place + 1) * channels).join();
+    return at(source.latents) !== at(blended.latents);
+  });
+  return meanDifference(source.picture, blended.picture, not(grown(inside)));
+}
+
+/** A sample, unless one of its values could not be measured: where things fill a picture, there is no background. */
+function sample(figure: string, group: number, ...values: (number | undefined)[]): Sample[] {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === values.length ? [{ figure, group, values: known }] : [];
+}
+
+function panel({ picture }: Drawn, note: string): Panel {
+  return { tiles: [{ picture }], notes: note ? [note] : [] };
+}

@@ -1,0 +1,28 @@
+import type { Panel } from '../src/image/layout';
+import type { HeldOut } from './heldOut';
+import type { Studio } from './studio';
+
+/** What was measured once: one number, or several that belong together. */
+export interface Sample {
+  /** The figure that it is of: see `figures.ts`. */
+  readonly figure: string;
+  /** Samples of one group share a noise or a source. */
+  readonly group: number;
+  readonly values: readonly number[];
+}
+
+/** What one run of the model gave. */
+export interface Outcome {
+  readonly samples: readonly Sample[];
+  /** Pictures to look at. */
+  readonly panels: readonly Panel[];
+}
+
+/** Runs that do not depend on one another: any process may do any of them, in any order. */
+export interface Experiment {
+  readonly name: string;
+  runs(heldOut: HeldOut): number;
+  run(studio: Studio, index: number): Promise<Outcome>;
+  /** Columns of the sheet of its pictures, and how many pictures it has at most. */
+  readonly sheet?: { readonly columns: number; readonly most: number };
+}

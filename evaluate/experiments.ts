@@ -1,0 +1,6 @@
+import { added, swaps, weighted } from './edits';
+import type { Experiment } from './experiment';
+import { neverSeen, newCaptions, reconstruction } from './fidelity';
+
+/** Everything that is measured, in the order in which it is done. */
+export const experiments: readonly Experiment[] = [reconstruction, newCaptions, neverSeen, swaps, ...added, ...weighted];

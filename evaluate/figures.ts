@@ -1,0 +1,122 @@
+import { FACTORS, SHARES } from './edits';
+import type { Sample } from './experiment';
+import { type Estimate, bootstrap, grows, mean, wilson } from './statistics';
+
+/** What is measured, against what it should be. */
+export interface Figure extends Estimate {
+  readonly part: string;
+  readonly what: string;
+  readonly unit: '%' | 'dB' | 'x' | '/255';
+  readonly aim?: { readonly least: number } | { readonly most: number };
+  /** The numbers behind it. */
+  readonly detail?: string;
+}
+
+/** A point of the plot: at an injected share, how many swaps' new objects are recognised, and how much changes outside of the things. */
+export interface Point {
+  readonly share: number;
+  readonly recognised: Estimate;
+  /** 0 to 255. */
+  readonly outside: Estimate;
+}
+
+interface Definition extends Pick<Figure, 'part' | 'what' | 'unit' | 'aim'> {
+  /** The samples' name. */
+  readonly of: string;
+  estimate(samples: readonly Sample[]): Estimate;
+  detail?(samples: readonly Sample[]): string;
+}
+
+const DEFINITIONS: readonly Definition[] = [
+  { part: 'Pictures', of: 'psnr', what: 'Held-out pictures through the autoencoder and back: PSNR', unit: 'dB', aim: { least: 28 }, estimate: average },
+  ...([['newCaptions', 'new captions'], ['neverSeen', 'combinations never seen']] as const).flatMap(([set, name]) => [
+    share('Pictures', `${set}.object`, `Objects found, ${name}`, set === 'newCaptions' ? 0.9 : 0.8),
+    share('Pictures', `${set}.place`, `Place found, ${name}`, set === 'newCaptions' ? 0.95 : undefined),
+    share('Pictures', `${set}.colour`, `Colour found, ${name}`, set === 'newCaptions' ? 0.85 : undefined),
+    share('Pictures', `${set}.time`, `Time of day found, ${name}`, set === 'newCaptions' ? 0.95 : undefined),
+  ]),
+  share('Attention', 'newCaptions.noun', 'Nouns that look most at their object (pointing game), new captions', 0.85),
+  share('Attention', 'neverSeen.noun', 'The same, combinations never seen'),
+  share('Attention', 'newCaptions.ground', 'Places and *snowy* that look most beside the objects, new captions', 0.85),
+  share('Attention', 'neverSeen.ground', 'The same, combinations never seen'),
+  recognition('Word swaps', 'swaps.recognised', 'New object recognised with injection, against without'),
+  preservation('Word swaps', 'swaps.outside', 'Change outside the objects without injection, against with', 255),
+  ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
+    recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
+    preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
+  ]),
+  growth('weighted.snowy', '*snowy* × −1 … 4: snow grows'),
+  growth('weighted.blossom', '*blossom* × −1 … 4: blossom grows'),
+  growth('weighted.fluffy', '*fluffy* × −1 … 4: fluff grows'),
+  { part: 'Local blend', of: 'blend.outside', what: 'Mean change outside the region', unit: '/255', aim: { most: 1 }, estimate: average },
+];
+
+/** All figures that there are samples for. */
+export function figuresOf(samples: readonly Sample[]): Figure[] {
+  return DEFINITIONS.flatMap(({ of, estimate, detail, ...definition }) => {
+    const own = samples.filter(({ figure }) => figure === of);
+    return own.length === 0 ? [] : [{ ...definition, ...estimate(own), detail: detail?.(own) }];
+  });
+}
+
+/** Whether a figure is as it should be; nothing where nothing is asked. */
+export function isMet({ value, aim }: Figure): boolean | undefined {
+  return aim && ('least' in aim ? value >= aim.least : value <= aim.most);
+}
+
+export function curveOf(samples: readonly Sample[]): Point[] {
+  return SHARES.flatMap((share) => {
+    const own = samples.filter(({ figure }) => figure === `swaps.at ${share}`);
+    return own.length === 0 ? [] : [{ share, recognised: wilson(column(own, 0).map(Boolean)), outside: bootstrap(grouped(own), (drawn) => mean(column(drawn, 1))) }];
+  });
+}
+
+function share(part: string, of: string, what: string, least?: number): Definition {
+  return { part, of, what, unit: '%', ...(least === undefined ? {} : { aim: { least } }), estimate: (samples) => wilson(column(samples, 0).map(Boolean)) };
+}
+
+/** Of samples [with, without]: how often with, for each time without. */
+function recognition(part: string, of: string, what: string): Definition {
+  return {
+    part, of, what, unit: 'x', aim: { least: 0.85 },
+    estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0)) / mean(column(drawn, 1))),
+    detail: (samples) => `${percent(mean(column(samples, 0)))} with, ${percent(mean(column(samples, 1)))} without`,
+  };
+}
+
+/** Of samples [with, without]: how many times as much changes without. */
+function preservation(part: string, of: string, what: string, scale: 1 | 255): Definition {
+  const show = (value: number): string => (scale === 1 ? percent(value) : `${value.toFixed(1)}/255`);
+  return {
+    part, of, what, unit: 'x', aim: { least: 3 },
+    estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 1)) / mean(column(drawn, 0))),
+    detail: (samples) => `${show(mean(column(samples, 0)))} with, ${show(mean(column(samples, 1)))} without`,
+  };
+}
+
+/** Of samples with an amount a factor: the share of those that grow. */
+function growth(of: string, what: string): Definition {
+  return {
+    part: 'Re-weighting', of, what, unit: '%', aim: { least: 0.8 },
+    estimate: (samples) => wilson(samples.map(({ values }) => grows(values))),
+    detail: (samples) => `${FACTORS.map((_, i) => percent(mean(column(samples, i)) / 32 ** 2)).join(', ')} of the picture`,
+  };
+}
+
+function average(samples: readonly Sample[]): Estimate {
+  return bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0)));
+}
+
+function column(samples: readonly Sample[], index: number): number[] {
+  return samples.map(({ values }) => values[index]);
+}
+
+function grouped(samples: readonly Sample[]): Sample[][] {
+  const groups = new Map<number, Sample[]>();
+  for (const sample of samples) groups.set(sample.group, [...(groups.get(sample.group) ?? []), sample]);
+  return [...groups.values()];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

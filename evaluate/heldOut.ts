@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The words that the judge was taught (`training/world/vocabulary.py`). */
+export interface Vocabulary {
+  readonly nouns: readonly string[];
+  /** Each noun that comes in colours, with each: `red car`. */
+  readonly coloured: readonly string[];
+  readonly places: readonly string[];
+  readonly times: readonly string[];
+  readonly weathers: readonly string[];
+  /** (rider, vehicle), (thing, place) and (colour, thing) that no training picture shows. */
+  readonly neverSeen: readonly (readonly [string, string])[];
+}
+
+/** A caption with all that it asks for, and with nothing that it leaves unsaid. */
+export interface Prompt {
+  readonly text: string;
+  readonly things: readonly string[];
+  readonly colours: readonly string[];
+  /** Empty where the caption does not say. */
+  readonly place: string;
+  readonly time: string;
+}
+
+/** A source and its edits, each a noun swapped for another. */
+export interface Swap {
+  readonly source: string;
+  readonly targets: readonly { readonly text: string; readonly swap: readonly [from: string, to: string] }[];
+}
+
+/** A source and its edits, each with a place, a time or a colour (`red car`) added. */
+export interface Addition {
+  readonly source: string;
+  readonly targets: readonly { readonly text: string; readonly asked: string }[];
+}
+
+export const ADDED = ['place', 'time', 'colour'] as const;
+export const WEIGHTED = ['snowy', 'blossom', 'fluffy'] as const;
+
+/** What `training/held_out.py` drew. */
+export interface HeldOut {
+  readonly vocabulary: Vocabulary;
+  readonly newCaptions: readonly Prompt[];
+  readonly neverSeen: readonly Prompt[];
+  readonly swaps: readonly Swap[];
+  readonly added: Readonly<Record<(typeof ADDED)[number], readonly Addition[]>>;
+  readonly weighted: Readonly<Record<(typeof WEIGHTED)[number], readonly string[]>>;
+}
+
+/** @param folder the project's `evaluate` */
+export function readHeldOut(folder: string): HeldOut {
+  return JSON.parse(readFileSync(join(folder, 'held_out.json'), 'utf8')) as HeldOut;
+}

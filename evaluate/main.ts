@@ -1,0 +1,122 @@
+/** npm run evaluate: what the embedded model can do, and what its edits are worth, in figures. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import type { Panel } from '../src/image/layout';
+import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
+import { EMBEDDED } from '../src/node/checkpoint';
+import { Progress } from '../src/node/cli/progress';
+import { drawFigure } from '../src/node/figure';
+import type { Experiment, Outcome } from './experiment';
+import { experiments } from './experiments';
+import { curveOf, figuresOf } from './figures';
+import { readHeldOut } from './heldOut';
+import { drawCurve } from './plot';
+import { inProcesses } from './pool';
+import { table, writeBetweenMarks } from './report';
+import { judgeOf, type Settings } from './studio';
+
+interface Options {
+  readonly only?: readonly string[];
+  readonly quick?: boolean;
+  readonly model: string;
+  readonly judge?: string;
+  readonly backend: string;
+  readonly processes?: number;
+  readonly out: string;
+  readonly steps: number;
+  readonly sampler: Settings['sampler'];
+  readonly guidance: number;
+  readonly share: number;
+}
+
+/** Where evaluate/run.js starts this. */
+const root = process.cwd();
+/** What part of the runs is done for a quick look. */
+const QUICK = 8;
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('Expected a number from 0 on.');
+  return value;
+}
+
+new Command('evaluate')
+  .description('Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model\'s card; every run writes out/evaluate.')
+  .addOption(new Option('--only <names...>', 'some experiments only').choices(experiments.map(({ name }) => name)))
+  .option('--quick', `an ${QUICK}th of the runs`)
+  .option('--model <folder>', 'another model of the same world', EMBEDDED)
+  .option('--judge <file>', 'the judge\'s weights, if they are not in the model\'s folder')
+  .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
+  .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
+  .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
+  .option('--steps <n>', 'denoising steps', number, 12)
+  .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
+  .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
+  .option('--share <f>', 'how much of the run is injected in edits: cross-attention for this share of it, self-attention for half of that', number, 0.8)
+  .action(evaluate)
+  .parseAsync()
+  .catch((error: Error) => {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  });
+
+async function evaluate(options: Options): Promise<void> {
+  const { only, quick, model, steps, sampler, guidance, share, out } = options;
+  const settings: Settings = { steps, sampler, guidance, share };
+  const folder = join(root, 'evaluate');
+  const heldOut = readHeldOut(folder);
+  const chosen = experiments.filter(({ name }) => !only || only.includes(name));
+  const tasks = chosen.flatMap(({ name, runs }) => Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })));
+
+  const processes = options.processes ?? (options.backend === 'wasm' ? os.availableParallelism() : 1);
+  const setup = {
+    places: { model, judge: options.judge ?? judgeOf(model, root), folder },
+    settings,
+    backend: { name: options.backend, threads: processes > 1 ? 1 : undefined },
+  };
+  const outcomes = new Map(chosen.map(({ name }) => [name, [] as Outcome[]]));
+  const progress = new Progress();
+  const started = performance.now();
+  let done = 0;
+  const backend = await inProcesses(processes, join(__dirname, 'worker.js'), setup, tasks, ({ name, index }, outcome) => {
+    outcomes.get(name)![index] = outcome;
+    progress.show('evaluate', ++done, tasks.length, 'runs');
+    const last = tasks.filter((task) => task.name === name).length === Object.keys(outcomes.get(name)!).length;
+    if (last && !process.stderr.isTTY) console.error(`${name}: done after ${minutes(started)} min`);
+  });
+
+  const samples = [...outcomes.values()].flat().flatMap((outcome) => outcome.samples);
+  const [figures, curve] = [figuresOf(samples), curveOf(samples)];
+  const lines = `${table(figures)}\n\n${madeBy(settings, backend, processes, started)}`;
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
+  writeFileSync(join(out, 'figures.md'), `${lines}\n`);
+  for (const experiment of chosen) drawSheet(experiment, outcomes.get(experiment.name)!.flatMap(({ panels }) => panels), out);
+  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve));
+  console.log(`${lines}\n\nPictures to look at are in ${out}.`);
+
+  if (only || quick || model !== EMBEDDED) return;
+  const results = join(folder, 'results');
+  mkdirSync(results, { recursive: true });
+  const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
+  writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings, figures, curve }, null, 2)}\n`);
+  writeFileSync(join(results, 'injection.png'), drawCurve(curve));
+  await writeBetweenMarks(join(root, 'weights', EMBEDDED, 'README.md'), lines);
+}
+
+function madeBy({ steps, sampler, guidance, share }: Settings, backend: BackendInfo, processes: number, started: number): string {
+  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${share} and self-attention for ${share / 2} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+}
+
+function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {
+  if (!sheet) return;
+  const shown = panels.slice(0, sheet.most);
+  const bands = shown.flatMap((_, i) => (i % sheet.columns === 0 ? [{ panels: shown.slice(i, i + sheet.columns) }] : []));
+  writeFileSync(join(out, `${name.replaceAll(' ', '-')}.png`), drawFigure(bands, 128));
+}
+
+function minutes(started: number): string {
+  return ((performance.now() - started) / 60_000).toFixed(1);
+}

@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs';
+import { join } from 'node:path';
+import { promptToPrompt, type WordPair } from '../src/attention/promptToPrompt';
+import { toPictures, type Picture } from '../src/image/picture';
+import { chooseBackend, type BackendInfo } from '../src/node/backend';
+import { openCheckpoint } from '../src/node/checkpoint';
+import { fileBytes } from '../src/node/fileSource';
+import { StableDiffusionPipeline, type GenerateOptions } from '../src/pipeline';
+import { SafetensorsFile } from '../src/weights/safetensors';
+import { readHeldOut, type HeldOut } from './heldOut';
+import { Judge, type Verdict } from './judge';
+import { sideBySide } from './sideBySide';
+
+/** The method's settings: those of all pictures, and what an injected share of 1 is. */
+export interface Settings {
+  readonly steps: number;
+  readonly sampler: 'ddim' | 'dpm++';
+  readonly guidance: number;
+  /** How much of the run is injected in edits, unless it is told otherwise: cross-attention for this share of it, self-attention for half of that. */
+  readonly share: number;
+}
+
+/** Where everything is. */
+export interface Places {
+  /** As for `openCheckpoint`. */
+  readonly model: string;
+  /** The judge's safetensors file. */
+  readonly judge: string;
+  /** The project's folder `evaluate`. */
+  readonly folder: string;
+}
+
+export interface Drawn {
+  readonly picture: Picture;
+  readonly verdict: Verdict;
+  /** Row by row, all channels of one place after the other. */
+  readonly latents: Float32Array;
+}
+
+/** One edit of a source. */
+export interface Edit {
+  readonly prompt: string;
+  /** See {@link Settings.share}; 0 draws the prompt afresh. */
+  readonly share: number;
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly blend?: readonly WordPair[];
+}
+
+/** A model that draws, and a judge that looks. */
+export class Studio {
+  private constructor(readonly pipeline: StableDiffusionPipeline, readonly judge: Judge, readonly heldOut: HeldOut, readonly folder: string, readonly settings: Settings, readonly backend: BackendInfo) {}
+
+  static async open({ model, judge, folder }: Places, settings: Settings, backend: { name: string; threads?: number }): Promise<Studio> {
+    const started = await chooseBackend(backend.name, { threads: backend.threads });
+    const heldOut = readHeldOut(folder);
+    const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(model));
+    return new Studio(pipeline, await Judge.load(await SafetensorsFile.open(await fileBytes(judge)), heldOut.vocabulary), heldOut, folder, settings, started);
+  }
+
+  /** A picture a prompt, all from one noise, each looked at. */
+  async draw(prompts: readonly string[], options: Pick<GenerateOptions, 'seed' | 'controller'>): Promise<Drawn[]> {
+    const { steps, sampler, guidance } = this.settings;
+    const { images, latents, noise, context } = await this.pipeline.generate(prompts, { steps, sampler, guidance, ...options });
+    const [pictures, verdicts, numbers] = [await toPictures(images), await this.judge.look(images), await latents.data<'float32'>()];
+    tf.dispose([images, latents, noise, context]);
+    const size = numbers.length / prompts.length;
+    return pictures.map((picture, i) => ({ picture, verdict: verdicts[i], latents: numbers.slice(i * size, (i + 1) * size) }));
+  }
+
+  /** A source and edits of it. */
+  async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
+    const { tokenizer } = this.pipeline;
+    const controller = sideBySide(edits.map(({ prompt, share, weights, blend }) =>
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share / 2, weights, blend }))));
+    const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
+    return { source: first, edited };
+  }
+
+  dispose(): void {
+    this.pipeline.dispose();
+    this.judge.dispose();
+  }
+}
+
+/** @param root the project's folder */
+export function judgeOf(model: string, root: string): string {
+  return join(model === 'emoji-world' ? join(root, 'weights', model) : model, 'judge', 'model.safetensors');
+}

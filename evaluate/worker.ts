@@ -1,0 +1,31 @@
+/** A process that does runs of experiments as it is told to: its start, then one message a run, each answered. */
+import { experiments } from './experiments';
+import { Studio, type Places, type Settings } from './studio';
+
+export interface Setup {
+  readonly places: Places;
+  readonly settings: Settings;
+  readonly backend: { readonly name: string; readonly threads?: number };
+}
+
+export interface Task {
+  /** The experiment's name. */
+  readonly name: string;
+  readonly index: number;
+}
+
+let studio: Studio | undefined;
+
+process.on('message', (message: Setup | Task) => {
+  void answer(message).then((reply) => process.send!(reply), (error: Error) => process.send!({ error: error.message }));
+});
+
+async function answer(message: Setup | Task): Promise<unknown> {
+  if ('places' in message) {
+    const { places, settings, backend } = message;
+    studio = await Studio.open(places, settings, backend);
+    return studio.backend;
+  }
+  const experiment = experiments.find(({ name }) => name === message.name)!;
+  return experiment.run(studio!, message.index);
+}

@@ -1,0 +1,22 @@
+// Builds the package, then bundles TypeScript that uses it but is no part of it, such as bench/ and evaluate/.
+const { execFileSync } = require('node:child_process');
+const { basename, join } = require('node:path');
+const esbuild = require('esbuild');
+
+const root = join(__dirname, '..');
+
+/** What is imported from `../src/` is taken from `dist/`, where it finds its files. */
+const srcIsDist = {
+  name: 'src-is-dist',
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\.\/src\// }, ({ path }) => ({ path: join(root, 'dist', path.slice('../src/'.length)), external: true })),
+};
+
+exports.buildPackage = () => execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+
+/** @returns the bundled file, in `.cache/` */
+exports.bundle = async (file) => {
+  const folder = basename(join(file, '..'));
+  const outfile = join(root, '.cache', folder, basename(file).replace(/\.ts$/, '.js'));
+  await esbuild.build({ entryPoints: [file], bundle: true, platform: 'node', packages: 'external', plugins: [srcIsDist], outfile, logLevel: 'error' });
+  return outfile;
+};
