@@ -38,7 +38,7 @@ const BATCH = 8;
 function captions(name: 'newCaptions' | 'neverSeen', firstSeed: number): Experiment {
   return {
     name,
-    sheet: { columns: 8, most: 32 },
+    sheet: { columns: 8, most: 64 },
     runs: (heldOut) => heldOut[name].length / BATCH,
     async run(studio, index) {
       const prompts = studio.heldOut[name].slice(index * BATCH, (index + 1) * BATCH);
