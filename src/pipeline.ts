@@ -4,11 +4,11 @@ import { compose } from './attention/compose';
 import type { AttentionController, AttentionSite, BatchRow, Grid, Run } from './attention/controller';
 import { besideRecorded } from './attention/recordedSource';
 import { prepareWasm } from './backend/wasmKernels';
-import { AutoencoderKL } from './model/autoencoderKL';
-import { CLIPTextModel } from './model/clipText';
-import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
+import type { AutoencoderKL } from './model/autoencoderKL';
+import type { CLIPTextModel } from './model/clipText';
 import type { Network } from './model/network';
-import { UNet2DConditionModel } from './model/unet';
+import type { UNet2DConditionModel } from './model/unet';
+import { networksOf } from './networks';
 import type { RecordedSettings } from './recording/description';
 import { fingerprints } from './recording/fingerprint';
 import { Playback } from './recording/playback';
@@ -116,15 +116,9 @@ export class StableDiffusionPipeline {
    * @throws CheckpointError naming the file, the key or the tensors that do not fit
    */
   static async load(checkpoint: Checkpoint, { onProgress }: { onProgress?: (loaded: number, total: number) => void } = {}): Promise<StableDiffusionPipeline> {
-    const configOf = async <T>(name: NetworkName, parse: (json: unknown, file: string) => T): Promise<T> => {
-      const { json, file } = await checkpoint.config(name);
-      return parse(json, file);
-    };
     const pipeline = new StableDiffusionPipeline({
+      ...await networksOf(checkpoint),
       tokenizer: new CLIPTokenizer(await checkpoint.tokenizer()),
-      textEncoder: new CLIPTextModel(await configOf('text_encoder', parseCLIPTextConfig)),
-      unet: new UNet2DConditionModel(await configOf('unet', parseUNetConfig)),
-      vae: new AutoencoderKL(await configOf('vae', parseVAEConfig)),
       scheduler: await checkpoint.config('scheduler'),
     });
 

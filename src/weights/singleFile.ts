@@ -3,6 +3,7 @@ import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES } from './diffusersLayout';
 import { CheckpointError } from './error';
 import { type FileTree, nameIn, readJson, readText } from './fileTree';
+import { otherKind } from './kinds';
 import { type Config, inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
 import { familyOf, missingNetworks, networkOf } from './originalLayout';
 import { readOriginalYaml } from './originalYaml';
@@ -40,8 +41,8 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree): P
 }
 
 function checkKind(file: SafetensorsFile): void {
-  const starts = new Set([...file.tensors.keys()].map((key) => key.split('.')[0]));
-  if (starts.has('conditioner')) throw new CheckpointError(`${file.name} is a Stable Diffusion XL checkpoint; only Stable Diffusion 1.x and 2.x are supported.`);
+  const other = otherKind(file);
+  if (other) throw new CheckpointError(`${file.name} is ${other}; only whole checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`);
   const missing = missingNetworks(file);
   if (missing.length === 0) return;
   const kind = missing.length < 3 ? `has no ${missing.join(' and no ')}` : 'has no tensors of a Stable Diffusion checkpoint in its original layout (model.diffusion_model..., first_stage_model..., cond_stage_model...)';

@@ -91,8 +91,19 @@ describe('the tokenizer', () => {
 describe('a file is refused, with what it is or lacks, if it is', () => {
   test.each([
     ['of Stable Diffusion XL', { 'conditioner.embedders.0.a': [1], 'model.diffusion_model.a': [1], 'first_stage_model.a': [1] }, /is a Stable Diffusion XL checkpoint/],
+    ['of Stable Diffusion 3', { 'model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight': [1], 'first_stage_model.a': [1] }, /is a Stable Diffusion 3 checkpoint/],
+    ['of Flux', { 'double_blocks.0.img_attn.qkv.weight': [1] }, /is a Flux checkpoint/],
+    ['a ControlNet', { 'control_model.input_blocks.0.0.weight': [1] }, /is a ControlNet/],
+    ["a ControlNet of diffusers'", { 'controlnet_cond_embedding.conv_in.weight': [1], 'down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q.weight': [1] }, /is a ControlNet/],
+    ['a LoRA', { 'lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight': [1] }, /is a LoRA/],
+    ["a LoRA of diffusers'", { 'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q.lora_A.weight': [1] }, /is a LoRA/],
+    ["an old LoRA of diffusers'", { 'down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight': [1] }, /is a LoRA/],
+    ['an embedding', { emb_params: [2, 768] }, /is an embedding \(textual inversion\)/],
     ['a UNet alone', { 'model.diffusion_model.a': [1] }, /has no vae and no text_encoder/],
-    ['something else', { 'lora_unet_down.weight': [1] }, /has no tensors of a Stable Diffusion checkpoint/],
+    ["diffusers' UNet alone", { 'down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q.weight': [1] }, /is a UNet alone/],
+    ["diffusers' VAE alone", { 'decoder.mid_block.resnets.0.norm1.weight': [1] }, /is a VAE alone/],
+    ["transformers' text encoder alone", { 'text_model.encoder.layers.0.mlp.fc1.weight': [1] }, /is a text encoder alone/],
+    ['something else', { 'visual.proj': [1] }, /has no tensors of a Stable Diffusion checkpoint/],
   ])('%s', async (_, shapes, message) => {
     await expect(open(await counting(shapes))).rejects.toThrow(message);
   });

@@ -1,10 +1,7 @@
 import type { Command } from 'commander';
 import type { Grid } from '../../attention/controller';
-import { AutoencoderKL } from '../../model/autoencoderKL';
-import { CLIPTextModel } from '../../model/clipText';
-import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from '../../model/config';
 import type { Network } from '../../model/network';
-import { UNet2DConditionModel } from '../../model/unet';
+import { networksOf } from '../../networks';
 import { parseConfig } from '../../config';
 import { ddimConfig } from '../../sampler/schedulerConfig';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
@@ -29,13 +26,7 @@ type About = Awaited<ReturnType<typeof describe>>;
 
 /** What can be told of a checkpoint from its configs and the headers of its files. */
 export async function describe(checkpoint: Checkpoint) {
-  const parsed = async <T>(part: NetworkName, parse: (json: unknown, file: string) => T): Promise<T> => {
-    const { json, file } = await checkpoint.config(part);
-    return parse(json, file);
-  };
-  const textEncoder = new CLIPTextModel(await parsed('text_encoder', parseCLIPTextConfig));
-  const unet = new UNet2DConditionModel(await parsed('unet', parseUNetConfig));
-  const vae = new AutoencoderKL(await parsed('vae', parseVAEConfig));
+  const { textEncoder, unet, vae } = await networksOf(checkpoint);
   const scheduler = await checkpoint.config('scheduler');
   const { prediction_type: prediction, num_train_timesteps: trainSteps } = parseConfig(ddimConfig, scheduler.json, scheduler.file);
 

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { networksOf } from '../src/networks';
+import type { Checkpoint } from '../src/weights/checkpoint';
+import { CheckpointError } from '../src/weights/error';
+
+/** The configs of Stable Diffusion 1.4, but for the UNet's input. */
+function withInput(inChannels: number): Checkpoint {
+  const config: Checkpoint['config'] = async (part) => {
+    const json = JSON.parse(readFileSync(join(__dirname, `fixtures/model/hub/sd-1.4/${part}.json`), 'utf8'));
+    return { file: `painter/${part}/config.json`, json: part === 'unet' ? { ...json, in_channels: inChannels } : json };
+  };
+  return { name: 'painter', config } as Partial<Checkpoint> as Checkpoint;
+}
+
+test('networks are made as the configs say', async () => {
+  const { unet, vae, textEncoder } = await networksOf(withInput(4));
+  expect([unet.config.block_out_channels, vae.pixelsPerLatent, textEncoder.config.hidden_size]).toEqual([[320, 640, 1280, 1280], 8, 768]);
+});
+
+test.each([[9, /takes 9 channels where latents have 4\. It is a model for inpainting;/], [8, /InstructPix2Pix/], [7, /upscaling/], [5, /depth/], [6, /takes 6 channels where latents have 4\. Only models/]])(
+  'a UNet of %d channels is refused by what it is for', async (channels, message) => {
+    const making = networksOf(withInput(channels));
+    await expect(making).rejects.toBeInstanceOf(CheckpointError);
+    await expect(making).rejects.toThrow(/^painter cannot be used: its UNet/);
+    await expect(making).rejects.toThrow(message);
+  });
