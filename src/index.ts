@@ -38,8 +38,6 @@ export { Recording } from './recording/recording';
 export { RecordingError } from './recording/description';
 export type { RecordedSettings, RecordingDescription } from './recording/description';
 export type { RecordOptions } from './recording/recorder';
-export { BlobSink } from './recording/sink';
-export type { ByteSink } from './recording/sink';
 
 // The networks.
 export { UNet2DConditionModel } from './model/unet';
@@ -75,6 +73,8 @@ export { SafetensorsFile } from './weights/safetensors';
 export { writeSafetensors } from './weights/safetensorsWriter';
 export type { TensorToWrite } from './weights/safetensorsWriter';
 export { openSingleFile } from './weights/singleFile';
+export { BlobSink } from './weights/sink';
+export type { ByteSink } from './weights/sink';
 export { bytesOf } from './weights/source';
 export type { ByteSource, TensorInfo, TensorSource } from './weights/source';
 

@@ -8,6 +8,7 @@ export { chooseBackend, openCheckpoint };
 export { EMBEDDED } from './checkpoint';
 export type { OpenOptions } from './checkpoint';
 export { fileBytes, folderTree } from './fileSource';
+export { fileSink } from './fileSink';
 export { HubError } from './hub/error';
 export { pull } from './hub/pull';
 export type { PullOptions, PullProgress } from './hub/pull';

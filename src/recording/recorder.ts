@@ -9,7 +9,7 @@ import { toMetadata, type RecordedSettings, type RecordingDescription } from './
 import type { Fingerprints } from './fingerprint';
 import { toFixedPoint } from './fixedPoint';
 import { nameAt, scaleOf } from './names';
-import type { ByteSink } from './sink';
+import type { ByteSink } from '../weights/sink';
 
 export interface RecordOptions {
   /** Where the file goes: `fileSink(path)` of the Node part, or a {@link BlobSink}. It is whole after the run's last step, and nothing is left of it if the run ends before. */

@@ -22,7 +22,7 @@ export function addAttend(program: Command): void {
     .addHelpText('after', `
 Example:
   p2p attend --prompt "a cat riding a bicycle in a meadow"`)
-    .action((options: Manner) => attend(settingsFrom(generateSettings, { ...options }), options));
+    .action(async (options: Manner) => attend(await settingsFrom(generateSettings, { ...options }), options));
 }
 
 async function attend(settings: GenerateSettings, manner: Manner): Promise<void> {

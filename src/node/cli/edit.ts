@@ -4,6 +4,7 @@ import { promptToPrompt } from '../../attention/promptToPrompt';
 import type { PromptToPrompt, WordPair } from '../../attention/promptToPrompt';
 import { attentionStore } from '../../attention/store';
 import { tokensInEach } from '../../attention/words';
+import { optionsFor } from '../../recording/settings';
 import { CLIPTokenizer } from '../../text/tokenizer';
 import type { Tokenizer } from '../../text/tokenizer';
 import { editFigure } from '../editFigure';
@@ -12,6 +13,7 @@ import { UsageError } from './errors';
 import { notesOf } from './notes';
 import { addManner, addSettings, settingsFrom } from './options';
 import type { Manner } from './options';
+import { addRecord, checkSelf, openRecording } from './recording';
 import { Run } from './run';
 import { editSettings } from './settings';
 import type { EditSettings } from './settings';
@@ -19,7 +21,7 @@ import { disposeOf } from './tensors';
 
 export function addEdit(program: Command): void {
   const command = program.command('edit').description('Edit a picture by editing its prompt: the source, each edit, and each as it would be without Prompt-to-Prompt.');
-  addManner(addSettings(command, editSettings), true)
+  addRecord(addManner(addSettings(command, editSettings), true))
     .addHelpText('after', `
 A share of the steps is a fraction from the first one on (0.8), or a range (0.2-0.8).
 A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
@@ -28,19 +30,26 @@ Examples:
   p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
   p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --weight snowy=4
   p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
-  p2p edit --from out/edit-1/edit.json --seed 7`)
-    .action((options: Manner) => edit(settingsFrom(editSettings, { ...options }), options));
+  p2p edit --from out/edit-1/edit.json --seed 7
+  p2p generate --prompt "a cat riding a bicycle" --record cat.recording
+  p2p edit --recording cat.recording --target "a cat riding a car"`)
+    .action(async (options: Manner) => edit(await settingsFrom(editSettings, { ...options }), options));
 }
 
 async function edit(settings: EditSettings, manner: Manner): Promise<void> {
   await Run.perform('edit', settings, manner, async (run) => {
-    const { source, target } = settings;
+    const { source, target, self, selfSize } = settings;
+    const recording = settings.recording === undefined ? undefined : await openRecording(settings.recording);
+    if (recording && manner.record !== undefined) throw new UsageError('--record: with --recording the source is not computed anew. Copy the file instead.');
+    if (recording) checkSelf(recording, self);
     const checkpoint = await run.open();
     const method = methodOf(settings, new CLIPTokenizer(await checkpoint.tokenizer()));
     const pipeline = await run.load(checkpoint);
     const store = attentionStore();
-    const edited = await run.generate(pipeline, 'Editing', [source, ...target], { controller: compose(method, store) });
-    const fresh = await run.generate(pipeline, 'Without injection', target);
+    const edited = await run.generate(pipeline, 'Editing', [source, ...target], { controller: compose(method, store), recording, record: run.recordOptions(self, selfSize) });
+    const noise = recording?.noise();
+    const fresh = await run.generate(pipeline, 'Without injection', target, recording && { ...optionsFor(recording.settings), noise });
+    noise?.dispose();
 
     const [original, ...edits] = edited.pictures;
     await run.write('source.png', encodePng(original));

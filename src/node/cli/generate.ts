@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { encodePng } from '../png';
 import { addManner, addSettings, settingsFrom } from './options';
 import type { Manner } from './options';
+import { addRecord } from './recording';
 import { Run } from './run';
 import { generateSettings } from './settings';
 import type { GenerateSettings } from './settings';
@@ -9,17 +10,17 @@ import { disposeOf } from './tensors';
 
 export function addGenerate(program: Command): void {
   const command = program.command('generate').description('Make a picture from a prompt.');
-  addManner(addSettings(command, generateSettings), true)
+  addRecord(addManner(addSettings(command, generateSettings), true))
     .addHelpText('after', `
 Example:
   p2p generate --prompt "a panda driving a car on a snowy street" --seed 3`)
-    .action((options: Manner) => generate(settingsFrom(generateSettings, { ...options }), options));
+    .action(async (options: Manner) => generate(await settingsFrom(generateSettings, { ...options }), options));
 }
 
 async function generate(settings: GenerateSettings, manner: Manner): Promise<void> {
   await Run.perform('generate', settings, manner, async (run) => {
     const pipeline = await run.load(await run.open());
-    const made = await run.generate(pipeline, 'Generating', [settings.prompt]);
+    const made = await run.generate(pipeline, 'Generating', [settings.prompt], { record: run.recordOptions() });
     await run.write('picture.png', encodePng(made.pictures[0]));
     await run.writeSettings('generate.json');
     await run.writeTensors(made);

@@ -5,13 +5,14 @@ import type { z } from 'zod';
 import { UsageError } from './errors';
 import type { OutputOptions } from './outputs';
 import { number } from './read';
+import { checkAsked, openRecording, recordedSettings, type RecordManner } from './recording';
 import { optionForms } from './settings';
 
 /** Settings as the user gave them: on the command line, or in a file. */
 type Given = Readonly<Record<string, unknown>>;
 
 /** What says how a command behaves, not what it makes. */
-export interface Manner extends OutputOptions {
+export interface Manner extends OutputOptions, RecordManner {
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly threads?: number;
@@ -39,16 +40,19 @@ export function addManner(command: Command, makesPictures: boolean): Command {
 }
 
 /**
- * The settings: the schema's defaults, under the file given with `--from`, under the options given beside it.
+ * The settings: the schema's defaults, under those of a recording, under the file given with `--from`, under the options given beside it.
  *
  * @param options as commander has read them
- * @throws UsageError that names the option, or the file and its field.
+ * @throws UsageError that names the option, or the file and its field; CheckpointError or RecordingError if the recording is none
  */
-export function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): z.output<T> {
+export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): Promise<z.output<T>> {
   const { from } = options as { from?: string };
   const file = from === undefined ? {} : readSettings(from);
   const given = Object.fromEntries(Object.keys(schema.shape).filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
-  const { success, data, error } = schema.safeParse({ ...file, ...given });
+  const { recording: path } = { ...file, ...given };
+  const recording = typeof path === 'string' ? await openRecording(path) : undefined;
+  if (recording) checkAsked(recording, { ...file, ...given });
+  const { success, data, error } = schema.safeParse({ ...(recording && recordedSettings(recording)), ...file, ...given });
   if (success) return data;
   throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\nerror: '));
 }

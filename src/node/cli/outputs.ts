@@ -7,18 +7,23 @@ import { UsageError } from './errors';
 export interface OutputOptions {
   /** The folder to write to; by default a fresh `out/<command>-<number>`. */
   readonly out?: string;
-  /** A file to write beside the folder's. */
+  /** Files to write beside the folder's. */
   readonly tensors?: string;
+  readonly record?: string;
   /** Existing files may be replaced. */
   readonly force?: boolean;
 }
+
+/** The options that name a file. */
+const FILE_OPTIONS = ['tensors', 'record'] as const;
+type FileOption = (typeof FILE_OPTIONS)[number];
 
 /**
  * What a command writes, all of it or none: files gather in hidden folders beside their places and move there at the end.
  * Whatever ends the process before that, nothing half-written is left.
  */
 export class Outputs {
-  private constructor(private readonly command: string, private readonly options: OutputOptions, private readonly folder: Staging, private readonly tensors?: Staging) {
+  private constructor(private readonly command: string, private readonly options: OutputOptions, private readonly folder: Staging, private readonly files: ReadonlyMap<FileOption, Staging>) {
     process.once('exit', this.discard);
   }
 
@@ -26,21 +31,24 @@ export class Outputs {
    * @throws UsageError if there is something at the place already, unless `force` allows to replace it.
    */
   static async open(command: string, options: OutputOptions): Promise<Outputs> {
-    const { out, tensors, force } = options;
+    const { out, force } = options;
     if (out !== undefined && !force && (await entries(out)).length > 0) {
       throw new UsageError(`--out ${out} is not empty: choose another folder, or replace what is in it with --force.`);
     }
-    if (tensors !== undefined && (await isFolder(tensors))) throw new UsageError(`--tensors ${tensors} is a folder: name a file.`);
-    if (tensors !== undefined && !force && (await exists(tensors))) {
-      throw new UsageError(`--tensors ${tensors} exists: choose another name, or replace it with --force.`);
+    for (const [option, file] of filesOf(options)) {
+      if (await isFolder(file)) throw new UsageError(`--${option} ${file} is a folder: name a file.`);
+      if (!force && (await exists(file))) throw new UsageError(`--${option} ${file} exists: choose another name, or replace it with --force.`);
     }
     const place = out ?? join('out', command);
     // Inside a folder that is there already: what is beside it may be another disk.
     const folder = await Staging.beside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
+    const files = new Map<FileOption, Staging>();
+    const outputs = new Outputs(command, options, folder, files);
     try {
-      return new Outputs(command, options, folder, tensors === undefined ? undefined : await Staging.beside(tensors));
+      for (const [option, file] of filesOf(options)) files.set(option, await Staging.beside(file));
+      return outputs;
     } catch (error) {
-      folder.remove();
+      outputs.discard();
       throw error;
     }
   }
@@ -50,9 +58,10 @@ export class Outputs {
     await writeFile(join(this.folder.path, name), bytes);
   }
 
-  /** Adds the file of tensors, if it was asked for. */
-  async writeTensors(bytes: () => Promise<Uint8Array> | Uint8Array): Promise<void> {
-    if (this.tensors) await writeFile(join(this.tensors.path, 'tensors'), await bytes());
+  /** Where a file that was asked for beside the folder is to be written: it moves to its place at the end. */
+  pathOf(option: FileOption): string | undefined {
+    const staging = this.files.get(option);
+    return staging && join(staging.path, option);
   }
 
   /** Moves everything to its place. @returns the absolute paths of all files, and of their folder */
@@ -60,10 +69,9 @@ export class Outputs {
     const names = (await readdir(this.folder.path)).sort();
     const folder = await this.publishFolder(names);
     const files = names.map((name) => join(folder, name));
-    if (this.tensors && this.options.tensors !== undefined) {
-      const file = resolve(this.options.tensors);
-      await rename(join(this.tensors.path, 'tensors'), file);
-      files.push(file);
+    for (const [option, file] of filesOf(this.options)) {
+      await rename(this.pathOf(option)!, resolve(file));
+      files.push(resolve(file));
     }
     this.discard();
     return { folder, files };
@@ -72,9 +80,8 @@ export class Outputs {
   /** Forgets everything; what was there before the run stays as it was. Not async: the end of the process calls it too. */
   readonly discard = (): void => {
     process.off('exit', this.discard);
-    // The last one first: it may lie in a folder that the other made.
-    this.tensors?.remove();
-    this.folder.remove();
+    // The last one first: it may lie in a folder that another made.
+    for (const staging of [this.folder, ...this.files.values()].reverse()) staging.remove();
   };
 
   private async publishFolder(names: readonly string[]): Promise<string> {
@@ -106,6 +113,11 @@ export class Outputs {
       }
     }
   }
+}
+
+/** The files that were asked for, by option. */
+function filesOf(options: OutputOptions): [FileOption, string][] {
+  return FILE_OPTIONS.flatMap((option) => (options[option] === undefined ? [] : [[option, options[option]]]));
 }
 
 /** A hidden folder beside a place that is to be filled, on the same disk. */

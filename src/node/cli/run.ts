@@ -1,19 +1,24 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import type { StepRange } from '../../attention/schedule';
 import { toPictures } from '../../image/picture';
 import type { Picture } from '../../image/picture';
 import { StableDiffusionPipeline } from '../../pipeline';
 import type { Generation, RunOptions } from '../../pipeline';
+import type { RecordOptions } from '../../recording/recorder';
 import type { Checkpoint } from '../../weights/checkpoint';
 import { chooseBackend } from '../backend';
 import type { BackendInfo } from '../backend';
 import { openCheckpoint } from '../checkpoint';
+import { fileSink } from '../fileSink';
 import { UsageError } from './errors';
 import { interruptible } from './interrupt';
 import type { Manner } from './options';
 import { Outputs } from './outputs';
 import { Progress } from './progress';
+import { recordOptions } from './recording';
 import type { GenerateSettings } from './settings';
 import { tensorFile } from './tensors';
 import { duration, scaled } from './text';
@@ -88,7 +93,7 @@ export class Run {
   }
 
   /** Generates one picture a prompt from the run's seed, or another. The tensors are the caller's to dispose. */
-  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], options: Pick<RunOptions, 'controller' | 'seed'> = {}): Promise<Made> {
+  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], options: Omit<RunOptions, 'signal' | 'onWarning'> = {}): Promise<Made> {
     const { seed, steps, guidance, sampler, height, width, negative } = this.settings;
     let last = performance.now();
     const made = await pipeline.generate(prompts, {
@@ -119,7 +124,18 @@ export class Run {
 
   /** Writes the file of `--tensors`, if it was asked for. */
   async writeTensors(made: Generation): Promise<void> {
-    await this.outputs.writeTensors(() => tensorFile(made));
+    const path = this.outputs.pathOf('tensors');
+    if (path !== undefined) await writeFile(path, await tensorFile(made));
+  }
+
+  /**
+   * How a generation is to be recorded, if that was asked for.
+   *
+   * @param self the share of the steps of which the command itself takes self-attention, at grids of up to `size` x `size`
+   */
+  recordOptions(self: StepRange = 0, size?: number): RecordOptions | undefined {
+    const path = this.outputs.pathOf('record');
+    return path === undefined ? undefined : { to: fileSink(path), model: portable(this.settings.model), ...recordOptions(this.manner, self, size) };
   }
 
   private warn(message: string): void {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { EMBEDDED } from '../checkpoint';
 import * as read from './read';
@@ -124,6 +125,11 @@ export const editSettings = z.strictObject({
     flags: '--blend-minus <source:target>',
     read: read.pairs,
     help: 'but not where these words look; repeat for several',
+  }),
+  recording: text().transform((file) => resolve(file)).optional().register(optionForms, {
+    flags: '--recording <file>',
+    read: read.text,
+    help: 'take the source, and all settings of its run that are not given, from what --record wrote: only the targets are computed',
   }),
   ...generation,
 });

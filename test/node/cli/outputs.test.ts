@@ -18,7 +18,10 @@ afterEach(() => {
 const produce = async (options: Parameters<typeof Outputs.open>[1], files: Record<string, string> = { 'a.png': 'new' }) => {
   const outputs = await Outputs.open('edit', options);
   for (const [name, text] of Object.entries(files)) await outputs.write(name, text);
-  await outputs.writeTensors(() => new Uint8Array([1]));
+  for (const option of ['tensors', 'record'] as const) {
+    const path = outputs.pathOf(option);
+    if (path) writeFileSync(path, Uint8Array.of(1));
+  }
   return outputs.publish();
 };
 const read = (...path: string[]): string => readFileSync(join(folder, ...path), 'utf8');

@@ -12,7 +12,7 @@ beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'p2p-')); });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The settings of a command line. */
-function parse(...args: string[]): EditSettings {
+async function parse(...args: string[]): Promise<EditSettings> {
   const command = addSettings(new Command(), editSettings).exitOverride().configureOutput({ writeErr: () => {} });
   return settingsFrom(editSettings, command.parse(args, { from: 'user' }).opts());
 }
@@ -25,15 +25,15 @@ const file = (settings: unknown): string => {
 
 const PROMPTS = ['--source', 'a cat', '--target', 'a dog'];
 
-test('what is not given has its default', () => {
-  expect(parse(...PROMPTS)).toEqual({
+test('what is not given has its default', async () => {
+  expect(await parse(...PROMPTS)).toEqual({
     source: 'a cat', target: ['a dog'], model: 'emoji-world', seed: 8888, steps: 50, guidance: 7.5, sampler: 'ddim', negative: '',
     cross: 0.8, crossWord: {}, self: 0.4, weight: {}, blend: [], blendMinus: [],
   });
 });
 
-test('every option is read', () => {
-  expect(parse(
+test('every option is read', async () => {
+  expect(await parse(
     ...PROMPTS, '--target', 'a fluffy dog', '--cross', '0.2-0.8', '--cross-word', 'dog=0.5', '--cross-word', 'fluffy dog=.1-1', '--self', '0', '--self-size', '32',
     '--weight', 'fluffy=-2', '--weight', 'dog#2=1.5', '--blend', 'cat:dog', '--blend', 'a', '--blend-minus', 'a:a fluffy', '--model', 'some/model', '--seed', '7', '--steps', '10',
     '--guidance', '1', '--sampler', 'dpm++', '--height', '96', '--width', '64', '--negative', 'blurry', '--backend', 'wasm',
@@ -44,14 +44,14 @@ test('every option is read', () => {
   });
 });
 
-test('a file gives what the options beside it do not', () => {
+test('a file gives what the options beside it do not', async () => {
   const from = file({ source: 'a pig', target: ['a fox'], seed: 1, cross: [0.1, 0.9], weight: { fox: 3 } });
-  expect(parse('--from', from, '--seed', '2', '--target', 'a panda')).toMatchObject({ source: 'a pig', target: ['a panda'], seed: 2, cross: [0.1, 0.9], weight: { fox: 3 }, steps: 50 });
+  expect(await parse('--from', from, '--seed', '2', '--target', 'a panda')).toMatchObject({ source: 'a pig', target: ['a panda'], seed: 2, cross: [0.1, 0.9], weight: { fox: 3 }, steps: 50 });
 });
 
-test('settings that were written are read again as they were', () => {
-  const settings = parse(...PROMPTS, '--cross', '0.2-0.8', '--weight', 'dog=-2', '--blend', 'cat:dog');
-  expect(parse('--from', file(settings))).toEqual(settings);
+test('settings that were written are read again as they were', async () => {
+  const settings = await parse(...PROMPTS, '--cross', '0.2-0.8', '--weight', 'dog=-2', '--blend', 'cat:dog');
+  expect(await parse('--from', file(settings))).toEqual(settings);
 });
 
 test.each([
@@ -66,9 +66,9 @@ test.each([
   [[...PROMPTS, '--cross-word', 'dog=2'], '--cross-word dog'],
   [[...PROMPTS, '--sampler', 'euler'], '--sampler'],
   [[...PROMPTS, '--blend', ':dog'], '--blend'],
-])('%j is refused: %s', (args, message) => {
-  expect(() => parse(...args)).toThrow(UsageError);
-  expect(() => parse(...args)).toThrow(message);
+])('%j is refused: %s', async (args, message) => {
+  await expect(parse(...args)).rejects.toThrow(UsageError);
+  await expect(parse(...args)).rejects.toThrow(message);
 });
 
 test.each([
@@ -78,8 +78,8 @@ test.each([
   [['--cross', ''], /--cross.*Expected a number/],
   [['--blend', 'a:b:c'], /--blend.*SOURCEWORD:TARGETWORD/],
   [['--stepz', '3'], /--stepz/],
-])('%j is refused as it is read', (args, message) => {
-  expect(() => parse(...PROMPTS, ...args)).toThrow(message);
+])('%j is refused as it is read', async (args, message) => {
+  await expect(parse(...PROMPTS, ...args)).rejects.toThrow(message);
 });
 
 test.each([
@@ -89,21 +89,21 @@ test.each([
   [{ target: 'a dog' }, 'target'],
   [{ target: [] }, 'target'],
   [{ stepz: 3 }, 'stepz'],
-])('a file with %j is refused by its name and the field\'s', (settings, field) => {
+])('a file with %j is refused by its name and the field\'s', async (settings, field) => {
   const from = file({ source: 'a cat', target: ['a dog'], ...settings });
-  expect(() => parse('--from', from)).toThrow(from);
-  expect(() => parse('--from', from)).toThrow(field);
+  await expect(parse('--from', from)).rejects.toThrow(from);
+  await expect(parse('--from', from)).rejects.toThrow(field);
 });
 
-test.each([['{', 'is not JSON'], ['[]', 'expected an object'], ['null', 'expected an object']])('a file that holds %s is refused', (text, message) => {
-  expect(() => parse('--from', file(text))).toThrow(message);
+test.each([['{', 'is not JSON'], ['[]', 'expected an object'], ['null', 'expected an object']])('a file that holds %s is refused', async (text, message) => {
+  await expect(parse('--from', file(text))).rejects.toThrow(message);
 });
 
-test('a file that is not there is refused', () => {
-  expect(() => parse('--from', join(folder, 'absent.json'))).toThrow('absent.json');
+test('a file that is not there is refused', async () => {
+  await expect(parse('--from', join(folder, 'absent.json'))).rejects.toThrow('absent.json');
 });
 
-test('the commands for one prompt know no edits', () => {
-  expect(settingsFrom(generateSettings, { prompt: 'a cat' })).toMatchObject({ prompt: 'a cat', seed: 8888, steps: 50 });
+test('the commands for one prompt know no edits', async () => {
+  expect(await settingsFrom(generateSettings, { prompt: 'a cat' })).toMatchObject({ prompt: 'a cat', seed: 8888, steps: 50 });
   expect(Object.keys(generateSettings.shape)).not.toContain('cross');
 });

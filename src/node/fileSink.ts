@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import type { ByteSink } from '../weights/sink';
+
+/**
+ * A file that is written part by part. It appears under its name when it is whole, in place of one that was there; until then it lies
+ * beside it under another name, and nothing is left of it if it is discarded or the process ends.
+ */
+export function fileSink(path: string): ByteSink {
+  const unfinished = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  const remove = (): void => rmSync(unfinished, { force: true });
+  let opened: Promise<FileHandle> | undefined;
+  const file = (): Promise<FileHandle> => {
+    if (!opened) process.once('exit', remove);
+    return opened ??= open(unfinished, 'wx');
+  };
+
+  return {
+    write: async (bytes) => (await file()).writeFile(bytes),
+    async close() {
+      await (await file()).close();
+      await rename(unfinished, path);
+      process.off('exit', remove);
+    },
+    async discard() {
+      process.off('exit', remove);
+      await opened?.then((file) => file.close()).catch(() => undefined);
+      remove();
+    },
+  };
+}
