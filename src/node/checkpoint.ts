@@ -1,5 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import type { Checkpoint } from '../weights/checkpoint';
 import { type DiffusersOptions, PICKLE, WHY_NO_PICKLE, neededFiles, openDiffusersLayout } from '../weights/diffusersLayout';
 import { CheckpointError } from '../weights/error';
@@ -13,6 +15,9 @@ export interface OpenOptions extends DiffusersOptions {
   /** Of a name on the hub: the branch, tag or commit; `main` unless told. */
   readonly revision?: string;
 }
+
+/** What comes with the package. */
+const WEIGHTS = join(__dirname, '../../weights');
 
 /** The name of the checkpoint that comes with the package. */
 export const EMBEDDED = 'emoji-world';
@@ -28,10 +33,15 @@ export async function openCheckpoint(where: string, options: OpenOptions = {}): 
   const found = await stat(where).catch(() => undefined);
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
-  if (found) return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)));
-  if (where === EMBEDDED) return { ...(await openDiffusersLayout(folderTree(join(__dirname, '../../weights', EMBEDDED)), options)), name: EMBEDDED };
+  if (found) return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)), clipMerges);
+  if (where === EMBEDDED) return { ...(await openDiffusersLayout(folderTree(join(WEIGHTS, EMBEDDED)), options)), name: EMBEDDED };
   if (isHubName(where)) return openPulled(where, options);
   throw new CheckpointError(`${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
+}
+
+/** CLIP's own vocabulary, for single files, which have none. */
+async function clipMerges(): Promise<string> {
+  return promisify(gunzip)(await readFile(join(WEIGHTS, 'clip/merges.txt.gz'))).then(String);
 }
 
 async function openPulled(name: string, options: OpenOptions): Promise<Checkpoint> {

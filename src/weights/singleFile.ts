@@ -1,3 +1,4 @@
+import { CLIP_CONFIG, CLIP_TOKENS, vocabularyOf } from '../text/clipVocabulary';
 import type { TokenizerFiles } from '../text/tokenizer';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES } from './diffusersLayout';
@@ -14,12 +15,13 @@ import { readTokenizer } from './tokenizerFiles';
  * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a config beside it
  * states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`, `scheduler`; or `NAME.yaml`, a config
  * of Stable Diffusion's own code; or else diffusers' own files (`unet/config.json`, ...). The tokenizer is looked for beside it too, in
- * `tokenizer/` or right there.
+ * `tokenizer/` or right there; if there is none, it is CLIP's own, where the text encoder has as many tokens.
  *
  * @param beside the folder the file lies in
+ * @param clipMerges the merges of CLIP's own vocabulary, a line each
  * @throws CheckpointError if it is not a whole Stable Diffusion 1.x or 2.x checkpoint
  */
-export async function openSingleFile(file: SafetensorsFile, beside: FileTree): Promise<Checkpoint> {
+export async function openSingleFile(file: SafetensorsFile, beside: FileTree, clipMerges?: () => Promise<string>): Promise<Checkpoint> {
   checkKind(file);
   const family = familyOf(file);
   const given = await givenConfigs(file, beside);
@@ -37,7 +39,19 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree): P
     return networkOf(file, network, typeof textLayers === 'number' ? textLayers : undefined);
   }
 
-  return { name: file.name, layout: 'single-file', config, weights, tokenizer: () => findTokenizer(file, beside, family === 'sd1' ? '<|endoftext|>' : '!') };
+  async function tokenizer(): Promise<TokenizerFiles> {
+    const padded = { ...CLIP_CONFIG, pad_token: family === 'sd1' ? '<|endoftext|>' : '!' };
+    const files = (await readTokenizer(beside, 'tokenizer')) ?? (await readTokenizer(beside, ''));
+    if (files) return { ...files, config: files.config ?? padded };
+    const tokens = (await weights('text_encoder')).tensors.get('text_model.embeddings.token_embedding.weight')?.shape[0];
+    if (tokens === CLIP_TOKENS && clipMerges) return { ...vocabularyOf(await clipMerges()), config: padded };
+    throw new CheckpointError(
+      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: `
+      + (tokens === CLIP_TOKENS ? 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint.' : `CLIP's own do not fit, as the text encoder has ${tokens} tokens.`),
+    );
+  }
+
+  return { name: file.name, layout: 'single-file', config, weights, tokenizer };
 }
 
 function checkKind(file: SafetensorsFile): void {
@@ -72,20 +86,6 @@ async function givenConfigs(file: SafetensorsFile, beside: FileTree): Promise<(p
     return { file: nameIn(beside, path), json: stated };
   };
 }
-
-async function findTokenizer(file: SafetensorsFile, beside: FileTree, padToken: string): Promise<TokenizerFiles> {
-  const files = (await readTokenizer(beside, 'tokenizer')) ?? (await readTokenizer(beside, ''));
-  if (!files) {
-    throw new CheckpointError(
-      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: `
-      + 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint, and so does the tokenizer folder of any of their repositories.',
-    );
-  }
-  return files.config === undefined ? { ...files, config: { ...CLIP_TOKENIZER, pad_token: padToken } } : files;
-}
-
-/** CLIP's `tokenizer_config.json`, for a vocabulary that came without. */
-const CLIP_TOKENIZER = { tokenizer_class: 'CLIPTokenizer', bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', unk_token: '<|endoftext|>', model_max_length: 77, do_lower_case: true };
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { fileBytes } from '../../src/node/fileSource';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
 import { CheckpointError } from '../../src/weights/error';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
@@ -46,6 +47,14 @@ describe('a checkpoint is opened from', () => {
     expect((await checkpoint.weights('vae')).tensors.get('encoder.mid_block.attentions.0.to_q.weight')?.shape).toEqual([8, 8]);
     expect((await checkpoint.tokenizer()).vocab).toEqual({ a: 0 });
   });
+});
+
+test("a single file with nothing beside it has CLIP's own tokenizer", async () => {
+  const file = join(folder, 'lone.safetensors');
+  const tensors = { 'model.diffusion_model.a': [1], 'first_stage_model.a': [1], 'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight': [49408, 1] };
+  await saveSafetensors(file, Object.entries(tensors).map(([name, shape]) => ({ name, shape, data: new Float32Array(shape[0]) })));
+  const tokenizer = new CLIPTokenizer(await (await openCheckpoint(file)).tokenizer());
+  expect(tokenizer.tokenize('a photo of a cat').ids.slice(0, 8)).toEqual([49406, 320, 1125, 539, 320, 2368, 49407, 49407]);
 });
 
 describe('a checkpoint is refused that is', () => {

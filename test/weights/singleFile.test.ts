@@ -83,8 +83,22 @@ describe('the tokenizer', () => {
     expect(await (await open(original(family), stated)).tokenizer()).toMatchObject({ config: { pad_token: '?' } });
   });
 
-  test('that is not there is an error that says what to put where', async () => {
-    await expect((await open(original('sd1'))).tokenizer()).rejects.toThrow(/models\/thin\.safetensors has no tokenizer.*vocab\.json and merges\.txt into models\/tokenizer/);
+  describe('that is not there', () => {
+    const withTokens = async (tokens: number, merges?: () => Promise<string>) => openSingleFile(
+      await SafetensorsFile.open(bytesOf(await counting({ 'model.diffusion_model.a': [1], 'first_stage_model.a': [1], 'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight': [tokens, 1] }), 'models/lone.safetensors')),
+      memoryTree({}, 'models'), merges,
+    );
+
+    test("is CLIP's own", async () => {
+      const files = await (await withTokens(49408, async () => 'a b\n')).tokenizer();
+      expect(files).toMatchObject({ vocab: { ab: 512, '<|endoftext|>': 514 }, config: { pad_token: '<|endoftext|>' } });
+    });
+
+    test.each([[49408, undefined, /openai\/clip-vit-large-patch14/], [600, async () => 'a b\n', /the text encoder has 600 tokens/]])('is an error that says what to put where, if %d tokens are not to be had', async (tokens, merges, message) => {
+      const asking = (await withTokens(tokens, merges)).tokenizer();
+      await expect(asking).rejects.toThrow(/models\/lone\.safetensors has no tokenizer.*vocab\.json and merges\.txt into models\/tokenizer/);
+      await expect(asking).rejects.toThrow(message);
+    });
   });
 });
 
