@@ -8,7 +8,8 @@ import type { Picture } from '../../image/picture';
 import { StableDiffusionPipeline } from '../../pipeline';
 import type { Generation, RunOptions } from '../../pipeline';
 import type { RecordOptions } from '../../recording/recorder';
-import type { Checkpoint } from '../../weights/checkpoint';
+import { createSampler } from '../../sampler/sampler';
+import type { Checkpoint, ConfigFile } from '../../weights/checkpoint';
 import { chooseBackend } from '../backend';
 import type { BackendInfo } from '../backend';
 import { openCheckpoint } from '../checkpoint';
@@ -79,6 +80,7 @@ export class Run {
 
   /** Loads the networks onto the backend. */
   async load(checkpoint: Checkpoint): Promise<StableDiffusionPipeline> {
+    this.checkSteps(await checkpoint.config('scheduler'));
     const start = performance.now();
     this.backend = await chooseBackend(this.settings.backend, { threads: this.manner.threads, warn: (message) => this.warn(message) });
     const pipeline = await StableDiffusionPipeline.load(checkpoint, {
@@ -142,6 +144,15 @@ export class Run {
     if (this.warnings.includes(message)) return;
     this.warnings.push(message);
     if (!this.manner.quiet) process.stderr.write(`warning: ${message}\n`);
+  }
+
+  private checkSteps(scheduler: ConfigFile): void {
+    const { sampler, steps } = this.settings;
+    try {
+      createSampler(scheduler, { sampler, steps });
+    } catch (error) {
+      throw error instanceof RangeError ? new UsageError(`--steps ${steps}: ${error.message}`) : error;
+    }
   }
 
   private checkSize(multiple: number): void {

@@ -38,6 +38,7 @@ describe('a call that cannot be meant ends with 2 and says why', () => {
     [['edit', ...EDIT, '--blend', 'motorcycle:motorcycle'], '--blend motorcycle'],
     [['edit', ...EDIT, '--blend-minus', 'cat'], '--blend'],
     [['generate', '--prompt', 'a cat', '--height', '65', ...QUICK], '--height 65'],
+    [['generate', '--prompt', 'a cat', ...QUICK, '--steps', '1000'], '--steps 1000: 1000 steps are too many'],
     [['generate', '--prompt', 'a cat', '--cross', '0.5'], '--cross'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await p2p(...args);
