@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/node_def_builder.h"
+#include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/util/work_sharder.h"
@@ -21,12 +23,14 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::errors::InvalidArgument;
 using tensorflow::shape_inference::UnchangedShape;
+using tensorflow::shape_inference::UnknownShape;
 
 using Array = Eigen::Map<Eigen::ArrayXf>;
 using ConstArray = Eigen::Map<const Eigen::ArrayXf>;
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using View = Eigen::Map<Matrix>;
-using ConstView = Eigen::Map<const Matrix>;
+// Rows that lie further apart than they are long.
+using View = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
+using ConstView = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
 
 // Calls work(begin, end) on parts of 0 .. total, on all of TensorFlow's threads; `cost` is of one unit, in processor cycles.
 template <typename Work>
@@ -35,7 +39,155 @@ void parallel(OpKernelContext* context, int64_t total, int64_t cost, Work work) 
   tensorflow::Shard(threads.num_threads, threads.workers, total, cost, work);
 }
 
-// ---- Group norm: x [rows, ..., channels], weight and bias [channels]
+template <typename Values>
+auto silu(const Values& x) {
+  return x / (1 + (-x).exp());
+}
+
+// One of TensorFlow's own kernels, run by one of ours: fused ones cannot be called from outside, as tfjs-node passes no lists of strings.
+class Inner {
+ public:
+  // Tries the nodes in turn: not every processor has all of TensorFlow's kernels.
+  Inner(OpKernelConstruction* construction, std::vector<tensorflow::NodeDef> nodes) {
+    absl::Status status;
+    for (tensorflow::NodeDef& node : nodes) {
+      const tensorflow::OpDef* op;
+      status = tensorflow::OpRegistry::Global()->LookUpOpDef(node.op(), &op);
+      if (!status.ok()) continue;
+      node.set_name(node.op());
+      for (int i = 0; i < construction->num_inputs(); ++i) node.add_input("input");
+      tensorflow::AddDefaultsToNodeDef(*op, &node);
+      kernel_ = tensorflow::CreateOpKernel(construction->device_type(), construction->device(), construction->device()->GetAllocator({}), node,
+                                           construction->graph_def_version(), &status);
+      if (status.ok()) return;
+    }
+    construction->CtxFailure(status);
+  }
+
+  // Its first output goes to our kernel's first, in the shape given.
+  void Compute(OpKernelContext* context, std::vector<Tensor> inputs, const TensorShape* shape = nullptr) {
+    std::vector<tensorflow::TensorValue> values;
+    for (Tensor& input : inputs) values.emplace_back(&input);
+    const tensorflow::AllocatorAttributes attributes;
+    OpKernelContext::Params params;
+    params.step_id = context->step_id();
+    params.op_kernel = kernel_.get();
+    params.device = context->device();
+    params.output_attr_array = &attributes;
+    params.resource_manager = context->resource_manager();
+    params.inputs = values;
+    params.op_device_context = context->op_device_context();
+    params.runner = context->runner();
+    params.run_all_kernels_inline = true;
+    OpKernelContext inner(&params, 1);
+    kernel_->Compute(&inner);
+    OP_REQUIRES_OK(context, inner.status());
+    const tensorflow::TensorValue made = inner.release_output(0);
+    Tensor y;
+    OP_REQUIRES(context, y.CopyFrom(*made.tensor, shape ? *shape : made.tensor->shape()), InvalidArgument("not of as many numbers"));
+    delete made.tensor;
+    context->set_output(0, y);
+  }
+
+ private:
+  std::unique_ptr<OpKernel> kernel_;
+};
+
+template <typename T>
+void set(tensorflow::NodeDef& node, const char* name, T value) {
+  tensorflow::SetAttrValue(value, &(*node.mutable_attr())[name]);
+}
+
+// A node that adds a bias to what it computes of two other inputs. oneDNN's kernels have a label.
+tensorflow::NodeDef biased(const char* op, bool labelled) {
+  tensorflow::NodeDef node;
+  node.set_op(op);
+  set(node, "T", tensorflow::DT_FLOAT);
+  set(node, "num_args", 1);
+  set(node, "fused_ops", std::vector<std::string>{"BiasAdd"});
+  if (labelled) set(node, "_kernel", "MklNameChangeOp");
+  return node;
+}
+
+// ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]
+
+REGISTER_OP("P2pConv2D")
+    .Input("x: float")
+    .Input("filter: float")
+    .Input("bias: float")
+    .Attr("stride: int")
+    .Attr("same: int")
+    .Output("y: float")
+    .SetShapeFn(UnknownShape);
+
+class Conv2D : public OpKernel {
+ public:
+  explicit Conv2D(OpKernelConstruction* construction) : OpKernel(construction), convolve_(construction, Nodes(construction)) {}
+  void Compute(OpKernelContext* context) override { convolve_.Compute(context, {context->input(0), context->input(1), context->input(2)}); }
+
+ private:
+  static std::vector<tensorflow::NodeDef> Nodes(OpKernelConstruction* construction) {
+    int stride = 1, same = 0;
+    absl::Status status = construction->GetAttr("stride", &stride);
+    status.Update(construction->GetAttr("same", &same));
+    if (!status.ok()) construction->CtxFailure(status);
+    std::vector<tensorflow::NodeDef> nodes{biased("_MklNativeFusedConv2D", true), biased("_FusedConv2D", false)};
+    for (tensorflow::NodeDef& node : nodes) {
+      set(node, "strides", std::vector<int>{1, stride, stride, 1});
+      set(node, "padding", same ? "SAME" : "VALID");
+    }
+    set(nodes[1], "TArgs", std::vector<tensorflow::DataType>{tensorflow::DT_FLOAT});
+    return nodes;
+  }
+
+  Inner convolve_;
+};
+REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D);
+
+// ---- A linear layer: x [..., in], weight [in, out], bias [out] or none -> [..., out]
+
+REGISTER_OP("P2pLinear")
+    .Input("x: float")
+    .Input("weight: float")
+    .Input("bias: biases * float")
+    .Attr("biases: int >= 0")
+    .Output("y: float")
+    .SetShapeFn(UnknownShape);
+
+class Linear : public OpKernel {
+ public:
+  explicit Linear(OpKernelConstruction* construction)
+      : OpKernel(construction), multiply_(construction, construction->num_inputs() > 2 ? WithBias() : Without()) {}
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &x = context->input(0), &weight = context->input(1);
+    const int64_t in = weight.dim_size(0);
+    OP_REQUIRES(context, x.dims() > 0 && x.dim_size(x.dims() - 1) == in && in > 0, InvalidArgument("x has not the features that the weight takes"));
+    std::vector<Tensor> inputs(1);
+    CHECK(inputs[0].CopyFrom(x, TensorShape({x.NumElements() / in, in})));
+    for (int i = 1; i < context->num_inputs(); ++i) inputs.push_back(context->input(i));
+    TensorShape shape = x.shape();
+    shape.set_dim(x.dims() - 1, weight.dim_size(1));
+    multiply_.Compute(context, inputs, &shape);
+  }
+
+ private:
+  static std::vector<tensorflow::NodeDef> WithBias() { return {biased("_MklNativeFusedMatMul", true), biased("_FusedMatMul", false)}; }
+  static std::vector<tensorflow::NodeDef> Without() {
+    tensorflow::NodeDef node;
+    set(node, "T", tensorflow::DT_FLOAT);
+    std::vector<tensorflow::NodeDef> nodes{node, node};
+    nodes[0].set_op("_MklMatMul");
+    set(nodes[0], "_kernel", "MklNameChangeOp");
+    nodes[1].set_op("MatMul");
+    return nodes;
+  }
+
+  Inner multiply_;
+};
+REGISTER_KERNEL_BUILDER(Name("P2pLinear").Device(tensorflow::DEVICE_CPU), Linear);
+
+// ---- Group norm: x [rows, ..., channels], weight and bias [channels]; then SiLU if told
 
 REGISTER_OP("P2pGroupNorm")
     .Input("x: float")
@@ -43,6 +195,7 @@ REGISTER_OP("P2pGroupNorm")
     .Input("bias: float")
     .Attr("groups: int")
     .Attr("epsilon: float")
+    .Attr("silu: int")
     .Output("y: float")
     .SetShapeFn(UnchangedShape);
 
@@ -50,6 +203,7 @@ class GroupNorm : public OpKernel {
  public:
   explicit GroupNorm(OpKernelConstruction* construction) : OpKernel(construction) {
     OP_REQUIRES_OK(construction, construction->GetAttr("groups", &groups_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("silu", &silu_));
     OP_REQUIRES_OK(construction, construction->GetAttr("epsilon", &epsilon_));
   }
 
@@ -100,6 +254,7 @@ class GroupNorm : public OpKernel {
         const float* from = in + pixel * channels;
         float* to = out + pixel * channels;
         for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale[c] + shift[c];
+        if (silu_) Array(to, channels) = silu(Array(to, channels));
       }
     });
   }
@@ -133,6 +288,7 @@ class GroupNorm : public OpKernel {
   }
 
   int64_t groups_;
+  int64_t silu_;
   float epsilon_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGroupNorm").Device(tensorflow::DEVICE_CPU), GroupNorm);
@@ -194,7 +350,7 @@ class Silu : public OpKernel {
     float* out = y->flat<float>().data();
     parallel(context, x.NumElements(), 8, [&](int64_t begin, int64_t end) {
       const ConstArray from(in + begin, end - begin);
-      Array(out + begin, end - begin) = from / (1 + (-from).exp());
+      Array(out + begin, end - begin) = silu(from);
     });
   }
 };
@@ -202,10 +358,7 @@ REGISTER_KERNEL_BUILDER(Name("P2pSilu").Device(tensorflow::DEVICE_CPU), Silu);
 
 // ---- A gated feed-forward's gate: x [..., 2 features] -> first half times gelu(second half) [..., features]
 
-REGISTER_OP("P2pGeglu").Input("x: float").Output("y: float").SetShapeFn([](tensorflow::shape_inference::InferenceContext* context) {
-  context->set_output(0, context->UnknownShape());
-  return absl::OkStatus();
-});
+REGISTER_OP("P2pGeglu").Input("x: float").Output("y: float").SetShapeFn(UnknownShape);
 
 class Geglu : public OpKernel {
  public:
@@ -232,22 +385,71 @@ class Geglu : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGeglu").Device(tensorflow::DEVICE_CPU), Geglu);
 
-// ---- Attention: q [rows, heads, queries, size], k and v [rows, heads, keys, size] -> softmax(scale q k^T) v, as q's shape.
-// In blocks of queries and keys that stay in the cache, with the softmax kept up as keys go by (Dao et al. 2022, FlashAttention).
+// ---- Attention: softmax(q k^T / sqrt(size)) v, in blocks of queries and keys that stay in the cache, with the softmax kept up as keys go
+// by (Dao et al. 2022, FlashAttention).
 
-REGISTER_OP("P2pAttention")
-    .Input("q: float")
-    .Input("k: float")
-    .Input("v: float")
-    .Attr("scale: float")
-    .Output("y: float")
-    .SetShapeFn(UnchangedShape);
+// Where the vectors of one head lie: `step` numbers apart.
+struct Vectors {
+  const float* data;
+  int64_t step;
+};
+
+class Attend {
+ public:
+  // For all maps (a head of a row) q, k, v and y tell where their vectors lie.
+  template <typename Q, typename K, typename V, typename Y>
+  static void All(OpKernelContext* context, int64_t maps, int64_t queries, int64_t keys, int64_t size, Q q, K k, V v, Y y) {
+    const int64_t blocks = (queries + kQueries - 1) / kQueries;
+    parallel(context, maps * blocks, kQueries * keys * (size / 4 + 4), [&](int64_t begin, int64_t end) {
+      Attend attend;
+      for (int64_t unit = begin; unit < end; ++unit) {
+        const int64_t map = unit / blocks, first = unit % blocks * kQueries, count = std::min(kQueries, queries - first);
+        const auto view = [&](const Vectors& vectors, int64_t from, int64_t number) {
+          return ConstView(vectors.data + from * vectors.step, number, size, Eigen::OuterStride<>(vectors.step));
+        };
+        const Vectors out = y(map);
+        attend.Block(view(q(map), first, count), view(k(map), 0, keys), view(v(map), 0, keys),
+                     View(const_cast<float*>(out.data) + first * out.step, count, size, Eigen::OuterStride<>(out.step)));
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kQueries = 128, kKeys = 256;
+
+  void Block(const ConstView& q, const ConstView& k, const ConstView& v, View y) {
+    queries_ = q * (1 / std::sqrt(float(q.cols())));
+    output_.setZero(q.rows(), q.cols());
+    top_.setConstant(q.rows(), -std::numeric_limits<float>::infinity());
+    sum_.setZero(q.rows());
+    for (int64_t first = 0; first < k.rows(); first += kKeys) {
+      const int64_t count = std::min<int64_t>(kKeys, k.rows() - first);
+      logits_.noalias() = queries_ * k.middleRows(first, count).transpose();
+      for (int64_t query = 0; query < q.rows(); ++query) {
+        auto logits = logits_.row(query).array();
+        const float top = std::max(top_[query], logits.maxCoeff());
+        const float shrink = std::exp(top_[query] - top);
+        logits = (logits - top).exp();
+        sum_[query] = sum_[query] * shrink + logits.sum();
+        if (shrink != 1) output_.row(query) *= shrink;
+        top_[query] = top;
+      }
+      output_.noalias() += logits_ * v.middleRows(first, count);
+    }
+    y = output_.array().colwise() / sum_;
+  }
+
+  Matrix queries_, logits_, output_;
+  Eigen::ArrayXf top_, sum_;
+};
+
+// q [rows, heads, queries, size], k and v [rows, heads, keys, size] -> as q's shape
+
+REGISTER_OP("P2pAttention").Input("q: float").Input("k: float").Input("v: float").Output("y: float").SetShapeFn(UnchangedShape);
 
 class Attention : public OpKernel {
  public:
-  explicit Attention(OpKernelConstruction* construction) : OpKernel(construction) {
-    OP_REQUIRES_OK(construction, construction->GetAttr("scale", &scale_));
-  }
+  using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) override {
     const Tensor &q = context->input(0), &k = context->input(1), &v = context->input(2);
@@ -256,55 +458,45 @@ class Attention : public OpKernel {
                 InvalidArgument("q, k and v do not belong together"));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, q.shape(), &y));
-    const int64_t maps = q.dim_size(0) * q.dim_size(1), queries = q.dim_size(2), keys = k.dim_size(2), size = q.dim_size(3);
     if (q.NumElements() == 0) return;
-    const float *qs = q.flat<float>().data(), *ks = k.flat<float>().data(), *vs = v.flat<float>().data();
-    float* out = y->flat<float>().data();
+    const int64_t queries = q.dim_size(2), keys = k.dim_size(2), size = q.dim_size(3);
+    const auto each = [size](const Tensor& x, int64_t vectors) {
+      return [data = x.flat<float>().data(), vectors, size](int64_t map) { return Vectors{data + map * vectors * size, size}; };
+    };
+    Attend::All(context, q.dim_size(0) * q.dim_size(1), queries, keys, size, each(q, queries), each(k, keys), each(v, keys), each(*y, queries));
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pAttention").Device(tensorflow::DEVICE_CPU), Attention);
 
-    const int64_t blocks = (queries + kQueries - 1) / kQueries;
-    parallel(context, maps * blocks, kQueries * keys * (size / 4 + 4), [&](int64_t begin, int64_t end) {
-      Scratch scratch;
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t map = unit / blocks, first = unit % blocks * kQueries, count = std::min(kQueries, queries - first);
-        const int64_t query = (map * queries + first) * size, key = map * keys * size;
-        Block(ConstView(qs + query, count, size), ConstView(ks + key, keys, size), ConstView(vs + key, keys, size),
-              View(out + query, count, size), scratch);
-      }
-    });
+// qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
+
+REGISTER_OP("P2pSelfAttention").Input("qkv: float").Attr("heads: int").Output("y: float").SetShapeFn(UnknownShape);
+
+class SelfAttention : public OpKernel {
+ public:
+  explicit SelfAttention(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("heads", &heads_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& qkv = context->input(0);
+    OP_REQUIRES(context, qkv.dims() == 3 && qkv.dim_size(2) % (3 * heads_) == 0, InvalidArgument("queries, keys and values of heads of one size"));
+    const int64_t rows = qkv.dim_size(0), tokens = qkv.dim_size(1), features = qkv.dim_size(2) / 3, size = features / heads_;
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, tokens, features}), &y));
+    if (y->NumElements() == 0) return;
+    const auto each = [this, tokens, size](const Tensor& x, int64_t step, int64_t offset) {
+      return [this, data = x.flat<float>().data() + offset, tokens, size, step](int64_t map) {
+        return Vectors{data + map / heads_ * tokens * step + map % heads_ * size, step};
+      };
+    };
+    Attend::All(context, rows * heads_, tokens, tokens, size, each(qkv, 3 * features, 0), each(qkv, 3 * features, features),
+                each(qkv, 3 * features, 2 * features), each(*y, features, 0));
   }
 
  private:
-  static constexpr int64_t kQueries = 128, kKeys = 256;
-
-  struct Scratch {
-    Matrix queries, logits, output;
-    Eigen::ArrayXf top, sum;
-  };
-
-  void Block(const ConstView& q, const ConstView& k, const ConstView& v, View y, Scratch& s) const {
-    s.queries = q * scale_;
-    s.output.setZero(q.rows(), q.cols());
-    s.top.setConstant(q.rows(), -std::numeric_limits<float>::infinity());
-    s.sum.setZero(q.rows());
-    for (int64_t first = 0; first < k.rows(); first += kKeys) {
-      const int64_t count = std::min<int64_t>(kKeys, k.rows() - first);
-      s.logits.noalias() = s.queries * k.middleRows(first, count).transpose();
-      for (int64_t query = 0; query < q.rows(); ++query) {
-        auto logits = s.logits.row(query).array();
-        const float top = std::max(s.top[query], logits.maxCoeff());
-        const float shrink = std::exp(s.top[query] - top);
-        logits = (logits - top).exp();
-        s.sum[query] = s.sum[query] * shrink + logits.sum();
-        if (shrink != 1) s.output.row(query) *= shrink;
-        s.top[query] = top;
-      }
-      s.output.noalias() += s.logits * v.middleRows(first, count);
-    }
-    y = s.output.array().colwise() / s.sum;
-  }
-
-  float scale_;
+  int64_t heads_;
 };
-REGISTER_KERNEL_BUILDER(Name("P2pAttention").Device(tensorflow::DEVICE_CPU), Attention);
+REGISTER_KERNEL_BUILDER(Name("P2pSelfAttention").Device(tensorflow::DEVICE_CPU), SelfAttention);
 
 }  // namespace p2p

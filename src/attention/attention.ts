@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { Linear } from '../nn/linear';
+import { JoinedLinear, Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
 import { FixedContext, type Context, type KeysAndValues } from './context';
-import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv } from './controller';
-import { scaledDotProduct } from './scaledDotProduct';
+import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv, Stage } from './controller';
+import { mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
 
 export interface AttentionOptions {
   readonly kind: AttentionKind;
@@ -28,17 +28,22 @@ export interface AttentionControl {
  */
 export class Attention {
   readonly site: AttentionSite;
-  private readonly toQ: Linear;
-  private readonly toK: Linear;
-  private readonly toV: Linear;
+  /** Of a cross site; a self site has all three as one. */
+  private readonly toQ?: Linear;
+  private readonly toKv?: JoinedLinear;
+  private readonly toQkv?: JoinedLinear;
   private readonly toOut: Linear;
 
   constructor(scope: Scope, { kind, place, queryDim, contextDim = queryDim, heads, headSize }: AttentionOptions) {
     this.site = { path: scope.path, kind, place, heads, headSize };
     const inner = heads * headSize;
-    this.toQ = new Linear(scope.at('to_q'), queryDim, inner, { bias: false });
-    this.toK = new Linear(scope.at('to_k'), contextDim, inner, { bias: false });
-    this.toV = new Linear(scope.at('to_v'), contextDim, inner, { bias: false });
+    const [q, k, v] = ['to_q', 'to_k', 'to_v'].map((name) => scope.at(name));
+    if (kind === 'self') {
+      this.toQkv = new JoinedLinear([q, k, v], queryDim, inner);
+    } else {
+      this.toQ = new Linear(q, queryDim, inner, { bias: false });
+      this.toKv = new JoinedLinear([k, v], contextDim, inner);
+    }
     this.toOut = new Linear(scope.at('to_out', 0), inner, queryDim);
   }
 
@@ -50,47 +55,44 @@ export class Attention {
    */
   forward(hidden: tf.Tensor3D, context: Context, grid: Grid, control?: AttentionControl): tf.Tensor3D {
     return tf.tidy(() => {
-      const keysAndValues = context instanceof FixedContext ? context.at(this.site.path, (prompts) => this.project(prompts)) : this.project(context);
-      const qkv = { q: splitHeads(this.toQ.forward(hidden), this.site.heads), ...keysAndValues };
-      const output = control ? this.controlled(qkv, grid, control) : mergeHeads(scaledDotProduct(qkv));
-      return this.toOut.forward(output);
+      const call = control && { ...control.evaluation, site: this.site, grid, keys: context.shape[1] };
+      const wanted = call ? control.controller.wants(call) : [];
+      const output = wanted.some((stage) => stage !== 'output')
+        ? this.controlled(this.qkv(hidden, context), wanted, control!.controller, call!)
+        : this.free(hidden, context);
+      return this.toOut.forward(wanted.includes('output') ? (control!.controller.onOutput?.(output, call!) ?? output) : output);
     });
   }
 
-  private project(context: tf.Tensor3D): KeysAndValues {
-    const { heads } = this.site;
-    return { k: splitHeads(this.toK.forward(context), heads), v: splitHeads(this.toV.forward(context), heads) };
+  /** Attention that nobody looks into. @returns [rows, queries, heads x headSize] */
+  private free(hidden: tf.Tensor3D, context: Context): tf.Tensor3D {
+    if (this.toQkv && context === hidden) return selfAttention(this.toQkv.forward(hidden), this.site.heads);
+    return mergeHeads(scaledDotProduct(this.qkv(hidden, context)));
   }
 
-  private controlled(qkv: Qkv, grid: Grid, { controller, evaluation }: AttentionControl): tf.Tensor3D {
-    const call: AttentionCall = { ...evaluation, site: this.site, grid, keys: qkv.k.shape[2] };
-    const wanted = controller.wants(call);
+  /** Attention with what the controller wants laid out for it. @returns [rows, queries, heads x headSize] */
+  private controlled(qkv: Qkv, wanted: readonly Stage[], controller: AttentionController, call: AttentionCall): tf.Tensor3D {
     if (wanted.includes('qkv')) qkv = controller.onQkv?.(qkv, call) ?? qkv;
-    const heads = wanted.includes('logits') || wanted.includes('probs')
-      ? this.openly(qkv, wanted, controller, call)
-      : scaledDotProduct(qkv);
-    const output = mergeHeads(heads);
-    return wanted.includes('output') ? (controller.onOutput?.(output, call) ?? output) : output;
-  }
-
-  /** Attention with every logit and probability laid out for the controller. @returns [rows, heads, queries, headSize] */
-  private openly({ q, k, v }: Qkv, wanted: readonly string[], controller: AttentionController, call: AttentionCall): tf.Tensor4D {
-    let logits: tf.Tensor4D = tf.matMul(tf.mul(q, this.site.headSize ** -0.5), k, false, true);
+    if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
+    let logits: tf.Tensor4D = tf.matMul(tf.mul(qkv.q, this.site.headSize ** -0.5), qkv.k, false, true);
     if (wanted.includes('logits')) logits = controller.onLogits?.(logits, call) ?? logits;
     let probs = tf.softmax(logits);
     if (wanted.includes('probs')) probs = controller.onProbs?.(probs, call) ?? probs;
-    return tf.matMul(probs, v);
+    return mergeHeads(tf.matMul(probs, qkv.v));
   }
-}
 
-/** [rows, tokens, heads x headSize] -> [rows, heads, tokens, headSize] */
-export function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
-  const [rows, tokens, features] = x.shape;
-  return tf.transpose(tf.reshape(x, [rows, tokens, heads, features / heads]), [0, 2, 1, 3]);
-}
+  private qkv(hidden: tf.Tensor3D, context: Context): Qkv {
+    if (this.toQkv && context === hidden) {
+      const [q, k, v] = splitHeads(this.toQkv.forward(hidden), this.site.heads, 3);
+      return { q, k, v };
+    }
+    const [q] = this.toQkv ? splitHeads(this.toQkv.forward(hidden), this.site.heads, 3) : splitHeads(this.toQ!.forward(hidden), this.site.heads);
+    return { q, ...(context instanceof FixedContext ? context.at(this.site.path, (prompts) => this.keysAndValues(prompts)) : this.keysAndValues(context)) };
+  }
 
-/** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */
-export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
-  const [rows, heads, tokens, headSize] = x.shape;
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [rows, tokens, heads * headSize]);
+  private keysAndValues(context: tf.Tensor3D): KeysAndValues {
+    const { heads } = this.site;
+    const [k, v] = this.toQkv ? splitHeads(this.toQkv.forward(context), heads, 3).slice(1) : splitHeads(this.toKv!.forward(context), heads, 2);
+    return { k, v };
+  }
 }

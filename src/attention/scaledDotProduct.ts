@@ -12,7 +12,40 @@ const MAX_PROBS = 16 * 1024 * 1024;
  * @returns [rows, heads, queries, headSize]
  */
 export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = MAX_PROBS): tf.Tensor4D {
-  return fused('P2pAttention', { inputs: { q, k, v }, attributes: { scale: q.shape[3] ** -0.5 } }, (qkv) => inChunks(qkv, maxProbs));
+  return fused('P2pAttention', { inputs: { q, k, v } }, (qkv) => inChunks(qkv, maxProbs));
+}
+
+/**
+ * Self-attention of queries, keys and values as one product makes them, side by side.
+ *
+ * @param qkv [rows, tokens, 3 x heads x headSize]
+ * @returns [rows, tokens, heads x headSize]
+ */
+export function selfAttention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
+  return fused('P2pSelfAttention', { inputs: { qkv }, attributes: { heads } }, (inputs) => {
+    const [q, k, v] = splitHeads(inputs.qkv, heads, 3);
+    return mergeHeads(scaledDotProduct({ q, k, v }));
+  });
+}
+
+/** @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of them, [rows, heads, tokens, headSize] */
+export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
+  return tf.tidy(() => {
+    const [rows, tokens, features] = x.shape;
+    const size = features / parts / heads;
+    if (parts === 1) return [tf.transpose(tf.reshape(x, [rows, tokens, heads, size]), [0, 2, 1, 3])];
+    const byPart = tf.reshape(tf.transpose(tf.reshape(x, [rows, tokens, parts, heads, size]), [2, 0, 3, 1, 4]), [parts * rows, heads, tokens, size]);
+    // Slices, as tfjs's split has no gradient for one part alone.
+    return Array.from({ length: parts }, (_, part) => tf.slice(byPart, part * rows, rows) as tf.Tensor4D);
+  });
+}
+
+/** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */
+export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
+  return tf.tidy(() => {
+    const [rows, heads, tokens, size] = x.shape;
+    return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [rows, tokens, heads * size]);
+  });
 }
 
 function inChunks({ q, k, v }: Qkv, maxProbs: number): tf.Tensor4D {

@@ -14,11 +14,11 @@ export function registerWasmGroupNorm(): void {
   if (!tf.getKernel(KERNEL, 'wasm')) tf.registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: groupNorm });
 }
 
-/** x [rows, height, width, channels], weight and bias [channels] */
+/** x [rows, height, width, channels], weight and bias [channels]; then SiLU if told */
 const groupNorm: tf.KernelFunc = ({ inputs, attrs, backend }) => {
   const wasm = backend as BackendWasm;
   const { x, weight, bias } = inputs as Record<string, tf.TensorInfo>;
-  const { groups, epsilon } = attrs as { groups: number; epsilon: number };
+  const { groups, epsilon, silu } = attrs as { groups: number; epsilon: number; silu: number };
   const [rows, height, width, channels] = x.shape;
   const run = (kernel: string, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap = {}): tf.TensorInfo =>
     tf.getKernel(kernel, 'wasm').kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
@@ -39,8 +39,15 @@ const groupNorm: tf.KernelFunc = ({ inputs, attrs, backend }) => {
     shift[i] = b[i % channels] - shift[i] * scale[i];
   }
   const scaled = run('Multiply', { a: x, b: variance });
-  const y = run('Add', { a: scaled, b: mean });
-  for (const tensor of [mean, squares, variance, scaled]) wasm.disposeData(tensor.dataId);
+  const normal = run('Add', { a: scaled, b: mean });
+  const made = [mean, squares, variance, scaled];
+  let y = normal;
+  if (silu) {
+    const gate = run('Sigmoid', { x: normal });
+    y = run('Multiply', { a: normal, b: gate });
+    made.push(normal, gate);
+  }
+  for (const tensor of made) wasm.disposeData(tensor.dataId);
   return y;
 };
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import type { FusedKernel } from './fused';
 
 /**
  * Matrix products for the wasm backend that always run in XNNPACK.
@@ -32,7 +33,8 @@ const VIEW = { a: 2 ** 31 - 1, b: 2 ** 31 - 2, out: 2 ** 31 - 3 };
 const ACTIVATIONS = ['linear', 'relu', 'relu6', 'prelu', 'leakyrelu', 'sigmoid', 'elu'];
 
 /**
- * Replaces the wasm backend's `BatchMatMul` and `_FusedMatMul` kernels. Gradients stay, as they belong to the operations above.
+ * Replaces the wasm backend's `BatchMatMul` and `_FusedMatMul` kernels, and gives it one of its own for `Linear` (src/nn/linear.ts).
+ * Gradients stay, as they belong to the operations above.
  * Call it once the wasm backend's package is imported; again, or without that package, it does nothing.
  */
 export function replaceWasmMatMul(): void {
@@ -42,7 +44,14 @@ export function replaceWasmMatMul(): void {
     tf.unregisterKernel(kernelName, 'wasm');
     tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernelFunc as unknown as tf.KernelFunc });
   }
+  tf.registerKernel({ kernelName: LINEAR, backendName: 'wasm', kernelFunc: linear as unknown as tf.KernelFunc });
 }
+
+const LINEAR: FusedKernel = 'P2pLinear';
+
+/** The layer's weight is one matrix for all of x's, however many axes they lie in. */
+const linear: Kernel = ({ inputs: { x, weight, bias }, backend }) =>
+  matMul(backend as BackendWasm, { a: x, b: weight, bias }, { transposeA: false, transposeB: false }, { activation: 0, leakyReluAlpha: 0 });
 
 const batchMatMul: Kernel = ({ inputs, attrs, backend }) => matMul(backend as BackendWasm, inputs, attrs, { activation: 0, leakyReluAlpha: 0 });
 

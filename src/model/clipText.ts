@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { mergeHeads, splitHeads } from '../attention/attention';
+import { mergeHeads, splitHeads } from '../attention/scaledDotProduct';
 import { gelu, quickGelu } from '../nn/activations';
 import { Embedding } from '../nn/embedding';
 import { LayerNorm } from '../nn/layerNorm';
@@ -106,7 +106,7 @@ class CausalAttention {
   forward(x: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor3D {
     return tf.tidy(() => {
       const headSize = this.features / this.heads;
-      const [q, k, v] = [this.qProj, this.kProj, this.vProj].map((projection) => splitHeads(projection.forward(x), this.heads));
+      const [q, k, v] = [this.qProj, this.kProj, this.vProj].map((projection) => splitHeads(projection.forward(x), this.heads)[0]);
       const logits = tf.mul(tf.matMul(q, k, false, true), headSize ** -0.5);
       const probs = tf.softmax(tf.add(logits, mask) as tf.Tensor4D);
       return this.outProj.forward(mergeHeads(tf.matMul(probs, v)));

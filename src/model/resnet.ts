@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { silu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
 import { GroupNorm } from '../nn/groupNorm';
 import { Linear } from '../nn/linear';
@@ -28,10 +27,10 @@ export class ResnetBlock2D {
   private readonly outputScaleFactor: number;
 
   constructor(scope: Scope, { inChannels, outChannels, timeFeatures, groups, eps, outputScaleFactor = 1 }: ResnetOptions) {
-    this.norm1 = new GroupNorm(scope.at('norm1'), groups, inChannels, eps);
+    this.norm1 = new GroupNorm(scope.at('norm1'), groups, inChannels, eps, { activation: 'silu' });
     this.conv1 = new Conv2d(scope.at('conv1'), inChannels, outChannels, 3, { padding: 1 });
     if (timeFeatures) this.timeEmbProj = new Linear(scope.at('time_emb_proj'), timeFeatures, outChannels);
-    this.norm2 = new GroupNorm(scope.at('norm2'), groups, outChannels, eps);
+    this.norm2 = new GroupNorm(scope.at('norm2'), groups, outChannels, eps, { activation: 'silu' });
     this.conv2 = new Conv2d(scope.at('conv2'), outChannels, outChannels, 3, { padding: 1 });
     if (inChannels !== outChannels) this.convShortcut = new Conv2d(scope.at('conv_shortcut'), inChannels, outChannels, 1);
     this.outputScaleFactor = outputScaleFactor;
@@ -44,16 +43,10 @@ export class ResnetBlock2D {
    */
   forward(x: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {
     return tf.tidy(() => {
-      const hidden = sequence(x, this.norm1, silu, this.conv1, (h) => this.addTime(h, time), this.norm2, silu, this.conv2);
+      const hidden = sequence(x, this.norm1, (h) => this.conv1.forward(h, time && this.timeEmbProj?.forward(time)), this.norm2, this.conv2);
       const shortcut = this.convShortcut ? this.convShortcut.forward(x) : x;
       const sum = tf.add(shortcut, hidden) as tf.Tensor4D;
       return this.outputScaleFactor === 1 ? sum : tf.div(sum, this.outputScaleFactor);
     });
-  }
-
-  private addTime(hidden: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {
-    if (!this.timeEmbProj || !time) return hidden;
-    const { timeEmbProj } = this;
-    return tf.tidy(() => tf.add(hidden, timeEmbProj.forward(time)));
   }
 }

@@ -75,7 +75,7 @@ export class UNet2DConditionModel extends Network {
       });
     });
 
-    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), config.norm_num_groups, channels[0], config.norm_eps);
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), config.norm_num_groups, channels[0], config.norm_eps, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[0], config.out_channels, 3, { padding: 1 });
   }
 
@@ -111,7 +111,7 @@ export class UNet2DConditionModel extends Network {
       for (const block of this.upBlocks) hidden = block.forward(hidden, skips, conditioning);
 
       // 5. out
-      return sequence(hidden, this.convNormOut, silu, this.convOut);
+      return sequence(hidden, this.convNormOut, this.convOut);
     });
   }
 

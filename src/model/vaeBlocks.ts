@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { scaledDotProduct } from '../attention/scaledDotProduct';
-import { silu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
 import { GroupNorm } from '../nn/groupNorm';
 import { Linear } from '../nn/linear';
@@ -33,13 +32,13 @@ export class Encoder {
       resample: (block) => level < last && new Downsample2D(block.at('downsamplers', 0), outChannels, 0),
     }));
     this.midBlock = new MidBlock(scope.at('mid_block'), channels[last], config);
-    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS);
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], 2 * config.latent_channels, 3, { padding: 1 });
   }
 
   /** @param images [rows, height, width, in_channels] @returns means and log variances, [rows, h, w, 2 x latent_channels] */
   forward(images: tf.Tensor4D): tf.Tensor4D {
-    return sequence(images, this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut, silu, this.convOut);
+    return sequence(images, this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut, this.convOut);
   }
 }
 
@@ -64,13 +63,13 @@ export class Decoder {
       groups,
       resample: (block) => i < last && new Upsample2D(block.at('upsamplers', 0), outChannels),
     }));
-    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS);
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], config.out_channels, 3, { padding: 1 });
   }
 
   /** @param latents [rows, h, w, latent_channels] @returns [rows, height, width, out_channels] */
   forward(latents: tf.Tensor4D): tf.Tensor4D {
-    return sequence(latents, this.convIn, this.midBlock, ...this.upBlocks, this.convNormOut, silu, this.convOut);
+    return sequence(latents, this.convIn, this.midBlock, ...this.upBlocks, this.convNormOut, this.convOut);
   }
 }
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { fused } from '../backend/fused';
 import type { Parameter, Scope } from './scope';
 
 export interface Conv2dOptions {
@@ -25,9 +26,20 @@ export class Conv2d {
     this.same = stride === 1 && this.padding.every((zeros) => 2 * zeros === kernelSize - 1);
   }
 
-  /** @param x [rows, height, width, inChannels] @returns [rows, (height + padding - kernel) / stride + 1, likewise, outChannels] */
-  forward(x: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(() => this.convolve(this.same ? x : this.pad(x)));
+  /**
+   * @param x [rows, height, width, inChannels]
+   * @param shift added to the result besides the bias, [1, outChannels]
+   * @returns [rows, (height + padding - kernel) / stride + 1, likewise, outChannels]; gradients flow to `x` alone
+   */
+  forward(x: tf.Tensor4D, shift?: tf.Tensor2D): tf.Tensor4D {
+    return tf.tidy(() => {
+      const constants = {
+        filter: this.weight.value as tf.Tensor4D,
+        bias: (shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value) as tf.Tensor1D,
+      };
+      const attributes = { stride: this.stride, same: this.same ? 1 : 0 };
+      return fused('P2pConv2D', { inputs: { x: this.same ? x : this.pad(x) }, constants, attributes }, (inputs) => this.convolve(inputs.x, constants));
+    });
   }
 
   /** tfjs-node knows no other padding than `same` and `valid`. */
@@ -40,12 +52,11 @@ export class Conv2d {
    * With a gradient for `x` alone: weights are fixed here, and tfjs's own gradient of a fused convolution would work out theirs too,
    * for which the wasm backend has no kernel.
    */
-  private convolve(x: tf.Tensor4D): tf.Tensor4D {
-    const filter = this.weight.value as tf.Tensor4D;
+  private convolve(x: tf.Tensor4D, { filter, bias }: { filter: tf.Tensor4D; bias: tf.Tensor1D }): tf.Tensor4D {
     const strides = this.stride;
     const pad = this.same ? 'same' : 'valid';
     return tf.customGrad((input) => ({
-      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias: this.bias.value, strides, pad }),
+      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias, strides, pad }),
       gradFunc: (dy) => tf.conv2dTranspose(dy as tf.Tensor4D, filter, x.shape, strides, pad),
     }))(x) as tf.Tensor4D;
   }

@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
+import { silu } from './activations';
 import type { Parameter, Scope } from './scope';
+
+export interface GroupNormOptions {
+  /** What follows the norm at once. */
+  readonly activation?: 'silu';
+}
 
 /** Normalises each row over the picture and the channels of each group, then scales and shifts each channel (Wu and He 2018). */
 export class GroupNorm {
@@ -8,7 +14,7 @@ export class GroupNorm {
   private readonly bias: Parameter;
 
   /** @throws if the channels do not fall into groups of equal size. */
-  constructor(scope: Scope, readonly groups: number, readonly channels: number, readonly eps: number) {
+  constructor(scope: Scope, readonly groups: number, readonly channels: number, readonly eps: number, private readonly options: GroupNormOptions = {}) {
     if (channels % groups !== 0) throw new Error(`${scope.path}: ${channels} channels do not fall into ${groups} groups of equal size.`);
     this.weight = scope.parameter('weight', [channels]);
     this.bias = scope.parameter('bias', [channels]);
@@ -17,7 +23,9 @@ export class GroupNorm {
   /** @param x [rows, height, width, channels] @returns the same shape; gradients flow to `x` alone */
   forward(x: tf.Tensor4D): tf.Tensor4D {
     const constants = { weight: this.weight.value, bias: this.bias.value };
-    return fused('P2pGroupNorm', { inputs: { x }, constants, attributes: { groups: this.groups, epsilon: this.eps } }, (inputs) => this.plain(inputs.x));
+    const withSilu = this.options.activation === 'silu';
+    const attributes = { groups: this.groups, epsilon: this.eps, silu: withSilu ? 1 : 0 };
+    return fused('P2pGroupNorm', { inputs: { x }, constants, attributes }, (inputs) => (withSilu ? silu(this.plain(inputs.x)) : this.plain(inputs.x)));
   }
 
   private plain(x: tf.Tensor4D): tf.Tensor4D {

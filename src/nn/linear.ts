@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Parameter, Scope } from './scope';
+import { fused } from '../backend/fused';
+import { JoinedParameters, type Parameter, type Scope } from './scope';
 
 /** y = x W + b over the last axis. */
 export class Linear {
@@ -13,19 +14,35 @@ export class Linear {
 
   /** @param x [..., inFeatures] @returns [..., outFeatures]; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
-    return tf.tidy(() => {
-      const rows = tf.reshape(x, [-1, this.inFeatures]);
-      const y = tf.customGrad((input) => ({
-        value: this.product(input as tf.Tensor2D),
-        gradFunc: (dy) => tf.matMul(dy, this.weight.value, false, true),
-      }))(rows);
-      return tf.reshape(y, [...x.shape.slice(0, -1), this.outFeatures]) as T;
-    });
+    return product(x, this.weight.value as tf.Tensor2D, this.bias?.value as tf.Tensor1D | undefined);
+  }
+}
+
+/** Linear layers without bias that take the same input, as one product. */
+export class JoinedLinear {
+  private readonly weight: JoinedParameters;
+
+  /** @param scopes of the layers, each of outFeatures */
+  constructor(scopes: readonly Scope[], inFeatures: number, outFeatures: number) {
+    this.weight = new JoinedParameters(scopes.map((scope) => scope.parameter('weight', [outFeatures, inFeatures], 'linear')));
   }
 
-  private product(rows: tf.Tensor2D): tf.Tensor {
-    const weight = this.weight.value as tf.Tensor2D;
-    // tfjs gives a fused product three reshapes that a plain one does without.
-    return this.bias ? tf.fused.matMul({ a: rows, b: weight, bias: this.bias.value }) : tf.matMul(rows, weight);
+  /** @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow to `x` alone */
+  forward<T extends tf.Tensor>(x: T): T {
+    return product(x, this.weight.value as tf.Tensor2D);
   }
+}
+
+function product<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {
+  return fused('P2pLinear', { inputs: { x }, constants: { weight, ...(bias && { bias }) }, attributes: { biases: bias ? 1 : 0 } }, (inputs) => plainProduct(inputs.x, weight, bias));
+}
+
+function plainProduct<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {
+  const [inFeatures, outFeatures] = weight.shape;
+  const y = tf.customGrad((rows) => ({
+    // tfjs gives a fused product three reshapes that a plain one does without.
+    value: bias ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight, bias }) : tf.matMul(rows as tf.Tensor, weight),
+    gradFunc: (dy) => tf.matMul(dy, weight, false, true),
+  }))(tf.reshape(x, [-1, inFeatures]));
+  return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
 }

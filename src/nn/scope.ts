@@ -9,6 +9,7 @@ export type Layout = 'plain' | 'linear' | 'conv';
 /** A tensor that a layer is made with and a checkpoint fills. */
 export class Parameter {
   private tensor?: tf.Tensor;
+  private joined?: JoinedParameters;
 
   constructor(
     /** The checkpoint's key, such as `down_blocks.0.resnets.0.conv1.weight`. */
@@ -18,10 +19,18 @@ export class Parameter {
     readonly layout: Layout,
   ) {}
 
-  /** @throws if the parameter has not been loaded, or was disposed. */
+  get isLoaded(): boolean {
+    return this.tensor !== undefined || (this.joined?.isLoaded ?? false);
+  }
+
+  /**
+   * Lent; of a joined parameter a copy, the caller's to dispose.
+   * @throws if the parameter has not been loaded, or was disposed.
+   */
   get value(): tf.Tensor {
-    if (!this.tensor) throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
-    return this.tensor;
+    if (this.tensor) return this.tensor;
+    if (this.joined?.isLoaded) return this.joined.part(this);
+    throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
   }
 
   /** Takes the checkpoint's numbers and lays them out for tfjs. */
@@ -32,8 +41,62 @@ export class Parameter {
       if (this.layout === 'conv') return tf.transpose(stored, [2, 3, 1, 0]);
       return stored;
     });
-    this.dispose();
+    this.tensor?.dispose();
     this.tensor = tf.keep(laidOut);
+    this.joined?.join();
+  }
+
+  /** From now on the parameter is kept as a part of these, which call it. */
+  joinTo(joined: JoinedParameters): void {
+    this.joined = joined;
+  }
+
+  /** Frees the parameter's memory, and that of those it is joined with. */
+  dispose(): void {
+    this.joined?.dispose();
+    this.release();
+  }
+
+  /** Frees what the parameter has for itself. */
+  release(): void {
+    this.tensor?.dispose();
+    this.tensor = undefined;
+  }
+}
+
+/** Parameters that lie in memory side by side, along the last axis of one tensor, from when all of them are assigned. */
+export class JoinedParameters {
+  private tensor?: tf.Tensor;
+
+  constructor(private readonly parts: readonly Parameter[]) {
+    for (const part of parts) part.joinTo(this);
+  }
+
+  get isLoaded(): boolean {
+    return this.tensor !== undefined;
+  }
+
+  /** All of them, lent. @throws if one of them has not been loaded, or was disposed */
+  get value(): tf.Tensor {
+    if (this.tensor) return this.tensor;
+    const missing = this.parts.find((part) => !part.isLoaded) ?? this.parts[0];
+    return missing.value;
+  }
+
+  /** A copy of one of them. */
+  part(part: Parameter): tf.Tensor {
+    const whole = this.value;
+    const sizes = this.parts.map(({ shape, layout }) => (layout === 'linear' ? shape[0] : shape[shape.length - 1]));
+    return tf.tidy(() => tf.split(whole, sizes, -1)[this.parts.indexOf(part)]);
+  }
+
+  /** Takes in what the parts have for themselves. */
+  join(): void {
+    if (!this.parts.every((part) => part.isLoaded)) return;
+    const joined = tf.tidy(() => tf.concat(this.parts.map((part) => part.value), -1));
+    this.dispose();
+    this.tensor = tf.keep(joined);
+    for (const part of this.parts) part.release();
   }
 
   dispose(): void {

@@ -4,7 +4,7 @@ import { Conv2d, type Conv2dOptions } from '../../src/nn/conv2d';
 import { Embedding } from '../../src/nn/embedding';
 import { GroupNorm } from '../../src/nn/groupNorm';
 import { LayerNorm } from '../../src/nn/layerNorm';
-import { Linear } from '../../src/nn/linear';
+import { JoinedLinear, Linear } from '../../src/nn/linear';
 import { Scope } from '../../src/nn/scope';
 import { sequence } from '../../src/nn/sequence';
 import { upsampleNearest } from '../../src/nn/upsample';
@@ -42,6 +42,40 @@ function expectGradient(f: (x: tf.Tensor4D) => tf.Tensor4D, x: tf.Tensor4D): voi
   const [ahead, behind] = [h, -h].map((step) => loss(tf.add(x, tf.mul(direction, step))).dataSync()[0]);
   expect(slope / ((ahead - behind) / (2 * h))).toBeCloseTo(1, 2);
 }
+
+describe('JoinedLinear', () => {
+  const scope = new Scope();
+  const joined = new JoinedLinear([scope.at('to_q'), scope.at('to_k')], 3, 2);
+  const [q, k] = [...scope.parameters.values()];
+
+  test('needs all of its parts, lays their results side by side, and has no memory for them twice', () => {
+    expect([q.name, k.name]).toEqual(['to_q.weight', 'to_k.weight']);
+    k.assign(Float32Array.of(7, 8, 9, 10, 11, 12));
+    const x = tf.tensor3d([1, 0, 0, 0, 1, 0], [1, 2, 3]);
+    expect(() => joined.forward(x)).toThrow('Parameter to_q.weight has no value');
+    const before = tf.memory();
+    q.assign(Float32Array.of(1, 2, 3, 4, 5, 6));
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory().numBytes).toBe(before.numBytes + 6 * 4);
+    expect(joined.forward(x).arraySync()).toEqual([[[1, 4, 7, 10], [2, 5, 8, 11]]]);
+  });
+
+  test('gives a part back as it lies in memory, takes in a new one, and frees all', () => {
+    expect(k.value.arraySync()).toEqual([[7, 10], [8, 11], [9, 12]]);
+    k.assign(new Float32Array(6));
+    expect(joined.forward(tf.tensor2d([[1, 0, 0]])).arraySync()).toEqual([[1, 4, 0, 0]]);
+    const before = tf.memory().numTensors;
+    for (const part of [q, k]) part.dispose();
+    expect(tf.memory().numTensors).toBe(before - 1);
+    expect(() => q.value).toThrow('no value');
+  });
+
+  test('has the gradient of the product', () => {
+    q.assign(Float32Array.of(1, 2, 3, 4, 5, 6));
+    k.assign(Float32Array.of(7, 8, 9, 10, 11, 12));
+    expect(tf.grad((x: tf.Tensor) => tf.sum(joined.forward(x)))(tf.ones([1, 3])).arraySync()).toEqual([[22, 26, 30]]);
+  });
+});
 
 describe('Conv2d', () => {
   const [rows, height, width, inChannels, outChannels] = [2, 5, 6, 3, 4];

@@ -7,13 +7,16 @@ interface NativeBackend {
   executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
 }
 
-/** The operations of native/ops.cc: their inputs in order, and the types of their attributes. */
+/** The operations of native/ops.cc: their inputs in order, of which the last may be absent, and the types of their attributes. */
 const OPERATIONS: Readonly<Record<FusedKernel, { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT'> }>> = {
-  P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT' } },
+  P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', same: 'INT' } },
+  P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
+  P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
   P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },
   P2pSilu: { inputs: ['x'] },
   P2pGeglu: { inputs: ['x'] },
-  P2pAttention: { inputs: ['q', 'k', 'v'], attributes: { scale: 'FLOAT' } },
+  P2pAttention: { inputs: ['q', 'k', 'v'] },
+  P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT' } },
 };
 
 /** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels of the same names. */
@@ -25,7 +28,7 @@ export function registerFusedKernels(): void {
       kernelFunc: ({ inputs, attrs, backend }) => {
         const native = backend as NativeBackend;
         const values = Object.entries(attributes).map(([key, type]) => ({ name: key, type: native.binding[`TF_ATTR_${type}`], value: attrs![key] }));
-        return native.executeSingleOutput(name, values, order.map((input) => inputs[input] as tf.TensorInfo));
+        return native.executeSingleOutput(name, values, order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []));
       },
     });
   }

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { scaledDotProduct } from '../../../src/attention/scaledDotProduct';
+import { scaledDotProduct, selfAttention } from '../../../src/attention/scaledDotProduct';
 import { geglu, silu } from '../../../src/nn/activations';
+import { Conv2d } from '../../../src/nn/conv2d';
 import { GroupNorm } from '../../../src/nn/groupNorm';
 import { LayerNorm } from '../../../src/nn/layerNorm';
+import { Linear } from '../../../src/nn/linear';
 import { Scope } from '../../../src/nn/scope';
 import { chooseBackend } from '../../../src/node/backend';
 import { cacheFolder } from '../../../src/node/cacheFolder';
@@ -51,6 +53,27 @@ native('layer norm', () => {
   expect(difference((x) => norm.forward(x), tf.add(tf.randomNormal([3, 5, 37]), 10))).toBeLessThan(1e-4);
 });
 
+native('group norm with silu behind it', () => {
+  const norm = loaded((scope) => new GroupNorm(scope, 3, 21, 1e-5, { activation: 'silu' }));
+  expect(difference((x) => norm.forward(x as tf.Tensor4D), tf.randomNormal([2, 13, 7, 21]))).toBeLessThan(1e-5);
+});
+
+native('convolutions and linear layers, with a shift and without a bias', () => {
+  const shift = tf.randomNormal<tf.Rank.R2>([1, 11]);
+  for (const [kernelSize, options] of [[3, { padding: 1 }], [1, {}], [3, { stride: 2, padding: [0, 1] }]] as const) {
+    const conv = loaded((scope) => new Conv2d(scope, 5, 11, kernelSize, options));
+    expect(difference((x) => conv.forward(x as tf.Tensor4D), tf.randomNormal([2, 8, 6, 5]))).toBeLessThan(1e-4);
+    expect(difference((x) => conv.forward(x as tf.Tensor4D, shift), tf.randomNormal([2, 8, 6, 5]))).toBeLessThan(1e-4);
+  }
+  for (const shape of [[7, 5], [2, 3, 5], [1, 2, 3, 5]]) {
+    for (const bias of [true, false]) {
+      const linear = loaded((scope) => new Linear(scope, 5, 11, { bias }));
+      expect(difference((x) => linear.forward(x), tf.randomNormal(shape))).toBeLessThan(1e-5);
+    }
+  }
+  expect(() => loaded((scope) => new Linear(scope, 5, 11)).forward(tf.ones([2, 4]))).toThrow(/features/);
+});
+
 native('silu and geglu, far out too', () => {
   const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
   expect(difference(silu, x)).toBeLessThan(1e-4);
@@ -64,5 +87,7 @@ native('attention over more keys and queries than a block has, and fewer', () =>
     const [k, v] = [0, 1].map(() => tf.randomNormal([rows, heads, keys, size]));
     const attend = (...[q_, k_, v_]: tf.Tensor[]): tf.Tensor => scaledDotProduct({ q: q_ as tf.Tensor4D, k: k_ as tf.Tensor4D, v: v_ as tf.Tensor4D });
     expect(difference(attend, q, k, v)).toBeLessThan(1e-4);
+    const qkv = tf.mul(tf.randomNormal([rows, queries, 3 * heads * size]), 2);
+    expect(difference((x) => selfAttention(x as tf.Tensor3D, heads), qkv)).toBeLessThan(1e-4);
   }
 });

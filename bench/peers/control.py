@@ -1,0 +1,60 @@
+"""Prompt-to-Prompt as it is done on diffusers when every attention map is laid out: what bench/unet.ts is compared with.
+
+An attention processor computes the probabilities of a layer, shows them to a controller, and multiplies them with the values. The controller
+replaces the target's cross-attention by the source's mapped through a [tokens, tokens] matrix, its self-attention up to 16x16 by the source's,
+and keeps every map of up to 32x32 queries for the run's mean, as the method's authors do.
+"""
+import torch
+
+
+class MaterialisedAttention:
+    """A diffusers attention processor: softmax(Q K^T) as a tensor, through the controller, times V."""
+
+    def __init__(self, controller):
+        self.controller = controller
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, **_):
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        query = attn.head_to_batch_dim(attn.to_q(hidden_states))
+        key = attn.head_to_batch_dim(attn.to_k(context))
+        value = attn.head_to_batch_dim(attn.to_v(context))
+        logits = torch.einsum("bid,bjd->bij", query, key) * attn.scale
+        probs = self.controller(logits.softmax(dim=-1), encoder_hidden_states is not None, attn.heads)
+        return attn.to_out[0](attn.batch_to_head_dim(torch.bmm(probs, value)))
+
+
+class EditController:
+    """Rows: two unconditional, then the source's and the target's. Maps are [rows x heads, queries, keys]."""
+
+    def __init__(self, mapper, self_queries=16**2, store_queries=32**2):
+        self.mapper = mapper
+        self.self_queries = self_queries
+        self.store_queries = store_queries
+        self.stored = []
+        self.sums = []
+
+    def __call__(self, probs, is_cross, heads):
+        unconditional, conditional = probs.chunk(2)
+        if probs.shape[1] <= self.store_queries:
+            self.stored.append(conditional.clone())
+        source, target = conditional.chunk(2)
+        if is_cross:
+            target = torch.einsum("hqw,wn->hqn", source, self.mapper)
+        elif probs.shape[1] <= self.self_queries:
+            target = source
+        return torch.cat([unconditional, source, target])
+
+    def end_of_step(self):
+        if self.sums:
+            for total, map_ in zip(self.sums, self.stored):
+                total += map_
+        else:
+            self.sums = self.stored
+        self.stored = []
+
+
+def control(unet, tokens):
+    """Gives the UNet an edit's controller, and returns it."""
+    controller = EditController(torch.eye(tokens))
+    unet.set_attn_processor(MaterialisedAttention(controller))
+    return controller
