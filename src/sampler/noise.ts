@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
+const { PI, cos, fround, imul, log, log1p, sin, sqrt } = Math;
+
 /**
  * The 32-bit Mersenne Twister, mt19937 (Matsumoto & Nishimura 1998), as PyTorch seeds and reads it.
  */
@@ -11,7 +13,7 @@ class MersenneTwister {
     this.state[0] = seed;
     for (let i = 1; i < 624; i++) {
       const previous = this.state[i - 1] ^ (this.state[i - 1] >>> 30);
-      this.state[i] = Math.imul(1812433253, previous) + i;
+      this.state[i] = imul(1812433253, previous) + i;
     }
   }
 
@@ -36,7 +38,7 @@ class MersenneTwister {
 
 /** PyTorch draws in blocks of this many numbers, and one by one where there are fewer. */
 const BLOCK = 16;
-const TWO_PI = Math.fround(2 * Math.PI);
+const TWO_PI = fround(2 * PI);
 
 /**
  * PyTorch's generator on the CPU: `torch.Generator('cpu').manual_seed(seed)`.
@@ -81,10 +83,10 @@ export class TorchGenerator {
       this.spare = undefined;
       return spare;
     }
-    const angle = 2 * Math.PI * this.uniform53();
-    const radius = Math.sqrt(-2 * Math.log1p(-this.uniform53()));
-    this.spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
+    const angle = 2 * PI * this.uniform53();
+    const radius = sqrt(-2 * log1p(-this.uniform53()));
+    this.spare = radius * sin(angle);
+    return radius * cos(angle);
   }
 
   /** In [0, 1), with 24 random bits. */
@@ -103,10 +105,10 @@ export class TorchGenerator {
 function toNormal(block: Float32Array): void {
   const half = BLOCK / 2;
   for (let i = 0; i < half; i++) {
-    const radius = Math.fround(Math.sqrt(Math.fround(-2 * Math.fround(Math.log(1 - block[i])))));
-    const angle = Math.fround(TWO_PI * block[i + half]);
-    block[i] = radius * Math.cos(angle);
-    block[i + half] = radius * Math.sin(angle);
+    const radius = fround(sqrt(fround(-2 * fround(log(1 - block[i])))));
+    const angle = fround(TWO_PI * block[i + half]);
+    block[i] = radius * cos(angle);
+    block[i + half] = radius * sin(angle);
   }
 }
 
