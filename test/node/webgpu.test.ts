@@ -3,16 +3,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { chooseBackend } from '../../src/node/backend';
 import { installedPackage } from '../../src/node/installedPackage';
+import { onlyWhere } from '../onlyWhere';
 
 /** Both packages are the user's to install; without them the first test alone has something to say. */
 const there = Boolean(installedPackage('webgpu') && installedPackage('@tensorflow/tfjs-backend-webgpu'));
 const root = join(__dirname, '../..');
 
-(there ? test.skip : test)('without its packages the backend says how to get them', async () => {
+onlyWhere(!there, 'its packages are here')('without its packages the backend says how to get them', async () => {
   await expect(chooseBackend('webgpu')).rejects.toThrow(/npm install webgpu @tensorflow\/tfjs-backend-webgpu@4\.22\.0/);
 });
 
-(there ? test : test.skip)('a group norm, a convolution and attention are those of the pure-JS backend', async () => {
+onlyWhere(there, 'the packages webgpu and @tensorflow/tfjs-backend-webgpu are not here')('a group norm, a convolution and attention are those of the pure-JS backend', async () => {
   const source = `
     import * as tf from '@tensorflow/tfjs';
     import { scaledDotProduct } from './src/attention/scaledDotProduct';

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { onlyWhere } from '../onlyWhere';
 
 const root = resolve(__dirname, '../..');
 const name: string = require('../../package.json').name;
@@ -33,7 +34,7 @@ test('the package can be imported, by its names', () => {
 /** tslab's compiler. It cannot lie in node_modules beside the project's own: both are called tsc. `.ci/run` installs it. */
 const tsc = join(root, '.cache/typescript-5.0/node_modules/typescript/bin/tsc');
 
-(existsSync(tsc) ? test : test.skip)('TypeScript 5.0 reads the types, as tslab does', () => {
+onlyWhere(existsSync(tsc), 'only .ci/run installs TypeScript 5.0')('TypeScript 5.0 reads the types, as tslab does', () => {
   writeFileSync(join(consumer, 'use.ts'), `import { compose, type AttentionController } from '${name}';\nimport { loadPipeline } from '${name}/node';\nexport const quiet: AttentionController = compose({ wants: () => [] });\nexport const pipe = loadPipeline('weights/emoji-world');\n`);
   for (const resolution of [['--module', 'commonjs', '--moduleResolution', 'node10'], ['--module', 'node16', '--moduleResolution', 'node16']]) {
     const args = [tsc, '--noEmit', '--strict', '--target', 'es2022', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), '--skipLibCheck', ...resolution, 'use.ts'];

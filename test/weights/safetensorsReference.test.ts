@@ -8,6 +8,7 @@ import { DTYPES, type Dtype, bitsOf } from '../../src/weights/dtype';
 import { CheckpointError } from '../../src/weights/error';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { bytesOf } from '../../src/weights/source';
+import { onlyWhere } from '../onlyWhere';
 
 const FIXTURES = join(__dirname, '../fixtures/weights');
 /** How many mutated files to try; more on demand: `FUZZ_RUNS=100000 npx jest test/weights/safetensorsReference`. */
@@ -111,9 +112,8 @@ test(`${RUNS} mutated files are read whole or refused with a CheckpointError`, a
 }, 600_000);
 
 const hasReference = spawnSync('python3', ['-c', 'import safetensors']).status === 0;
-const ifReference = hasReference ? test : test.skip;
 
-ifReference(`${RUNS} mutated files: the reference, asked now, decides as we do${hasReference ? '' : ' (skipped: python3 has no safetensors package here)'}`, async () => {
+onlyWhere(hasReference, 'python3 has no safetensors package here')(`${RUNS} mutated files: the reference, asked now, decides as we do`, async () => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
   const files = fc.sample(file, { numRuns: RUNS, seed });
   const verdicts = referenceVerdicts(files);
