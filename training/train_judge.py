@@ -101,7 +101,7 @@ def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=5000)
     args = parser.parse_args()
     torch.manual_seed(0)
     judge = Judge()

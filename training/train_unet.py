@@ -67,7 +67,7 @@ def losses(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=20000, help="of the run as a whole")
+    parser.add_argument("--steps", type=int, default=7000, help="of the run as a whole")
     parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
     parser.add_argument("--bfloat16", action="store_true", help="compute in it: 1.4x where the processor can")
     args = parser.parse_args()

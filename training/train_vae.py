@@ -63,7 +63,7 @@ def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--pictures", type=int, default=12000)
     args = parser.parse_args()
     torch.manual_seed(0)
