@@ -23,6 +23,7 @@ import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/toke
 import type { Checkpoint, ConfigFile, NetworkName } from './weights/checkpoint';
 import { loadParameters } from './weights/load';
 
+/** What a pipeline is composed of; all of one checkpoint. */
 export interface PipelineParts {
   readonly tokenizer: Tokenizer;
   readonly textEncoder: CLIPTextModel;
@@ -31,6 +32,7 @@ export interface PipelineParts {
   readonly scheduler: ConfigFile;
 }
 
+/** How a run goes. What is left out has the default that is stated with it. */
 export interface RunOptions {
   /** Seed of the noise, which is PyTorch's: `torch.Generator('cpu').manual_seed(seed)`. 8888 unless told. */
   readonly seed?: number | bigint;
@@ -61,6 +63,7 @@ export interface RunOptions {
   readonly onWarning?: (message: string) => void;
 }
 
+/** A run's options, and who is told of its steps. */
 export interface GenerateOptions extends RunOptions {
   readonly onStep?: (step: DenoisingStep) => void;
 }

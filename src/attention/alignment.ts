@@ -59,6 +59,7 @@ export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Al
   return alignment;
 }
 
+/** `replace` where words are swapped one for one, `refine` where words are added or left out. */
 export type EditKind = 'replace' | 'refine';
 
 /**

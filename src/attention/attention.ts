@@ -5,6 +5,7 @@ import { FixedContext, type Context, type KeysAndValues } from './context';
 import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv, Stage } from './controller';
 import { mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
 
+/** What an attention layer is, and its sizes. */
 export interface AttentionOptions {
   readonly kind: AttentionKind;
   readonly place: Place;

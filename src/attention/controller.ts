@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 
+/** `self` among the places of the picture, `cross` from these to the prompt's tokens. */
 export type AttentionKind = 'self' | 'cross';
+/** In which part of the UNet a layer is. */
 export type Place = 'down' | 'mid' | 'up';
 
 /** One attention layer's place in the network. */
@@ -13,6 +15,7 @@ export interface AttentionSite {
   readonly headSize: number;
 }
 
+/** Height and width, in cells. */
 export interface Grid {
   readonly height: number;
   readonly width: number;

@@ -5,6 +5,7 @@ import type { AttentionCall, AttentionController } from './controller';
 import { replaceRows, rowOf, takeRow, targetRows } from './rows';
 import { injectionSchedule, type Injection } from './schedule';
 
+/** For how many of the steps an edit takes the source's cross-attention. */
 export interface EditOptions {
   /** The source, then its targets. */
   readonly prompts: readonly TokenizedPrompt[];

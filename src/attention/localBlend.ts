@@ -5,6 +5,7 @@ import { layoutQueries, queriesOf } from './grids';
 import { conditionalRows, rowOf, takeRow } from './rows';
 import { tokensOf, type Word } from './words';
 
+/** Which words' region may change, and from when on. */
 export interface LocalBlendOptions {
   /** The source, then its targets. */
   readonly prompts: readonly TokenizedPrompt[];

@@ -15,6 +15,7 @@ export interface WordPair {
   readonly target: Word;
 }
 
+/** What is to be edited, and how much of the source is kept. */
 export interface PromptToPromptOptions {
   readonly tokenizer: Tokenizer;
   /** The source, then its targets; or one prompt alone, to re-weight it. */
@@ -37,6 +38,7 @@ export interface PromptToPromptOptions {
   readonly edit?: EditKind;
 }
 
+/** The method as one controller, with what it made of the prompts. */
 export interface PromptToPrompt extends AttentionController {
   readonly prompts: readonly TokenizedPrompt[];
   /** For each target whether its words were swapped, or added and left out. */

@@ -5,6 +5,7 @@ import { conditionalRows, replaceRows, takeRow, type PromptRow } from './rows';
 import { injectionSchedule, type Injection } from './schedule';
 import { perWord, tokensInEach, type PerWord } from './words';
 
+/** Which words are weighted, and in which prompts. */
 export interface ReweightOptions {
   /** The source, then its targets; or one prompt alone. */
   readonly prompts: readonly TokenizedPrompt[];

@@ -4,6 +4,7 @@ import { layoutQueries, queriesOf } from './grids';
 import { replaceRows, rowOf, takeRow, targetRows } from './rows';
 import { isDuring, type StepRange } from './schedule';
 
+/** For how many of the steps, and up to which grid, the source's self-attention is taken. */
 export interface SelfInjectionOptions {
   /** 0.4 of the run if left out. Fractions are of its steps. */
   readonly during?: StepRange;

@@ -6,6 +6,7 @@ import { conditionalRows, takeRow } from './rows';
 import { isAt, type Where } from './select';
 import { tokensOf, type Word } from './words';
 
+/** A site of which a store has maps. */
 export interface StoredSite {
   readonly site: AttentionSite;
   readonly grid: Grid;
@@ -14,6 +15,7 @@ export interface StoredSite {
   readonly evaluations: number;
 }
 
+/** Which of the stored maps are meant. */
 export interface MapOptions {
   /** 0, the source, if left out. */
   readonly prompt?: number;

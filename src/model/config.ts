@@ -142,8 +142,11 @@ const clipTextSchema = z.object({
   }
 });
 
+/** A UNet's `config.json`, checked, with diffusers' defaults. */
 export type UNetConfig = z.output<typeof unetSchema>;
+/** A VAE's `config.json`, checked, with diffusers' defaults. */
 export type VAEConfig = z.output<typeof vaeSchema>;
+/** A text encoder's `config.json`, checked, with diffusers' defaults. */
 export type CLIPTextConfig = z.output<typeof clipTextSchema>;
 
 /** @throws ConfigError that names `file`, the key and its value for all that is wrong or not supported */

@@ -2,8 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 
 /** What tensors are computed with; `node-gpu` and `node` are TensorFlow's own kernels. Best first. */
 export const BACKEND_NAMES = ['node-gpu', 'node', 'wasm', 'webgpu', 'cpu'] as const;
+/** The backends there can be: see docs/cli.md. */
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
+/** The backend that was started. */
 export interface BackendInfo {
   readonly name: BackendName;
   /** Of what computes, by package name. */

@@ -11,6 +11,7 @@ import { fileBytes, folderTree } from './fileSource';
 import { ModelCache, isHubName } from './hub/cache';
 import { hubEnvironment } from './hub/environment';
 
+/** Which of a checkpoint's files are taken, and of which revision. */
 export interface OpenOptions extends DiffusersOptions {
   /** Of a name on the hub: the branch, tag or commit; `main` unless told. */
   readonly revision?: string;

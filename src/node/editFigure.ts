@@ -8,6 +8,7 @@ import type { TokenizedPrompt } from '../text/tokenizer';
 import { drawFigure } from './figure';
 import { columnWidth, lit, shown } from './wordFigure';
 
+/** What a figure of edits shows besides the pictures. */
 export interface EditFigureOptions {
   /** What the attention to words of the targets was multiplied by. */
   readonly weights?: Readonly<Record<string, number>>;

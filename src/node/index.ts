@@ -21,6 +21,7 @@ export type { WordFigureOptions } from './wordFigure';
 export { BackendError } from './backend';
 export type { BackendInfo, BackendName } from './backend';
 
+/** How a pipeline is loaded. */
 export interface LoadPipelineOptions {
   /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`; the best there is unless told. */
   readonly backend?: string;

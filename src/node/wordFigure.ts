@@ -12,6 +12,7 @@ import { drawFigure, enlargement } from './figure';
 /** Panels side by side. */
 const COLUMNS = 5;
 
+/** What a figure of words shows, and of which prompt. */
 export interface WordFigureOptions {
   /** Which of the run's prompts it is; 0, the source, if left out. */
   readonly index?: number;

@@ -11,6 +11,7 @@ import type { Sampler } from './sampler';
  */
 export type Predict = (latents: tf.Tensor4D, timestep: number, step: number) => tf.Tensor4D;
 
+/** What a denoising loop needs, and what may watch or stop it. */
 export interface DenoisingOptions {
   readonly sampler: Sampler;
   /** The noise to start from, [rows, height, width, channels]; stays the caller's. */

@@ -23,8 +23,10 @@ export interface Sampler {
 }
 
 export const SAMPLERS = ['ddim', 'dpm++'] as const;
+/** DDIM, or DPM-Solver++(2M). */
 export type SamplerName = (typeof SAMPLERS)[number];
 
+/** How a schedule is walked. */
 export interface SamplerOptions {
   /** `ddim` unless told: what the authors of Prompt-to-Prompt use. */
   readonly sampler?: SamplerName;

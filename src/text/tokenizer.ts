@@ -11,6 +11,7 @@ export interface Piece {
   readonly end: number;
 }
 
+/** A prompt as the text encoder takes it, with what its tokens stand for. */
 export interface TokenizedPrompt {
   readonly text: string;
   /** Start, the prompt's tokens, end, and padding up to the tokenizer's `maxLength`. */
@@ -22,6 +23,7 @@ export interface TokenizedPrompt {
   readonly lost: string;
 }
 
+/** What makes tokens of prompts; {@link CLIPTokenizer} is one. */
 export interface Tokenizer {
   /** How many tokens the text encoder takes. */
   readonly maxLength: number;

@@ -27,6 +27,7 @@ const WEIGHT_FILES: Readonly<Record<NetworkName, string>> = {
 /** The pipelines whose networks these are, in `model_index.json`. */
 const PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
 
+/** Which of a checkpoint's files are taken. */
 export interface DiffusersOptions {
   /** What stands in the weights' file names before the ending, such as `fp16`. By default none, or else the only one there is. */
   readonly variant?: string;

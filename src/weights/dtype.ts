@@ -6,6 +6,7 @@ const BITS = {
   I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, C64: 64, F64: 64, I64: 64, U64: 64,
 } as const;
 
+/** How numbers are stored in a safetensors file, by its own names. */
 export type Dtype = keyof typeof BITS;
 
 export const DTYPES = Object.keys(BITS) as readonly Dtype[];

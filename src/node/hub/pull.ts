@@ -10,6 +10,7 @@ import { type HubEnvironment, hubEnvironment } from './environment';
 import { HubError } from './error';
 import { type RequestOptions, hubFetch, refusal } from './request';
 
+/** What is pulled, and who is told of it. */
 export interface PullOptions extends RequestOptions {
   /** A branch, a tag or a commit; `main` unless told. */
   readonly revision?: string;
@@ -21,6 +22,7 @@ export interface PullOptions extends RequestOptions {
   readonly environment?: NodeJS.ProcessEnv;
 }
 
+/** How far a pull is. */
 export interface PullProgress {
   readonly file: string;
   readonly loaded: number;
