@@ -80,8 +80,8 @@ export interface Generation {
   readonly context: tf.Tensor3D;
 }
 
-/** What holds unless told. */
-const DEFAULTS = { seed: 8888, steps: 50, guidance: 7.5, negative: '', sampler: 'ddim', eta: 0 } as const;
+/** @internal What holds unless told. */
+export const DEFAULTS = { seed: 8888, steps: 50, guidance: 7.5, negative: '', sampler: 'ddim', eta: 0 } as const;
 
 /** A run's options, with what was left out. */
 type Settled = RunOptions & Required<Pick<RunOptions, keyof typeof DEFAULTS>>;

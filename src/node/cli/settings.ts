@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { DEFAULTS } from '../../pipeline';
+import { SAMPLERS } from '../../sampler/sampler';
 import { EMBEDDED } from '../checkpoint';
 import * as read from './read';
 
@@ -33,22 +35,22 @@ export const generation = {
     read: read.text,
     help: 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
   }),
-  seed: z.int().min(0).default(8888).register(optionForms, {
+  seed: z.int().min(0).default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
     read: read.number,
     help: 'of the starting noise; the same as of PyTorch\'s generator',
   }),
-  steps: z.int().min(1).max(1000).default(50).register(optionForms, {
+  steps: z.int().min(1).max(1000).default(DEFAULTS.steps).register(optionForms, {
     flags: '--steps <n>',
     read: read.number,
     help: 'denoising steps',
   }),
-  guidance: z.number().default(7.5).register(optionForms, {
+  guidance: z.number().default(DEFAULTS.guidance).register(optionForms, {
     flags: '--guidance <g>',
     read: read.number,
     help: 'how strongly the picture follows the prompt; 1 is no guidance',
   }),
-  sampler: z.enum(['ddim', 'dpm++']).default('ddim').register(optionForms, {
+  sampler: z.enum(SAMPLERS).default(DEFAULTS.sampler).register(optionForms, {
     flags: '--sampler <name>',
     read: read.text,
     help: 'ddim or dpm++',
@@ -63,7 +65,7 @@ export const generation = {
     read: read.number,
     help: 'of the picture; by default the model\'s own',
   }),
-  negative: z.string().default('').register(optionForms, {
+  negative: z.string().default(DEFAULTS.negative).register(optionForms, {
     flags: '--negative <text>',
     read: read.text,
     help: 'what the picture should not show',
