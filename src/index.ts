@@ -1,6 +1,7 @@
 /** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
 
 export { StableDiffusionPipeline } from './pipeline';
+export { MemoryError } from './memory';
 export type { GenerateOptions, Generation, PipelineParts, RunOptions } from './pipeline';
 
 // Attention: the layer, what a controller is, and the controllers of the paper.

@@ -3,7 +3,9 @@ import { FixedContext, type Context } from './attention/context';
 import { compose } from './attention/compose';
 import type { AttentionController, AttentionSite, BatchRow, Grid, Run } from './attention/controller';
 import { besideRecorded } from './attention/recordedSource';
+import { withAttentionBytes } from './attention/scaledDotProduct';
 import { prepareWasm } from './backend/wasmKernels';
+import { attentionBytes, memoryNeeds } from './memory';
 import type { AutoencoderKL } from './model/autoencoderKL';
 import type { CLIPTextModel } from './model/clipText';
 import type { Network } from './model/network';
@@ -57,6 +59,8 @@ export interface RunOptions {
   readonly record?: RecordOptions;
   /** The source's run, made before: only the targets are computed. Options left out are the recording's; others must be the same. */
   readonly recording?: Recording;
+  /** Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is refused. No limit unless told. */
+  readonly memory?: number;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
   /** Told of what is odd but no error, such as a prompt that is cut off; `console.warn` unless told. */
@@ -126,7 +130,7 @@ export class StableDiffusionPipeline {
     });
 
     const networks: readonly (readonly [NetworkName, Network])[] = [['text_encoder', pipeline.textEncoder], ['unet', pipeline.unet], ['vae', pipeline.vae]];
-    const total = networks.reduce((sum, [, network]) => sum + network.size, 0);
+    const total = pipeline.size;
     let before = 0;
     try {
       for (const [name, network] of networks) {
@@ -138,6 +142,11 @@ export class StableDiffusionPipeline {
       throw error;
     }
     return pipeline;
+  }
+
+  /** How many numbers the networks' parameters hold. */
+  get size(): number {
+    return this.textEncoder.size + this.unet.size + this.vae.size;
   }
 
   /** Every attention layer of the UNet, in the order in which an evaluation comes by. */
@@ -169,7 +178,7 @@ export class StableDiffusionPipeline {
    * Leaving the loop ends the run; however it ends, nothing of it stays in memory.
    *
    * @returns steps whose tensors are lent: see {@link DenoisingStep}
-   * @throws RangeError for options out of range; RecordingError if a recording is not of this run; the signal's reason if it stops the run
+   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if a recording is not of this run; the signal's reason if it stops the run
    */
   async *run(prompts: readonly string[], options: RunOptions = {}): AsyncGenerator<DenoisingStep, void, undefined> {
     const settled = await this.settle(prompts, options);
@@ -249,7 +258,7 @@ export class StableDiffusionPipeline {
   }
 
   private async *steps(prompts: readonly string[], { noise, context }: Start, options: Settled): AsyncGenerator<DenoisingStep, void, undefined> {
-    const { seed, steps, guidance, sampler: name, eta, karras, signal, record, recording } = options;
+    const { seed, steps, guidance, sampler: name, eta, karras, signal, record, recording, memory } = options;
     const [, height, width] = noise.shape;
     // Fresh noise goes on where the starting noise ended, as one PyTorch generator for both would.
     const generator = new TorchGenerator(seed);
@@ -269,7 +278,8 @@ export class StableDiffusionPipeline {
     try {
       await playback?.load(0);
       controller?.begin?.(run);
-      const network = guided(this.predictor(batch, rows, run, controller), guidance);
+      const attention = memory && attentionBytes(memoryNeeds(this, run, rows, batch.shape[1], controller), memory);
+      const network = guided(this.predictor(batch, rows, run, { controller, attention }), guidance);
       const predict = playback ? playback.besides(network) : network;
       for await (const step of denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) })) {
         await recorder?.write(step);
@@ -291,10 +301,11 @@ export class StableDiffusionPipeline {
     return { karras: null, ...settingsIn(prompts, options), height: height * pixelsPerLatent, width: width * pixelsPerLatent } as RecordedSettings;
   }
 
-  private predictor(context: Context, rows: readonly BatchRow[], { steps, latents }: Run, controller?: AttentionController): Predict {
+  private predictor(context: Context, rows: readonly BatchRow[], { steps, latents }: Run, { controller, attention }: { controller?: AttentionController; attention?: number }): Predict {
     return (input, timestep, step) => {
       const control = controller && { controller, evaluation: { step, steps, timestep, latents, rows } };
-      return this.unet.forward(input, timestep, context, control);
+      const forward = () => this.unet.forward(input, timestep, context, control);
+      return attention ? withAttentionBytes(attention, forward) : forward();
     };
   }
 }

@@ -92,6 +92,7 @@ test.each([
   [{ height: 63 }, 'The height is 63: it must be a multiple of 4 pixels.'],
   [{ steps: 0 }, 'The number of steps is 0'],
   [{ seed: -1 }, /seed is -1/],
+  [{ memory: 100_000 }, /The run needs about \d+ MB, and 1 MB are allowed: .* for the weights/],
   [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
 ])('%j is refused', async (options, message) => {
   const before = tf.memory().numTensors;

@@ -3,7 +3,18 @@ import { fused } from '../backend/fused';
 import type { Qkv } from './controller';
 
 /** The most probabilities held at a time, in numbers: 16 Mi are 64 MiB of float32. */
-const MAX_PROBS = 16 * 1024 * 1024;
+let maxProbsNow = 16 * 1024 * 1024;
+
+/** Computes with another limit for the probabilities that attention which nobody looks into holds at a time. */
+export function withAttentionBytes<T>(bytes: number, compute: () => T): T {
+  const before = maxProbsNow;
+  maxProbsNow = Math.floor(bytes / 4);
+  try {
+    return compute();
+  } finally {
+    maxProbsNow = before;
+  }
+}
 
 /**
  * softmax(Q K^T / sqrt(headSize)) V, over chunks of queries so that the probabilities never exist all at once.
@@ -11,7 +22,7 @@ const MAX_PROBS = 16 * 1024 * 1024;
  *
  * @returns [rows, heads, queries, headSize]
  */
-export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = MAX_PROBS): tf.Tensor4D {
+export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = maxProbsNow): tf.Tensor4D {
   return fused('P2pAttention', { inputs: { q, k, v } }, (qkv) => inChunks(qkv, maxProbs));
 }
 

@@ -6,7 +6,7 @@ import { wordMaps } from '../../image/wordMaps';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
 import { lit, wordFigure } from '../wordFigure';
-import { sitesAt } from './cost';
+import { sitesAt } from '../../model/cost';
 import { addManner, addSettings, settingsFrom } from './options';
 import type { Manner } from './options';
 import { Run } from './run';

@@ -6,7 +6,7 @@ import { parseConfig } from '../../config';
 import { ddimConfig } from '../../sampler/schedulerConfig';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { EMBEDDED, openCheckpoint } from '../checkpoint';
-import { flopsPerRow, sitesAt, workingBytes } from './cost';
+import { flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
 import { addManner } from './options';
 import type { Manner } from './options';
 import { siteTable } from './siteTable';

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { UsageError } from './errors';
 import type { OutputOptions } from './outputs';
-import { number } from './read';
+import { number, size } from './read';
 import { checkAsked, openRecording, recordedSettings, type RecordManner } from './recording';
 import { optionForms } from './settings';
 
@@ -16,6 +16,8 @@ export interface Manner extends OutputOptions, RecordManner {
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly threads?: number;
+  /** In bytes. */
+  readonly memory?: number;
 }
 
 /** Gives the command an option for each setting of the schema, in the schema's order. */
@@ -32,6 +34,7 @@ export function addManner(command: Command, makesPictures: boolean): Command {
   if (makesPictures) {
     command
       .option('--threads <n>', 'threads to compute with (default: all cores)', number)
+      .option('--memory <size>', 'memory to keep to, such as 6GB; what cannot fit is refused (default: no limit)', size)
       .option('--out <dir>', `folder to write to (default: a fresh out/${command.name()}-<number>)`)
       .option('--tensors <file>', 'write noise, context, latents and image to a safetensors file')
       .option('--force', 'replace what is there already');

@@ -12,6 +12,14 @@ export function number(value: string): number {
   return result;
 }
 
+/** Bytes: `6GB`, `800 MB`, `1.5GiB` */
+export function size(value: string): number {
+  const [, amount, unit] = /^([\d.]+) ?(MB|GB|MiB|GiB)$/i.exec(value.trim()) ?? [];
+  const bytes = Number(amount) * { mb: 1e6, gb: 1e9, mib: 2 ** 20, gib: 2 ** 30 }[unit?.toLowerCase() as 'mb'];
+  if (!(bytes > 0)) throw new InvalidArgumentError('Expected a size such as 6GB or 800MB.');
+  return bytes;
+}
+
 /** `0.8`, or a range: `0.2-0.8` */
 export function share(value: string): number | [number, number] {
   const range = /^([\d.]+)-([\d.]+)$/.exec(value);

@@ -101,6 +101,7 @@ export class Run {
     const made = await pipeline.generate(prompts, {
       seed, steps, guidance, sampler, height, width, negative,
       ...options,
+      memory: this.manner.memory,
       signal: this.signal,
       onWarning: (message) => this.warn(message),
       onStep: ({ step, steps, seconds }) => {

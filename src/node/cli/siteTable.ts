@@ -1,4 +1,4 @@
-import type { SiteAtGrid } from './cost';
+import type { SiteAtGrid } from '../../model/cost';
 import { table } from './text';
 
 /** One line a site; where it is known which of them are averaged, with a column that says so. */

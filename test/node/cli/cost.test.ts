@@ -1,4 +1,4 @@
-import { flopsPerRow, sitesAt } from '../../../src/node/cli/cost';
+import { flopsPerRow, sitesAt } from '../../../src/model/cost';
 import { scaled, duration, table } from '../../../src/node/cli/text';
 import { parseUNetConfig } from '../../../src/model/config';
 import { UNet2DConditionModel } from '../../../src/model/unet';

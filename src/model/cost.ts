@@ -1,6 +1,6 @@
-import type { AttentionSite, Grid } from '../../attention/controller';
-import type { UNetConfig, VAEConfig } from '../../model/config';
-import type { UNet2DConditionModel } from '../../model/unet';
+import type { AttentionSite, Grid } from '../attention/controller';
+import type { UNetConfig, VAEConfig } from './config';
+import type { UNet2DConditionModel } from './unet';
 
 /** A site with the grid of its queries. */
 export interface SiteAtGrid extends AttentionSite {
