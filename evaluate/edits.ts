@@ -1,26 +1,26 @@
 import type { Panel } from '../src/image/layout';
-import { either, grown, meanDifference, not, overlap, thingsOf } from './compare';
+import { either, grown, meanDifference, not, overlap } from './compare';
 import type { Experiment, Sample } from './experiment';
 import { ADDED, WEIGHTED } from './heldOut';
 import type { Drawn, Edit } from './studio';
 
-/** The injected shares at which the first sources' swaps are made, for the plot. */
+/** The injected shares of the run at which the first sources' swaps are made, for the plot. */
 export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
-/** How many sources' swaps are in the plot, and are made with local blend too. */
+/** How many sources' swaps are in the plot. */
 const MORE = 20;
 
-/** One word swapped for another: with injection, and afresh from the same noise. */
+/** One word swapped for another: afresh from the same noise, with injection, and with injection and local blend. */
 export const swaps: Experiment = {
   name: 'swaps',
   sheet: { columns: 9, most: 72 },
   runs: ({ swaps }) => swaps.length,
   async run(studio, index) {
     const { source, targets } = studio.heldOut.swaps[index];
-    const usual = studio.settings.share;
+    const usual = studio.settings.cross;
     const shares = index < MORE ? [...new Set([...SHARES, usual])] : [0, usual];
     const edits = targets.flatMap(({ text, swap: [from, to] }) => [
       ...shares.map((share): Edit => ({ prompt: text, share })),
-      ...(index < MORE ? [{ prompt: text, share: usual, blend: [{ source: from, target: to }] }] : []),
+      { prompt: text, share: usual, blend: [{ source: from, target: to }] },
     ]);
     const drawn = await studio.edit(source, edits, 30_000 + index);
     const perTarget = edits.length / targets.length;
@@ -33,7 +33,7 @@ export const swaps: Experiment = {
         sample('swaps.recognised', index, recognised(usual), recognised(0)),
         sample('swaps.outside', index, outside(usual), outside(0)),
         ...(index < MORE ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share))) : []),
-        ...(index < MORE ? [sample('blend.outside', index, changeOutsideBlend(drawn.source, edited[perTarget - 1]))] : []),
+        ...blendSamples(index, drawn.source, edited[perTarget - 1], at(0), to),
       ].flat();
     });
     const panels = targets.flatMap(({ text }, i): Panel[] => [
@@ -45,6 +45,16 @@ export const swaps: Experiment = {
   },
 };
 
+/** What local blend adds to an edit. */
+function blendSamples(index: number, source: Drawn, blended: Drawn, without: Drawn, to: string): Sample[] {
+  const recognised = [blended, without].map(({ verdict }) => Number(verdict.things.has(to)));
+  return [
+    sample('blend.recognised', index, ...recognised),
+    sample('blend.change', index, changeOutside(source, blended), changeOutside(source, without)),
+    sample('blend.outside', index, changeOutsideBlend(source, blended)),
+  ].flat();
+}
+
 /** A place, a time or a colour added: with injection, and afresh from the same noise. */
 function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment {
   return {
@@ -53,7 +63,7 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
     runs: ({ added }) => added[kind].length,
     async run(studio, index) {
       const { source, targets } = studio.heldOut.added[kind][index];
-      const edits = targets.flatMap(({ text }) => [{ prompt: text, share: studio.settings.share }, { prompt: text, share: 0 }]);
+      const edits = targets.flatMap(({ text }) => [{ prompt: text, share: studio.settings.cross }, { prompt: text, share: 0 }]);
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {
         const pair = drawn.edited.slice(2 * i, 2 * i + 2);
@@ -83,7 +93,7 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
     async run(studio, index) {
       const prompt = studio.heldOut.weighted[word][index];
       const others = FACTORS.filter((factor) => factor !== 1);
-      const drawn = await studio.edit(prompt, others.map((factor) => ({ prompt, share: studio.settings.share, weights: { [word]: factor } })), firstSeed + index);
+      const drawn = await studio.edit(prompt, others.map((factor) => ({ prompt, share: studio.settings.cross, weights: { [word]: factor } })), firstSeed + index);
       const series = FACTORS.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
       const amounts = series.map(({ verdict }) => verdict.pixels.filter((pixel) => pixel === AMOUNT[word]).length);
       return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${FACTORS[i]} × ${amounts[i]}, ${prompt}`)) };
@@ -95,12 +105,12 @@ export const weighted: readonly Experiment[] = WEIGHTED.map((word, i) => reweigh
 
 /** The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's pixels. */
 function changeOutside(source: Drawn, edited: Drawn): number | undefined {
-  return meanDifference(source.picture, edited.picture, not(grown(either(thingsOf(source.verdict), thingsOf(edited.verdict)))));
+  return meanDifference(source.picture, edited.picture, not(grown(either(source.verdict.occupied, edited.verdict.occupied))));
 }
 
 /** How much of the things' shapes is not common to both pictures, 0 to 1. */
 function moved(source: Drawn, edited: Drawn): number | undefined {
-  const common = overlap(thingsOf(source.verdict), thingsOf(edited.verdict));
+  const common = overlap(source.verdict.occupied, edited.verdict.occupied);
   return common === undefined ? undefined : 1 - common;
 }
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { attentionStore, type AttentionStore } from '../src/attention/store';
 import { readPng } from '../src/node/png';
-import { grown, not, thingsOf } from './compare';
+import { grown } from './compare';
 import type { Experiment } from './experiment';
 import type { Prompt } from './heldOut';
 import { GRID, type Verdict } from './judge';
@@ -87,6 +87,6 @@ function pointed({ pipeline: { tokenizer }, heldOut: { vocabulary } }: Studio, t
   const grounds = words.filter((word) => word === 'snowy' || vocabulary.places.includes(word));
   return [
     ...nouns.map((noun) => ({ figure: 'noun', hit: grown(verdict.pixels.map((pixel) => pixel === noun))[peak(noun)] })),
-    ...grounds.map((ground) => ({ figure: 'ground', hit: not(thingsOf(verdict))[peak(ground)] })),
+    ...grounds.map((ground) => ({ figure: 'ground', hit: !verdict.occupied[peak(ground)] })),
   ];
 }

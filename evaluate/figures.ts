@@ -48,7 +48,9 @@ const DEFINITIONS: readonly Definition[] = [
   growth('weighted.snowy', '*snowy* × −1 … 4: snow grows'),
   growth('weighted.blossom', '*blossom* × −1 … 4: blossom grows'),
   growth('weighted.fluffy', '*fluffy* × −1 … 4: fluff grows'),
-  { part: 'Local blend', of: 'blend.outside', what: 'Mean change outside the region', unit: '/255', aim: { most: 1 }, estimate: average },
+  recognition('Local blend', 'blend.recognised', 'New object recognised with injection and blend, against without either'),
+  preservation('Local blend', 'blend.change', 'Change outside the objects without either, against with both', 255),
+  { part: 'Local blend', of: 'blend.outside', what: 'Mean change outside the region of the swap', unit: '/255', aim: { most: 1 }, estimate: average },
 ];
 
 /** All figures that there are samples for. */

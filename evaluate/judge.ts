@@ -18,11 +18,15 @@ export interface Verdict {
   readonly weather: string;
   /** What every second pixel is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
   readonly pixels: readonly string[];
+  /** Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the same pixels. */
+  readonly occupied: readonly boolean[];
 }
 
 /** Height and width of {@link Verdict.pixels}. */
 export const GRID = 32;
 
+/** What a pixel can be without being a thing; the last of its labels. */
+const GROUND = ['snow', 'background'];
 const HEADS = ['things', 'colours', 'place', 'time', 'weather'] as const;
 type Head = (typeof HEADS)[number];
 
@@ -45,7 +49,7 @@ export class Judge extends Network {
   constructor(vocabulary: Vocabulary, scope = new Scope()) {
     super(scope);
     const { nouns, coloured, places, times, weathers } = vocabulary;
-    this.labels = { things: nouns, colours: coloured, place: places, time: times, weather: weathers, pixels: [...nouns, 'fluff', 'blossom', 'snow', 'background'] };
+    this.labels = { things: nouns, colours: coloured, place: places, time: times, weather: weathers, pixels: [...nouns, 'fluff', 'blossom', ...GROUND] };
     const conv = (name: string, from: number, to: number, size = 3) => new Conv2d(scope.at(name), from, to, size, { padding: (size - 1) / 2 });
     const channels = [3, 16, 32, 48, 96, 96, 128, 128];
     this.convs = channels.slice(1).map((to, i) => conv(`conv${i + 1}`, channels[i], to));
@@ -83,9 +87,10 @@ export class Judge extends Network {
     const found = tf.tidy(() => {
       const { things, colours, ...choices } = this.forward(pictures);
       const best = Object.entries(choices).map(([name, logits]) => [name, tf.argMax(logits, -1)]);
-      return { things: tf.greater(things, 0), colours: tf.greater(colours, 0), ...Object.fromEntries(best) } as Logits;
+      const [thing, ground] = tf.split(choices.pixels, [this.labels.pixels.length - GROUND.length, GROUND.length], -1).map((logits) => tf.logSumExp(logits, -1));
+      return { things: tf.greater(things, 0), colours: tf.greater(colours, 0), occupied: tf.greater(thing, ground), ...Object.fromEntries(best) } as Readonly<Record<string, tf.Tensor>>;
     });
-    const data = Object.fromEntries(await Promise.all(Object.entries(found).map(async ([name, tensor]) => [name, Array.from(await tensor.data())])));
+    const data = Object.fromEntries(await Promise.all(Object.entries(found).map(async ([name, tensor]) => [name, Array.from(await tensor.data<'float32'>())] as const)));
     tf.dispose(Object.values(found));
     return Array.from({ length: pictures.shape[0] }, (_, i) => {
       const present = (name: 'things' | 'colours') => {
@@ -93,8 +98,11 @@ export class Judge extends Network {
         return new Set(labels.filter((_label, k) => data[name][i * labels.length + k]));
       };
       const chosen = (name: 'place' | 'time' | 'weather') => this.labels[name][data[name][i]];
-      const pixels = (data.pixels as number[]).slice(i * GRID ** 2, (i + 1) * GRID ** 2).map((label) => this.labels.pixels[label]);
-      return { things: present('things'), colours: present('colours'), place: chosen('place'), time: chosen('time'), weather: chosen('weather'), pixels };
+      const own = (name: 'pixels' | 'occupied'): number[] => data[name].slice(i * GRID ** 2, (i + 1) * GRID ** 2);
+      return {
+        things: present('things'), colours: present('colours'), place: chosen('place'), time: chosen('time'), weather: chosen('weather'),
+        pixels: own('pixels').map((label) => this.labels.pixels[label]), occupied: own('occupied').map(Boolean),
+      };
     });
   }
 }

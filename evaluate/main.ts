@@ -14,7 +14,7 @@ import { curveOf, figuresOf } from './figures';
 import { readHeldOut } from './heldOut';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
-import { table, writeBetweenMarks } from './report';
+import { findMarks, table, writeBetweenMarks } from './report';
 import { judgeOf, type Settings } from './studio';
 
 interface Options {
@@ -28,7 +28,8 @@ interface Options {
   readonly steps: number;
   readonly sampler: Settings['sampler'];
   readonly guidance: number;
-  readonly share: number;
+  readonly cross: number;
+  readonly self: number;
 }
 
 /** Where evaluate/run.js starts this. */
@@ -51,10 +52,11 @@ new Command('evaluate')
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
   .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
   .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
-  .option('--steps <n>', 'denoising steps', number, 12)
+  .option('--steps <n>', 'denoising steps', number, 10)
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
-  .option('--share <f>', 'how much of the run is injected in edits: cross-attention for this share of it, self-attention for half of that', number, 0.8)
+  .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
+  .option('--self <f>', 'share of that in which they take its self-attention too', number, 0.5)
   .action(evaluate)
   .parseAsync()
   .catch((error: Error) => {
@@ -63,9 +65,12 @@ new Command('evaluate')
   });
 
 async function evaluate(options: Options): Promise<void> {
-  const { only, quick, model, steps, sampler, guidance, share, out } = options;
-  const settings: Settings = { steps, sampler, guidance, share };
+  const { only, quick, model, out } = options;
+  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, self: options.self };
   const folder = join(root, 'evaluate');
+  const card = join(root, 'weights', EMBEDDED, 'README.md');
+  const whole = !only && !quick && model === EMBEDDED;
+  if (whole) await findMarks(card); // Not only after all the work.
   const heldOut = readHeldOut(folder);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
   const tasks = chosen.flatMap(({ name, runs }) => Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })));
@@ -94,20 +99,20 @@ async function evaluate(options: Options): Promise<void> {
   writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
   writeFileSync(join(out, 'figures.md'), `${lines}\n`);
   for (const experiment of chosen) drawSheet(experiment, outcomes.get(experiment.name)!.flatMap(({ panels }) => panels), out);
-  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve));
+  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, settings));
   console.log(`${lines}\n\nPictures to look at are in ${out}.`);
 
-  if (only || quick || model !== EMBEDDED) return;
+  if (!whole) return;
   const results = join(folder, 'results');
   mkdirSync(results, { recursive: true });
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
   writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings, figures, curve }, null, 2)}\n`);
-  writeFileSync(join(results, 'injection.png'), drawCurve(curve));
-  await writeBetweenMarks(join(root, 'weights', EMBEDDED, 'README.md'), lines);
+  writeFileSync(join(results, 'injection.png'), drawCurve(curve, settings));
+  await writeBetweenMarks(card, lines);
 }
 
-function madeBy({ steps, sampler, guidance, share }: Settings, backend: BackendInfo, processes: number, started: number): string {
-  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${share} and self-attention for ${share / 2} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+function madeBy({ steps, sampler, guidance, cross, self }: Settings, backend: BackendInfo, processes: number, started: number): string {
+  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} and self-attention for ${Number((cross * self).toFixed(3))} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

@@ -2,6 +2,7 @@ import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { font } from '../src/node/figure';
 import type { Point } from './figures';
 import type { Estimate } from './statistics';
+import type { Settings } from './studio';
 
 /** All in pixels, drawn at twice the size. */
 const [WIDTH, HEIGHT, SCALE] = [560, 320, 2];
@@ -19,7 +20,7 @@ interface Line {
 }
 
 /** Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the bytes of a PNG file */
-export function drawCurve(points: readonly Point[]): Buffer {
+export function drawCurve(points: readonly Point[], { self }: Pick<Settings, 'self'>): Buffer {
   const canvas = createCanvas(WIDTH * SCALE, HEIGHT * SCALE);
   const context = canvas.getContext('2d');
   context.scale(SCALE, SCALE);
@@ -33,7 +34,7 @@ export function drawCurve(points: readonly Point[]): Buffer {
   ];
   lines.forEach((line) => drawAxis(context, line));
   points.forEach(({ share }) => write(context, `${share}`, x(share), AREA.bottom + 18, INK, 'center'));
-  write(context, 'Injected share: cross-attention in so much of the run, self-attention in half as much', (AREA.left + AREA.right) / 2, AREA.bottom + 44, INK, 'center');
+  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self} of that`, (AREA.left + AREA.right) / 2, AREA.bottom + 44, INK, 'center');
   lines.forEach((line) => drawLine(context, line, points));
   return canvas.toBuffer('image/png');
 }

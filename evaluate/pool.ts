@@ -12,13 +12,12 @@ import type { Setup, Task } from './worker';
 export async function inProcesses(count: number, script: string, setup: Setup, tasks: readonly Task[], onDone: (task: Task, outcome: Outcome) => void): Promise<BackendInfo> {
   const processes = Array.from({ length: count }, () => fork(script, { serialization: 'advanced' }));
   try {
+    const [backend] = await Promise.all(processes.map((process) => ask<BackendInfo>(process, setup)));
     const left = [...tasks];
-    const started = await Promise.all(processes.map(async (process) => {
-      const backend = await ask<BackendInfo>(process, setup);
+    await Promise.all(processes.map(async (process) => {
       for (let task = left.shift(); task; task = left.shift()) onDone(task, await ask<Outcome>(process, task));
-      return backend;
     }));
-    return started[0];
+    return backend;
   } finally {
     processes.forEach((process) => process.kill());
   }

@@ -13,12 +13,18 @@ export function table(figures: readonly Figure[]): string {
   return ['| | | measured | 95 % interval | samples | aim |', '|---|---|---|---|---|---|', ...rows].join('\n');
 }
 
+/** What a file has before and after the place of the figures, with the marks around it. @throws if it lacks them */
+export async function findMarks(file: string): Promise<[before: string, after: string]> {
+  const text = await readFile(file, 'utf8');
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${file} has no place for the figures: put the lines ${BEGIN} and ${END} where they should stand.`);
+  return [text.slice(0, begin + BEGIN.length), text.slice(end)];
+}
+
 /** Puts text between the two marks of a file. @throws if it lacks them */
 export async function writeBetweenMarks(file: string, text: string): Promise<void> {
-  const before = await readFile(file, 'utf8');
-  const [begin, end] = [before.indexOf(BEGIN), before.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${file} has no place for the figures: put the lines ${BEGIN} and ${END} where they should stand.`);
-  await writeFile(file, `${before.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${before.slice(end)}`);
+  const [before, after] = await findMarks(file);
+  await writeFile(file, `${before}\n\n${text}\n\n${after}`);
 }
 
 function shown(figure: Figure): string {

@@ -11,13 +11,15 @@ import { readHeldOut, type HeldOut } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
 
-/** The method's settings: those of all pictures, and what an injected share of 1 is. */
+/** How pictures are drawn and edited. */
 export interface Settings {
   readonly steps: number;
   readonly sampler: 'ddim' | 'dpm++';
   readonly guidance: number;
-  /** How much of the run is injected in edits, unless it is told otherwise: cross-attention for this share of it, self-attention for half of that. */
-  readonly share: number;
+  /** For what share of the run edits take the source's cross-attention, unless they are told otherwise. */
+  readonly cross: number;
+  /** For what share of that they take its self-attention too. */
+  readonly self: number;
 }
 
 /** Where everything is. */
@@ -40,7 +42,7 @@ export interface Drawn {
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /** See {@link Settings.share}; 0 draws the prompt afresh. */
+  /** In place of {@link Settings.cross}; 0 draws the prompt afresh. */
   readonly share: number;
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
@@ -71,7 +73,7 @@ export class Studio {
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const { tokenizer } = this.pipeline;
     const controller = sideBySide(edits.map(({ prompt, share, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share / 2, weights, blend }))));
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * this.settings.self, weights, blend }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

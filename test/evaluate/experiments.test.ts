@@ -32,7 +32,7 @@ async function savedJudge(): Promise<string> {
 }
 
 test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
-  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, share: 0.8 } as const;
+  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8, self: 0.5 } as const;
   const studio = await Studio.open({ model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder }, settings, { name: process.env['P2P_BACKEND'] || 'wasm', threads: 1 });
   const before = tf.memory().numTensors;
   const outcomes: Outcome[] = [];
@@ -52,7 +52,7 @@ test('each experiment measures what its figures are of, and leaves nothing in me
   // Of a blend there may be nothing to measure: weights drawn at random may look everywhere.
   expect(new Set(figures.map(({ part }) => part).filter((part) => part !== 'Local blend'))).toEqual(new Set(['Pictures', 'Attention', 'Word swaps', 'Added phrases', 'Re-weighting']));
   expect(table(figures).split('\n')).toHaveLength(2 + figures.length);
-  expect(drawCurve(curveOf(samples)).subarray(1, 4).toString()).toBe('PNG');
+  expect(drawCurve(curveOf(samples), settings).subarray(1, 4).toString()).toBe('PNG');
 }, 240_000);
 
 test('a table has the aim beside each figure, and goes between the marks of a file', async () => {
@@ -78,7 +78,7 @@ describe('processes', () => {
     writeFileSync(file, `process.on('message', (message) => { ${body} });`);
     return file;
   };
-  const setup = { places: { model: '', judge: '', folder: '' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, share: 1 }, backend: { name: 'wasm' } } as const;
+  const setup = { places: { model: '', judge: '', folder: '' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1, self: 1 }, backend: { name: 'wasm' } } as const;
   const tasks = Array.from({ length: 7 }, (_, index) => ({ name: 'x', index }));
 
   test('do every task once', async () => {

@@ -51,5 +51,7 @@ test('a verdict names the most likely of each, and leaves nothing in memory', as
   expect(verdict.pixels).toHaveLength(GRID ** 2);
   const background = tf.equal(tf.argMax(pixels, -1), vocabulary.nouns.length + 3).dataSync();
   expect(verdict.pixels.map((pixel) => Number(pixel === 'background'))).toEqual([...background]);
+  const chance = tf.sum(tf.slice(tf.softmax(pixels, -1), [0, 0, 0, 0], [1, GRID, GRID, vocabulary.nouns.length + 2]), -1).dataSync();
+  expect(verdict.occupied).toEqual(Array.from(chance, (share) => share > 0.5));
   judge.dispose();
 });
