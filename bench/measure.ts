@@ -32,13 +32,13 @@ export function startBackend(): Promise<BackendInfo> {
  * Runs all of them in turns, so that what else the machine does falls on all alike, for some seconds and three times at least. The
  * first turn is not counted: it packs weights and grows memory.
  */
-export async function inTurns(work: Readonly<Record<string, () => tf.Tensor>>, seconds: number): Promise<Record<string, Timing>> {
+export async function inTurns(work: Readonly<Record<string, () => tf.Tensor | Promise<tf.Tensor>>>, seconds: number): Promise<Record<string, Timing>> {
   const times = Object.fromEntries(Object.keys(work).map((name) => [name, [] as number[]]));
   let end = Infinity;
   for (let turn = 0; turn < 4 || performance.now() < end; turn++) {
     for (const [name, compute] of Object.entries(work)) {
       const start = performance.now();
-      const result = compute();
+      const result = await compute();
       // One number is waited for: reading all of them would be measured too.
       const first = tf.tidy(() => tf.slice(result, result.shape.map(() => 0), result.shape.map(() => 1)));
       await first.data();

@@ -4,6 +4,7 @@ import type { CLIPTextModel } from '../model/clipText';
 import { parseCLIPTextConfig, parseUNetConfig } from '../model/config';
 import type { Network } from '../model/network';
 import type { UNet2DConditionModel } from '../model/unet';
+import type { Parameter } from '../nn/scope';
 import type { SamplerName } from '../sampler/sampler';
 import { ddimConfig, dpmSolverConfig } from '../sampler/schedulerConfig';
 import type { ConfigFile } from '../weights/checkpoint';
@@ -41,7 +42,12 @@ function read(config: object, defaults: object): string {
 /** The parameters' names and shapes, and the first numbers of each. */
 async function sampleOf({ parameters }: Network): Promise<[string, Float32Array]> {
   const inOrder = [...parameters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const numbers = tf.tidy(() => tf.concat(inOrder.map(({ value }) => tf.slice(tf.reshape(value, [-1]), 0, Math.min(SAMPLE, value.size)))));
+  // A tidy for each: the value may be a copy.
+  const first = (parameter: Parameter): tf.Tensor1D => tf.tidy(() => {
+    const { value } = parameter;
+    return tf.slice(tf.reshape(value, [-1]) as tf.Tensor1D, 0, Math.min(SAMPLE, value.size));
+  });
+  const numbers = tf.tidy(() => tf.concat(inOrder.map(first)));
   try {
     return [JSON.stringify(inOrder.map(({ name, shape }) => [name, shape])), await numbers.data<'float32'>()];
   } finally {

@@ -1,0 +1,100 @@
+/**
+ * What does a step of an edit cost from a recording of its source, against the step with all rows computed? In every step words are
+ * replaced, self-attention is injected and maps are stored; reading the recording's step from disk is in the time. And what does recording
+ * cost? With --full at Stable Diffusion 1.4's size too.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compose } from '../src/attention/compose';
+import { FixedContext } from '../src/attention/context';
+import type { AttentionController, BatchRow, Run } from '../src/attention/controller';
+import { attentionReplace } from '../src/attention/crossInjection';
+import { besideRecorded } from '../src/attention/recordedSource';
+import { selfInjection } from '../src/attention/selfInjection';
+import { attentionStore } from '../src/attention/store';
+import { parseUNetConfig } from '../src/model/config';
+import { UNet2DConditionModel } from '../src/model/unet';
+import { fileBytes } from '../src/node/fileSource';
+import { fileSink } from '../src/node/fileSink';
+import { Playback } from '../src/recording/playback';
+import { describe, Recorder } from '../src/recording/recorder';
+import { Recording } from '../src/recording/recording';
+import type { TokenizedPrompt } from '../src/text/tokenizer';
+import { full, inTurns, report, startBackend } from './measure';
+
+const MODELS = [
+  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 32, seconds: 20 },
+  ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 100 }] : []),
+];
+
+/** The first of 50 steps. */
+const STEP = { step: 0, steps: 50, timestep: 981 };
+const rowsOf = (...prompts: number[]): BatchRow[] => [false, true].flatMap((conditional) => prompts.map((prompt) => ({ prompt, conditional })));
+
+/** Prompts of three words that differ in the last. */
+const prompt = (last: number, length: number): TokenizedPrompt => {
+  const pieces = ['a', 'small', String(last)].map((text, i) => ({ text, start: i + 1, end: i + 2 }));
+  return { text: pieces.map(({ text }) => text).join(' '), ids: Array.from({ length }, (_, i) => (i === 3 ? last : i)), length: 5, pieces, lost: '' };
+};
+
+async function main(): Promise<void> {
+  const backend = await startBackend();
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  for (const { name, config: file, size, tokens, seconds } of MODELS) {
+    if (name === 'SD 1.4' && backend.name === 'wasm') continue; // Its memory does not hold it.
+    const config = parseUNetConfig(JSON.parse(readFileSync(file, 'utf8')));
+    const unet = new UNet2DConditionModel(config);
+    for (const parameter of unet.parameters.values()) {
+      const values = tf.randomUniform([...parameter.shape], -0.03, 0.03);
+      parameter.assign(values.dataSync() as Float32Array);
+      values.dispose();
+    }
+    const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
+    const encoded = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
+    const both = new FixedContext(encoded, [0, 0, 1, 2]);
+    const target = both.pick([1, 3]);
+    const run: Run = { prompts: 2, steps: 1, latents: { height: size, width: size } };
+
+    const alone = both.pick([0, 2]);
+    const record = async (path: string): Promise<tf.Tensor4D> => {
+      const noise = tf.slice(latents, 0, 1);
+      const settings = { prompt: '', negative: '', seed: '1', steps: 1, guidance: 7.5, sampler: 'ddim' as const, eta: 0, karras: null, height: size, width: size };
+      const how = { to: fileSink(path), self: 1 };
+      const recorder = new Recorder(how, noise, describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }));
+      const control = { controller: recorder.controller, evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf(0) } };
+      const prediction = tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone, control));
+      await recorder.write({ step: 0, steps: 1, timestep: 981, latents, prediction, seconds: 0 });
+      await recorder.close();
+      noise.dispose();
+      return prediction;
+    };
+    const recorded = join(folder, name);
+    (await record(recorded)).dispose();
+    console.error(`${name}: ${statSync(recorded).size} bytes for a step with self-attention`);
+    const playback = new Playback(await Recording.open(await fileBytes(recorded)));
+
+    const store = attentionStore();
+    const prompts = [prompt(100, tokens), prompt(101, tokens)];
+    const edit: AttentionController = compose(attentionReplace({ prompts }), selfInjection(), store);
+    const evaluation = { ...STEP, latents: run.latents };
+    report(backend, await inTurns({
+      [`all 4 rows, ${name}`]: () => unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf(0, 1) } }),
+      [`the target's 2 rows, from a recording, ${name}`]: async () => {
+        await playback.load(0);
+        const control = { controller: besideRecorded(playback, edit), evaluation: { ...evaluation, rows: rowsOf(1) } };
+        return tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, target, control));
+      },
+      [`the source's 2 rows, ${name}`]: () => tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone)),
+      [`the source's 2 rows, recorded, ${name}`]: () => record(`${recorded} again`),
+    }, seconds), `all 4 rows, ${name}`);
+    tf.dispose(latents);
+    for (const context of [both, target, alone]) context.dispose();
+    store.dispose();
+    unet.dispose();
+  }
+  rmSync(folder, { recursive: true });
+}
+
+void main().then(() => process.exit());
