@@ -150,7 +150,7 @@ test('a prompt that is cut off is a warning that shows what was lost', async () 
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s stops a run, which leaves nothing and says so', async (signal) => {
-  const child = start('edit', ...EDIT, '--backend', 'wasm', '--threads', '1', '--steps', '500', '--out', 'stopped/here', '--tensors', 'stopped/x.safetensors');
+  const child = start('edit', ...EDIT, '--backend', 'wasm', '--threads', '1', '--steps', '500', '--out', 'stopped/here', '--tensors', 'stopped/x.safetensors', '--record', 'stopped/cat.recording');
   const ended = outcome(child);
   while (!existsSync(work('stopped'))) await sleep(50);
   await sleep(3000);
