@@ -33,12 +33,13 @@ export class Conv2d {
    */
   forward(x: tf.Tensor4D, shift?: tf.Tensor2D): tf.Tensor4D {
     return tf.tidy(() => {
-      const constants = {
-        filter: this.weight.value as tf.Tensor4D,
-        bias: (shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value) as tf.Tensor1D,
-      };
+      const constants = { filter: this.weight.value, bias: shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value };
       const attributes = { stride: this.stride, same: this.same ? 1 : 0 };
-      return fused('P2pConv2D', { inputs: { x: this.same ? x : this.pad(x) }, constants, attributes }, (inputs) => this.convolve(inputs.x, constants));
+      return fused('P2pConv2D', { inputs: { x: this.same ? x : this.pad(x) }, constants, attributes }, (inputs) => {
+        // Not as part of the bias: the wasm backend packs the filter anew for a bias that it does not know.
+        const y = this.convolve(inputs.x);
+        return shift ? tf.add(y, shift) : y;
+      });
     });
   }
 
@@ -52,11 +53,12 @@ export class Conv2d {
    * With a gradient for `x` alone: weights are fixed here, and tfjs's own gradient of a fused convolution would work out theirs too,
    * for which the wasm backend has no kernel.
    */
-  private convolve(x: tf.Tensor4D, { filter, bias }: { filter: tf.Tensor4D; bias: tf.Tensor1D }): tf.Tensor4D {
+  private convolve(x: tf.Tensor4D): tf.Tensor4D {
+    const filter = this.weight.value as tf.Tensor4D;
     const strides = this.stride;
     const pad = this.same ? 'same' : 'valid';
     return tf.customGrad((input) => ({
-      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias, strides, pad }),
+      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias: this.bias.value, strides, pad }),
       gradFunc: (dy) => tf.conv2dTranspose(dy as tf.Tensor4D, filter, x.shape, strides, pad),
     }))(x) as tf.Tensor4D;
   }
