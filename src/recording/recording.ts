@@ -52,11 +52,10 @@ export class Recording {
   /** Reads what was recorded of a step. @throws CheckpointError if the file cannot be read */
   async step(step: number): Promise<RecordedStep> {
     const prefix = nameAt(step, '');
-    const tensors = new Map<string, StoredTensor>();
-    for (const [name, { dtype, shape }] of this.file.tensors) {
-      if (name.startsWith(prefix)) tensors.set(name.slice(prefix.length), { dtype, shape, bytes: await this.file.readBytes(name) });
-    }
-    return new RecordedStep(tensors, `${this.name}, step ${step}`);
+    const names = [...this.file.tensors.keys()].filter((name) => name.startsWith(prefix));
+    const read = names.length > 0 ? await this.file.readRun(names) : new Map<string, Uint8Array>();
+    const tensors = [...read].map(([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const);
+    return new RecordedStep(new Map(tensors), `${this.name}, step ${step}`);
   }
 }
 

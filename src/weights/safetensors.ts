@@ -64,6 +64,14 @@ export class SafetensorsFile implements TensorSource {
     return this.bytes.read(this.dataStart + begin, this.dataStart + end);
   }
 
+  /** The bytes of tensors that lie one after the other, by name, in one read. */
+  async readRun(keys: readonly string[]): Promise<Map<string, Uint8Array>> {
+    const all = keys.map((key) => this.stored(key));
+    const start = Math.min(...all.map(({ begin }) => begin));
+    const bytes = await this.bytes.read(this.dataStart + start, this.dataStart + Math.max(...all.map(({ end }) => end)));
+    return new Map(keys.map((key, i) => [key, bytes.slice(all[i].begin - start, all[i].end - start)]));
+  }
+
   async read(key: string): Promise<Float32Array> {
     const { dtype } = this.stored(key);
     const numbers = toFloat32(await this.readBytes(key), dtype);
