@@ -43,12 +43,12 @@ export function selfAttention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
 export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
   return tf.tidy(() => {
     const [rows, tokens, features] = x.shape;
-    const size = features / parts / heads;
-    // Of four axes, as the wasm backend is slow at transposing more.
-    const all: tf.Tensor4D = tf.transpose(tf.reshape(x, [rows, tokens, parts * heads, size]), [0, 2, 1, 3]);
-    if (parts === 1) return [all];
-    // Slices, as tfjs's split has no gradient for one part alone.
-    return Array.from({ length: parts }, (_, part) => tf.slice(all, [0, part * heads, 0, 0], [rows, heads, tokens, size]));
+    const inner = features / parts;
+    return Array.from({ length: parts }, (_, part) => {
+      // A slice, as tfjs's split has no gradient for one part alone; of long vectors, and then a transposition of no more than four axes, as the wasm backend is slow at others.
+      const one = parts === 1 ? x : tf.slice(x, [0, 0, part * inner], [rows, tokens, inner]);
+      return tf.transpose(tf.reshape(one, [rows, tokens, heads, inner / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
+    });
   });
 }
 
