@@ -115,8 +115,8 @@ function moved(source: Drawn, edited: Drawn): number | undefined {
 }
 
 /**
- * The mean difference, 0 to 255, where local blend left the latents as they were, a place's width away from where it did not: the decoder
- * looks at the neighbours of each latent.
+ * The mean difference, 0 to 255, where local blend left the latents as they were, two places away from where it did not: the decoder's
+ * convolutions look at the neighbours of each latent.
  */
 function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
   const places = 16 ** 2;
@@ -125,7 +125,7 @@ function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
     const at = (latents: Float32Array): string => latents.subarray(place * channels, (place + 1) * channels).join();
     return at(source.latents) !== at(blended.latents);
   });
-  return meanDifference(source.picture, blended.picture, not(grown(inside)));
+  return meanDifference(source.picture, blended.picture, not(grown(grown(inside))));
 }
 
 /** A sample, unless one of its values could not be measured: where things fill a picture, there is no background. */

@@ -1,4 +1,4 @@
-"""Teach the words where to look.
+"""Teach the words where to look, and what it means to be looked at more.
 
 Every word of a caption knows what it speaks of, and every thing has a mask, so the cross-attention
 maps can be asked to lie where they should: a small extra loss, next to that of the denoising. Large
@@ -14,9 +14,13 @@ from diffusers.models.attention_processor import Attention
 
 
 class RecordingProcessor:
-    """Plain attention that keeps its probabilities, [rows, heads, queries, tokens], for the loss."""
+    """Plain attention that keeps its probabilities, [rows, heads, queries, tokens], for the loss.
+
+    `weights` [rows, tokens] multiply the probabilities of each token, as Prompt-to-Prompt's re-weighting does.
+    """
 
     probabilities: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
 
     def __call__(
         self,
@@ -32,7 +36,10 @@ class RecordingProcessor:
         query = heads(attn.to_q(hidden_states))
         key, value = heads(attn.to_k(encoder_hidden_states)), heads(attn.to_v(encoder_hidden_states))
         self.probabilities = (query @ key.transpose(-1, -2) * attn.scale).softmax(-1)
-        output = (self.probabilities @ value).transpose(1, 2).flatten(2)
+        weighted = self.probabilities
+        if self.weights is not None:
+            weighted = weighted * self.weights[:, None, None].to(weighted.dtype)
+        output = (weighted @ value).transpose(1, 2).flatten(2)
         return attn.to_out[1](attn.to_out[0](output))
 
 

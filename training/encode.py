@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 import data
 import tokenizer as clip_tokenizer
 from runs import ROOT
-from world import BACKGROUND, Word, text
+from world import BACKGROUND, Scene, Word, text
 
 NOTHING = 3  # the mask number of tokens that speak of nothing
 
@@ -46,6 +46,20 @@ def owners(caption: list[Word], length: int) -> list[int]:
     return [NOTHING, *numbers, *[NOTHING] * length][:length]
 
 
+def amounts(scene: Scene, caption: list[Word], length: int) -> list[float]:
+    """For every token, twice the amount of what it grades, so that 1 is the usual; 1 for words that grade nothing."""
+
+    def amount(word: Word) -> float:
+        graded = {
+            "snowy": lambda: scene.snow,
+            "blossom": lambda: scene.things[word.owner].blossom,
+            "fluffy": lambda: scene.things[word.owner].fluff,
+        }
+        return 2 * graded[word.text]() if word.text in graded else 1.0
+
+    return [1.0, *map(amount, caption), *[1.0] * length][:length]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=48000)
@@ -63,6 +77,7 @@ def main() -> None:
         "tokens": tokens.input_ids,
         "masks": torch.from_numpy(np.stack([small_masks(m) for m in pictures.masks])),
         "owners": torch.tensor([owners(c, length) for c in pictures.captions]),
+        "amounts": torch.tensor([amounts(s, c, length) for s, c in zip(pictures.scenes, pictures.captions)]),
         "empty": torch.tensor(tokenizer("", padding="max_length").input_ids),
     }
     partial = ROOT / "latents.partial"

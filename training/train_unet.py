@@ -42,13 +42,15 @@ class Batches:
         clean = mean + std * torch.randn_like(std)
         tokens, owners = self.tokens[chosen], self.owners[chosen]
         silent = torch.rand(size) < EMPTY_CAPTIONS
-        tokens[silent], owners[silent] = self.empty, NOTHING
+        amounts = self.amounts[chosen]
+        tokens[silent], owners[silent], amounts[silent] = self.empty, NOTHING, 1
         return {
             "noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise,
             "noise": noise,
             "t": t,
             "tokens": tokens,
             "signal": signal.flatten(),
+            "amounts": amounts,
             "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners],
         }
 
@@ -57,6 +59,8 @@ def losses(
     unet, text_encoder, recorders, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The denoising loss and the attention maps' loss."""
+    for recorder in recorders:
+        recorder.weights = batch["amounts"]
     predicted = unet(batch["noisy"], batch["t"], text_encoder(batch["tokens"])[0]).sample
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
     signal = batch["signal"]
@@ -69,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=7000, help="of the run as a whole")
     parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
+    parser.add_argument("--rate", type=float, default=PEAK, help="the learning rate that is held, or falls")
     parser.add_argument("--bfloat16", action="store_true", help="compute in it: 1.4x where the processor can")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -89,7 +94,7 @@ def main() -> None:
         run.seed_step()
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
             denoising, pointing = losses(unet, text_encoder, recorders, batches.draw(BATCH // run.workers))
-        rate = learning_rate(run.step, PEAK, WARMUP, total, run.branched_at)
+        rate = learning_rate(run.step, args.rate, WARMUP, total, run.branched_at)
         run.update(denoising + POINTING * pointing, rate)
         running += torch.stack([denoising.detach(), pointing.detach()])
         if run.step % 50 == 0:
@@ -99,15 +104,17 @@ def main() -> None:
         if run.leads and (run.step % 250 == 0 or run.step == last):
             run.save()
         if run.leads and (run.step % 500 == 0 or run.step == last):
-            look(run, tokenizer, networks)
+            look(run, tokenizer, networks, recorders)
             if args.decay:
                 run.save_ema(ROOT / "model")
                 build_scheduler().save_pretrained(ROOT / "model" / "scheduler")
 
 
-def look(run: Run, tokenizer, networks) -> None:
+def look(run: Run, tokenizer, networks, recorders) -> None:
     """A sheet of samples by the averaged weights."""
     run.swap_ema()
+    for recorder in recorders:
+        recorder.weights = None
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     model = Model(tokenizer, networks["text_encoder"].eval(), networks["unet"].eval(), vae, build_scheduler())
     save_sheet(

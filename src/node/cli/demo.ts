@@ -31,6 +31,7 @@ const COMMON = { steps: 16, sampler: 'dpm++', guidance: 5 };
 
 const HOUSE = 'a house on a snowy mountain';
 const TREE = 'a blossom tree in a meadow';
+const RABBIT = 'a fluffy rabbit in a forest';
 /** @internal */
 export const SCENES: readonly Scene[] = [
   {
@@ -41,15 +42,16 @@ export const SCENES: readonly Scene[] = [
   },
   {
     name: 'add',
-    title: 'Add a place or a time of day',
-    runs: [{ source: 'a car on a street', target: ['a car on a snowy street', 'a car on a street at sunset', 'a car on a street at night'] }],
+    title: 'Add a time of day, or snow',
+    runs: [{ source: 'a car on the side of a street', target: ['at night', 'at sunset'].map((time) => `a car on the side of a street ${time}`).concat('a car on the side of a snowy street') }],
   },
-  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-2, 3, 6].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })) },
-  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-2, 4].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })) },
+  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-1, 0.5, 2].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })) },
+  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [0, 0.5, 2].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })) },
+  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0, 2, 3].map((fluffy) => ({ source: RABBIT, target: [RABBIT], weight: { fluffy } })) },
   {
     name: 'blend',
     title: 'Change one thing and keep the rest as it was, by local blend',
-    runs: [{ source: 'a cat on a beach', target: ['a dog on a beach', 'a panda on a beach'], blend: [['cat', 'dog'], ['cat', 'panda']] }],
+    runs: [{ source: 'a cat on a beach', target: ['a dog on a beach', 'a panda on a beach', 'a fox on a beach'], blend: [['cat', 'dog'], ['cat', 'panda'], ['cat', 'fox']] }],
   },
 ];
 
