@@ -15,7 +15,7 @@ import type { Tokenizer } from '../src/text/tokenizer';
 import { full, inTurns, report, startBackend } from './measure';
 
 const MODELS = [
-  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 24, seconds: 8 },
+  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 32, seconds: 8 },
   ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 100 }] : []),
 ];
 

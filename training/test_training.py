@@ -11,8 +11,9 @@ from torch import nn
 
 import runs
 import tokenizer as clip_tokenizer
-from encode import NOTHING, owners, small_masks
+from encode import NOTHING, amounts, owners, small_masks
 from world import BACKGROUND, SIZE, Word, caption, is_held_out, random_scene, render, text, unseen_scene
+from world.scene import Scene, Thing
 from world.vocabulary import WORDS
 
 
@@ -82,6 +83,13 @@ class Tokens(unittest.TestCase):
         small = small_masks(masks)
         self.assertTrue(small[0, :8].all() and small[2, 8:].all())
         self.assertFalse(small[0, 8:].any() or small[2, :8].any() or small[NOTHING].any())
+
+
+    def test_graded_words_are_weighed_by_twice_their_amount(self):
+        tree = Thing("tree", 32, 60, 30, blossom=0.25)
+        scene = Scene("meadow", "day", "clear", 0.75, (tree,), None, False, 30, 0)
+        words = [Word("blossom", 0), Word("tree", 0), Word("in"), Word("snowy", BACKGROUND), Word("meadow", BACKGROUND)]
+        self.assertEqual(amounts(scene, words, 8), [1, 0.5, 1, 1, 1.5, 1, 1, 1])
 
 
 class Runs(unittest.TestCase):

@@ -13,7 +13,7 @@ from control import control
 
 threads = len(os.sched_getaffinity(0))
 torch.set_num_threads(threads)
-models = [("embedded", "weights/emoji-world/unet/config.json", 24, 10)]
+models = [("embedded", "weights/emoji-world/unet/config.json", 32, 10)]
 if "--full" in sys.argv:
     models.append(("SD 1.4", "bench/unetSd14.json", 77, 60))
 
