@@ -4,7 +4,7 @@
  * cost? With --full at Stable Diffusion 1.4's size too.
  */
 import * as tf from '@tensorflow/tfjs';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../src/attention/compose';
@@ -14,20 +14,14 @@ import { attentionReplace } from '../src/attention/crossInjection';
 import { besideRecorded } from '../src/attention/recordedSource';
 import { selfInjection } from '../src/attention/selfInjection';
 import { attentionStore } from '../src/attention/store';
-import { parseUNetConfig } from '../src/model/config';
-import { UNet2DConditionModel } from '../src/model/unet';
 import { fileBytes } from '../src/node/fileSource';
 import { fileSink } from '../src/node/fileSink';
 import { Playback } from '../src/recording/playback';
 import { describe, Recorder } from '../src/recording/recorder';
 import { Recording } from '../src/recording/recording';
 import type { TokenizedPrompt } from '../src/text/tokenizer';
-import { full, inTurns, report, startBackend } from './measure';
-
-const MODELS = [
-  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 32, seconds: 20 },
-  ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 100 }] : []),
-];
+import { inTurns, report, startBackend } from './measure';
+import { randomUNet, unetsFor } from './randomUNet';
 
 /** The first of 50 steps. */
 const STEP = { step: 0, steps: 50, timestep: 981 };
@@ -42,15 +36,8 @@ const prompt = (last: number, length: number): TokenizedPrompt => {
 async function main(): Promise<void> {
   const backend = await startBackend();
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
-  for (const { name, config: file, size, tokens, seconds } of MODELS) {
-    if (name === 'SD 1.4' && backend.name === 'wasm') continue; // Its memory does not hold it.
-    const config = parseUNetConfig(JSON.parse(readFileSync(file, 'utf8')));
-    const unet = new UNet2DConditionModel(config);
-    for (const parameter of unet.parameters.values()) {
-      const values = tf.randomUniform([...parameter.shape], -0.03, 0.03);
-      parameter.assign(values.dataSync() as Float32Array);
-      values.dispose();
-    }
+  for (const { name, config, size, tokens, seconds } of unetsFor(backend, 20)) {
+    const unet = randomUNet(config);
     const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
     const encoded = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
     const both = new FixedContext(encoded, [0, 0, 1, 2]);

@@ -9,7 +9,8 @@ const { buildPackage, bundle } = require('../scripts/bundle');
 const root = join(__dirname, '..');
 const full = process.argv.includes('--full') ? ['--full'] : [];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts') && file !== 'measure.ts').map((file) => file.slice(0, -3));
+const shared = ['measure', 'randomUNet'];
+const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3)).filter((name) => !shared.includes(name));
 
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];

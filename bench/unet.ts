@@ -3,21 +3,14 @@
  * self-attention and stores the maps? With --full at Stable Diffusion 1.4's size too.
  */
 import * as tf from '@tensorflow/tfjs';
-import { readFileSync } from 'node:fs';
 import { FixedContext } from '../src/attention/context';
 import { compose } from '../src/attention/compose';
 import type { BatchRow, Evaluation } from '../src/attention/controller';
 import { promptToPrompt } from '../src/attention/promptToPrompt';
 import { attentionStore } from '../src/attention/store';
-import { parseUNetConfig } from '../src/model/config';
-import { UNet2DConditionModel } from '../src/model/unet';
 import type { Tokenizer } from '../src/text/tokenizer';
-import { full, inTurns, report, startBackend } from './measure';
-
-const MODELS = [
-  { name: 'embedded', config: 'weights/emoji-world/unet/config.json', size: 16, tokens: 32, seconds: 8 },
-  ...(full ? [{ name: 'SD 1.4', config: 'bench/unetSd14.json', size: 64, tokens: 77, seconds: 100 }] : []),
-];
+import { inTurns, report, startBackend } from './measure';
+import { randomUNet, unetsFor } from './randomUNet';
 
 const ROWS: BatchRow[] = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
 const PROMPTS = ['a cat riding a bicycle', 'a cat riding a motorcycle'];
@@ -34,15 +27,8 @@ const words = (maxLength: number): Tokenizer => ({
 
 async function main(): Promise<void> {
   const backend = await startBackend();
-  for (const { name, config: file, size, tokens, seconds } of MODELS) {
-    if (name === 'SD 1.4' && backend.name === 'wasm') continue; // Its memory does not hold it.
-    const config = parseUNetConfig(JSON.parse(readFileSync(file, 'utf8')));
-    const unet = new UNet2DConditionModel(config);
-    for (const parameter of unet.parameters.values()) {
-      const values = tf.randomUniform([...parameter.shape], -0.03, 0.03);
-      parameter.assign(values.dataSync() as Float32Array);
-      values.dispose();
-    }
+  for (const { name, config, size, tokens, seconds } of unetsFor(backend, 8)) {
+    const unet = randomUNet(config);
     const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
     const prompts = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
     const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows have the same, empty text.
