@@ -16,6 +16,7 @@ export { select } from './attention/select';
 export type { Where } from './attention/select';
 export { promptToPrompt } from './attention/promptToPrompt';
 export type { PromptToPrompt, PromptToPromptOptions, WordPair } from './attention/promptToPrompt';
+export { contextInjection } from './attention/contextInjection';
 export { attentionRefine, attentionReplace, crossInjection } from './attention/crossInjection';
 export type { EditOptions } from './attention/crossInjection';
 export { selfInjection } from './attention/selfInjection';

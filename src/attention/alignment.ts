@@ -59,6 +59,14 @@ export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Al
   return alignment;
 }
 
+/** For each token of the target the source's token that it takes whole and that is the same, if there is one; padding included. */
+export function sharedTokens(source: TokenizedPrompt, target: TokenizedPrompt, { length, matrix, aligned }: Alignment): (number | undefined)[] {
+  return target.ids.map((id, t) => {
+    const from = source.ids.findIndex((other, s) => other === id && matrix[s * length + t] === 1);
+    return aligned[t] === 1 && from >= 0 ? from : undefined;
+  });
+}
+
 /** `replace` where words are swapped one for one, `refine` where words are added or left out. */
 export type EditKind = 'replace' | 'refine';
 

@@ -1,6 +1,7 @@
 import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
 import { editKind, refinement, replacement, type EditKind } from './alignment';
 import { compose } from './compose';
+import { contextInjection } from './contextInjection';
 import type { AttentionController } from './controller';
 import { crossInjection } from './crossInjection';
 import { localBlend } from './localBlend';
@@ -28,6 +29,8 @@ export interface PromptToPromptOptions {
   readonly self?: StepRange;
   /** The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least 16, if left out. */
   readonly selfSize?: number;
+  /** When words that both prompts have keep the source's keys and values ({@link contextInjection}); never if left out, as in the paper. */
+  readonly context?: StepRange;
   /** Factors for words of the targets, while their attention is injected; of a prompt alone, all the time. */
   readonly weights?: PerWord<number>;
   /** Words to whose region the edit is kept. */
@@ -51,7 +54,7 @@ export interface PromptToPrompt extends AttentionController {
  * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
-  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, weights, blend, blendMinus, edit } = options;
+  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, weights, blend, blendMinus, edit } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
@@ -64,6 +67,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   const alignments = targets.map((target, i) => (edits[i] === 'replace' ? replacement : refinement)(source, target));
   const during = { default: cross, words: crossWords };
   const controllers = [
+    contextInjection({ source, targets, alignments, during: context }),
     crossInjection({ targets, alignments, during }),
     selfInjection({ during: self, maxQueries: selfSize && selfSize ** 2 }),
   ];

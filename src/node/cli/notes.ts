@@ -1,7 +1,7 @@
 import type { EditSettings } from './settings';
 
 /** What made an edit, a line each. */
-export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, blend, blendMinus }: EditSettings): string[] {
+export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, context, blend, blendMinus }: EditSettings): string[] {
   const share = (range: number | readonly number[]): string => (typeof range === 'number' ? String(range) : range.join('–'));
   return [
     `Seed ${seed}`,
@@ -10,6 +10,7 @@ export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self
     `Cross-attention ${share(cross)}`,
     ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     `Self-attention ${share(self)}`,
+    ...(context === 0 ? [] : [`Context ${share(context)}`]),
     ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
     ...blendMinus.map(([source, target]) => `– without ${source} : ${target}`),
   ];

@@ -113,6 +113,11 @@ export const editSettings = z.strictObject({
     read: read.number,
     help: 'take it at grids of up to n x n; by default by the size of the latents',
   }),
+  context: share.default(0).register(optionForms, {
+    flags: '--context <f>',
+    read: read.share,
+    help: 'share of the steps in which words that both prompts have mean what they meant in the source\'s sentence',
+  }),
   weight: z.record(text(), z.number()).default({}).register(optionForms, {
     flags: '--weight <word=f>',
     read: read.wordNumber,

@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs';
+import type { TokenizedPrompt } from '../text/tokenizer';
+import { sharedTokens, type Alignment } from './alignment';
+import type { AttentionCall, AttentionController } from './controller';
+import { replaceRows, rowOf, takeRow, targetRows } from './rows';
+import { isDuring, type StepRange } from './schedule';
+
+/**
+ * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the source's keys and
+ * values of the tokens it shares with it ({@link sharedTokens}), start, end and padding among them.
+ *
+ * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a` is not the
+ * `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every map. Where a model says much
+ * of what it draws by the end mark and the padding, as Stable Diffusion does, an edit becomes weaker by this as well.
+ *
+ * @param during the whole run if left out. Fractions are of its steps
+ * @throws if the batch lacks the source's row
+ */
+export function contextInjection({ source, targets, alignments, during = 1 }: {
+  readonly source: TokenizedPrompt;
+  readonly targets: readonly TokenizedPrompt[];
+  /** One a target. */
+  readonly alignments: readonly Alignment[];
+  readonly during?: StepRange;
+}): AttentionController {
+  isDuring(during, 0, 1);
+  const shared = targets.map((target, i) => sharedTokens(source, target, alignments[i]));
+  return {
+    wants: (call: AttentionCall) =>
+      (call.site.kind === 'cross' && isDuring(during, call.step, call.steps) && targetRows(call).length > 0 ? ['qkv'] : []),
+    onQkv({ q, k, v }, call) {
+      const withSource = (x: tf.Tensor4D): tf.Tensor4D => {
+        const sources = takeRow(x, rowOf(0, call));
+        return replaceRows(x, new Map(targetRows(call).map(({ row, prompt }) => [row, takeTokens(sources, takeRow(x, row), shared[prompt - 1])])));
+      };
+      return { q, k: withSource(k), v: withSource(v) };
+    },
+  };
+}
+
+/** @param source, own [1, heads, tokens, headSize] @param shared for each token the source's that it takes, or none */
+function takeTokens(source: tf.Tensor4D, own: tf.Tensor4D, shared: readonly (number | undefined)[]): tf.Tensor4D {
+  const both = tf.concat([source, own], 2);
+  return tf.gather(both, tf.tensor1d(shared.map((from, token) => from ?? shared.length + token), 'int32'), 2);
+}

@@ -1,0 +1,57 @@
+import * as tf from '@tensorflow/tfjs';
+import { refinement, replacement, sharedTokens } from '../../src/attention/alignment';
+import { contextInjection } from '../../src/attention/contextInjection';
+import type { AttentionCall, Qkv } from '../../src/attention/controller';
+import { promptToPrompt } from '../../src/attention/promptToPrompt';
+import { useBackend } from '../backend';
+import { evaluation } from './mapLayer';
+import { toyTokenizer } from './toyTokenizer';
+
+useBackend();
+
+const tokenizer = toyTokenizer(6);
+const [cat, dog, small] = ['a cat here', 'a dog here', 'a small cat here'].map((prompt) => tokenizer.tokenize(prompt));
+const CROSS = { path: 'attn2', kind: 'cross', place: 'up', heads: 1, headSize: 1 } as const;
+
+const callAt = (step: number, prompts: number, kind: 'cross' | 'self' = 'cross'): AttentionCall =>
+  ({ ...evaluation({ prompts, step }), site: { ...CROSS, kind }, grid: { height: 1, width: 1 }, keys: 6 });
+
+/** Of each row of a batch of that many prompts: 10 x row + token, as keys and, negative, as values. */
+function keysAndValues(rows: number): Qkv {
+  const k = tf.tensor4d(Array.from({ length: rows * 6 }, (_, i) => 10 * Math.floor(i / 6) + (i % 6)), [rows, 1, 6, 1]);
+  return { q: tf.zeros([rows, 1, 1, 1]), k, v: tf.neg(k) };
+}
+
+const numbers = (x: tf.Tensor, row: number): number[] => [...tf.slice(x, row, 1).dataSync()];
+
+test('tokens that both prompts have are shared, wherever they stand; a swapped or a new one is not', () => {
+  expect(sharedTokens(cat, dog, replacement(cat, dog))).toEqual([0, 1, undefined, 3, 4, 5]);
+  expect(sharedTokens(cat, small, refinement(cat, small))).toEqual([0, 1, undefined, 2, 3, 4]);
+});
+
+test('targets take the source\'s keys and values of shared tokens; the source and the rows without text keep theirs', () => {
+  const controller = contextInjection({ source: cat, targets: [dog, small], alignments: [replacement(cat, dog), refinement(cat, small)] });
+  tf.tidy(() => {
+    const before = keysAndValues(6);
+    const { q, k, v } = controller.onQkv!(before, callAt(0, 3));
+    expect(q).toBe(before.q);
+    for (const row of [0, 1, 2, 3]) expect(numbers(k, row)).toEqual(numbers(before.k, row));
+    expect(numbers(k, 4)).toEqual([30, 31, 42, 33, 34, 35]);
+    expect(numbers(k, 5)).toEqual([30, 31, 52, 32, 33, 34]);
+    expect(numbers(v, 5)).toEqual(numbers(tf.neg(k), 5));
+  });
+});
+
+test('only at cross sites, only during its share of the steps', () => {
+  const { wants } = contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 0.5 });
+  expect(wants(callAt(4, 2))).toEqual(['qkv']);
+  expect(wants(callAt(5, 2))).toEqual([]);
+  expect(wants(callAt(0, 2, 'self'))).toEqual([]);
+  expect(() => contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 2 })).toThrow('from 0 to 1');
+});
+
+test('the whole method leaves it out unless told, as the paper does', () => {
+  const prompts = ['a cat here', 'a dog here'];
+  expect(promptToPrompt({ tokenizer, prompts }).wants(callAt(0, 2))).toEqual(['probs']);
+  expect(promptToPrompt({ tokenizer, prompts, context: 1 }).wants(callAt(0, 2))).toEqual(['qkv', 'probs']);
+});
