@@ -1,8 +1,11 @@
-"""Teach the words where to look, and what it means to be looked at more.
+"""Teach the words where to look, what it means to be looked at more, and what it means to be edited.
 
 Every word of a caption knows what it speaks of, and every thing has a mask, so the cross-attention
 maps can be asked to lie where they should: a small extra loss, next to that of the denoising. Large
 models learn it unaided from millions of pictures; a small one on two cores does not have the hours.
+
+The same holds for edits. Of pairs of a scene and its true edit, the edit's row takes the maps of the
+scene's row, as Prompt-to-Prompt will have it, and is to come out as the true edit all the same.
 """
 
 from __future__ import annotations
@@ -16,10 +19,13 @@ from diffusers.models.attention_processor import Attention
 class RecordingProcessor:
     """Plain attention that keeps its probabilities, [rows, heads, queries, tokens], for the loss.
 
-    `weights` [rows, tokens] multiply the probabilities of each token, as Prompt-to-Prompt's re-weighting does.
+    `sources` [edits, tokens]: the last rows are edits of as many rows before them, and each of their tokens
+    takes the probabilities of that token of its source, -1 its own. `weights` [rows, tokens] multiply the
+    probabilities of each token. Both as Prompt-to-Prompt does it.
     """
 
     probabilities: torch.Tensor | None = None
+    sources: torch.Tensor | None = None
     weights: torch.Tensor | None = None
 
     def __call__(
@@ -36,11 +42,21 @@ class RecordingProcessor:
         query = heads(attn.to_q(hidden_states))
         key, value = heads(attn.to_k(encoder_hidden_states)), heads(attn.to_v(encoder_hidden_states))
         self.probabilities = (query @ key.transpose(-1, -2) * attn.scale).softmax(-1)
-        weighted = self.probabilities
+        used = self.probabilities
+        if self.sources is not None:
+            used = inject(used, self.sources)
         if self.weights is not None:
-            weighted = weighted * self.weights[:, None, None].to(weighted.dtype)
-        output = (weighted @ value).transpose(1, 2).flatten(2)
+            used = used * self.weights[:, None, None].to(used.dtype)
+        output = (used @ value).transpose(1, 2).flatten(2)
         return attn.to_out[1](attn.to_out[0](output))
+
+
+def inject(probabilities: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """[rows, heads, queries, tokens] with the edits' rows, the last, as `RecordingProcessor.sources` says."""
+    edits = len(sources)
+    others, before, after = probabilities.split([len(probabilities) - 2 * edits, edits, edits])
+    chosen = sources[:, None, None].expand_as(after)
+    return torch.cat([others, before, torch.where(chosen < 0, after, before.gather(-1, chosen.clamp_min(0)))])
 
 
 def record_cross_attention(unet: UNet2DConditionModel) -> list[RecordingProcessor]:

@@ -8,12 +8,13 @@ import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from edits import random_edit
 from runs import ROOT
 from world import Scene, Word, caption, random_scene, render
 
@@ -22,12 +23,14 @@ CHUNK = 250  # scenes a task; part of the seed, so changing it changes the data
 
 @dataclass
 class Pictures:
-    """`images` [n, 64, 64, 3] uint8, `masks` one [things, 64, 64] uint8 (0 to 255) a scene."""
+    """`images` [n, 64, 64, 3] uint8; `masks` a scene [things + 1, 64, 64] uint8 (0 to 255), the land's last."""
 
     images: np.ndarray
     masks: list[np.ndarray]
     scenes: list[Scene]
     captions: list[list[Word]]
+    #: Of edits, in whose place each word of the caption stands (see `edits.Edit`). None for other pictures.
+    sources: list[list[int | None] | None]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -36,14 +39,17 @@ class Pictures:
 Sampler = Callable[[np.random.Generator], Scene]
 
 
-def load(name: str, count: int, seed: int, sampler: Sampler = random_scene) -> Pictures:
-    """The pictures of a seed, from `<runs>/<name>-<count>.pkl`, where they are put the first time."""
+def load(name: str, count: int, seed: int, sampler: Sampler = random_scene, edited: bool = False) -> Pictures:
+    """The pictures of a seed, from `<runs>/<name>-<count>.pkl`, where they are put the first time.
+
+    `edited`: every second picture is an edit of the one before it; scenes that allow none are passed over.
+    """
     path = ROOT / f"{name}-{count}.pkl"
     ROOT.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of a training's processes one draws, the others wait
         if not path.exists():
-            _write(path, count, seed, sampler)
+            _write(path, count, seed, sampler, edited)
     with path.open("rb") as file:
         return pickle.load(file)
 
@@ -58,21 +64,29 @@ def to_images(pixels: torch.Tensor) -> np.ndarray:
     return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
-def _write(path: Path, count: int, seed: int, sampler: Sampler) -> None:
+def _write(path: Path, count: int, seed: int, sampler: Sampler, edited: bool) -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         starts = range(0, count, CHUNK)
         sizes = [min(CHUNK, count - start) for start in starts]
-        chunks = pool.map(_chunk, repeat(sampler), repeat(seed), starts, sizes)
-        images, masks, scenes, captions = (sum(parts, []) for parts in zip(*chunks))
+        chunks = pool.map(_chunk, repeat(sampler), repeat(seed), starts, sizes, repeat(edited))
+        images, masks, *rest = (list(chain.from_iterable(parts)) for parts in zip(*chunks))
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        pickle.dump(Pictures(np.stack(images), masks, scenes, captions), file, protocol=5)
+        pickle.dump(Pictures(np.stack(images), masks, *rest), file, protocol=5)
     partial.replace(path)
 
 
-def _chunk(sampler: Sampler, seed: int, start: int, count: int):
+def _chunk(sampler: Sampler, seed: int, start: int, count: int, edited: bool):
     rng = np.random.default_rng([seed, start])
-    scenes = [sampler(rng) for _ in range(count)]
-    drawn = [render(scene) for scene in scenes]
+    captioned = []
+    while len(captioned) < count:
+        scene = sampler(rng)
+        words = caption(scene, rng)
+        edit = random_edit(scene, words, rng) if edited else None
+        if edit:
+            captioned += [(scene, words, None), (edit.scene, edit.words, edit.sources)]
+        elif not edited:
+            captioned.append((scene, words, None))
+    drawn = [render(scene) for scene, _, _ in captioned]
     masks = [(mask * 255).round().astype(np.uint8) for _, mask in drawn]
-    return [image for image, _ in drawn], masks, scenes, [caption(scene, rng) for scene in scenes]
+    return [image for image, _ in drawn], masks, *zip(*captioned)

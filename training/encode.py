@@ -1,4 +1,4 @@
-"""Stage 2: encode the training pictures to latents, once, and their captions to tokens."""
+"""Stage 3: encode the training pictures to latents, once, and their captions to tokens."""
 
 from __future__ import annotations
 
@@ -28,15 +28,11 @@ def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
 
 
 def small_masks(masks: np.ndarray) -> np.ndarray:
-    """Masks at the latents' size, [4, 16, 16] bool: first thing, second thing, background, nothing."""
-    shares = (
-        F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0]
-        if len(masks)
-        else torch.zeros(0, 16, 16)
-    )
+    """Masks at the latents' size, [4, 16, 16] bool: first thing, second thing, land, nothing."""
+    *things, land = F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0] > 0.35
     all_four = torch.zeros(4, 16, 16, dtype=torch.bool)
-    all_four[: len(shares)] = shares > 0.35
-    all_four[2] = shares.sum(0) < 0.35
+    for number, mask in [*enumerate(things), (2, land)]:
+        all_four[number] = mask
     return all_four.numpy()
 
 
@@ -44,6 +40,19 @@ def owners(caption: list[Word], length: int) -> list[int]:
     """For every token, the number of its mask among `small_masks`. One word is one token."""
     numbers = [NOTHING if w.owner is None else 2 if w.owner == BACKGROUND else w.owner for w in caption]
     return [NOTHING, *numbers, *[NOTHING] * length][:length]
+
+
+def sources(words: list[int | None] | None, length: int) -> list[int]:
+    """For every token of an edit's caption the source's token that it shares, -1 if it is new.
+
+    `words`: `Edit.sources`. The marks of the start and the end are shared too, and the padding, by its place,
+    as in Prompt-to-Prompt.
+    """
+    if words is None:
+        return list(range(length))
+    kept = [-1 if word is None else word + 1 for word in words]
+    end = 1 + sum(word is not None for word in words)
+    return [0, *kept, end, *range(len(words) + 2, length)][:length]
 
 
 def amounts(scene: Scene, caption: list[Word], length: int) -> list[float]:
@@ -62,12 +71,12 @@ def amounts(scene: Scene, caption: list[Word], length: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=48000)
+    parser.add_argument("--pictures", type=int, default=48000, help="half of them edits of the others")
     args = parser.parse_args()
     torch.manual_seed(0)
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
-    pictures = data.load("train", args.pictures, seed=3)
+    pictures = data.load("train", args.pictures, seed=3, edited=True)
     tokens = tokenizer(
         [text(c) for c in pictures.captions], padding="max_length", truncation=True, return_tensors="pt"
     )
@@ -78,6 +87,7 @@ def main() -> None:
         "masks": torch.from_numpy(np.stack([small_masks(m) for m in pictures.masks])),
         "owners": torch.tensor([owners(c, length) for c in pictures.captions]),
         "amounts": torch.tensor([amounts(s, c, length) for s, c in zip(pictures.scenes, pictures.captions)]),
+        "sources": torch.tensor([sources(s, length) for s in pictures.sources]),
         "empty": torch.tensor(tokenizer("", padding="max_length").input_ids),
     }
     partial = ROOT / "latents.partial"

@@ -1,4 +1,4 @@
-"""The prompts, their truths and the pictures that `npm run evaluate` measures the model by, drawn once: ../evaluate/held_out.*"""
+"""What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*"""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import edits
 from world import Scene, Word, caption, is_held_out, random_scene, render, text, unseen_scene
 from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
-#: Nouns that may stand for one another, whatever else is in the picture.
-SWAPS = (v.ACTORS, v.VEHICLES, v.BUILDINGS + v.PLANTS, v.FOOD)
 TARGETS = 3  # swaps of one source
 COUNTS = {"new captions": 160, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
 
 Captioned = tuple[Scene, list[Word]]
 
 
-def captions(seed: int, sampler: Callable[[np.random.Generator], Scene] = random_scene) -> Iterator[Captioned]:
+def captions(
+    seed: int, sampler: Callable[[np.random.Generator], Scene] = random_scene
+) -> Iterator[Captioned]:
     """Scenes without end, of seeds that no training has, each with a caption."""
     rng = np.random.default_rng([seed, 2026])
     while True:
@@ -62,76 +63,41 @@ def never_seen(pairs: Iterator[Captioned]) -> Iterator[Captioned]:
 
 
 def swaps(seed: int) -> Iterator[dict]:
-    """A prompt, and the same with one of its nouns swapped for each of three others that might stand there."""
+    """A prompt, and the same with one of its nouns swapped for each of three that might stand there."""
     rng = np.random.default_rng(seed)
     for scene, words in captions(seed):
-        said = {word.text for word in words}
-        plain = [i for i in range(len(scene.things)) if sum(word.owner == i for word in words) == 1]
-        if not plain or said & {"driving", "flying"}:  # a noun with adjectives, or a verb for one vehicle only
+        things = edits.swappable(scene, words)
+        if not things:
             continue
-        index = int(rng.choice(plain))
-        old = scene.things[index].noun
-        others = [noun for group in SWAPS if old in group for noun in group if noun not in said]
-        edits = [(noun, scene.change(index, noun=noun)) for noun in rng.permutation(others).tolist()]
-        edits = [(noun, edit) for noun, edit in edits if not is_held_out(edit)][:TARGETS]
-        if len(edits) < TARGETS:
-            continue
-        yield {
-            "source": text(words),
-            "targets": [{"text": text(renamed(words, index, noun)), "swap": [old, noun]} for noun, _ in edits],
-        }
-
-
-def renamed(words: list[Word], owner: int, noun: str) -> list[Word]:
-    """The caption with another noun, and the article that goes with it."""
-    words = [Word(noun, owner) if word.owner == owner else word for word in words]
-    followers = [*words[1:], Word("")]
-    article = {True: Word("an"), False: Word("a")}
-    return [
-        article[next_.text[0] in "aeiou"] if word.text in ("a", "an") else word
-        for word, next_ in zip(words, followers)
-    ]
+        index = int(rng.choice(things))
+        found = list(edits.swaps_of(scene, words, index))
+        if len(found) >= TARGETS:
+            chosen = [found[i] for i in rng.permutation(len(found))[:TARGETS]]
+            old, new = scene.things[index].noun, [edit.scene.things[index].noun for edit in chosen]
+            targets = [{"text": text(edit.words), "swap": [old, noun]} for edit, noun in zip(chosen, new)]
+            yield {"source": text(words), "targets": targets}
 
 
 def added(kind: str, seed: int) -> Iterator[dict]:
     """A prompt without a place, a time or a colour, and the same with each of two added."""
     rng = np.random.default_rng(seed)
+    add = {"place": edits.added_places, "time": edits.added_times, "colour": edits.added_colours}[kind]
     for scene, words in captions(seed):
-        said = {word.text for word in words}
         if not scene.things or scene.weather != "clear" or scene.roadside:
             continue
-        extend = {"place": add_place, "time": add_time, "colour": add_colour}[kind]
-        edits = list(extend(scene, words, said, rng))
-        if len(edits) >= 2:
-            yield {"source": text(words), "targets": edits[:2]}
+        if kind == "time" and scene.place not in {word.text for word in words}:
+            continue
+        found = list(add(scene, words))
+        if len(found) >= 2:
+            chosen = [found[i] for i in rng.permutation(len(found))[:2]]
+            targets = [{"text": text(edit.words), "asked": asked(kind, edit)} for edit in chosen]
+            yield {"source": text(words), "targets": targets}
 
 
-def add_place(scene: Scene, words: list[Word], said: set[str], rng: np.random.Generator) -> Iterator[dict]:
-    if said & set(v.PLACES) or scene.time != "day" or scene.time in said:
-        return
-    for place in rng.permutation(list(v.PLACES)).tolist():
-        if not is_held_out(replace(scene, place=place)):
-            yield {"text": f"{text(words)} {v.PLACES[place]} a {place}", "asked": place}
-
-
-def add_time(scene: Scene, words: list[Word], said: set[str], _rng: np.random.Generator) -> Iterator[dict]:
-    if scene.time == "day" and "day" not in said and scene.place in said:
-        for time in ("sunset", "night"):
-            yield {"text": f"{text(words)} at {time}", "asked": time}
-
-
-def add_colour(scene: Scene, words: list[Word], said: set[str], rng: np.random.Generator) -> Iterator[dict]:
-    bare = [i for i, thing in enumerate(scene.things) if thing.colour and thing.colour not in said]
-    if not bare:
-        return
-    noun = scene.things[bare[0]].noun
-    for colour in rng.permutation(v.COLOURS).tolist():
-        if not is_held_out(scene.change(bare[0], colour=colour)):
-            coloured = f"{colour} {noun}"
-            yield {
-                "text": " ".join(coloured if word.text == noun else word.text for word in words),
-                "asked": coloured,
-            }
+def asked(kind: str, edit: edits.Edit) -> str:
+    """What the edit adds, as the judge names it: the last word that is new, a colour with its noun."""
+    at = max(i for i, source in enumerate(edit.sources) if source is None)
+    return " ".join(word.text for word in edit.words[at : at + (2 if kind == "colour" else 1)])
 
 
 def weighted(word: str, seed: int) -> Iterator[str]:

@@ -11,8 +11,11 @@ from torch import nn
 
 import runs
 import tokenizer as clip_tokenizer
-from encode import NOTHING, amounts, owners, small_masks
+from attention_maps import inject
+from edits import random_edit
+from encode import NOTHING, amounts, owners, small_masks, sources
 from world import BACKGROUND, SIZE, Word, caption, is_held_out, random_scene, render, text, unseen_scene
+from world import vocabulary as v
 from world.scene import Scene, Thing
 from world.vocabulary import WORDS
 
@@ -59,9 +62,15 @@ class World(unittest.TestCase):
     def test_masks_are_of_what_can_be_seen(self):
         for scene in scenes(30):
             masks = render(scene)[1]
-            self.assertEqual(masks.shape, (len(scene.things), SIZE, SIZE))
-            self.assertLessEqual(masks.sum(0).max(initial=0), 1 + 1e-6)
-            self.assertTrue(all(mask.sum() > 20 for mask in masks))
+            self.assertEqual(masks.shape, (len(scene.things) + 1, SIZE, SIZE))
+            self.assertLessEqual(masks.sum(0).max(), 1 + 1e-6)
+            self.assertTrue(all(mask.sum() > 20 for mask in masks[:-1]))
+
+    def test_things_decide_where_the_horizon_is_more_often_than_not(self):
+        alone = [s for s in scenes(4000) if s.place != "street" and len(s.things) == 1]
+        low, high = ([s.horizon for s in alone if s.things[0].noun == noun] for noun in ("cat", "fox"))
+        self.assertLess(np.median(low) + 15, np.median(high))
+        self.assertGreater(max(low), np.median(low) + 12)  # but not always
 
 
 class Tokens(unittest.TestCase):
@@ -78,18 +87,53 @@ class Tokens(unittest.TestCase):
         words = [Word("a"), Word("cat", 0), Word("in"), Word("a"), Word("meadow", BACKGROUND)]
         self.assertEqual(text(words), "a cat in a meadow")
         self.assertEqual(owners(words, 8), [NOTHING, NOTHING, 0, NOTHING, NOTHING, 2, NOTHING, NOTHING])
-        masks = np.zeros((1, SIZE, SIZE), np.uint8)
-        masks[0, :32] = 255
+        masks = np.zeros((2, SIZE, SIZE), np.uint8)
+        masks[0, :32] = masks[1, 32:] = 255
         small = small_masks(masks)
         self.assertTrue(small[0, :8].all() and small[2, 8:].all())
         self.assertFalse(small[0, 8:].any() or small[2, :8].any() or small[NOTHING].any())
 
-
     def test_graded_words_are_weighed_by_twice_their_amount(self):
         tree = Thing("tree", 32, 60, 30, blossom=0.25)
         scene = Scene("meadow", "day", "clear", 0.75, (tree,), None, False, 30, 0)
-        words = [Word("blossom", 0), Word("tree", 0), Word("in"), Word("snowy", BACKGROUND), Word("meadow", BACKGROUND)]
+        words = [
+            Word("blossom", 0),
+            Word("tree", 0),
+            Word("in"),
+            *(Word(w, BACKGROUND) for w in ("snowy", "meadow")),
+        ]
         self.assertEqual(amounts(scene, words, 8), [1, 0.5, 1, 1, 1.5, 1, 1, 1])
+
+
+class Edits(unittest.TestCase):
+    def test_an_edit_changes_what_its_words_say_and_nothing_else(self):
+        rng = np.random.default_rng(2)
+        for scene in scenes(200):
+            words = caption(scene, rng)
+            edit = random_edit(scene, words, rng)
+            if edit is None:
+                continue
+            self.assertFalse(is_held_out(edit.scene))
+            self.assertEqual(edit.scene.seed, scene.seed)
+            self.assertEqual(edit.scene.horizon, scene.horizon)
+            for word, source in zip(edit.words, edit.sources):
+                if source is None or word != words[source]:
+                    place, things = edit.scene.place, [thing.noun for thing in edit.scene.things]
+                    known = (*things, *v.COLOURS, v.PLACES[place], place, "at", edit.scene.time, "a", "an")
+                    self.assertIn(word.text, known)
+
+    def test_tokens_of_an_edit_know_those_they_share(self):
+        # start, "a", [new], "cat" -> start, "a", "cat", end; padding by its place
+        self.assertEqual(sources([0, None, 1], 8), [0, 1, -1, 2, 3, 5, 6, 7])
+        self.assertEqual(sources(None, 4), [0, 1, 2, 3])
+
+    def test_an_edit_takes_its_source_s_maps(self):
+        maps = torch.rand(5, 2, 16, 3)  # one by itself, two sources, their edits
+        edited = inject(maps, torch.tensor([[0, 0, -1], [-1, -1, -1]]))
+        self.assertTrue(torch.equal(edited[:3], maps[:3]) and torch.equal(edited[4], maps[4]))
+        self.assertTrue(torch.equal(edited[3, ..., 0], maps[1, ..., 0]))
+        self.assertTrue(torch.equal(edited[3, ..., 1], maps[1, ..., 0]))
+        self.assertTrue(torch.equal(edited[3, ..., 2], maps[3, ..., 2]))
 
 
 class Runs(unittest.TestCase):

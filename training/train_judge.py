@@ -1,4 +1,4 @@
-"""Stage 4: the judge learns from renderings what they show."""
+"""Stage 5: the judge learns from renderings what they show."""
 
 from __future__ import annotations
 

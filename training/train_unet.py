@@ -1,4 +1,4 @@
-"""Stage 3: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
+"""Stage 4: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
 
 The learning rate is held, so the run can go on for as many hours as there are. `--decay` branches off a
 finished model: it takes the run as it is, lets the rate fall to nothing, which sharpens everything, and
@@ -8,9 +8,11 @@ leaves the run itself as it was.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import load_file
 
 import tokenizer as clip_tokenizer
 from attention_maps import pointing_loss, record_cross_attention
@@ -24,10 +26,14 @@ PEAK, WARMUP, BATCH = 8e-4, 150, 24
 EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
 MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
 POINTING = 0.01  # weight of the attention maps' loss
+INJECTED_MAPS, SHARED_WORDS = 0.75, 0.5  # in how many of a batch's edits
+
+
+WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
 
 
 class Batches:
-    """Random batches of noisy latents from the file that `encode.py` wrote."""
+    """Random batches of noisy latents from `encode.py`'s file: by themselves, then sources, then their edits."""
 
     def __init__(self) -> None:
         for name, tensor in torch.load(ROOT / "latents.pt", weights_only=True).items():
@@ -35,14 +41,24 @@ class Batches:
         self.alphas_cumprod = build_scheduler().alphas_cumprod
 
     def draw(self, size: int) -> dict[str, torch.Tensor]:
-        chosen = torch.randint(len(self.latents), (size,))
+        edits = size // 3
+        alone = size - 2 * edits
+        before = 2 * torch.randint(
+            len(self.latents) // 2, (alone + edits,)
+        )  # every second picture is an edit
+        chosen = torch.cat([before, before[alone:] + 1])
+
+        def shared(x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, x[alone:]])
+
         mean, std = self.latents[chosen].float().chunk(2, dim=1)
-        noise, t = torch.randn_like(mean), torch.randint(1000, (size,))
+        noise = shared(torch.randn_like(mean[: alone + edits]))
+        t = shared(torch.randint(1000, (alone + edits,)))
         signal = self.alphas_cumprod[t].view(-1, 1, 1, 1)
-        clean = mean + std * torch.randn_like(std)
-        tokens, owners = self.tokens[chosen], self.owners[chosen]
-        silent = torch.rand(size) < EMPTY_CAPTIONS
-        amounts = self.amounts[chosen]
+        clean = mean + std * shared(torch.randn_like(std[: alone + edits]))
+        tokens, owners, amounts = self.tokens[chosen], self.owners[chosen], self.amounts[chosen]
+        silent = shared(torch.rand(alone + edits) < EMPTY_CAPTIONS * size / alone)
+        silent[alone:] = False  # An edit without a caption is none.
         tokens[silent], owners[silent], amounts[silent] = self.empty, NOTHING, 1
         return {
             "noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise,
@@ -52,16 +68,33 @@ class Batches:
             "signal": signal.flatten(),
             "amounts": amounts,
             "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners],
+            "sources": self.sources[chosen[-edits:]],
         }
+
+
+def encode_prompts(text_encoder, tokens: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """[rows, tokens, width]. In half of the edits the words that stay are those of the source's sentence."""
+    encoded = text_encoder(tokens)[0]
+    edits = len(sources)
+    taken = sources.clamp_min(0)
+    stays = (sources >= 0) & (tokens[-2 * edits : -edits].gather(1, taken) == tokens[-edits:])
+    stays &= torch.rand(edits, 1) < SHARED_WORDS
+    others, before, after = encoded.split([len(encoded) - 2 * edits, edits, edits])
+    sentence = before.gather(1, taken[..., None].expand_as(before))
+    return torch.cat([others, before, torch.where(stays[..., None], sentence, after)])
 
 
 def losses(
     unet, text_encoder, recorders, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The denoising loss and the attention maps' loss."""
+    sources = batch["sources"]
+    injected = torch.rand(len(sources), 1) < INJECTED_MAPS
     for recorder in recorders:
         recorder.weights = batch["amounts"]
-    predicted = unet(batch["noisy"], batch["t"], text_encoder(batch["tokens"])[0]).sample
+        recorder.sources = torch.where(injected, sources, -1)
+    prompts = encode_prompts(text_encoder, batch["tokens"], sources)
+    predicted = unet(batch["noisy"], batch["t"], prompts).sample
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
     signal = batch["signal"]
     weight = (MIN_SNR * (1 - signal) / signal).clamp(max=1)
@@ -74,12 +107,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7000, help="of the run as a whole")
     parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
     parser.add_argument("--rate", type=float, default=PEAK, help="the learning rate that is held, or falls")
+    parser.add_argument("--start", type=Path, help="a finished model to go on from")
     parser.add_argument("--bfloat16", action="store_true", help="compute in it: 1.4x where the processor can")
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
     text_encoder, unet = build_text_encoder(tokenizer), build_unet()
     networks = {"text_encoder": text_encoder, "unet": unet}
+    for name, network in networks.items() if args.start else ():
+        network.load_state_dict(load_file(args.start / name / WEIGHTS[name]))
     recorders = record_cross_attention(unet)
     parameters = [p for network in networks.values() for p in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01)
@@ -114,7 +150,7 @@ def look(run: Run, tokenizer, networks, recorders) -> None:
     """A sheet of samples by the averaged weights."""
     run.swap_ema()
     for recorder in recorders:
-        recorder.weights = None
+        recorder.weights = recorder.sources = None
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     model = Model(tokenizer, networks["text_encoder"].eval(), networks["unet"].eval(), vae, build_scheduler())
     save_sheet(

@@ -28,10 +28,10 @@ GROUND = {
 SNOW = np.array((240, 245, 252))
 
 
-def background(scene: Scene) -> np.ndarray:
-    """The picture without its things: [CANVAS, CANVAS, 3], float, 0 to 255."""
+def background(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """The picture without its things, [CANVAS, CANVAS, 3], 0 to 255; and where it is no sky, [CANVAS, CANVAS]."""
     land, land_mask = _land(scene)
-    return np.where(land_mask[..., None], land * np.array(LIGHT[scene.time]), _sky(scene))
+    return np.where(land_mask[..., None], land * np.array(LIGHT[scene.time]), _sky(scene)), land_mask
 
 
 def weather(scene: Scene, picture: np.ndarray) -> np.ndarray:

@@ -14,9 +14,11 @@ FUR, FUR_EDGE = (255, 242, 222), (226, 200, 164)
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [64, 64, 3] uint8, and what of each thing can be seen [things, 64, 64], 0 to 1."""
-    picture = weather(scene, background(scene))
-    masks = np.zeros((len(scene.things), CANVAS, CANVAS))
+    """The picture [64, 64, 3] uint8; what is seen of each thing and, last, the land [things + 1, 64, 64], 0 to 1."""
+    picture, land = background(scene)
+    picture = weather(scene, picture)
+    masks = np.zeros((len(scene.things) + 1, CANVAS, CANVAS))
+    masks[-1] = land
     for index in _painting_order(scene):
         layer = np.asarray(draw_thing(scene.things[index], scene.seed + index), dtype=float)
         alpha, colour = layer[..., 3:] / 255, layer[..., :3] * LIGHT[scene.time]

@@ -77,7 +77,6 @@ def any_scene(rng: np.random.Generator) -> Scene:
     snow = rng.uniform(0.12, 1) if place in v.SNOWY_PLACES and rng.random() < 0.35 else 0.0
     kind = rng.choice(["single", "riding", "next to", "on", "empty"], p=[0.44, 0.30, 0.13, 0.06, 0.07])
     roadside = place == "street" and rng.random() < 0.4
-    horizon = rng.uniform(20, 34) if place == "street" else rng.uniform(20, 46)
     weather = "clear" if snow else _pick(rng, v.WEATHERS, p=[0.74, 0.13, 0.13])
     bare = Scene(
         place,
@@ -87,35 +86,51 @@ def any_scene(rng: np.random.Generator) -> Scene:
         (),
         None,
         roadside,
-        horizon,
+        0.0,
         int(rng.integers(2**31)),
     )
-    if kind == "empty":
-        return replace(bare, roadside=False)
-    things = {"single": _single, "riding": _riding, "next to": _side_by_side, "on": _perched}[kind](rng, bare)
-    return replace(bare, things=things, relation=None if kind == "single" else str(kind))
+    nouns = _nouns(rng, kind)
+    scene = replace(bare, horizon=_horizon(rng, place, nouns), roadside=roadside and bool(nouns))
+    compose = {"single": _single, "riding": _riding, "next to": _side_by_side, "on": _perched}
+    things = compose[kind](rng, scene, *nouns) if nouns else ()
+    return replace(scene, things=things, relation=str(kind) if len(things) > 1 else None)
 
 
-def _single(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
-    weights = np.array([1.5 if n in ("car", "house", "tree") else 1.0 for n in v.NOUNS])
-    noun = _pick(rng, v.NOUNS, p=weights / weights.sum())
+def _nouns(rng: np.random.Generator, kind: str) -> tuple[str, ...]:
+    if kind == "single":
+        weights = np.array([1.5 if n in ("car", "house", "tree") else 1.0 for n in v.NOUNS])
+        return (_pick(rng, v.NOUNS, p=weights / weights.sum()),)
+    if kind == "riding":
+        return _pick(rng, v.ACTORS), _pick(rng, v.VEHICLES)
+    if kind == "next to":
+        return tuple(str(n) for n in rng.choice(v.NOUNS, 2, replace=False))
+    return (_pick(rng, v.PERCHED), _pick(rng, v.SUPPORTS)) if kind == "on" else ()
+
+
+def _horizon(rng: np.random.Generator, place: str, nouns: tuple[str, ...]) -> float:
+    """Where the horizon is: mostly as usual for the things, which decide from where a picture is taken."""
+    usual = [v.USUAL_VIEW[noun] for noun in nouns if noun in v.USUAL_VIEW]
+    share = rng.uniform()
+    if usual and rng.random() < 0.85:
+        share = np.clip(np.mean(usual) + 0.2 * (share - 0.5), 0, 1)
+    return float(20 + share * (14 if place == "street" else 26))
+
+
+def _single(rng: np.random.Generator, scene: Scene, noun: str) -> tuple[Thing, ...]:
     size = rng.uniform(20, 40) if noun in v.ACTORS + v.FOOD else rng.uniform(24, 50)
     return (_dress(rng, noun, *_spot(rng, scene, noun, size, size), size),)
 
 
-def _riding(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
-    vehicle_noun, width = _pick(rng, v.VEHICLES), rng.uniform(28, 50)
+def _riding(rng: np.random.Generator, scene: Scene, actor: str, vehicle_noun: str) -> tuple[Thing, ...]:
+    width = rng.uniform(28, 50)
     x, y = _spot(rng, scene, vehicle_noun, width, width)
     vehicle = _dress(rng, vehicle_noun, x, y, width)
     # The seat is the same for every vehicle, so that swapping the vehicle leaves the rider in place.
-    rider = _dress(
-        rng, _pick(rng, v.ACTORS), x + rng.uniform(-0.08, 0.08) * width, y - 0.5 * width, 0.5 * width
-    )
+    rider = _dress(rng, actor, x + rng.uniform(-0.08, 0.08) * width, y - 0.5 * width, 0.5 * width)
     return rider, vehicle
 
 
-def _side_by_side(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
-    first, second = (str(n) for n in rng.choice(v.NOUNS, 2, replace=False))
+def _side_by_side(rng: np.random.Generator, scene: Scene, first: str, second: str) -> tuple[Thing, ...]:
     sizes = rng.uniform(20, 31, 2)
     gap = rng.uniform(-1, 3)
     width = sizes.sum() + gap
@@ -129,17 +144,17 @@ def _side_by_side(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
     return tuple(_dress(rng, n, x, f, s) for n, x, f, s in zip((first, second), xs, feet, sizes))
 
 
-def _perched(rng: np.random.Generator, scene: Scene) -> tuple[Thing, ...]:
+def _perched(rng: np.random.Generator, scene: Scene, upper: str, support: str) -> tuple[Thing, ...]:
     size = rng.uniform(28, 38)
     x, y = _spot(rng, scene, None, size, 1.3 * size)
     top = _dress(
         rng,
-        _pick(rng, v.PERCHED),
+        upper,
         x + rng.uniform(-0.1, 0.1) * size,
         y - 0.78 * size,
         rng.uniform(0.5, 0.6) * size,
     )
-    return top, _dress(rng, _pick(rng, v.SUPPORTS), x, y, size)
+    return top, _dress(rng, support, x, y, size)
 
 
 def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:

@@ -8,6 +8,11 @@ FOOD = ("cake", "pumpkin", "apple", "mushroom")
 TOYS = ("balloon",)
 NOUNS = ACTORS + VEHICLES + BUILDINGS + PLANTS + FOOD + TOYS
 
+#: Nouns that may stand for one another, whatever else is in a picture.
+INTERCHANGEABLE = (ACTORS, VEHICLES, BUILDINGS + PLANTS, FOOD)
+#: From where a thing is usually seen: 0 with a high horizon, from above, to 1 with a low one, from below.
+USUAL_VIEW = {noun: i / (len(nouns) - 1) for nouns in INTERCHANGEABLE for i, noun in enumerate(nouns)}
+
 #: Nouns that come in every colour; all others keep the colours of their drawing.
 COLOURED = ("car", "house", "bicycle", "tent", "balloon")
 COLOURS = ("red", "yellow", "green", "blue")

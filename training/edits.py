@@ -1,0 +1,105 @@
+"""True edits: a scene and its caption with one thing changed, and which words the two captions share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from world import BACKGROUND, Scene, Word, is_held_out
+from world import vocabulary as v
+
+Words = list[Word]
+
+
+class Edit(NamedTuple):
+    scene: Scene
+    words: Words
+    #: For each word the number of the source's word in whose place it stands; None for words that were added.
+    sources: list[int | None]
+
+
+def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | None:
+    """One of the edits that the scene allows, half of them swaps; None if it allows none."""
+    kinds = [list(kind(scene, words)) for kind in (swaps, added_places, added_times, added_colours)]
+    chances = np.array([3.0, 1, 1, 1]) * [bool(kind) for kind in kinds]
+    if not chances.any():
+        return None
+    chosen = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
+    return chosen[rng.integers(len(chosen))]
+
+
+def swaps(scene: Scene, words: Words) -> Iterator[Edit]:
+    """One noun for another, of any of the things that allow it."""
+    for index in swappable(scene, words):
+        yield from swaps_of(scene, words, index)
+
+
+def swappable(scene: Scene, words: Words) -> list[int]:
+    """The things whose nouns can be swapped: without adjectives, and no verb for one vehicle only is said."""
+    if {word.text for word in words} & {"driving", "flying"}:
+        return []
+    return [i for i in range(len(scene.things)) if sum(word.owner == i for word in words) == 1]
+
+
+def swaps_of(scene: Scene, words: Words, index: int) -> Iterator[Edit]:
+    """A thing's noun for each other that might stand there."""
+    thing, said = scene.things[index], {word.text for word in words}
+    for noun in (n for group in v.INTERCHANGEABLE if thing.noun in group for n in group if n not in said):
+        colour = None if noun not in v.COLOURED else thing.colour or v.COLOURS[scene.seed % len(v.COLOURS)]
+        yield from _unless_held_out(
+            scene.change(index, noun=noun, colour=colour, fluff=0.0, blossom=0.0),
+            renamed(words, index, noun),
+            list(range(len(words))),
+        )
+
+
+def renamed(words: Words, owner: int, noun: str) -> Words:
+    """The caption with another noun, and the article that goes with it."""
+    words = [Word(noun, owner) if word.owner == owner else word for word in words]
+    followers = [*words[1:], Word("")]
+    article = {True: Word("an"), False: Word("a")}
+    return [
+        article[next_.text[0] in "aeiou"] if word.text in ("a", "an") else word
+        for word, next_ in zip(words, followers)
+    ]
+
+
+def added_places(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A place, by day, where the caption says none."""
+    said = {word.text for word in words} & {*v.PLACES, "day"}
+    if said or scene.time != "day" or scene.weather != "clear" or scene.roadside:
+        return
+    for place, before in v.PLACES.items():
+        phrase = [Word(before), Word("a"), Word(place, BACKGROUND)]
+        yield from _appended(replace(scene, place=place, snow=0.0), words, phrase)
+
+
+def added_times(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A time of day, where it is day and the caption does not say so."""
+    if scene.time == "day" and "day" not in {word.text for word in words} and scene.weather == "clear":
+        for time in ("sunset", "night"):
+            yield from _appended(replace(scene, time=time), words, [Word("at"), Word(time)])
+
+
+def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A colour before a noun that can have one and is said without."""
+    for index, thing in enumerate(scene.things):
+        at = words.index(Word(thing.noun, index))
+        if not thing.colour or words[at - 1].owner == index:
+            continue
+        for colour in v.COLOURS:
+            edited = [*words[:at], Word(colour, index), *words[at:]]
+            sources = [*range(at), None, *range(at, len(words))]
+            yield from _unless_held_out(scene.change(index, colour=colour), edited, sources)
+
+
+def _appended(scene: Scene, words: Words, phrase: Words) -> Iterator[Edit]:
+    yield from _unless_held_out(scene, words + phrase, [*range(len(words)), *[None] * len(phrase)])
+
+
+def _unless_held_out(scene: Scene, words: Words, sources: list[int | None]) -> Iterator[Edit]:
+    if not is_held_out(scene):
+        yield Edit(scene, words, sources)
