@@ -9,7 +9,7 @@ export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
 /** How many sources' swaps are in the plot. */
 const MORE = 20;
 
-/** One word swapped for another: afresh from the same noise, with injection, and with injection and local blend. */
+/** One word swapped for another: afresh from the same noise, with injection, with that of maps alone, and with injection and local blend. */
 export const swaps: Experiment = {
   name: 'swaps',
   sheet: { columns: 9, most: 72 },
@@ -20,6 +20,7 @@ export const swaps: Experiment = {
     const shares = index < MORE ? [...new Set([...SHARES, usual])] : [0, usual];
     const edits = targets.flatMap(({ text, swap: [from, to] }) => [
       ...shares.map((share): Edit => ({ prompt: text, share })),
+      { prompt: text, share: usual, context: 0 },
       { prompt: text, share: usual, blend: [{ source: from, target: to }] },
     ]);
     const drawn = await studio.edit(source, edits, 30_000 + index);
@@ -27,11 +28,14 @@ export const swaps: Experiment = {
     const samples = targets.flatMap(({ swap: [, to] }, i) => {
       const edited = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
       const at = (share: number): Drawn => edited[shares.indexOf(share)];
+      const mapsAlone = edited[perTarget - 2];
       const recognised = (share: number): number => Number(at(share).verdict.things.has(to));
       const outside = (share: number): number | undefined => changeOutside(drawn.source, at(share));
       return [
         sample('swaps.recognised', index, recognised(usual), recognised(0)),
         sample('swaps.outside', index, outside(usual), outside(0)),
+        sample('swaps.maps alone.recognised', index, Number(mapsAlone.verdict.things.has(to)), recognised(0)),
+        sample('swaps.maps alone.outside', index, changeOutside(drawn.source, mapsAlone), outside(0)),
         ...(index < MORE ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share))) : []),
         ...blendSamples(index, drawn.source, edited[perTarget - 1], at(0), to),
       ].flat();
@@ -80,23 +84,24 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
-/** What each graded word is turned by, and what it makes more or less of. */
-export const FACTORS = [-1, 0, 1, 2, 4];
+/** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
+export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-6, -3, 1, 2, 4], fluffy: [-6, -3, 1, 4, 8] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */
 function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
+  const factors: readonly number[] = FACTORS[word];
   return {
     name: `weighted ${word}`,
-    sheet: { columns: FACTORS.length, most: 40 },
+    sheet: { columns: factors.length, most: 40 },
     runs: ({ weighted }) => weighted[word].length,
     async run(studio, index) {
       const prompt = studio.heldOut.weighted[word][index];
-      const others = FACTORS.filter((factor) => factor !== 1);
+      const others = factors.filter((factor) => factor !== 1);
       const drawn = await studio.edit(prompt, others.map((factor) => ({ prompt, share: studio.settings.cross, weights: { [word]: factor } })), firstSeed + index);
-      const series = FACTORS.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
+      const series = factors.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
       const amounts = series.map(({ verdict }) => verdict.pixels.filter((pixel) => pixel === AMOUNT[word]).length);
-      return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${FACTORS[i]} × ${amounts[i]}, ${prompt}`)) };
+      return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)) };
     },
   };
 }

@@ -41,13 +41,15 @@ const DEFINITIONS: readonly Definition[] = [
   share('Attention', 'neverSeen.ground', 'The same, combinations never seen'),
   recognition('Word swaps', 'swaps.recognised', 'New object recognised with injection, against without'),
   preservation('Word swaps', 'swaps.outside', 'Change outside the objects without injection, against with', 255),
+  withoutAim(recognition('Word swaps', 'swaps.maps alone.recognised', 'New object recognised, the paper\'s injection of maps alone')),
+  withoutAim(preservation('Word swaps', 'swaps.maps alone.outside', 'Change outside the objects, the paper\'s injection of maps alone', 255)),
   ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
     recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
     preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
   ]),
-  growth('weighted.snowy', '*snowy* × −1 … 4: snow grows'),
-  growth('weighted.blossom', '*blossom* × −1 … 4: blossom grows'),
-  growth('weighted.fluffy', '*fluffy* × −1 … 4: fluff grows'),
+  growth('snowy', 'snow'),
+  growth('blossom', 'blossom'),
+  growth('fluffy', 'fluff'),
   recognition('Local blend', 'blend.recognised', 'New object recognised with injection and blend, against without either'),
   preservation('Local blend', 'blend.change', 'Change outside the objects without either, against with both', 255),
   { part: 'Local blend', of: 'blend.outside', what: 'Mean change outside the region of the swap', unit: '/255', aim: { most: 1 }, estimate: average },
@@ -97,12 +99,18 @@ function preservation(part: string, of: string, what: string, scale: 1 | 255): D
 }
 
 /** Of samples with an amount a factor: the share of those that grow. */
-function growth(of: string, what: string): Definition {
+function growth(word: keyof typeof FACTORS, amount: string): Definition {
+  const factors = FACTORS[word];
   return {
-    part: 'Re-weighting', of, what, unit: '%', aim: { least: 0.8 },
+    part: 'Re-weighting', of: `weighted.${word}`, what: `*${word}* × ${factors.join(', ').replaceAll('-', '−')}: ${amount} grows`, unit: '%', aim: { least: 0.8 },
     estimate: (samples) => wilson(samples.map(({ values }) => grows(values))),
-    detail: (samples) => `${FACTORS.map((_, i) => percent(mean(column(samples, i)) / 32 ** 2)).join(', ')} of the picture`,
+    detail: (samples) => `${factors.map((_, i) => percent(mean(column(samples, i)) / 32 ** 2)).join(', ')} of the picture`,
   };
+}
+
+/** What is measured for comparison. */
+function withoutAim(definition: Definition): Definition {
+  return { ...definition, aim: undefined };
 }
 
 function average(samples: readonly Sample[]): Estimate {

@@ -30,6 +30,7 @@ interface Options {
   readonly guidance: number;
   readonly cross: number;
   readonly self: number;
+  readonly context: number;
 }
 
 /** Where evaluate/run.js starts this. */
@@ -57,6 +58,7 @@ new Command('evaluate')
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
   .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
   .option('--self <f>', 'share of that in which they take its self-attention too', number, 0.5)
+  .option('--context <f>', 'and in which words that both prompts have keep the source\'s meaning', number, 1)
   .action(evaluate)
   .parseAsync()
   .catch((error: Error) => {
@@ -66,7 +68,7 @@ new Command('evaluate')
 
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, model, out } = options;
-  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, self: options.self };
+  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, self: options.self, context: options.context };
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
   const whole = !only && !quick && model === EMBEDDED;
@@ -111,8 +113,9 @@ async function evaluate(options: Options): Promise<void> {
   await writeBetweenMarks(card, lines);
 }
 
-function madeBy({ steps, sampler, guidance, cross, self }: Settings, backend: BackendInfo, processes: number, started: number): string {
-  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} and self-attention for ${Number((cross * self).toFixed(3))} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+function madeBy({ steps, sampler, guidance, cross, self, context }: Settings, backend: BackendInfo, processes: number, started: number): string {
+  const ofRun = (share: number): number => Number((cross * share).toFixed(3));
+  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross}, self-attention for ${ofRun(self)} and the words' context for ${ofRun(context)} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

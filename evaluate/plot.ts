@@ -20,7 +20,7 @@ interface Line {
 }
 
 /** Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the bytes of a PNG file */
-export function drawCurve(points: readonly Point[], { self }: Pick<Settings, 'self'>): Buffer {
+export function drawCurve(points: readonly Point[], { self, context: words }: Pick<Settings, 'self' | 'context'>): Buffer {
   const canvas = createCanvas(WIDTH * SCALE, HEIGHT * SCALE);
   const context = canvas.getContext('2d');
   context.scale(SCALE, SCALE);
@@ -34,7 +34,7 @@ export function drawCurve(points: readonly Point[], { self }: Pick<Settings, 'se
   ];
   lines.forEach((line) => drawAxis(context, line));
   points.forEach(({ share }) => write(context, `${share}`, x(share), AREA.bottom + 18, INK, 'center'));
-  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self} of that`, (AREA.left + AREA.right) / 2, AREA.bottom + 44, INK, 'center');
+  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self} of that, the words' context in ${words}`, (AREA.left + AREA.right) / 2, AREA.bottom + 44, INK, 'center');
   lines.forEach((line) => drawLine(context, line, points));
   return canvas.toBuffer('image/png');
 }

@@ -20,6 +20,8 @@ export interface Settings {
   readonly cross: number;
   /** For what share of that they take its self-attention too. */
   readonly self: number;
+  /** And for what share the words that both prompts have keep the source's meaning. */
+  readonly context: number;
 }
 
 /** Where everything is. */
@@ -44,6 +46,8 @@ export interface Edit {
   readonly prompt: string;
   /** In place of {@link Settings.cross}; 0 draws the prompt afresh. */
   readonly share: number;
+  /** In place of {@link Settings.context}. */
+  readonly context?: number;
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
 }
@@ -72,8 +76,9 @@ export class Studio {
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const { tokenizer } = this.pipeline;
-    const controller = sideBySide(edits.map(({ prompt, share, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * this.settings.self, weights, blend }))));
+    const { settings } = this;
+    const controller = sideBySide(edits.map(({ prompt, share, context = settings.context, weights, blend }) =>
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * settings.self, context: share * context, weights, blend }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }
