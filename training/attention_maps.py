@@ -59,6 +59,40 @@ def inject(probabilities: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
     return torch.cat([others, before, torch.where(chosen < 0, after, before.gather(-1, chosen.clamp_min(0)))])
 
 
+class InjectingProcessor:
+    """Plain self-attention where the last rows, edits of as many rows before them, take the queries and keys of those.
+
+    `injected` [edits, 1] bool: for which of them it is so.
+    """
+
+    injected: torch.Tensor | None = None
+
+    def __call__(
+        self, attn: Attention, hidden_states: torch.Tensor, attention_mask=None, **_
+    ) -> torch.Tensor:
+        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        if self.injected is not None:
+            query, key = (self._inject(x) for x in (query, key))
+        heads = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
+        output = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        return attn.to_out[1](attn.to_out[0](output))
+
+    def _inject(self, x: torch.Tensor) -> torch.Tensor:
+        edits = len(self.injected)
+        others, before, after = x.split([len(x) - 2 * edits, edits, edits])
+        return torch.cat([others, before, torch.where(self.injected[..., None], before, after)])
+
+
+def inject_self_attention(unet: UNet2DConditionModel) -> list[InjectingProcessor]:
+    """Put one in every self-attention layer, and return them."""
+    processors = []
+    for name, module in unet.named_modules():
+        if name.endswith("attn1"):
+            processors.append(InjectingProcessor())
+            module.set_processor(processors[-1])
+    return processors
+
+
 def record_cross_attention(unet: UNet2DConditionModel) -> list[RecordingProcessor]:
     """Put a recorder in every cross-attention layer, and return them."""
     recorders = []

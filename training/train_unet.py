@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
 import tokenizer as clip_tokenizer
-from attention_maps import pointing_loss, record_cross_attention
+from attention_maps import inject_self_attention, pointing_loss, record_cross_attention
 from encode import NOTHING
 from networks import build_scheduler, build_text_encoder, build_unet
 from pictures import save_sheet
@@ -26,7 +26,10 @@ PEAK, WARMUP, BATCH = 8e-4, 150, 24
 EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
 MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
 POINTING = 0.01  # weight of the attention maps' loss
-INJECTED_MAPS, SHARED_WORDS = 0.75, 0.5  # in how many of a batch's edits
+INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.75, 0.5, 0.5  # in how many of a batch's edits
+LAYOUT = (
+    0.25  # of the timesteps, more than uniformly, are among the last quarter, where the layout is decided
+)
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -53,7 +56,8 @@ class Batches:
 
         mean, std = self.latents[chosen].float().chunk(2, dim=1)
         noise = shared(torch.randn_like(mean[: alone + edits]))
-        t = shared(torch.randint(1000, (alone + edits,)))
+        t = torch.randint(1000, (alone + edits,))
+        t = shared(torch.where(torch.rand(len(t)) < LAYOUT, 750 + t // 4, t))
         signal = self.alphas_cumprod[t].view(-1, 1, 1, 1)
         clean = mean + std * shared(torch.randn_like(std[: alone + edits]))
         tokens, owners, amounts = self.tokens[chosen], self.owners[chosen], self.amounts[chosen]
@@ -85,14 +89,17 @@ def encode_prompts(text_encoder, tokens: torch.Tensor, sources: torch.Tensor) ->
 
 
 def losses(
-    unet, text_encoder, recorders, batch: dict[str, torch.Tensor]
+    unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The denoising loss and the attention maps' loss."""
     sources = batch["sources"]
-    injected = torch.rand(len(sources), 1) < INJECTED_MAPS
+    injected = torch.rand(len(sources), 1) < INJECTED_CROSS
     for recorder in recorders:
         recorder.weights = batch["amounts"]
         recorder.sources = torch.where(injected, sources, -1)
+    injected = torch.rand(len(sources), 1) < INJECTED_SELF
+    for injector in injectors:
+        injector.injected = injected
     prompts = encode_prompts(text_encoder, batch["tokens"], sources)
     predicted = unet(batch["noisy"], batch["t"], prompts).sample
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
@@ -107,7 +114,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7000, help="of the run as a whole")
     parser.add_argument("--decay", type=int, help="branch off, and decay over this many steps")
     parser.add_argument("--rate", type=float, default=PEAK, help="the learning rate that is held, or falls")
-    parser.add_argument("--start", type=Path, help="a finished model to go on from")
+    parser.add_argument("--from", dest="start", type=Path, help="a finished model to go on from")
     parser.add_argument("--bfloat16", action="store_true", help="compute in it: 1.4x where the processor can")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -116,7 +123,7 @@ def main() -> None:
     networks = {"text_encoder": text_encoder, "unet": unet}
     for name, network in networks.items() if args.start else ():
         network.load_state_dict(load_file(args.start / name / WEIGHTS[name]))
-    recorders = record_cross_attention(unet)
+    recorders, injectors = record_cross_attention(unet), inject_self_attention(unet)
     parameters = [p for network in networks.values() for p in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01)
     run = Run("unet-decay" if args.decay else "unet", networks, optimizer, ema_decay=0.998)
@@ -129,7 +136,9 @@ def main() -> None:
     while run.step < last:
         run.seed_step()
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            denoising, pointing = losses(unet, text_encoder, recorders, batches.draw(BATCH // run.workers))
+            denoising, pointing = losses(
+                unet, text_encoder, recorders, injectors, batches.draw(BATCH // run.workers)
+            )
         rate = learning_rate(run.step, args.rate, WARMUP, total, run.branched_at)
         run.update(denoising + POINTING * pointing, rate)
         running += torch.stack([denoising.detach(), pointing.detach()])
@@ -140,17 +149,19 @@ def main() -> None:
         if run.leads and (run.step % 250 == 0 or run.step == last):
             run.save()
         if run.leads and (run.step % 500 == 0 or run.step == last):
-            look(run, tokenizer, networks, recorders)
+            look(run, tokenizer, networks, recorders, injectors)
             if args.decay:
                 run.save_ema(ROOT / "model")
                 build_scheduler().save_pretrained(ROOT / "model" / "scheduler")
 
 
-def look(run: Run, tokenizer, networks, recorders) -> None:
+def look(run: Run, tokenizer, networks, recorders, injectors) -> None:
     """A sheet of samples by the averaged weights."""
     run.swap_ema()
     for recorder in recorders:
         recorder.weights = recorder.sources = None
+    for injector in injectors:
+        injector.injected = None
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     model = Model(tokenizer, networks["text_encoder"].eval(), networks["unet"].eval(), vae, build_scheduler())
     save_sheet(
