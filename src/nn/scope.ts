@@ -33,17 +33,31 @@ export class Parameter {
     throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
   }
 
+  /** Those that this one lies side by side with along the last axis, itself among them; alone if it does so with none. */
+  get companions(): readonly Parameter[] {
+    return this.joined?.parts ?? [this];
+  }
+
+  /** Becomes the owner of a tensor that holds all its companions as they lie in memory. */
+  take(laidOut: tf.Tensor): void {
+    if (this.joined) this.joined.take(laidOut);
+    else this.keep(laidOut);
+  }
+
   /** Takes the checkpoint's numbers and lays them out for tfjs. */
   assign(data: Float32Array): void {
     const laidOut = tf.tidy(() => {
       const stored = tf.tensor(data, [...this.shape], 'float32');
       if (this.layout === 'linear') return tf.transpose(stored, [1, 0]);
-      if (this.layout === 'conv') return tf.transpose(stored, [2, 3, 1, 0]);
-      return stored;
+      return this.layout === 'conv' ? toHwio(stored as tf.Tensor4D) : stored;
     });
+    this.keep(laidOut);
+    this.joined?.join();
+  }
+
+  private keep(laidOut: tf.Tensor): void {
     this.tensor?.dispose();
     this.tensor = tf.keep(laidOut);
-    this.joined?.join();
   }
 
   /** From now on the parameter is kept as a part of these, which call it. */
@@ -64,11 +78,17 @@ export class Parameter {
   }
 }
 
+/** OIHW -> HWIO, with height and width as one axis: backends are faster with three axes than with four. */
+function toHwio(filter: tf.Tensor4D): tf.Tensor4D {
+  const [outputs, inputs, height, width] = filter.shape;
+  return tf.reshape(tf.transpose(tf.reshape(filter, [outputs, inputs, height * width]), [2, 1, 0]), [height, width, inputs, outputs]);
+}
+
 /** Parameters that lie in memory side by side, along the last axis of one tensor, from when all of them are assigned. */
 export class JoinedParameters {
   private tensor?: tf.Tensor;
 
-  constructor(private readonly parts: readonly Parameter[]) {
+  constructor(readonly parts: readonly Parameter[]) {
     for (const part of parts) part.joinTo(this);
   }
 
@@ -93,7 +113,11 @@ export class JoinedParameters {
   /** Takes in what the parts have for themselves. */
   join(): void {
     if (!this.parts.every((part) => part.isLoaded)) return;
-    const joined = tf.tidy(() => tf.concat(this.parts.map((part) => part.value), -1));
+    this.take(tf.tidy(() => tf.concat(this.parts.map((part) => part.value), -1)));
+  }
+
+  /** Becomes the owner of a tensor that holds all the parts. */
+  take(joined: tf.Tensor): void {
     this.dispose();
     this.tensor = tf.keep(joined);
     for (const part of this.parts) part.release();
