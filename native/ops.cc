@@ -6,12 +6,12 @@
 #include <cmath>
 #include <vector>
 
+#include "parallel.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/node_def_builder.h"
 #include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/util/work_sharder.h"
 #include "unsupported/Eigen/SpecialFunctions"
 
 namespace p2p {
@@ -31,13 +31,6 @@ using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMa
 // Rows that lie further apart than they are long.
 using View = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
 using ConstView = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
-
-// Calls work(begin, end) on parts of 0 .. total, on all of TensorFlow's threads; `cost` is of one unit, in processor cycles.
-template <typename Work>
-void parallel(OpKernelContext* context, int64_t total, int64_t cost, Work work) {
-  const auto& threads = *context->device()->tensorflow_cpu_worker_threads();
-  tensorflow::Shard(threads.num_threads, threads.workers, total, cost, work);
-}
 
 template <typename Values>
 auto silu(const Values& x) {

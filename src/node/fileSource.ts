@@ -1,3 +1,4 @@
+import { type Stats, closeSync, fstatSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../weights/error';
@@ -11,30 +12,52 @@ const MAX_READ = 1 << 30;
  * A file's bytes, read where they are asked for. Each reading opens the file and closes it again, so that nothing is left to close;
  * a file that was changed in between is an error, not a mixture.
  */
-export async function fileBytes(path: string): Promise<ByteSource> {
-  const { size, mtimeMs } = await stat(path);
-  return {
-    name: path,
-    size,
-    async read(start, end) {
-      const file = await open(path);
-      try {
-        const now = await file.stat();
-        if (now.size !== size || now.mtimeMs !== mtimeMs) throw new CheckpointError(`${path} was changed while it was being read. Load it again.`);
-        return await readRange(file, start, end);
-      } finally {
-        await file.close();
-      }
-    },
-  };
+export class FileBytes implements ByteSource {
+  private constructor(readonly name: string, readonly size: number, private readonly changed: number) {}
+
+  static async of(path: string): Promise<FileBytes> {
+    const { size, mtimeMs } = await stat(path);
+    return new FileBytes(path, size, mtimeMs);
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array> {
+    const file = await open(this.name);
+    try {
+      this.check(await file.stat());
+      return await readRange(file, this.name, start, end);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** For what reads the file at once and by itself. @returns the open file's descriptor, the caller's to close */
+  open(): number {
+    const descriptor = openSync(this.name, 'r');
+    try {
+      this.check(fstatSync(descriptor));
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    return descriptor;
+  }
+
+  private check({ size, mtimeMs }: Stats): void {
+    if (size !== this.size || mtimeMs !== this.changed) throw new CheckpointError(`${this.name} was changed while it was being read. Load it again.`);
+  }
 }
 
-async function readRange(file: FileHandle, start: number, end: number): Promise<Uint8Array> {
+/** As FileBytes. */
+export function fileBytes(path: string): Promise<FileBytes> {
+  return FileBytes.of(path);
+}
+
+async function readRange(file: FileHandle, path: string, start: number, end: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(end - start);
   let done = 0;
   while (done < bytes.length) {
     const { bytesRead } = await file.read(bytes, done, Math.min(MAX_READ, bytes.length - done), start + done);
-    if (bytesRead === 0) throw new CheckpointError('The file ended while it was being read. Load it again.');
+    if (bytesRead === 0) throw new CheckpointError(`${path} ended while it was being read. Load it again.`);
     done += bytesRead;
   }
   return bytes;

@@ -1,3 +1,4 @@
+import { directReader } from '../backend/directReader';
 import type { Parameter } from '../nn/scope';
 import { CheckpointError, listed } from './error';
 import type { TensorSource } from './source';
@@ -9,7 +10,8 @@ export interface LoadOptions {
 }
 
 /**
- * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one tensor.
+ * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one tensor. A backend that
+ * can read files by itself does so, and then there is no such tensor besides.
  * If anything fails, no parameter is left with a value.
  *
  * @throws CheckpointError that lists the tensors which are missing, left over, or of another shape than the network's
@@ -17,17 +19,37 @@ export interface LoadOptions {
 export async function loadParameters(parameters: ReadonlyMap<string, Parameter>, source: TensorSource, options: LoadOptions = {}): Promise<void> {
   checkTensors(parameters, source);
   const total = [...parameters.values()].reduce((sum, parameter) => sum + count(parameter.shape), 0);
+  const filled = new Set<Parameter>();
   let loaded = 0;
   try {
     for (const name of source.tensors.keys()) {
       const parameter = parameters.get(name) as Parameter;
-      parameter.assign(await source.read(name));
-      options.onProgress?.(loaded += count(parameter.shape), total);
+      if (filled.has(parameter)) continue;
+      for (const one of await fill(parameter, source)) {
+        filled.add(one);
+        options.onProgress?.(loaded += count(one.shape), total);
+      }
     }
   } catch (error) {
     for (const parameter of parameters.values()) parameter.dispose();
     throw error;
   }
+}
+
+/** @returns the parameters that were filled: this one, and those beside it if they were read in one go */
+async function fill(parameter: Parameter, source: TensorSource): Promise<readonly Parameter[]> {
+  const { companions, layout } = parameter;
+  const parts = companions.flatMap(({ name, shape }) => {
+    const place = source.tensors.has(name) ? source.place?.(name) : undefined;
+    return place ? { place, shape } : [];
+  });
+  const laidOut = parts.length === companions.length ? await directReader()?.(parts, layout) : undefined;
+  if (laidOut) {
+    parameter.take(laidOut);
+    return companions;
+  }
+  parameter.assign(await source.read(parameter.name));
+  return [parameter];
 }
 
 function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: TensorSource): void {

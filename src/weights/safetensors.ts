@@ -1,7 +1,7 @@
 import { type Dtype, bitsOf, isDtype, toFloat32 } from './dtype';
 import { CheckpointError } from './error';
 import { type Json, JsonObject, parseJson } from './json';
-import type { ByteSource, TensorInfo, TensorSource } from './source';
+import type { ByteSource, Place, TensorInfo, TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
 
 /** A tensor's place among the bytes after the header. */
@@ -77,6 +77,11 @@ export class SafetensorsFile implements TensorSource {
     const numbers = toFloat32(await this.readBytes(key), dtype);
     if (!numbers) throw new CheckpointError(`${this.name}: ${key} is stored as ${dtype}, which cannot be read as float32. Save it as F32, F16 or BF16.`);
     return numbers;
+  }
+
+  place(key: string): Place {
+    const { begin, dtype } = this.stored(key);
+    return { bytes: this.bytes, begin: this.dataStart + begin, dtype, key };
   }
 
   private stored(key: string): StoredTensor {

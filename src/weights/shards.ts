@@ -52,13 +52,10 @@ function checkShards(index: string, owners: ReadonlyMap<string, SafetensorsFile>
 function join(name: string, shards: readonly SafetensorsFile[]): TensorSource {
   const owner = new Map(shards.flatMap((shard) => [...shard.tensors.keys()].map((key) => [key, shard] as const)));
   const tensors = new Map<string, TensorInfo>(shards.flatMap((shard) => [...shard.tensors]));
-  return {
-    name,
-    tensors,
-    async read(key) {
-      const shard = owner.get(key);
-      if (!shard) throw new CheckpointError(`${name} has no tensor ${key}.`);
-      return shard.read(key);
-    },
+  const shardOf = (key: string): SafetensorsFile => {
+    const shard = owner.get(key);
+    if (!shard) throw new CheckpointError(`${name} has no tensor ${key}.`);
+    return shard;
   };
+  return { name, tensors, read: async (key) => shardOf(key).read(key), place: (key) => shardOf(key).place(key) };
 }

@@ -7,6 +7,16 @@ export interface TensorInfo {
   readonly shape: readonly number[];
 }
 
+/** Where a tensor's numbers lie: in row-major order, one behind the other. */
+export interface Place {
+  readonly bytes: ByteSource;
+  /** The first of the tensor's bytes. */
+  readonly begin: number;
+  readonly dtype: Dtype;
+  /** What the tensor is called there. */
+  readonly key: string;
+}
+
 /**
  * Named tensors that are read one at a time, so that loading a network needs the network's memory and one tensor more.
  * Shapes and names are the checkpoint's own (PyTorch's layouts).
@@ -21,6 +31,11 @@ export interface TensorSource {
    * @throws CheckpointError if the source has no tensor of that name, or one whose dtype has no float32 counterpart.
    */
   read(key: string): Promise<Float32Array>;
+  /**
+   * Where the tensor lies, for what reads it by itself; nothing if it lies nowhere as it is.
+   * @throws CheckpointError if the source has no tensor of that name
+   */
+  place?(key: string): Place | undefined;
 }
 
 /** Bytes that are read piece by piece: a file on disk, or a Blob. */

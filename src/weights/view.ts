@@ -1,3 +1,4 @@
+import { bitsOf } from './dtype';
 import { CheckpointError, listed } from './error';
 import type { TensorInfo, TensorSource } from './source';
 
@@ -13,16 +14,26 @@ export interface Origin {
 export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin>): TensorSource {
   const tensors = new Map<string, TensorInfo>();
   for (const [name, { key, shape }] of origins) tensors.set(name, { dtype: (source.tensors.get(key) as TensorInfo).dtype, shape });
+  const originOf = (name: string): Origin => {
+    const origin = origins.get(name);
+    if (!origin) throw new CheckpointError(`${source.name} has no tensor ${name}.`);
+    return origin;
+  };
+  const firstNumber = ({ row = 0, shape }: Origin): number => row * count(shape.slice(1));
   return {
     name: source.name,
     tensors,
     async read(name) {
-      const origin = origins.get(name);
-      if (!origin) throw new CheckpointError(`${source.name} has no tensor ${name}.`);
+      const origin = originOf(name);
       const numbers = await source.read(origin.key);
-      const size = count(origin.shape);
-      const start = (origin.row ?? 0) * count(origin.shape.slice(1));
+      const [size, start] = [count(origin.shape), firstNumber(origin)];
       return size === numbers.length ? numbers : numbers.slice(start, start + size);
+    },
+    place(name) {
+      const origin = originOf(name);
+      const place = source.place?.(origin.key);
+      const skipped = place && (firstNumber(origin) * bitsOf(place.dtype)) / 8;
+      return Number.isInteger(skipped) ? { ...place!, begin: place!.begin + skipped! } : undefined;
     },
   };
 }

@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
+import { type DirectReader, registerDirectReader } from '../../src/backend/directReader';
+import { JoinedLinear } from '../../src/nn/linear';
 import { Scope } from '../../src/nn/scope';
 import { CheckpointError } from '../../src/weights/error';
 import { loadParameters } from '../../src/weights/load';
 import { SafetensorsFile } from '../../src/weights/safetensors';
-import { type TensorSource, bytesOf } from '../../src/weights/source';
+import { type Place, type TensorSource, bytesOf } from '../../src/weights/source';
+import { viewOf } from '../../src/weights/view';
 import { useBackend } from '../backend';
 import { counting } from './memoryTree';
 
@@ -70,4 +73,57 @@ test('loading again takes the place of what was loaded before', async () => {
   await loadParameters(parameters, await sourceOf(SHAPES));
   expect(tf.memory().numTensors).toBe(before);
   parameters.forEach((parameter) => parameter.dispose());
+});
+
+describe('a backend that reads by itself', () => {
+  const reading = async (reader: DirectReader, body: () => Promise<void>): Promise<void> => {
+    const back = registerDirectReader(tf.getBackend(), reader);
+    await body().finally(back);
+  };
+
+  test('is given what lies side by side in one go, and its tensor is taken as it is', async () => {
+    const scope = new Scope();
+    const joined = new JoinedLinear([scope.at('q'), scope.at('k')], 1, 2);
+    scope.parameter('bias', [1]);
+    const asked: unknown[] = [];
+    const seen: number[] = [];
+    const reader: DirectReader = async (parts, layout) => {
+      asked.push([parts.map(({ place, shape }) => [place.key, place.dtype, shape]), layout]);
+      return layout === 'linear' ? tf.tensor2d([[5, 6, 7, 8]]) : undefined;
+    };
+    const before = tf.memory().numTensors;
+    await reading(reader, async () => loadParameters(scope.parameters, await sourceOf({ 'k.weight': [2, 1], bias: [1], 'q.weight': [2, 1] }), { onProgress: (loaded) => seen.push(loaded) }));
+    const parts = [['q.weight', 'F32', [2, 1]], ['k.weight', 'F32', [2, 1]]];
+    expect(asked).toContainEqual([parts, 'linear']);
+    expect(asked).toContainEqual([[['bias', 'F32', [1]]], 'plain']);
+    expect(asked).toHaveLength(2);
+    expect(seen.at(-1)).toBe(5);
+    expect(tf.memory().numTensors).toBe(before + 2);
+    tf.tidy(() => expect(joined.forward(tf.ones([1, 1])).arraySync()).toEqual([[5, 6, 7, 8]]));
+    expect([...scope.parameters.get('bias')!.value.dataSync()]).toEqual([0]);
+    scope.parameters.forEach((parameter) => parameter.dispose());
+  });
+
+  test('that fails leaves no value and no tensor', async () => {
+    const { parameters } = network();
+    const before = tf.memory().numTensors;
+    const reader: DirectReader = async ([{ shape }]) => { if (shape.length === 1) throw new Error('gone'); return tf.zeros([...shape]); };
+    await reading(reader, async () => expect(loadParameters(parameters, await sourceOf(SHAPES))).rejects.toThrow('gone'));
+    expect(tf.memory().numTensors).toBe(before);
+    for (const parameter of parameters.values()) expect(() => parameter.value).toThrow(/has no value/);
+  });
+});
+
+test('rows of a tensor lie where the tensor does, further on; rows that begin within a byte lie nowhere', async () => {
+  const source = await sourceOf({ first: [3], all: [4, 5] });
+  const view = (from: TensorSource): TensorSource => viewOf(from, new Map([['w', { key: 'all', shape: [2, 5], row: 2 }]]));
+  const { begin } = source.place!('all')!;
+  expect(view(source).place!('w')).toMatchObject({ begin: begin + 2 * 5 * 4, dtype: 'F32', key: 'all' });
+  const tensors = new Map([['all', { dtype: 'F4', shape: [4, 5] }]] as const);
+  const place = (): Place => ({ bytes: bytesOf(new Uint8Array(10)), begin: 0, dtype: 'F4', key: 'all' });
+  const rows = (row: number): TensorSource => viewOf({ name: source.name, read: (key) => source.read(key), tensors, place }, new Map([['w', { key: 'all', shape: [1, 5], row }]]));
+  expect(rows(2).place!('w')).toMatchObject({ begin: 5 });
+  expect(rows(1).place!('w')).toBeUndefined();
+  expect(() => rows(1).place!('other')).toThrow(/has no tensor other/);
+  expect(viewOf({ name: source.name, read: (key) => source.read(key), tensors: source.tensors }, new Map([['w', { key: 'all', shape: [4, 5] }]])).place!('w')).toBeUndefined();
 });

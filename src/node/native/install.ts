@@ -9,7 +9,7 @@ import { NODE_API_HEADERS, TENSORFLOW, TFJS_NODE, checkTensorFlow, processorTag,
 import { unpackWheel } from './wheel';
 
 /**
- * tfjs-node's addon with operations of our own (native/ops.cc), built here against a TensorFlow wheel of today. The npm package downloads TensorFlow 2.9 as it installs; its addon
+ * tfjs-node's addon with operations of our own (native/), built here against a TensorFlow wheel of today. The npm package downloads TensorFlow 2.9 as it installs; its addon
  * speaks Node-API and TensorFlow's C API only, so that a C++ compiler makes one for TensorFlow 2.21 in less than a minute.
  *
  * In the user's cache folder:
@@ -25,7 +25,7 @@ export interface NativeManifest {
   readonly tensorflow: string;
   readonly tfjsNode: string;
   readonly kind: Wheel['kind'];
-  /** Of native/ops.cc as it was compiled, to tell whether the operations are today's. */
+  /** Of native/ as it was compiled, to tell whether the operations are today's. */
   readonly operations: string;
 }
 
@@ -44,11 +44,13 @@ export interface InstallOptions {
   readonly onProgress?: (doing: string) => void;
 }
 
-const OPERATIONS = join(__dirname, '../../../native/ops.cc');
+const OPERATIONS = join(__dirname, '../../../native');
 
-/** A sum of native/ops.cc. */
+/** A sum of the files in native/. */
 export async function operationsSum(): Promise<string> {
-  return createHash('sha256').update(await readFile(OPERATIONS)).digest('hex').slice(0, 12);
+  const sum = createHash('sha256');
+  for (const file of (await readdir(OPERATIONS)).sort()) sum.update(await readFile(join(OPERATIONS, file)));
+  return sum.digest('hex').slice(0, 12);
 }
 
 const nativeFolder = (): string => join(cacheFolder(), 'native');
@@ -150,10 +152,11 @@ async function compile(compiler: string, root: string, package_: string, headers
   const lib = join(package_, 'lib', 'napi-v8');
   await mkdir(lib, { recursive: true });
   const tensorflow = join(root, 'tensorflow');
+  const operations = (await readdir(OPERATIONS)).filter((file) => file.endsWith('.cc')).map((file) => join(OPERATIONS, file));
   await run(compiler, [
     '-shared', '-fPIC', '-O3', '-march=native', '-std=c++17', '-DNAPI_VERSION=8', '-w',
     `-I${join(headers, 'include')}`, `-I${join(tensorflow, 'include')}`,
-    join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'), OPERATIONS,
+    join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'), ...operations,
     `-L${tensorflow}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../../tensorflow',
     '-o', join(lib, 'tfjs_binding.node'),
   ]);

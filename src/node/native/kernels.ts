@@ -1,14 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
+import { registerDirectReader } from '../../backend/directReader';
 import type { FusedKernel } from '../../backend/fused';
+import { readParameters } from './readParameters';
 
 /** Of tfjs-node's backend, what calls an operation of TensorFlow by its name. */
 interface NativeBackend {
-  readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number };
+  readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number; readonly TF_ATTR_TYPE: number };
   executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
 }
 
-/** The operations of native/ops.cc: their inputs in order, of which the last may be absent, and the types of their attributes. */
-const OPERATIONS: Readonly<Record<FusedKernel, { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT'> }>> = {
+/** The operations of native/: their inputs in order, of which the last may be absent, and the types of their attributes. */
+const OPERATIONS: Readonly<Record<FusedKernel | 'P2pRead', { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT' | 'TYPE'> }>> = {
   P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', same: 'INT' } },
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
@@ -17,10 +19,11 @@ const OPERATIONS: Readonly<Record<FusedKernel, { inputs: string[]; attributes?: 
   P2pGeglu: { inputs: ['x'] },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT' } },
+  P2pRead: { inputs: ['parts', 'shape'], attributes: { stored: 'TYPE', transposed: 'INT' } },
 };
 
-/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels of the same names. */
-export function registerFusedKernels(): void {
+/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels of the same names, and to what loads weights. */
+export function registerOwnKernels(): void {
   for (const [name, { inputs: order, attributes = {} }] of Object.entries(OPERATIONS)) {
     tf.registerKernel({
       kernelName: name,
@@ -31,5 +34,5 @@ export function registerFusedKernels(): void {
         return native.executeSingleOutput(name, values, order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []));
       },
     });
-  }
+  }  registerDirectReader('tensorflow', readParameters);
 }

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import * as util from 'node:util';
 import { BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from '../backendInfo';
 import { operationsSum } from './install';
-import { registerFusedKernels } from './kernels';
+import { registerOwnKernels } from './kernels';
 import type { NativePackage } from './locate';
 
 /**
@@ -29,7 +29,7 @@ export async function startNative(name: BackendName, { folder, operations }: Nat
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
     if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
     register(folder);
-    if (operations === (await operationsSum())) registerFusedKernels();
+    if (operations === (await operationsSum())) registerOwnKernels();
     else if (operations) warn('The native backend was built by another version of this program, and is slower than need be. Build it again with: p2p native install');
   }
   await activate('tensorflow');

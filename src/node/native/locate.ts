@@ -9,7 +9,7 @@ const KINDS = { node: 'cpu', 'node-gpu': 'gpu' } as const;
 
 export interface NativePackage {
   readonly folder: string;
-  /** Which version of native/ops.cc its addon has for the processor, if any. */
+  /** Which version of native/ its addon has for the processor, if any. */
   readonly operations?: string;
 }
 

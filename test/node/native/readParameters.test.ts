@@ -1,0 +1,145 @@
+import * as tf from '@tensorflow/tfjs';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdtemp, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { JoinedLinear } from '../../../src/nn/linear';
+import { type Layout, Scope } from '../../../src/nn/scope';
+import { chooseBackend } from '../../../src/node/backend';
+import { cacheFolder } from '../../../src/node/cacheFolder';
+import { fileBytes } from '../../../src/node/fileSource';
+import { readParameters } from '../../../src/node/native/readParameters';
+import { saveSafetensors } from '../../../src/node/saveSafetensors';
+import type { Dtype } from '../../../src/weights/dtype';
+import { CheckpointError } from '../../../src/weights/error';
+import { loadParameters } from '../../../src/weights/load';
+import { SafetensorsFile } from '../../../src/weights/safetensors';
+import { type TensorSource, bytesOf } from '../../../src/weights/source';
+import { count, viewOf } from '../../../src/weights/view';
+import { onlyWhere } from '../../onlyWhere';
+
+/**
+ * Parameters read by native/read.cc against the same read by JavaScript and laid out by tfjs, on a machine where `p2p native install` built it.
+ * Elsewhere all of it is reported as skipped.
+ */
+const built = existsSync(join(cacheFolder(), 'native'));
+const native = onlyWhere(built, 'p2p native install was not run here');
+let folder: string;
+beforeAll(async () => { if (built) await chooseBackend('node', { threads: 2 }); });
+beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'read-')); });
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Any bits at all, the same every time; among them are infinities, numbers that are none, and the smallest. */
+function bits(shape: readonly number[], dtype: Dtype): ArrayBufferView {
+  const words = Uint32Array.from({ length: count(shape) }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
+  return dtype === 'F32' ? words : Uint16Array.from(words, (word) => word >>> 16);
+}
+
+async function stored(shapes: Readonly<Record<string, readonly number[]>>, dtype: Dtype, name = 'w.safetensors'): Promise<SafetensorsFile> {
+  const path = join(folder, name);
+  await saveSafetensors(path, Object.entries(shapes).map(([key, shape]) => ({ name: key, shape, dtype, data: bits(shape, dtype) })));
+  return SafetensorsFile.open(await fileBytes(path));
+}
+
+/** Not-a-numbers of 16 bits have many forms, which need not survive. */
+function same(a: tf.Tensor, b: tf.Tensor, dtype: Dtype): void {
+  expect(a.shape).toEqual(b.shape);
+  const [left, right] = [a, b].map((tensor) => tensor.dataSync<'float32'>());
+  const equal = dtype === 'F32' ? Buffer.from(left.buffer).equals(Buffer.from(right.buffer)) : left.every((value, i) => Object.is(value, right[i]));
+  expect(equal).toBe(true);
+}
+
+async function compare(source: TensorSource, shape: readonly number[], layout: Layout, dtype: Dtype): Promise<void> {
+  const before = tf.memory().numTensors;
+  const direct = (await readParameters([{ place: source.place!('w')!, shape }], layout))!;
+  expect(tf.memory().numTensors).toBe(before + 1);
+  const plain = new Scope().parameter('w', shape, layout);
+  plain.assign(await source.read('w'));
+  same(direct, plain.value, dtype);
+  direct.dispose();
+  plain.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+}
+
+/** Smaller and larger than the pieces that are read and turned at a time, and of sizes that fill none. */
+const SHAPES: readonly (readonly [Layout, readonly number[]])[] = [
+  ['plain', [1]], ['plain', [0]], ['plain', [3, 5, 7]], ['plain', [600_001]], ['linear', [1, 1]], ['linear', [70, 37]], ['linear', [64, 128]], ['linear', [35, 9001]],
+  ['conv', [33, 20, 3, 3]], ['conv', [40, 1200, 3, 3]], ['conv', [16, 48, 1, 1]], ['conv', [5, 3, 2, 7]],
+];
+
+for (const dtype of ['F32', 'F16', 'BF16'] as const) {
+  native(`${dtype} in every layout`, async () => {
+    for (const [layout, shape] of SHAPES) await compare(await stored({ before: [3], w: shape }, dtype), shape, layout, dtype);
+  });
+}
+
+native('every number of 16 bits', async () => {
+  for (const dtype of ['F16', 'BF16'] as const) {
+    const path = join(folder, 'all.safetensors');
+    await saveSafetensors(path, [{ name: 'w', shape: [65536], dtype, data: Uint16Array.from({ length: 65536 }, (_, i) => i) }]);
+    await compare(await SafetensorsFile.open(await fileBytes(path)), [65536], 'plain', dtype);
+  }
+});
+
+native('some rows of a tensor, and one without a convolution\'s axes', async () => {
+  const source = await stored({ other: [7], all: [90, 50] }, 'F16');
+  await compare(viewOf(source, new Map([['w', { key: 'all', shape: [30, 50], row: 30 }]])), [30, 50], 'linear', 'F16');
+  await compare(viewOf(source, new Map([['w', { key: 'all', shape: [45, 50, 2, 1] }]])), [45, 50, 2, 1], 'conv', 'F16');
+});
+
+native('a whole network, joined layers among it, of one file or of several', async () => {
+  const network = (): Scope => {
+    const scope = new Scope();
+    new JoinedLinear(['to_q', 'to_k', 'to_v'].map((name) => scope.at(name)), 50, 40);
+    scope.parameter('conv.weight', [6, 5, 3, 3], 'conv');
+    scope.parameter('norm.bias', [9]);
+    return scope;
+  };
+  const shapes = { 'to_q.weight': [40, 50], 'norm.bias': [9], 'to_v.weight': [40, 50], 'conv.weight': [6, 5, 3, 3] };
+  const [some, rest] = [await stored(shapes, 'F32'), await stored({ 'to_k.weight': [40, 50] }, 'F32', 'rest.safetensors')];
+  const owner = (key: string): SafetensorsFile => (some.tensors.has(key) ? some : rest);
+  const spread: TensorSource = { name: 'spread', tensors: new Map([...some.tensors, ...rest.tensors]), read: (key) => owner(key).read(key) };
+  const [direct, plain] = [network(), network()];
+  const seen: number[] = [];
+  const before = tf.memory().numTensors;
+  await loadParameters(direct.parameters, { ...spread, place: (key) => owner(key).place(key) }, { onProgress: (loaded) => seen.push(loaded) });
+  expect(tf.memory().numTensors).toBe(before + 3);
+  expect(seen).toEqual([270, 279, 2279, 4279, 6279]); // In the order of the file; the joined ones together.
+  await loadParameters(plain.parameters, spread);
+  for (const [name, parameter] of direct.parameters) tf.tidy(() => same(parameter.value, plain.parameters.get(name)!.value, 'F32'));
+  for (const scope of [direct, plain]) scope.parameters.forEach((parameter) => parameter.dispose());
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+native('what is in memory, or of another dtype, is left to JavaScript', async () => {
+  const path = join(folder, 'wide.safetensors');
+  await saveSafetensors(path, [{ name: 'w', shape: [2], dtype: 'F64', data: Float64Array.of(1, 2) }]);
+  const wide = await SafetensorsFile.open(await fileBytes(path));
+  expect(await readParameters([{ place: wide.place('w'), shape: [2] }], 'plain')).toBeUndefined();
+  const place = { bytes: bytesOf(new Uint8Array(8)), begin: 0, dtype: 'F32', key: 'w' } as const;
+  expect(await readParameters([{ place, shape: [2] }], 'plain')).toBeUndefined();
+  const parameter = new Scope().parameter('w', [2]);
+  await loadParameters(new Map([['w', parameter]]), wide);
+  expect([...parameter.value.dataSync()]).toEqual([1, 2]);
+  parameter.dispose();
+});
+
+native('a file that was changed or cut is an error that leaves nothing', async () => {
+  const shapes = { a: [100], b: [100] };
+  const source = await stored(shapes, 'F32');
+  const scope = new Scope();
+  for (const [name, shape] of Object.entries(shapes)) scope.parameter(name, shape);
+  const before = tf.memory().numTensors;
+
+  const cut = loadParameters(scope.parameters, { name: source.name, tensors: source.tensors, read: (key) => source.read(key), place: (key) => ({ ...source.place(key), begin: source.place(key).begin + 200 }) });
+  await expect(cut).rejects.toThrow(CheckpointError);
+  await expect(cut).rejects.toThrow(/w\.safetensors ended while b was being read\. Load it again\.$/);
+  const changes = [() => utimes(join(folder, 'w.safetensors'), 1, 1), () => appendFile(join(folder, 'w.safetensors'), 'x')];
+  for (const change of changes) {
+    const opened = await stored(shapes, 'F32');
+    await change();
+    await expect(loadParameters(scope.parameters, opened)).rejects.toThrow(/w\.safetensors was changed while it was being read/);
+  }
+  expect(tf.memory().numTensors).toBe(before);
+  for (const parameter of scope.parameters.values()) expect(() => parameter.value).toThrow(/has no value/);
+});
