@@ -1,3 +1,6 @@
+// The tests need what is compiled from wasm/.
+require('./scripts/buildWasm').buildWasm();
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',

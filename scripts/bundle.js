@@ -2,6 +2,7 @@
 const { execFileSync } = require('node:child_process');
 const { basename, join } = require('node:path');
 const esbuild = require('esbuild');
+const { buildWasm } = require('./buildWasm');
 
 const root = join(__dirname, '..');
 
@@ -11,7 +12,10 @@ const srcIsDist = {
   setup: ({ onResolve }) => onResolve({ filter: /^\.\.\/src\// }, ({ path }) => ({ path: join(root, 'dist', path.slice('../src/'.length)), external: true })),
 };
 
-exports.buildPackage = () => execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+exports.buildPackage = () => {
+  buildWasm();
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+};
 
 /** @returns the bundled file, in `.cache/` */
 exports.bundle = async (file) => {

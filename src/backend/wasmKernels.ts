@@ -1,13 +1,32 @@
-import { registerWasmGeglu } from './wasmGeglu';
-import { registerWasmGroupNorm } from './wasmGroupNorm';
-import { replaceWasmMatMul } from './wasmMatMul';
+import * as tf from '@tensorflow/tfjs';
+import type { FusedKernel } from './fused';
+import { attention, selfAttention } from './wasmAttention';
+import { conv2d } from './wasmConv2d';
+import { addOr, geglu, silu, softmax } from './wasmElementwise';
+import { registerWasm, type WasmKernel } from './wasmKernel';
+import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
+import { groupNorm, layerNorm } from './wasmNorms';
+import { hasWasmKernels } from './wasmPool';
+
+const LAYERS: Readonly<Record<FusedKernel, WasmKernel>> = {
+  P2pConv2D: conv2d,
+  P2pLinear: linear,
+  P2pGroupNorm: groupNorm,
+  P2pLayerNorm: layerNorm,
+  P2pSilu: silu,
+  P2pGeglu: geglu,
+  P2pAttention: attention,
+  P2pSelfAttention: selfAttention,
+};
 
 /**
- * Gives the wasm backend the kernels that make a diffusion network fast on it. Call it once the package
- * `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend is not used, it does no harm.
+ * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place of tfjs's products,
+ * softmax and sums, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend
+ * is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
  */
 export function prepareWasm(): void {
-  replaceWasmMatMul();
-  registerWasmGeglu();
-  registerWasmGroupNorm();
+  const add = tf.getKernel('Add', 'wasm');
+  if (!add || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
+  const replaced = { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Add: addOr(add.kernelFunc) };
+  for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
 }

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import fc from 'fast-check';
-import { replaceWasmMatMul } from '../../src/backend/wasmMatMul';
+import { prepareWasm } from '../../src/backend/wasmKernels';
 
 beforeAll(async () => {
-  replaceWasmMatMul();
+  prepareWasm();
   await tf.setBackend('wasm');
 });
 
@@ -105,5 +105,20 @@ test('a matrix for all of a batch, as a layer\'s weight is', () => {
     const a = tf.randomNormal([4, 7, 5]);
     const b = tf.randomNormal([5, 3]);
     expectClose(tf.matMul(a, b), reference(a, b));
+  });
+});
+
+test('an activation follows the product and its bias', () => {
+  tf.tidy(() => {
+    const a = tf.tensor2d([[1, -2]]);
+    const b = tf.eye(2);
+    const bias = tf.tensor1d([1, -1]);
+    const activated = (activation: 'linear' | 'relu' | 'leakyrelu' | 'prelu', preluActivationWeights?: tf.Tensor) =>
+      tf.fused.matMul({ a, b, bias, activation, preluActivationWeights, leakyreluAlpha: 0.5 }).dataSync();
+    expect([...activated('linear')]).toEqual([2, -3]);
+    expect([...activated('relu')]).toEqual([2, 0]);
+    expect([...activated('leakyrelu')]).toEqual([2, -1.5]);
+    expect([...activated('prelu', tf.tensor1d([3, 3]))]).toEqual([2, -9]);
+    expect(() => activated('selu' as 'relu')).toThrow(/it can linear, relu, .*elu/);
   });
 });

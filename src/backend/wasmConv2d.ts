@@ -1,0 +1,19 @@
+import type { WasmKernel } from './wasmKernel';
+import { type ProductRows, multiply } from './wasmProduct';
+
+/** A convolution with bias over NHWC, for `Conv2d` (src/nn/conv2d.ts). */
+export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { stride, same }, backend, pool }) => {
+  const [pictures, height, width, channels] = x.shape;
+  const [filterHeight, filterWidth, , columns] = filter.shape;
+  const zeros: readonly [number, number] = same ? [(filterHeight - 1) / 2, (filterWidth - 1) / 2] : [0, 0];
+  const result: readonly [number, number] = [
+    Math.floor((height + 2 * zeros[0] - filterHeight) / stride) + 1,
+    Math.floor((width + 2 * zeros[1] - filterWidth) / stride) + 1,
+  ];
+  const out = backend.makeOutput([pictures, ...result, columns], 'float32');
+  const rows: ProductRows = {
+    address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros,
+  };
+  multiply(pool, rows, { b: pool.address(filter), columns, transposed: false, bias: pool.address(bias), out: pool.address(out) });
+  return out;
+};

@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs';
+import { type WasmKernel, rowsPerChunk } from './wasmKernel';
+
+/** For `geglu` (src/nn/activations.ts). */
+export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
+  const features = x.shape[x.shape.length - 1] / 2;
+  const out = backend.makeOutput([...x.shape.slice(0, -1), features], 'float32');
+  const size = tf.util.sizeFromShape(out.shape);
+  const rows = size / features;
+  const each = rowsPerChunk(rows, features, pool.threads);
+  pool.run('geglu', Math.ceil(rows / each), [pool.address(x), pool.address(out), rows, features, each], 40 * size);
+  return out;
+};
+
+/** For `silu` (src/nn/activations.ts). */
+export const silu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
+  const out = backend.makeOutput(x.shape, 'float32');
+  const size = tf.util.sizeFromShape(x.shape);
+  const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
+  pool.run('silu', Math.ceil(size / each), [pool.address(x), pool.address(out), size, each], 30 * size);
+  return out;
+};
+
+/** In place of tfjs's `Softmax`, which always is along the last axis. */
+export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
+  const size = logits.shape[logits.shape.length - 1];
+  const out = backend.makeOutput(logits.shape, 'float32');
+  const rows = tf.util.sizeFromShape(logits.shape.slice(0, -1));
+  const each = rowsPerChunk(rows, size, pool.threads);
+  pool.run('softmax', Math.ceil(rows / each), [pool.address(logits), pool.address(out), rows, size, each], 30 * rows * size);
+  return out;
+};
+
+/** In place of tfjs's `Add` where both operands are of one shape; else `plain`, which is tfjs's. */
+export function addOr(plain: tf.KernelFunc): WasmKernel {
+  return ({ inputs, attrs, backend, pool }) => {
+    const { a, b } = inputs;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !tf.util.arraysEqual(a.shape, b.shape)) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    const out = backend.makeOutput(a.shape, 'float32');
+    const size = tf.util.sizeFromShape(a.shape);
+    const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
+    pool.run('add', Math.ceil(size / each), [...[a, b, out].map((tensor) => pool.address(tensor)), size, each], 2 * size);
+    return out;
+  };
+}

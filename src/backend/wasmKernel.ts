@@ -1,0 +1,32 @@
+import * as tf from '@tensorflow/tfjs';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { WasmPool } from './wasmPool';
+
+/** What a kernel of the wasm backend is called with. */
+export interface WasmCall {
+  readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
+  readonly attrs: Readonly<Record<string, number>>;
+  readonly backend: BackendWasm;
+  readonly pool: WasmPool;
+}
+
+export type WasmKernel = (call: WasmCall) => tf.TensorInfo;
+
+/** Gives the wasm backend a kernel, in place of the one of that name if it has one. */
+export function registerWasm(kernelName: string, kernel: WasmKernel): void {
+  const before = tf.getKernel(kernelName, 'wasm');
+  if (before) tf.unregisterKernel(kernelName, 'wasm');
+  const kernelFunc: tf.KernelFunc = ({ inputs, attrs, backend }) =>
+    kernel({ inputs, attrs, backend, pool: WasmPool.of(backend as BackendWasm) } as WasmCall);
+  tf.registerKernel({ ...before, kernelName, backendName: 'wasm', kernelFunc });
+}
+
+/** Calls another of the wasm backend's kernels. */
+export function callWasm(kernelName: string, inputs: tf.NamedTensorInfoMap, attrs: object, backend: BackendWasm): tf.TensorInfo {
+  return tf.getKernel(kernelName, 'wasm').kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }) as tf.TensorInfo;
+}
+
+/** How many rows of a size make a chunk: enough numbers to be worth taking, and a few chunks a thread. */
+export function rowsPerChunk(rows: number, size: number, threads: number): number {
+  return Math.max(1, Math.ceil(4096 / size), Math.ceil(rows / (8 * threads)));
+}

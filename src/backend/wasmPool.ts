@@ -1,0 +1,132 @@
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import type { TensorInfo } from '@tensorflow/tfjs';
+import { WASM_BINARY } from './wasmBinary';
+
+/**
+ * Kernels of our own for tfjs's wasm backend, and who runs them.
+ *
+ * tfjs's kernels leave all but products and convolutions to one thread, and take a pass over memory for every addition. The folder `wasm/`
+ * has kernels in AssemblyScript that do in one pass what a layer does. They work in tfjs's own memory, so nothing is copied. Where that memory
+ * is shared, other threads help: see `wasm/pool.ts` for how they divide the work, and src/node/wasmHelpers.ts for who starts them.
+ */
+export class WasmPool {
+  private static readonly pools = new WeakMap<BackendWasm, WasmPool>();
+
+  /** What a helper needs besides the module: where the jobs are described. */
+  readonly control: number;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  private readonly tfjs: TfjsModule;
+  private readonly exports: PoolExports;
+  private helpers = 0;
+  private scratch = { address: 0, bytes: 0 };
+
+  private constructor(private readonly backend: BackendWasm) {
+    this.tfjs = backend.wasm as unknown as TfjsModule;
+    this.memory = this.tfjs.wasmMemory ?? this.tfjs.asm.memory;
+    this.module = compiled(isShared(this.memory));
+    this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } }).exports as unknown as PoolExports;
+    this.control = this.tfjs._malloc(CONTROL_BYTES);
+    this.tfjs.HEAP32.fill(0, this.control >>> 2, (this.control + CONTROL_BYTES) >>> 2);
+  }
+
+  /** @throws where the runtime lacks SIMD, threads or this tfjs's memory: see `hasWasmKernels` */
+  static of(backend: BackendWasm): WasmPool {
+    let pool = this.pools.get(backend);
+    if (!pool) this.pools.set(backend, (pool = new WasmPool(backend)));
+    return pool;
+  }
+
+  /** How many threads there are, this one included. */
+  get threads(): number {
+    return 1 + this.helpers;
+  }
+
+  /** Whether other threads can help at all. */
+  get isShared(): boolean {
+    return isShared(this.memory);
+  }
+
+  /** From now on so many other threads take part; each of them runs the module's `help`, and may begin when it likes. */
+  setHelpers(count: number): void {
+    this.helpers = count;
+  }
+
+  /** Where a tensor's numbers lie, in bytes. */
+  address(tensor: TensorInfo): number {
+    return this.backend.getMemoryOffset(tensor.dataId);
+  }
+
+  /** Memory to work in until the next job asks for some: it may have moved then. The first `zeros` bytes are 0. */
+  reserve(bytes: number, zeros = 0): number {
+    if (bytes > this.scratch.bytes) {
+      if (this.scratch.bytes > 0) this.tfjs._free(this.scratch.address);
+      this.scratch = { address: this.tfjs._malloc(bytes), bytes };
+    }
+    const { address } = this.scratch;
+    if (zeros > 0) this.tfjs.HEAP32.fill(0, address >>> 2, (address + zeros) >>> 2);
+    return address;
+  }
+
+  /**
+   * Does a job.
+   *
+   * @param parameters as wasm/ has them for this kind of job; of a float its {@link bitsOf}
+   * @param operations about how many there are: for a few nobody is woken
+   */
+  run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
+    if (chunks === 0) return;
+    this.tfjs.HEAP32.set(parameters, (this.control + PARAMETERS) >>> 2);
+    this.exports.run(this.control, JOBS.indexOf(job), chunks, operations < WORTH_WAKING ? 0 : this.helpers);
+  }
+}
+
+/** In the order of the numbers in wasm/jobs.ts. */
+const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add'] as const;
+export type Job = (typeof JOBS)[number];
+
+/** Of the block that describes a job, and where its parameters start (wasm/pool.ts). */
+const CONTROL_BYTES = 512;
+const PARAMETERS = 196;
+
+/** Fewer operations take one thread less time than it takes to hand half of them over. */
+const WORTH_WAKING = 50_000;
+
+/** The part of tfjs's emscripten module that is needed. With threads the memory is made outside of it. */
+interface TfjsModule {
+  readonly HEAP32: Int32Array;
+  readonly wasmMemory?: WebAssembly.Memory;
+  readonly asm: { readonly memory: WebAssembly.Memory };
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+interface PoolExports {
+  run(control: number, kind: number, chunks: number, helpers: number): void;
+}
+
+/** Whether this runtime can run our kernels. */
+export function hasWasmKernels(): boolean {
+  return typeof WebAssembly === 'object' && WebAssembly.validate(bytesOf(WASM_BINARY.plain));
+}
+
+/** A float32 as the integer of the same bits. */
+export function bitsOf(value: number): number {
+  return new Int32Array(new Float32Array([value]).buffer)[0];
+}
+
+const modules = new Map<boolean, WebAssembly.Module>();
+
+function compiled(shared: boolean): WebAssembly.Module {
+  let module = modules.get(shared);
+  if (!module) modules.set(shared, (module = new WebAssembly.Module(bytesOf(shared ? WASM_BINARY.shared : WASM_BINARY.plain))));
+  return module;
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+function isShared(memory: WebAssembly.Memory): boolean {
+  return typeof SharedArrayBuffer !== 'undefined' && (memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer;
+}

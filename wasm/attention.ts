@@ -1,0 +1,59 @@
+import { address, float, integer } from './pool';
+import { packPanel } from './product';
+import { softmaxOf } from './softmax';
+import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
+
+/**
+ * softmax(Q K^T scale) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.
+ * Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a thread; then for each of q, k, v and out the
+ * bytes from row to row, from head to head, from token to token.
+ */
+export function attention(control: usize, chunk: i32, thread: i32): void {
+  const queries = integer(control, 5), keys = integer(control, 6), size = integer(control, 7), parts = integer(control, 8);
+  const keyPanels = (keys + COLUMNS - 1) / COLUMNS, valuePanels = (size + COLUMNS - 1) / COLUMNS;
+  const keyPanel = <usize>size * LINE_BYTES, valuePanel = <usize>keys * LINE_BYTES;
+  const partial = address(control, 10) + <usize>thread * address(control, 11);
+  const zeros = partial + TILE_BYTES, rows = zeros + LINE_BYTES, packedK = rows + LINE_BYTES;
+  const packedV = packedK + <usize>keyPanels * keyPanel, scores = packedV + <usize>valuePanels * valuePanel;
+  const scoreStride = <usize>keyPanels * LINE_BYTES;
+  memory.fill(zeros, 0, LINE_BYTES);
+
+  const head = chunk / parts;
+  const q = headOf(control, 0, head), k = headOf(control, 1, head), v = headOf(control, 2, head), out = headOf(control, 3, head);
+  const qStride = tokenBytes(control, 0), kStride = tokenBytes(control, 1), vStride = tokenBytes(control, 2), outStride = tokenBytes(control, 3);
+  for (let panel = 0; panel < keyPanels; panel++) {
+    packPanel(k, kStride, panel * COLUMNS, min(COLUMNS, keys - panel * COLUMNS), size, true, float(control, 9), packedK + <usize>panel * keyPanel);
+  }
+  for (let panel = 0; panel < valuePanels; panel++) {
+    packPanel(v, vStride, panel * COLUMNS, min(COLUMNS, size - panel * COLUMNS), keys, false, 1, packedV + <usize>panel * valuePanel);
+  }
+
+  const blocks = (queries + ROWS - 1) / ROWS, part = chunk % parts;
+  for (let block = (blocks * part) / parts, end = (blocks * (part + 1)) / parts; block < end; block++) {
+    const first = block * ROWS;
+    for (let i = 0; i < ROWS; i++) store<u32>(rows + (<usize>i << 2), <u32>(q + <usize>min(first + i, queries - 1) * qStride));
+    for (let panel = 0; panel < keyPanels; panel++) {
+      tile(rows, 1, size, packedK + <usize>panel * keyPanel, zeros, scores + <usize>panel * LINE_BYTES, scoreStride);
+    }
+    for (let i = 0; i < ROWS; i++) {
+      const row = scores + <usize>i * scoreStride;
+      softmaxOf(row, row, keys);
+      store<u32>(rows + (<usize>i << 2), <u32>row);
+    }
+    for (let panel = 0; panel < valuePanels; panel++) {
+      tile(rows, 1, keys, packedV + <usize>panel * valuePanel, zeros, partial, LINE_BYTES);
+      const to = out + <usize>first * outStride + <usize>panel * LINE_BYTES;
+      storePart(partial, min(ROWS, queries - first), min(COLUMNS, size - panel * COLUMNS), to, outStride);
+    }
+  }
+}
+
+/** Where one of the tensors has a head of a row. @param tensor 0 q, 1 k, 2 v, 3 out */
+function headOf(control: usize, tensor: i32, head: i32): usize {
+  const heads = integer(control, 4);
+  return address(control, tensor) + <usize>(head / heads) * address(control, 12 + 3 * tensor) + <usize>(head % heads) * address(control, 13 + 3 * tensor);
+}
+
+function tokenBytes(control: usize, tensor: i32): usize {
+  return address(control, 14 + 3 * tensor);
+}

@@ -1,0 +1,48 @@
+import { address, integer } from './pool';
+import { phi, read, sigmoid, write } from './vector';
+
+/** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out, rows, features, rows a chunk. */
+export function geglu(control: usize, chunk: i32): void {
+  const bytes = <usize>integer(control, 3) << 2;
+  const fours = bytes & ~15;
+  const each = integer(control, 4);
+  for (let row = chunk * each, end = min(row + each, integer(control, 2)); row < end; row++) {
+    const x = address(control, 0) + 2 * <usize>row * bytes;
+    const out = address(control, 1) + <usize>row * bytes;
+    for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
+      const four = i < fours;
+      const gate = read(x + bytes + i, four);
+      write(out + i, f32x4.mul(f32x4.mul(read(x + i, four), gate), phi(gate)), four);
+    }
+  }
+}
+
+/** x sigmoid(x). Parameters: x, out, numbers, numbers a chunk (whole fours). */
+export function silu(control: usize, chunk: i32): void {
+  const x = address(control, 0), out = address(control, 1);
+  const end = endOf(control, chunk, 2);
+  for (let i = startOf(control, chunk, 2); i < end; i += i + 16 <= end ? 16 : 4) {
+    const four = i + 16 <= end;
+    const value = read(x + i, four);
+    write(out + i, f32x4.mul(value, sigmoid(value)), four);
+  }
+}
+
+/** a + b. Parameters: a, b, out, numbers, numbers a chunk (whole fours). */
+export function add(control: usize, chunk: i32): void {
+  const a = address(control, 0), b = address(control, 1), out = address(control, 2);
+  const end = endOf(control, chunk, 3);
+  for (let i = startOf(control, chunk, 3); i < end; i += i + 16 <= end ? 16 : 4) {
+    const four = i + 16 <= end;
+    write(out + i, f32x4.add(read(a + i, four), read(b + i, four)), four);
+  }
+}
+
+/** Where a chunk of a long row of numbers starts, in bytes. @param numbers which parameter says how many there are; the next says how many are a chunk */
+function startOf(control: usize, chunk: i32, numbers: i32): usize {
+  return <usize>chunk * address(control, numbers + 1) << 2;
+}
+
+function endOf(control: usize, chunk: i32, numbers: i32): usize {
+  return min(startOf(control, chunk + 1, numbers), address(control, numbers) << 2);
+}

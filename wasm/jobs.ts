@@ -1,0 +1,20 @@
+import { attention } from './attention';
+import { add, geglu, silu } from './elementwise';
+import { groupNorm, layerNorm } from './norms';
+import { product, rowTable } from './product';
+import { softmax } from './softmax';
+
+/** One chunk of a job; the numbers of the kinds are those of src/backend/wasmPool.ts. */
+export function compute(kind: i32, control: usize, chunk: i32, thread: i32): void {
+  switch (kind) {
+    case 0: return rowTable(control, chunk);
+    case 1: return product(control, chunk, thread);
+    case 2: return attention(control, chunk, thread);
+    case 3: return groupNorm(control, chunk, thread);
+    case 4: return layerNorm(control, chunk);
+    case 5: return softmax(control, chunk);
+    case 6: return geglu(control, chunk);
+    case 7: return silu(control, chunk);
+    case 8: return add(control, chunk);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's rows are given as
+ * addresses: those of a matrix, or for a convolution those of the pixels under each tap of the filter.
+ */
+import { address, integer } from './pool';
+import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
+
+/** Blocks of rows that are one chunk of the table. */
+const BLOCKS: i32 = 64;
+
+/**
+ * The table of A's rows, in blocks of ROWS: taps x ROWS addresses a block. A last block that lacks rows repeats the last one.
+ * Parameters: table, x, zeros, blocks, blocks a matrix, rows a matrix, height, width, bytes a pixel, pixels of a result, width of a result,
+ * filter's height, filter's width, stride, zeros above, zeros left.
+ */
+export function rowTable(control: usize, chunk: i32): void {
+  const perMatrix = integer(control, 4), rows = integer(control, 5);
+  const pixels = integer(control, 9), width = integer(control, 10), stride = integer(control, 13);
+  const taps = integer(control, 11) * integer(control, 12);
+  for (let block = chunk * BLOCKS, end = min(block + BLOCKS, integer(control, 3)); block < end; block++) {
+    const matrix = block / perMatrix;
+    const table = address(control, 0) + <usize>block * <usize>(taps * ROWS) * 4;
+    for (let i = 0; i < ROWS; i++) {
+      const row = matrix * rows + min((block % perMatrix) * ROWS + i, rows - 1);
+      const pixel = row % pixels;
+      const top = (pixel / width) * stride - integer(control, 14);
+      const left = (pixel % width) * stride - integer(control, 15);
+      tapAddresses(control, row / pixels, top, left, table + (<usize>i << 2));
+    }
+  }
+}
+
+/** Where the pixels under the filter are, or zeros where it reaches beyond the picture. */
+function tapAddresses(control: usize, picture: i32, top: i32, left: i32, table: usize): void {
+  const x = address(control, 1), zeros = address(control, 2);
+  const height = integer(control, 6), width = integer(control, 7), bytes = address(control, 8);
+  for (let y = top, bottom = top + integer(control, 11); y < bottom; y++) {
+    const line = x + <usize>((picture * height + y) * width) * bytes;
+    for (let at = left, right = left + integer(control, 12); at < right; at++) {
+      const inside = y >= 0 && y < height && at >= 0 && at < width;
+      store<u32>(table, <u32>(inside ? line + <usize>at * bytes : zeros));
+      table += 4 * ROWS;
+    }
+  }
+}
+
+/**
+ * COLUMNS columns of one matrix's result, for a part of its rows.
+ * Parameters: table, taps, inner, b, bytes from row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns,
+ * rows a matrix, blocks a matrix, panels, parts, scratch, its bytes a thread.
+ */
+export function product(control: usize, chunk: i32, thread: i32): void {
+  const taps = integer(control, 1), inner = integer(control, 2);
+  const columns = integer(control, 9), rows = integer(control, 10), blocks = integer(control, 11);
+  const panels = integer(control, 12), parts = integer(control, 13);
+  const part = chunk % parts, matrix = chunk / (parts * panels);
+  const column = ((chunk / parts) % panels) * COLUMNS;
+  const width = min(COLUMNS, columns - column);
+  const partial = address(control, 14) + <usize>thread * address(control, 15);
+  const bias = partial + TILE_BYTES, panel = bias + LINE_BYTES;
+
+  packPanel(address(control, 3) + <usize>matrix * address(control, 5), address(control, 4), column, width, taps * inner, integer(control, 6) !== 0, 1, panel);
+  memory.fill(bias, 0, LINE_BYTES);
+  if (address(control, 7)) memory.copy(bias, address(control, 7) + (<usize>column << 2), <usize>width << 2);
+
+  const stride = <usize>columns << 2;
+  const out = address(control, 8) + <usize>(matrix * rows) * stride + (<usize>column << 2);
+  for (let block = (blocks * part) / parts, end = (blocks * (part + 1)) / parts; block < end; block++) {
+    const table = address(control, 0) + <usize>(matrix * blocks + block) * <usize>(taps * ROWS) * 4;
+    const to = out + <usize>(block * ROWS) * stride;
+    const height = min(ROWS, rows - block * ROWS);
+    if (height === ROWS && width === COLUMNS) {
+      tile(table, taps, inner, panel, bias, to, stride);
+    } else {
+      tile(table, taps, inner, panel, bias, partial, LINE_BYTES);
+      storePart(partial, height, width, to, stride);
+    }
+  }
+}
+
+/** Lays out some columns of b as `tile` takes them, times `scale`, with zeros for those that lack. @param stride bytes from row to row of b as it lies */
+export function packPanel(b: usize, stride: usize, column: i32, width: i32, inner: i32, transposed: bool, scale: f32, panel: usize): void {
+  if (!transposed && width === COLUMNS && scale === 1) {
+    b += <usize>column << 2;
+    for (const end = panel + <usize>inner * LINE_BYTES; panel < end; panel += LINE_BYTES) {
+      v128.store(panel, v128.load(b));
+      v128.store(panel, v128.load(b, 16), 16);
+      b += stride;
+    }
+    return;
+  }
+  memory.fill(panel, 0, <usize>inner * LINE_BYTES);
+  const along: usize = transposed ? 4 : stride, across: usize = transposed ? stride : 4;
+  for (let j = 0; j < width; j++) {
+    let from = b + <usize>(column + j) * across;
+    for (let to = panel + (<usize>j << 2), end = to + <usize>inner * LINE_BYTES; to < end; to += LINE_BYTES) {
+      store<f32>(to, load<f32>(from) * scale);
+      from += along;
+    }
+  }
+}
