@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { BackendWasm, getThreadsCount, setThreadsCount, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import { availableParallelism } from 'node:os';
 import { prepareWasm } from '../backend/wasmKernels';
+import { hasWasmKernels, WasmPool } from '../backend/wasmPool';
 import { type BackendInfo, type BackendOptions, activate } from './backendInfo';
+import { startHelpers } from './wasmHelpers';
 import { MAX_WASM_THREADS, detachWorkers, loadThreadedWasm } from './wasmThreads';
 
 /** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
@@ -25,6 +27,15 @@ async function registerThreaded(threads: number): Promise<void> {
   setThreadsCount(threads);
   const backend = new BackendWasm(module);
   detachWorkers(module);
+  if (hasWasmKernels()) endWith(backend, startHelpers(WasmPool.of(backend), threads - 1));
   tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
+}
+
+function endWith(backend: BackendWasm, end: () => void): void {
+  const dispose = backend.dispose.bind(backend);
+  backend.dispose = () => {
+    end();
+    dispose();
+  };
 }

@@ -1,0 +1,29 @@
+import * as tf from '@tensorflow/tfjs';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { WasmPool } from '../../src/backend/wasmPool';
+import { selfAttention } from '../../src/attention/scaledDotProduct';
+import { geglu } from '../../src/nn/activations';
+import { GroupNorm } from '../../src/nn/groupNorm';
+import { Scope } from '../../src/nn/scope';
+import { chooseBackend } from '../../src/node/backend';
+
+beforeAll(async () => { await chooseBackend('wasm', { threads: 3 }); });
+afterAll(() => { tf.removeBackend('wasm'); });
+
+test('helpers change nothing in hundreds of jobs of all sizes, given out as fast as can be', () => {
+  const pool = WasmPool.of(tf.backend() as BackendWasm);
+  expect(pool.threads).toBe(3);
+  const scope = new Scope();
+  const norm = new GroupNorm(scope, 4, 48, 1e-5, { activation: 'silu' });
+  for (const parameter of scope.parameters.values()) parameter.assign(new Float32Array(48).fill(0.5));
+  const inputs = [1, 4, 8].map((side) => tf.randomNormal<tf.Rank.R4>([2, side, side, 48]));
+  const results = (): number[] => tf.tidy(() => inputs.flatMap((x) => {
+    const tokens = tf.reshape(x, [2, -1, 48]) as tf.Tensor3D;
+    const product = tf.matMul(tokens, tokens, false, true);
+    return [norm.forward(x), geglu(x), selfAttention(tokens, 2), product, tf.softmax(product), tf.add(x, x)].flatMap((y) => [...y.dataSync()]);
+  }));
+  pool.setHelpers(0);
+  const alone = results();
+  pool.setHelpers(2);
+  for (let i = 0; i < 20; i++) expect(results()).toEqual(alone);
+});
