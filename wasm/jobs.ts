@@ -1,5 +1,6 @@
 import { attention } from './attention';
 import { add, geglu, silu } from './elementwise';
+import { moveHeads } from './heads';
 import { groupNorm, layerNorm } from './norms';
 import { product, rowTable } from './product';
 import { softmax } from './softmax';
@@ -16,5 +17,6 @@ export function compute(kind: i32, control: usize, chunk: i32, thread: i32): voi
     case 6: return geglu(control, chunk);
     case 7: return silu(control, chunk);
     case 8: return add(control, chunk);
+    case 9: return moveHeads(control, chunk);
   }
 }

@@ -15,8 +15,8 @@ const JOBS: usize = 128;
 const KIND: usize = 192;
 const PARAMETERS: usize = 196;
 
-/** So many looks before a thread goes to sleep, some 200 microseconds: to wake it up takes as long as lies between two jobs of a network. */
-const LOOKS: i32 = 200_000;
+/** So many looks before a thread goes to sleep, about a millisecond: to wake it up takes longer than what lies between two jobs of a network. */
+const LOOKS: i32 = 1_000_000;
 
 export function integer(control: usize, index: i32): i32 {
   return load<i32>(control + PARAMETERS + (<usize>index << 2));

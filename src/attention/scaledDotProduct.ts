@@ -41,23 +41,24 @@ export function selfAttention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
 
 /** @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of them, [rows, heads, tokens, headSize] */
 export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
-  return tf.tidy(() => {
-    const [rows, tokens, features] = x.shape;
-    const inner = features / parts;
-    return Array.from({ length: parts }, (_, part) => {
-      // A slice, as tfjs's split has no gradient for one part alone; of long vectors, and then a transposition of no more than four axes, as the wasm backend is slow at others.
-      const one = parts === 1 ? x : tf.slice(x, [0, 0, part * inner], [rows, tokens, inner]);
-      return tf.transpose(tf.reshape(one, [rows, tokens, heads, inner / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
-    });
-  });
+  return Array.from({ length: parts }, (_, part) =>
+    fused<tf.Tensor4D, { x: tf.Tensor3D }>('P2pSplitHeads', { inputs: { x }, attributes: { heads, part, parts } }, (inputs) => splitPart(inputs.x, heads, part, parts)));
 }
 
 /** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */
 export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
-  return tf.tidy(() => {
-    const [rows, heads, tokens, size] = x.shape;
-    return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [rows, tokens, heads * size]);
+  return fused<tf.Tensor3D, { x: tf.Tensor4D }>('P2pMergeHeads', { inputs: { x } }, (inputs) => {
+    const [rows, heads, tokens, size] = inputs.x.shape;
+    return tf.reshape(tf.transpose(inputs.x, [0, 2, 1, 3]), [rows, tokens, heads * size]);
   });
+}
+
+function splitPart(x: tf.Tensor3D, heads: number, part: number, parts: number): tf.Tensor4D {
+  const [rows, tokens, features] = x.shape;
+  const inner = features / parts;
+  // A slice, as tfjs's split has no gradient for one part alone.
+  const one = parts === 1 ? x : tf.slice(x, [0, 0, part * inner], [rows, tokens, inner]);
+  return tf.transpose(tf.reshape(one, [rows, tokens, heads, inner / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
 }
 
 function inChunks({ q, k, v }: Qkv, maxProbs: number): tf.Tensor4D {

@@ -3,6 +3,7 @@ import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
 import { addOr, geglu, silu, softmax } from './wasmElementwise';
+import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
 import { groupNorm, layerNorm } from './wasmNorms';
@@ -17,6 +18,8 @@ const LAYERS: Readonly<Record<FusedKernel, WasmKernel>> = {
   P2pGeglu: geglu,
   P2pAttention: attention,
   P2pSelfAttention: selfAttention,
+  P2pSplitHeads: splitHeads,
+  P2pMergeHeads: mergeHeads,
 };
 
 /**

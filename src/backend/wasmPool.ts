@@ -82,7 +82,7 @@ export class WasmPool {
 }
 
 /** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add'] as const;
+const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** Of the block that describes a job, and where its parameters start (wasm/pool.ts). */
@@ -110,9 +110,13 @@ export function hasWasmKernels(): boolean {
   return typeof WebAssembly === 'object' && WebAssembly.validate(bytesOf(WASM_BINARY.plain));
 }
 
+const float = new Float32Array(1);
+const bits = { float, integer: new Int32Array(float.buffer) };
+
 /** A float32 as the integer of the same bits. */
 export function bitsOf(value: number): number {
-  return new Int32Array(new Float32Array([value]).buffer)[0];
+  bits.float[0] = value;
+  return bits.integer[0];
 }
 
 const modules = new Map<boolean, WebAssembly.Module>();

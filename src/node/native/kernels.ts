@@ -9,8 +9,11 @@ interface NativeBackend {
   executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
 }
 
+/** What TensorFlow's own operations do well enough. */
+type Plain = 'P2pSplitHeads' | 'P2pMergeHeads';
+
 /** The operations of native/: their inputs in order, of which the last may be absent, and the types of their attributes. */
-const OPERATIONS: Readonly<Record<FusedKernel | 'P2pRead', { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT' | 'TYPE'> }>> = {
+const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pRead', { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT' | 'TYPE'> }>> = {
   P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', same: 'INT' } },
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
