@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, rm, utimes } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JoinedLinear } from '../../../src/nn/linear';
@@ -109,6 +109,18 @@ native('a whole network, joined layers among it, of one file or of several', asy
   for (const [name, parameter] of direct.parameters) tf.tidy(() => same(parameter.value, plain.parameters.get(name)!.value, 'F32'));
   for (const scope of [direct, plain]) scope.parameters.forEach((parameter) => parameter.dispose());
   expect(tf.memory().numTensors).toBe(before);
+});
+
+native('numbers beyond 4 GiB', async () => {
+  const path = join(folder, 'large');
+  const begin = 5 * 2 ** 30 + 8;
+  await writeFile(path, '');
+  await truncate(path, begin);
+  await appendFile(path, new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer));
+  const place = { bytes: await fileBytes(path), begin, dtype: 'F32', key: 'w' } as const;
+  const direct = (await readParameters([{ place, shape: [2, 3] }], 'linear'))!;
+  expect(direct.arraySync()).toEqual([[1, 4], [2, 5], [3, 6]]);
+  direct.dispose();
 });
 
 native('what is in memory, or of another dtype, is left to JavaScript', async () => {
