@@ -1,10 +1,12 @@
 import { address, float, integer } from './pool';
 import { packPanel } from './product';
+import { read, write } from './vector';
 import { softmaxOf } from './softmax';
 import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
 
 /**
- * softmax(Q K^T scale) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.
+ * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist. Every number is rounded as
+ * when the three steps are taken one by one, so that it does not matter to a result who looks at which site.
  * Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a thread; then for each of q, k, v and out the
  * bytes from row to row, from head to head, from token to token.
  */
@@ -13,7 +15,8 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
   const keyPanels = (keys + COLUMNS - 1) / COLUMNS, valuePanels = (size + COLUMNS - 1) / COLUMNS;
   const keyPanel = <usize>size * LINE_BYTES, valuePanel = <usize>keys * LINE_BYTES;
   const partial = address(control, 10) + <usize>thread * address(control, 11);
-  const zeros = partial + TILE_BYTES, rows = zeros + LINE_BYTES, packedK = rows + LINE_BYTES;
+  const zeros = partial + TILE_BYTES, rows = zeros + LINE_BYTES, scaled = rows + LINE_BYTES;
+  const packedK = scaled + <usize>(ROWS * size) * 4;
   const packedV = packedK + <usize>keyPanels * keyPanel, scores = packedV + <usize>valuePanels * valuePanel;
   const scoreStride = <usize>keyPanels * LINE_BYTES;
   memory.fill(zeros, 0, LINE_BYTES);
@@ -22,16 +25,20 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
   const q = headOf(control, 0, head), k = headOf(control, 1, head), v = headOf(control, 2, head), out = headOf(control, 3, head);
   const qStride = tokenBytes(control, 0), kStride = tokenBytes(control, 1), vStride = tokenBytes(control, 2), outStride = tokenBytes(control, 3);
   for (let panel = 0; panel < keyPanels; panel++) {
-    packPanel(k, kStride, panel * COLUMNS, min(COLUMNS, keys - panel * COLUMNS), size, true, float(control, 9), packedK + <usize>panel * keyPanel);
+    packPanel(k, kStride, panel * COLUMNS, min(COLUMNS, keys - panel * COLUMNS), size, true, packedK + <usize>panel * keyPanel);
   }
   for (let panel = 0; panel < valuePanels; panel++) {
-    packPanel(v, vStride, panel * COLUMNS, min(COLUMNS, size - panel * COLUMNS), keys, false, 1, packedV + <usize>panel * valuePanel);
+    packPanel(v, vStride, panel * COLUMNS, min(COLUMNS, size - panel * COLUMNS), keys, false, packedV + <usize>panel * valuePanel);
   }
 
   const blocks = (queries + ROWS - 1) / ROWS, part = chunk % parts;
   for (let block = (blocks * part) / parts, end = (blocks * (part + 1)) / parts; block < end; block++) {
     const first = block * ROWS;
-    for (let i = 0; i < ROWS; i++) store<u32>(rows + (<usize>i << 2), <u32>(q + <usize>min(first + i, queries - 1) * qStride));
+    for (let i = 0; i < ROWS; i++) {
+      const query = scaled + <usize>(i * size) * 4;
+      scaleTo(query, q + <usize>min(first + i, queries - 1) * qStride, float(control, 9), <usize>size << 2);
+      store<u32>(rows + (<usize>i << 2), <u32>query);
+    }
     for (let panel = 0; panel < keyPanels; panel++) {
       tile(rows, 1, size, packedK + <usize>panel * keyPanel, zeros, scores + <usize>panel * LINE_BYTES, scoreStride);
     }
@@ -46,6 +53,11 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
       storePart(partial, min(ROWS, queries - first), min(COLUMNS, size - panel * COLUMNS), to, outStride);
     }
   }
+}
+
+function scaleTo(to: usize, from: usize, scale: f32, bytes: usize): void {
+  const scales = f32x4.splat(scale);
+  for (let i: usize = 0; i < bytes; i += i + 16 <= bytes ? 16 : 4) write(to + i, f32x4.mul(read(from + i, i + 16 <= bytes), scales), i + 16 <= bytes);
 }
 
 /** Where one of the tensors has a head of a row. @param tensor 0 q, 1 k, 2 v, 3 out */

@@ -59,7 +59,7 @@ export function product(control: usize, chunk: i32, thread: i32): void {
   const partial = address(control, 14) + <usize>thread * address(control, 15);
   const bias = partial + TILE_BYTES, panel = bias + LINE_BYTES;
 
-  packPanel(address(control, 3) + <usize>matrix * address(control, 5), address(control, 4), column, width, taps * inner, integer(control, 6) !== 0, 1, panel);
+  packPanel(address(control, 3) + <usize>matrix * address(control, 5), address(control, 4), column, width, taps * inner, integer(control, 6) !== 0, panel);
   memory.fill(bias, 0, LINE_BYTES);
   if (address(control, 7)) memory.copy(bias, address(control, 7) + (<usize>column << 2), <usize>width << 2);
 
@@ -78,9 +78,9 @@ export function product(control: usize, chunk: i32, thread: i32): void {
   }
 }
 
-/** Lays out some columns of b as `tile` takes them, times `scale`, with zeros for those that lack. @param stride bytes from row to row of b as it lies */
-export function packPanel(b: usize, stride: usize, column: i32, width: i32, inner: i32, transposed: bool, scale: f32, panel: usize): void {
-  if (!transposed && width === COLUMNS && scale === 1) {
+/** Lays out some columns of b as `tile` takes them, with zeros for those that lack. @param stride bytes from row to row of b as it lies */
+export function packPanel(b: usize, stride: usize, column: i32, width: i32, inner: i32, transposed: bool, panel: usize): void {
+  if (!transposed && width === COLUMNS) {
     b += <usize>column << 2;
     for (const end = panel + <usize>inner * LINE_BYTES; panel < end; panel += LINE_BYTES) {
       v128.store(panel, v128.load(b));
@@ -94,7 +94,7 @@ export function packPanel(b: usize, stride: usize, column: i32, width: i32, inne
   for (let j = 0; j < width; j++) {
     let from = b + <usize>(column + j) * across;
     for (let to = panel + (<usize>j << 2), end = to + <usize>inner * LINE_BYTES; to < end; to += LINE_BYTES) {
-      store<f32>(to, load<f32>(from) * scale);
+      store<f32>(to, load<f32>(from));
       from += along;
     }
   }

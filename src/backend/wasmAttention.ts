@@ -47,7 +47,7 @@ function attend(pool: WasmPool, { rows, heads, queries, keys, headSize }: Sizes,
   const keyPanels = Math.ceil(keys / COLUMNS);
   const valuePanels = Math.ceil(headSize / COLUMNS);
   const packed = LINE_BYTES * (keyPanels * headSize + valuePanels * keys);
-  const each = TILE_BYTES + 2 * LINE_BYTES + packed + ROWS * keyPanels * LINE_BYTES;
+  const each = TILE_BYTES + 2 * LINE_BYTES + 4 * ROWS * headSize + packed + ROWS * keyPanels * LINE_BYTES;
   // Every part of a head's queries lays out the keys and values for itself.
   const parts = Math.min(Math.ceil(queries / ROWS), Math.ceil((4 * (pool.threads - 1)) / (rows * heads))) || 1;
   const scratch = pool.reserve(pool.threads * each);

@@ -34,3 +34,11 @@ test.each([[2, 4, 16, 16, 3], [1, 3, 5, 6, 2], [3, 1, 1, 1, 1]])('heads of %d ro
   }
   tf.tidy(() => expect(mergeHeads(splitHeads(x, heads, parts)[0]).arraySync()).toEqual(tf.slice(x, [0, 0, 0], [rows, tokens, heads * headSize]).arraySync()));
 });
+
+test('attention that nobody looks into is the same to the last bit as that of which each step is laid out', () => {
+  tf.tidy(() => {
+    const [q, k, v] = [0, 1, 2].map(() => tf.randomNormal<tf.Rank.R4>([2, 3, 37, 20]));
+    const stepByStep = tf.matMul(tf.softmax(tf.matMul(tf.mul(q, 20 ** -0.5), k, false, true)), v);
+    expect(scaledDotProduct({ q, k, v }).dataSync()).toEqual(stepByStep.dataSync());
+  });
+});
