@@ -36,7 +36,7 @@ export class Conv2d {
       const constants = { filter: this.weight.value, bias: shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value };
       const attributes = { stride: this.stride, same: this.same ? 1 : 0 };
       return fused('P2pConv2D', { inputs: { x: this.same ? x : this.pad(x) }, constants, attributes }, (inputs) => {
-        // Not as part of the bias: the wasm backend packs the filter anew for a bias that it does not know.
+        // Not as part of the bias: tfjs's wasm kernel packs the filter anew for a bias that it does not know.
         const y = this.convolve(inputs.x);
         return shift ? tf.add(y, shift) : y;
       });
