@@ -57,8 +57,8 @@ new Command('evaluate')
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
   .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
-  .option('--self <f>', 'share of that in which they take its self-attention too', number, 0.5)
-  .option('--context <f>', 'and in which words that both prompts have keep the source\'s meaning', number, 1)
+  .option('--self <f>', 'share of that in which they take its self-attention too', number, 1)
+  .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning', number, 1.25)
   .action(evaluate)
   .parseAsync()
   .catch((error: Error) => {
@@ -114,7 +114,7 @@ async function evaluate(options: Options): Promise<void> {
 }
 
 function madeBy({ steps, sampler, guidance, cross, self, context }: Settings, backend: BackendInfo, processes: number, started: number): string {
-  const ofRun = (share: number): number => Number((cross * share).toFixed(3));
+  const ofRun = (share: number): number => Number(Math.min(1, cross * share).toFixed(3));
   return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross}, self-attention for ${ofRun(self)} and the words' context for ${ofRun(context)} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 

@@ -20,7 +20,7 @@ export interface Settings {
   readonly cross: number;
   /** For what share of that they take its self-attention too. */
   readonly self: number;
-  /** And for what share the words that both prompts have keep the source's meaning. */
+  /** For how many times that share the words that both prompts have keep the source's meaning; the whole run at most. */
   readonly context: number;
 }
 
@@ -78,7 +78,7 @@ export class Studio {
     const { tokenizer } = this.pipeline;
     const { settings } = this;
     const controller = sideBySide(edits.map(({ prompt, share, context = settings.context, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * settings.self, context: share * context, weights, blend }))));
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * settings.self, context: Math.min(1, share * context), weights, blend }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

@@ -77,6 +77,7 @@ def main() -> None:
             run.save()
     run.swap_ema()
     if run.leads:
+        vae.register_to_config(_name_or_path="")  # where it was loaded from is of no interest
         vae.save_pretrained(ROOT / "model" / "vae")
 
 
