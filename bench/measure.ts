@@ -20,12 +20,16 @@ export interface Result extends Timing {
   readonly ratio?: number;
 }
 
-const option = (name: string): string | undefined => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1];
+/** What stands behind `--name=` on the command line. */
+export const option = (name: string): string | undefined => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 
 export const full = process.argv.includes('--full');
 
-export function startBackend(): Promise<BackendInfo> {
-  return chooseBackend(option('backend'), { threads: option('threads') ? Number(option('threads')) : undefined });
+/** Starts the backend that is asked for, and tells bench/run.js what it is made of. */
+export async function startBackend(): Promise<BackendInfo> {
+  const backend = await chooseBackend(option('backend'), { threads: option('threads') ? Number(option('threads')) : undefined });
+  console.log(JSON.stringify({ versions: backend.versions }));
+  return backend;
 }
 
 /**
@@ -50,9 +54,14 @@ export async function inTurns(work: Readonly<Record<string, () => tf.Tensor | Pr
   return Object.fromEntries(Object.entries(times).map(([name, all]) => [name, timing(all)]));
 }
 
-function timing(times: number[]): Timing {
+/** @param times of all runs, in milliseconds */
+export function timing(times: readonly number[]): Timing {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))];
+  const at = (share: number): number => {
+    const [place, last] = [share * (sorted.length - 1), sorted.length - 1];
+    const below = sorted[Math.floor(place)];
+    return below + (place % 1) * (sorted[Math.min(last, Math.floor(place) + 1)] - below);
+  };
   return { best: round(sorted[0]), median: round(at(0.5)), spread: round(at(0.75) - at(0.25)), runs: sorted.length };
 }
 

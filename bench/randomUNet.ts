@@ -1,5 +1,4 @@
 /** UNets of real sizes with random weights: speed does not hang on what the numbers are. */
-import * as tf from '@tensorflow/tfjs';
 import { readFileSync } from 'node:fs';
 import { parseUNetConfig, type UNetConfig } from '../src/model/config';
 import { UNet2DConditionModel } from '../src/model/unet';
@@ -24,12 +23,17 @@ export function unetsFor(backend: BackendInfo, seconds: number): UNetToMeasure[]
   ];
 }
 
+/** Numbers enough for most tensors, drawn once: drawing all of Stable Diffusion's takes a minute. */
+const BLOCK = 1 << 20;
+
 export function randomUNet(config: UNetConfig): UNet2DConditionModel {
   const unet = new UNet2DConditionModel(config);
+  const block = Float32Array.from({ length: BLOCK }, () => 0.06 * Math.random() - 0.03);
   for (const parameter of unet.parameters.values()) {
-    const values = tf.randomUniform([...parameter.shape], -0.03, 0.03);
-    parameter.assign(values.dataSync() as Float32Array);
-    values.dispose();
+    const size = parameter.shape.reduce((product, length) => product * length, 1);
+    const values = new Float32Array(size);
+    for (let at = 0; at < size; at += BLOCK) values.set(block.subarray(0, Math.min(BLOCK, size - at)), at);
+    parameter.assign(values);
   }
   return unet;
 }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compose } from '../src/attention/compose';
 import { FixedContext } from '../src/attention/context';
-import type { AttentionController, BatchRow, Run } from '../src/attention/controller';
+import type { AttentionController, Run } from '../src/attention/controller';
 import { attentionReplace } from '../src/attention/crossInjection';
 import { besideRecorded } from '../src/attention/recordedSource';
 import { selfInjection } from '../src/attention/selfInjection';
@@ -20,12 +20,12 @@ import { Playback } from '../src/recording/playback';
 import { describe, Recorder } from '../src/recording/recorder';
 import { Recording } from '../src/recording/recording';
 import type { TokenizedPrompt } from '../src/text/tokenizer';
+import { rowsOf } from './editing';
 import { inTurns, report, startBackend } from './measure';
 import { randomUNet, unetsFor } from './randomUNet';
 
 /** The first of 50 steps. */
 const STEP = { step: 0, steps: 50, timestep: 981 };
-const rowsOf = (...prompts: number[]): BatchRow[] => [false, true].flatMap((conditional) => prompts.map((prompt) => ({ prompt, conditional })));
 
 /** Prompts of three words that differ in the last. */
 const prompt = (last: number, length: number): TokenizedPrompt => {
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
       const settings = { prompt: '', negative: '', seed: '1', steps: 1, guidance: 7.5, sampler: 'ddim' as const, eta: 0, karras: null, height: size, width: size };
       const how = { to: fileSink(path), self: 1 };
       const recorder = new Recorder(how, noise, describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }));
-      const control = { controller: recorder.controller, evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf(0) } };
+      const control = { controller: recorder.controller, evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf([0]) } };
       const prediction = tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone, control));
       await recorder.write({ step: 0, steps: 1, timestep: 981, latents, prediction, seconds: 0 });
       await recorder.close();
@@ -67,10 +67,10 @@ async function main(): Promise<void> {
     const edit: AttentionController = compose(attentionReplace({ prompts }), selfInjection(), store);
     const evaluation = { ...STEP, latents: run.latents };
     report(backend, await inTurns({
-      [`all 4 rows, ${name}`]: () => unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf(0, 1) } }),
+      [`all 4 rows, ${name}`]: () => unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf([0, 1]) } }),
       [`the target's 2 rows, from a recording, ${name}`]: async () => {
         await playback.load(0);
-        const control = { controller: besideRecorded(playback, edit), evaluation: { ...evaluation, rows: rowsOf(1) } };
+        const control = { controller: besideRecorded(playback, edit), evaluation: { ...evaluation, rows: rowsOf([1]) } };
         return tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, target, control));
       },
       [`the source's 2 rows, ${name}`]: () => tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone)),

@@ -1,5 +1,5 @@
 // npm run bench [-- --full] [QUESTION ...]: asks every question of this folder, or those named, of every backend that is there, and
-// of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json.
+// of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; where a question has a plot, it is drawn.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
@@ -9,20 +9,47 @@ const { buildPackage, bundle } = require('../scripts/bundle');
 const root = join(__dirname, '..');
 const full = process.argv.includes('--full') ? ['--full'] : [];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const shared = ['measure', 'randomUNet'];
+const shared = ['editing', 'measure', 'randomUNet'];
 const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3)).filter((name) => !shared.includes(name));
 
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
 
-function lines(program, ...args) {
+/** What a program prints as JSON, a line each, up to where it ends or breaks off. */
+function ask(program, ...args) {
   try {
-    const output = execFileSync(program, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
-    return output.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    return { lines: parse(execFileSync(program, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })) };
   } catch (error) {
-    console.log(`  skipped: ${args.slice(-2).join(' ')}: ${String(error.stderr).trim().split('\n').find((line) => /Error/.test(line)) ?? error.message}`);
-    return [];
+    const why = String(error.stderr ?? '').trim().split('\n').find((line) => /Error/.test(line)) ?? error.message;
+    const skipped = `${[program === process.execPath ? '' : program, ...args.slice(1)].join(' ').trim()}: ${why}`;
+    console.log(`  skipped: ${skipped}`);
+    return { lines: parse(String(error.stdout ?? '')), skipped };
   }
+}
+
+const parse = (output) => output.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+
+/** The state of the project that is measured. */
+function commit() {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' }).trim();
+  } catch {
+    return undefined; // Not a clone.
+  }
+}
+
+function askAll(question, program) {
+  const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };
+  const before = { question, date: new Date().toISOString(), commit: commit(), node: process.version, machine, load: os.loadavg()[0], full: full.length > 0 };
+  const peer = join(__dirname, 'peers', `${question}.py`);
+  const answers = [...WAYS.map((way) => ask(process.execPath, program, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
+  const lines = answers.flatMap((answer) => answer.lines);
+  return {
+    ...before,
+    versions: Object.assign({}, ...lines.map(({ versions }) => versions)),
+    skipped: answers.flatMap(({ skipped }) => skipped ?? []),
+    milliseconds: lines.filter(({ versions }) => !versions),
+  };
 }
 
 async function main() {
@@ -31,14 +58,11 @@ async function main() {
   for (const question of named.length > 0 ? named : all) {
     const program = await bundle(join(__dirname, `${question}.ts`));
     console.log(`\n${question}`);
-    const results = WAYS.flatMap((way) => lines(process.execPath, program, ...way));
-    const peer = join(__dirname, 'peers', `${question}.py`);
-    if (existsSync(peer)) results.push(...lines('python3', peer));
-    const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };
-    const load = os.loadavg()[0];
-    const asked = { question, date: new Date().toISOString(), node: process.version, machine, load, full: full.length > 0, milliseconds: results };
-    writeFileSync(join(__dirname, 'results', `${question}.json`), `${JSON.stringify(asked, null, 2)}\n`);
-    console.table(results.map(({ backend, threads, work, best, median, ratio }) => ({ backend, threads, work, best, median, ratio })));
+    const answers = askAll(question, program);
+    writeFileSync(join(__dirname, 'results', `${question}.json`), `${JSON.stringify(answers, null, 2)}\n`);
+    const plot = join(__dirname, question, 'plot.ts');
+    if (existsSync(plot)) execFileSync(process.execPath, [await bundle(plot)], { cwd: root, stdio: 'inherit' });
+    console.table(answers.milliseconds.map(({ backend, threads, work, size, axis, at, best, median, ratio }) => ({ backend, threads, work: axis ? `${work}, ${size}, ${axis} ${at}` : work, best, median, ratio })));
   }
 }
 

@@ -4,26 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { FixedContext } from '../src/attention/context';
-import { compose } from '../src/attention/compose';
-import type { BatchRow, Evaluation } from '../src/attention/controller';
-import { promptToPrompt } from '../src/attention/promptToPrompt';
-import { attentionStore } from '../src/attention/store';
-import type { Tokenizer } from '../src/text/tokenizer';
+import type { Evaluation } from '../src/attention/controller';
+import { editOf, rowsOf } from './editing';
 import { inTurns, report, startBackend } from './measure';
 import { randomUNet, unetsFor } from './randomUNet';
-
-const ROWS: BatchRow[] = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
-const PROMPTS = ['a cat riding a bicycle', 'a cat riding a motorcycle'];
-
-/** A token a word. */
-const words = (maxLength: number): Tokenizer => ({
-  maxLength,
-  tokenize: (text) => {
-    const pieces = text.split(' ').map((word, i) => ({ text: word, start: i + 1, end: i + 2 }));
-    const ids = [0, ...pieces.map((piece) => 2 + [...PROMPTS.join(' ').split(' ')].indexOf(piece.text)), 1];
-    return { text, ids: [...ids, ...Array<number>(maxLength - ids.length).fill(1)], length: ids.length, pieces, lost: '' };
-  },
-});
 
 async function main(): Promise<void> {
   const backend = await startBackend();
@@ -32,9 +16,8 @@ async function main(): Promise<void> {
     const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
     const prompts = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
     const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows have the same, empty text.
-    const store = attentionStore();
-    const controller = compose(promptToPrompt({ tokenizer: words(tokens), prompts: PROMPTS }), store);
-    const evaluation: Evaluation = { step: 0, steps: 50, timestep: 981, latents: { height: size, width: size }, rows: ROWS };
+    const { controller, store } = editOf(2, tokens);
+    const evaluation: Evaluation = { step: 0, steps: 50, timestep: 981, latents: { height: size, width: size }, rows: rowsOf([0, 1]) };
     report(backend, await inTurns({
       [`UNet step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context),
       [`edit step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context, { controller, evaluation }),

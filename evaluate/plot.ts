@@ -1,5 +1,5 @@
-import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
-import { font } from '../src/node/figure';
+import type { SKRSContext2D } from '@napi-rs/canvas';
+import { dot, GRID, INK, stroke, whiteCanvas, write } from '../scripts/drawing';
 import type { Point } from './figures';
 import type { Estimate } from './statistics';
 import type { Settings } from './studio';
@@ -7,7 +7,7 @@ import type { Settings } from './studio';
 /** All in pixels, drawn at twice the size. */
 const [WIDTH, HEIGHT, SCALE] = [560, 320, 2];
 const AREA = { left: 64, right: 496, top: 56, bottom: 256 };
-const [INK, BLUE, ORANGE] = ['#1e293b', '#3b5b8c', '#b4430b'];
+const [BLUE, ORANGE] = ['#3b5b8c', '#b4430b'];
 
 interface Line {
   readonly colour: string;
@@ -21,20 +21,15 @@ interface Line {
 
 /** Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the bytes of a PNG file */
 export function drawCurve(points: readonly Point[], { self, context: words }: Pick<Settings, 'self' | 'context'>): Buffer {
-  const canvas = createCanvas(WIDTH * SCALE, HEIGHT * SCALE);
-  const context = canvas.getContext('2d');
-  context.scale(SCALE, SCALE);
-  context.fillStyle = '#ffffff';
-  context.fillRect(0, 0, WIDTH, HEIGHT);
-
+  const { canvas, context } = whiteCanvas(WIDTH, HEIGHT, SCALE);
   const most = Math.ceil(Math.max(...points.map(({ outside }) => outside.high)) / 10) * 10;
   const lines: Line[] = [
     { colour: BLUE, label: 'New object recognised', side: 'left', most: 1, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, `${100 * share} %`]), of: ({ recognised }) => recognised },
     { colour: ORANGE, label: 'Change outside the objects, of 255', side: 'right', most, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share * most, `${share * most}`]), of: ({ outside }) => outside },
   ];
   lines.forEach((line) => drawAxis(context, line));
-  points.forEach(({ share }) => write(context, `${share}`, x(share), AREA.bottom + 18, INK, 'center'));
-  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self}, the words' context in ${words} times that`, (AREA.left + AREA.right) / 2, AREA.bottom + 44, INK, 'center');
+  points.forEach(({ share }) => write(context, `${share}`, [x(share), AREA.bottom + 18], INK, 'center'));
+  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self}, the words' context in ${words} times that`, [(AREA.left + AREA.right) / 2, AREA.bottom + 44], INK, 'center');
   lines.forEach((line) => drawLine(context, line, points));
   return canvas.toBuffer('image/png');
 }
@@ -51,10 +46,10 @@ function drawAxis(context: SKRSContext2D, { colour, label, side, most, ticks }: 
   const [at, out] = side === 'left' ? [AREA.left, -8] : [AREA.right, 8];
   const align = side === 'left' ? 'right' : 'left';
   ticks.forEach(([value, text]) => {
-    write(context, text, at + out, y(value, most) + 4, colour, align);
-    if (side === 'left') stroke(context, '#e2e8f0', [[AREA.left, y(value, most)], [AREA.right, y(value, most)]], 1);
+    write(context, text, [at + out, y(value, most) + 4], colour, align);
+    if (side === 'left') stroke(context, GRID, [[AREA.left, y(value, most)], [AREA.right, y(value, most)]], 1);
   });
-  write(context, label, side === 'left' ? 16 : WIDTH - 16, 28, colour, side === 'left' ? 'left' : 'right', 'title');
+  write(context, label, [side === 'left' ? 16 : WIDTH - 16, 28], colour, side === 'left' ? 'left' : 'right', 'title');
 }
 
 function drawLine(context: SKRSContext2D, { colour, most, of }: Line, points: readonly Point[]): void {
@@ -62,24 +57,6 @@ function drawLine(context: SKRSContext2D, { colour, most, of }: Line, points: re
   for (const point of points) {
     const { value, low, high } = of(point);
     stroke(context, colour, [[x(point.share), y(low, most)], [x(point.share), y(high, most)]], 1);
-    context.fillStyle = colour;
-    context.beginPath();
-    context.arc(x(point.share), y(value, most), 3.5, 0, 2 * Math.PI);
-    context.fill();
+    dot(context, colour, [x(point.share), y(value, most)]);
   }
-}
-
-function stroke(context: SKRSContext2D, colour: string, path: readonly (readonly [number, number])[], width: number): void {
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.beginPath();
-  path.forEach(([px, py], i) => (i === 0 ? context.moveTo(px, py) : context.lineTo(px, py)));
-  context.stroke();
-}
-
-function write(context: SKRSContext2D, text: string, at: number, baseline: number, colour: string, align: 'left' | 'center' | 'right', style: 'title' | 'caption' = 'caption'): void {
-  context.font = font(style);
-  context.fillStyle = colour;
-  context.textAlign = align;
-  context.fillText(text, at, baseline);
 }

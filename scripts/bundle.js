@@ -6,10 +6,10 @@ const { buildWasm } = require('./buildWasm');
 
 const root = join(__dirname, '..');
 
-/** What is imported from `../src/` is taken from `dist/`, where it finds its files. */
+/** What is imported from `../src/`, or from further down, is taken from `dist/`, where it finds its files. */
 const srcIsDist = {
   name: 'src-is-dist',
-  setup: ({ onResolve }) => onResolve({ filter: /^\.\.\/src\// }, ({ path }) => ({ path: join(root, 'dist', path.slice('../src/'.length)), external: true })),
+  setup: ({ onResolve }) => onResolve({ filter: /^(\.\.\/)+src\// }, ({ path }) => ({ path: join(root, 'dist', path.replace(/^(\.\.\/)+src\//, '')), external: true })),
 };
 
 exports.buildPackage = () => {

@@ -24,25 +24,30 @@ class MaterialisedAttention:
 
 
 class EditController:
-    """Rows: two unconditional, then the source's and the target's. Maps are [rows x heads, queries, keys]."""
+    """Rows: the unconditional ones if there are any, then the source's and each target's. Maps are [rows x heads, queries, keys]."""
 
-    def __init__(self, mapper, self_queries=16**2, store_queries=32**2):
+    def __init__(self, mapper, prompts=2, self_queries=16**2, store_queries=32**2):
         self.mapper = mapper
+        self.prompts = prompts
+        self.injects = True
         self.self_queries = self_queries
         self.store_queries = store_queries
         self.stored = []
         self.sums = []
 
     def __call__(self, probs, is_cross, heads):
-        unconditional, conditional = probs.chunk(2)
+        conditional = probs[-self.prompts * heads:]
+        unconditional = probs[:-self.prompts * heads]
         if probs.shape[1] <= self.store_queries:
             self.stored.append(conditional.clone())
-        source, target = conditional.chunk(2)
+        if not self.injects:
+            return probs
+        source, targets = conditional[:heads], conditional[heads:]
         if is_cross:
-            target = torch.einsum("hqw,wn->hqn", source, self.mapper)
+            targets = torch.einsum("hqw,wn->hqn", source, self.mapper).repeat(self.prompts - 1, 1, 1)
         elif probs.shape[1] <= self.self_queries:
-            target = source
-        return torch.cat([unconditional, source, target])
+            targets = source.repeat(self.prompts - 1, 1, 1)
+        return torch.cat([unconditional, source, targets])
 
     def end_of_step(self):
         if self.sums:
@@ -53,8 +58,8 @@ class EditController:
         self.stored = []
 
 
-def control(unet, tokens):
+def control(unet, tokens, prompts=2):
     """Gives the UNet an edit's controller, and returns it."""
-    controller = EditController(torch.eye(tokens))
+    controller = EditController(torch.eye(tokens), prompts)
     unet.set_attn_processor(MaterialisedAttention(controller))
     return controller

@@ -1,0 +1,124 @@
+"""The peer of bench/growth.ts at the same points (growth/points.ts, growth/sizes.json): PyTorch with diffusers, a run of DDIM by itself with fused
+attention, and an edit the way the method's authors do it. Every point has a process of its own, and at most 10 GB: what needs more is told as such."""
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+
+from control import control
+
+CORES = len(os.sched_getaffinity(0))
+MEMORY = 10 * 10**9
+
+
+def points_of(size):
+    """As growth/points.ts."""
+    usual = {key: size[key] for key in ("config", "tokens", "rows", "latents", "runs")} | {"steps": 1, "share": 1, "threads": CORES}
+    for axis, values in (size["axes"] | {"threads": sorted({1, CORES})}).items():
+        for at in values:
+            point = usual | ({"steps": size["shareSteps"]} if axis == "share" else {}) | {axis: at}
+            works = ["plain"] if point["rows"] == 1 else ["edit"] if axis in ("steps", "share") else ["plain", "edit"]
+            # Fused attention shows its maps to nobody: its run is the same at every share.
+            for work in works + (["plain"] if axis in ("steps", "share") else []):
+                yield axis, at, point | {"work": work}
+
+
+def random_unet(path):
+    """Without PyTorch's own initialisation, which takes long."""
+    with open(path) as config, torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(json.load(config))
+    unet.to_empty(device="cpu")
+    for parameter in unet.parameters():
+        parameter.uniform_(-0.03, 0.03)
+    return unet.eval()
+
+
+def run_of(point):
+    """Returns what runs a point, for so many steps."""
+    unet = random_unet(point["config"])
+    rows, size = point["rows"], point["latents"]
+    guidance = rows > 2
+    prompts = rows // 2 if guidance else rows
+    scheduler = DDIMScheduler.from_pretrained("weights/emoji-world/scheduler")
+    noise = torch.randn(prompts, unet.config.in_channels, size, size)
+    context = torch.randn(rows, point["tokens"], unet.config.cross_attention_dim)
+    controller = control(unet, point["tokens"], prompts) if point["work"] == "edit" else None
+
+    def run(steps):
+        scheduler.set_timesteps(steps)
+        latents = noise
+        for step, timestep in enumerate(scheduler.timesteps):
+            if controller:
+                controller.injects = step < point["share"] * steps
+            prediction = unet(torch.cat([latents, latents]) if guidance else latents, timestep, context).sample
+            if guidance:
+                unconditional, conditional = prediction.chunk(2)
+                prediction = unconditional + 7.5 * (conditional - unconditional)
+            latents = scheduler.step(prediction, timestep, latents).prev_sample
+            if controller:
+                controller.end_of_step()
+
+    return run
+
+
+def measure(point):
+    torch.set_num_threads(point["threads"])
+    torch.set_grad_enabled(False)
+    run = run_of(point)
+    run(1)
+    times = []
+    for _ in range(point["runs"]):
+        start = time.perf_counter()
+        run(point["steps"])
+        times.append(1000 * (time.perf_counter() - start))
+    quartiles = statistics.quantiles(times, n=4, method="inclusive")
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"best": round(min(times), 1), "median": round(quartiles[1], 1), "spread": round(quartiles[2] - quartiles[0], 1), "runs": len(times), "peak": peak}
+
+
+def in_process(point):
+    """A fork, so that the packages are imported once; nothing has been computed before it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        try:
+            result = measure(point)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            result = {"stopped": f"more than {MEMORY // 10**9} GB"}
+        os.write(writing, json.dumps(result).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(text) if text else {"stopped": "the process ended"}
+
+
+def main():
+    done = {}
+    with open("bench/growth/sizes.json") as file:
+        sizes = json.load(file)
+    for size in sizes:
+        if size.get("full") and "--full" not in sys.argv:
+            continue
+        for axis, at, point in points_of(size):
+            # A run without an edit is the same at every share: it is measured once.
+            key = json.dumps(point | ({"share": 1} if point["work"] == "plain" else {}))
+            if key not in done:
+                done[key] = in_process(point)
+            print(json.dumps({
+                "backend": f"PyTorch {torch.__version__}", "threads": point["threads"], "work": point["work"], "size": size["name"],
+                "axis": axis, "at": at, "steps": point["steps"], **done[key],
+            }), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+/** Lines and words of a plot on a canvas, in the font of the figures. */
+import { createCanvas, type Canvas, type SKRSContext2D } from '@napi-rs/canvas';
+import { font } from '../src/node/figure';
+
+export const INK = '#1e293b';
+/** Lines that only help the eye. */
+export const GRID = '#e2e8f0';
+
+export type Place = readonly [x: number, y: number];
+
+/** A white canvas, drawn on in the units given. @param scale pixels to a unit */
+export function whiteCanvas(width: number, height: number, scale: number): { readonly canvas: Canvas; readonly context: SKRSContext2D } {
+  const canvas = createCanvas(width * scale, height * scale);
+  const context = canvas.getContext('2d');
+  context.scale(scale, scale);
+  context.fillStyle = '#ffffff';
+  context.fillRect(0, 0, width, height);
+  return { canvas, context };
+}
+
+/** @param dash lengths of strokes and gaps; a line without gaps if left out */
+export function stroke(context: SKRSContext2D, colour: string, path: readonly Place[], width: number, dash: readonly number[] = []): void {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.setLineDash([...dash]);
+  context.beginPath();
+  path.forEach(([x, y], i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
+  context.stroke();
+  context.setLineDash([]);
+}
+
+export function dot(context: SKRSContext2D, colour: string, [x, y]: Place, radius = 3.5): void {
+  context.fillStyle = colour;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+export function write(context: SKRSContext2D, text: string, [x, baseline]: Place, colour: string, align: 'left' | 'center' | 'right', style: 'title' | 'caption' = 'caption'): void {
+  context.font = font(style);
+  context.fillStyle = colour;
+  context.textAlign = align;
+  context.fillText(text, x, baseline);
+}
