@@ -1,5 +1,6 @@
 // npm run bench [-- --full] [QUESTION ...]: asks every question of this folder, or those named, of every backend that is there, and
-// of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; where a question has a plot, it is drawn.
+// of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; a question's show.ts
+// makes a plot or a table of them. Times are in milliseconds.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
@@ -14,6 +15,9 @@ const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts')).map((f
 
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
+
+/** Parity is no matter of speed: it is asked of the slow ones too. */
+const waysOf = (question) => (question === 'parity' ? [['--backend=cpu'], ...WAYS, ['--backend=webgpu']] : WAYS);
 
 /** What a program prints as JSON, a line each, up to where it ends or breaks off. */
 function ask(program, ...args) {
@@ -42,13 +46,13 @@ function askAll(question, program) {
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };
   const before = { question, date: new Date().toISOString(), commit: commit(), node: process.version, machine, load: os.loadavg()[0], full: full.length > 0 };
   const peer = join(__dirname, 'peers', `${question}.py`);
-  const answers = [...WAYS.map((way) => ask(process.execPath, program, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
+  const answers = [...waysOf(question).map((way) => ask(process.execPath, program, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
   const lines = answers.flatMap((answer) => answer.lines);
   return {
     ...before,
     versions: Object.assign({}, ...lines.map(({ versions }) => versions)),
     skipped: answers.flatMap(({ skipped }) => skipped ?? []),
-    milliseconds: lines.filter(({ versions }) => !versions),
+    results: lines.filter(({ versions }) => !versions),
   };
 }
 
@@ -60,9 +64,9 @@ async function main() {
     console.log(`\n${question}`);
     const answers = askAll(question, program);
     writeFileSync(join(__dirname, 'results', `${question}.json`), `${JSON.stringify(answers, null, 2)}\n`);
-    const plot = join(__dirname, question, 'plot.ts');
-    if (existsSync(plot)) execFileSync(process.execPath, [await bundle(plot)], { cwd: root, stdio: 'inherit' });
-    console.table(answers.milliseconds.map(({ backend, threads, work, size, axis, at, best, median, ratio }) => ({ backend, threads, work: axis ? `${work}, ${size}, ${axis} ${at}` : work, best, median, ratio })));
+    const show = join(__dirname, question, 'show.ts');
+    if (existsSync(show)) execFileSync(process.execPath, [await bundle(show)], { cwd: root, stdio: 'inherit' });
+    console.table(answers.results.map(({ spread, runs, versions, ...line }) => line));
   }
 }
 

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
+import { findMarks, writeBetweenMarks } from '../scripts/marks';
 import type { Panel } from '../src/image/layout';
 import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
 import { EMBEDDED } from '../src/node/checkpoint';
@@ -14,7 +15,7 @@ import { curveOf, figuresOf } from './figures';
 import { readHeldOut } from './heldOut';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
-import { findMarks, table, writeBetweenMarks } from './report';
+import { table } from './report';
 import { judgeOf, type Settings } from './studio';
 
 interface Options {
@@ -72,7 +73,7 @@ async function evaluate(options: Options): Promise<void> {
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
   const whole = !only && !quick && model === EMBEDDED;
-  if (whole) await findMarks(card); // Not only after all the work.
+  if (whole) await findMarks(card, 'figures'); // Not only after all the work.
   const heldOut = readHeldOut(folder);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
   const tasks = chosen.flatMap(({ name, runs }) => Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })));
@@ -110,7 +111,7 @@ async function evaluate(options: Options): Promise<void> {
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
   writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings, figures, curve }, null, 2)}\n`);
   writeFileSync(join(results, 'injection.png'), drawCurve(curve, settings));
-  await writeBetweenMarks(card, lines);
+  await writeBetweenMarks(card, 'figures', lines);
 }
 
 function madeBy({ steps, sampler, guidance, cross, self, context }: Settings, backend: BackendInfo, processes: number, started: number): string {

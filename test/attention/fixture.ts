@@ -6,7 +6,7 @@ import type { PromptToPromptOptions, WordPair } from '../../src/attention/prompt
 import { fileBytes } from '../../src/node/fileSource';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
-const FOLDER = join(__dirname, '../fixtures/attention');
+const FOLDER = 'test/fixtures/attention';
 
 export interface Case extends Omit<PromptToPromptOptions, 'tokenizer' | 'edit'> {
   readonly name: string;

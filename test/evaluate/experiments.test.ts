@@ -9,8 +9,9 @@ import { readHeldOut } from '../../evaluate/heldOut';
 import { Judge } from '../../evaluate/judge';
 import { drawCurve } from '../../evaluate/plot';
 import { inProcesses } from '../../evaluate/pool';
-import { table, writeBetweenMarks } from '../../evaluate/report';
+import { table } from '../../evaluate/report';
 import { Studio } from '../../evaluate/studio';
+import { writeBetweenMarks } from '../../scripts/marks';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { useBackend } from '../backend';
@@ -66,10 +67,10 @@ test('a table has the aim beside each figure, and goes between the marks of a fi
   ]);
   const file = join(temporary, 'card.md');
   writeFileSync(file, 'before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n');
-  await writeBetweenMarks(file, 'new');
+  await writeBetweenMarks(file, 'figures', 'new');
   expect(readFileSync(file, 'utf8')).toBe('before\n<!-- figures -->\n\nnew\n\n<!-- /figures -->\nafter\n');
   writeFileSync(file, 'nowhere');
-  await expect(writeBetweenMarks(file, 'new')).rejects.toThrow(/card\.md has no place for the figures: put the lines <!-- figures -->/);
+  await expect(writeBetweenMarks(file, 'figures', 'new')).rejects.toThrow(/card\.md has no place for the figures: put the lines <!-- figures -->/);
 });
 
 describe('processes', () => {

@@ -4,18 +4,12 @@ import type { AttentionController, Evaluation } from '../../src/attention/contro
 import { parseUNetConfig } from '../../src/model/config';
 import { UNet2DConditionModel } from '../../src/model/unet';
 import { useBackend } from '../backend';
-import { deviation, PARITY, Variant } from './variant';
+import { deviation } from '../parity/comparison';
+import { testComparisons } from '../parity/testComparisons';
+import { openUNet, unet } from '../parity/unet';
+import { Variant } from './variant';
 
 useBackend();
-
-async function open(name: string) {
-  const variant = new Variant(name);
-  const unet = await variant.load('unet', new UNet2DConditionModel(parseUNetConfig(variant.config)));
-  const latents = await variant.tensor<tf.Tensor4D>('latents');
-  const context = await variant.tensor<tf.Tensor3D>('context');
-  const timestep = (await variant.tensor('timestep')).dataSync()[0];
-  return { variant, unet, latents, context, timestep };
-}
 
 function evaluation(latents: tf.Tensor4D, timestep: number): Evaluation {
   const [rows, height, width] = latents.shape;
@@ -25,16 +19,10 @@ function evaluation(latents: tf.Tensor4D, timestep: number): Evaluation {
   };
 }
 
-test.each(['unet-sd1', 'unet-sd2', 'unet-mixed'])('%s predicts what diffusers predicts and leaves no tensor behind', async (name) => {
-  const { variant, unet, latents, context, timestep } = await open(name);
-  const before = tf.memory().numTensors;
-  const prediction = unet.forward(latents, timestep, context);
-  expect(tf.memory().numTensors).toBe(before + 1);
-  expect(deviation(prediction, await variant.tensor('prediction'))).toBeLessThan(PARITY);
-});
+testComparisons(unet);
 
 test('sites are named by the checkpoint, in the order in which an evaluation comes by', async () => {
-  const { unet, latents, context, timestep } = await open('unet-mixed');
+  const { unet, latents, context, timestep } = await openUNet('unet-mixed');
   const asked: string[] = [];
   const controller: AttentionController = { wants: ({ site }) => { asked.push(site.path); return []; } };
   unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) });
@@ -49,7 +37,7 @@ test('sites are named by the checkpoint, in the order in which an evaluation com
 });
 
 test('a site says how its channels fall into heads, and a call which grid its queries lie on', async () => {
-  const { unet, latents, context, timestep } = await open('unet-sd2');
+  const { unet, latents, context, timestep } = await openUNet('unet-sd2');
   const seen = new Map<string, string>();
   const controller: AttentionController = {
     wants({ site, grid, keys }) {
@@ -68,7 +56,7 @@ test('a site says how its channels fall into heads, and a call which grid its qu
 });
 
 test('hooks that change nothing change nothing', async () => {
-  const { unet, latents, context, timestep } = await open('unet-sd1');
+  const { unet, latents, context, timestep } = await openUNet('unet-sd1');
   const controller: AttentionController = {
     wants: () => ['qkv', 'logits', 'probs', 'output'],
     onQkv: (qkv) => qkv,
@@ -80,11 +68,11 @@ test('hooks that change nothing change nothing', async () => {
   const plain = unet.forward(latents, timestep, context);
   const hooked = unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) });
   expect(tf.memory().numTensors).toBe(before + 2);
-  expect(deviation(hooked, plain)).toBeLessThan(1e-5);
+  expect(await deviation(hooked, plain)).toBeLessThan(1e-5);
 });
 
 test('a hook that throws leaves no tensor behind', async () => {
-  const { unet, latents, context, timestep } = await open('unet-sd1');
+  const { unet, latents, context, timestep } = await openUNet('unet-sd1');
   let calls = 0;
   const controller: AttentionController = { wants: () => ['probs'], onProbs: (probs) => { if (++calls === 20) throw new Error('stop'); return probs; } };
   const before = tf.memory().numTensors;
@@ -96,7 +84,7 @@ describe.each(['no controller', 'hooks'])('the gradient with %s', (how) => {
   const hooks: AttentionController = { wants: () => ['probs'], onProbs: (probs) => tf.mul(probs, 1.01) };
 
   test('with respect to the context and the latents is that of finite differences', async () => {
-    const { unet, latents, context, timestep } = await open('unet-mixed');
+    const { unet, latents, context, timestep } = await openUNet('unet-mixed');
     const control: AttentionControl | undefined = how === 'hooks' ? { controller: hooks, evaluation: evaluation(latents, timestep) } : undefined;
     const loss = (c: tf.Tensor, x: tf.Tensor) => tf.sum(tf.square(unet.forward(x as tf.Tensor4D, timestep, c as tf.Tensor3D, control))) as tf.Scalar;
 
@@ -116,7 +104,7 @@ describe.each(['no controller', 'hooks'])('the gradient with %s', (how) => {
 });
 
 test('what does not fit is refused before anything is computed', async () => {
-  const { unet, latents, context, timestep } = await open('unet-mixed');
+  const { unet, latents, context, timestep } = await openUNet('unet-mixed');
   const wrong = (x: tf.Tensor4D, c: tf.Tensor3D) => () => unet.forward(x, timestep, c);
   expect(wrong(tf.zeros([3, 8, 8, 4]), context)).toThrow('latents of 5 channels, not [3,8,8,4]');
   expect(wrong(latents, tf.zeros([3, 7, 5]))).toThrow('contexts of 6 features, not [3,7,5]');

@@ -8,7 +8,7 @@ import { loadParameters } from '../../src/weights/load';
 import { canonicalNames } from '../../src/weights/names';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
-export const FIXTURES = join(__dirname, '../fixtures/model');
+export const FIXTURES = 'test/fixtures/model';
 
 /** A network of test/fixtures/model, with what diffusers or transformers make of its inputs. */
 export class Variant {
@@ -33,15 +33,3 @@ export class Variant {
     return SafetensorsFile.open(await fileBytes(join(FIXTURES, this.name, `${what}.safetensors`)));
   }
 }
-
-/** The largest difference, in standard deviations of what is expected. */
-export function deviation(actual: tf.Tensor, expected: tf.Tensor): number {
-  expect(actual.shape).toEqual(expected.shape);
-  return tf.tidy(() => {
-    const difference = tf.max(tf.abs(tf.sub(actual, expected)));
-    return tf.div(difference, tf.sqrt(tf.moments(expected).variance)).dataSync()[0];
-  });
-}
-
-/** The most that float32 sums taken in another order may differ. */
-export const PARITY = 1e-4;

@@ -1,0 +1,34 @@
+/** Does what the tests compare with diffusers, transformers and the authors' code hold on every backend, and how near is it? */
+import { comparisons } from '../test/parity/all';
+import type { Comparison } from '../test/parity/comparison';
+import { startBackend } from './measure';
+
+/** A comparison's outcome on a backend; `largest` is in standard deviations of what is expected. */
+export interface Outcome extends Pick<Comparison, 'part' | 'name' | 'most'> {
+  readonly backend: string;
+  readonly threads: number;
+  readonly device?: string;
+  readonly largest?: number;
+  /** Why it could not be made. */
+  readonly failed?: string;
+}
+
+async function main(): Promise<void> {
+  const { name: backend, threads, device } = await startBackend();
+  for (const comparison of comparisons) {
+    const { part, name, most } = comparison;
+    const outcome: Outcome = { backend, threads, device, part, name, most, ...await outcomeOf(comparison) };
+    console.log(JSON.stringify(outcome));
+  }
+}
+
+async function outcomeOf(comparison: Comparison): Promise<Pick<Outcome, 'largest' | 'failed'>> {
+  try {
+    const largest = await comparison.largest();
+    return Number.isFinite(largest) ? { largest: Number(largest.toPrecision(2)) } : { failed: `the difference is ${largest}` };
+  } catch (error) {
+    return { failed: (error as Error).message };
+  }
+}
+
+void main().then(() => process.exit());

@@ -1,0 +1,7 @@
+import { useBackend } from '../backend';
+import { recordings } from './recordings';
+import { testComparisons } from './testComparisons';
+
+useBackend();
+
+testComparisons(recordings);

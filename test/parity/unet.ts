@@ -1,0 +1,29 @@
+import type * as tf from '@tensorflow/tfjs';
+import { parseUNetConfig } from '../../src/model/config';
+import { UNet2DConditionModel } from '../../src/model/unet';
+import { Variant } from '../model/variant';
+import { largestOf, PARITY, type Comparison } from './comparison';
+
+/** Predictions against diffusers'. */
+export const unet: readonly Comparison[] = ['unet-sd1', 'unet-sd2', 'unet-mixed'].map((name) => ({
+  part: 'UNet', name, most: PARITY,
+  async largest() {
+    const { variant, unet, latents, context, timestep } = await openUNet(name);
+    const prediction = unet.forward(latents, timestep, context);
+    unet.dispose();
+    latents.dispose();
+    context.dispose();
+    return largestOf([prediction, await variant.tensor('prediction')]);
+  },
+}));
+
+export async function openUNet(name: string) {
+  const variant = new Variant(name);
+  const unet = await variant.load('unet', new UNet2DConditionModel(parseUNetConfig(variant.config)));
+  const latents = await variant.tensor<tf.Tensor4D>('latents');
+  const context = await variant.tensor<tf.Tensor3D>('context');
+  const tensor = await variant.tensor('timestep');
+  const [timestep] = await tensor.data();
+  tensor.dispose();
+  return { variant, unet, latents, context, timestep };
+}
