@@ -1,0 +1,58 @@
+/** A profile of V8's as a tree of frames. */
+import { basename } from 'node:path';
+import type { Profiler } from 'node:inspector';
+
+export type Profile = Profiler.Profile;
+
+/** Whose code a frame is. */
+export type Owner = 'project' | 'tfjs' | 'kernel' | 'other';
+
+export interface Frame {
+  readonly name: string;
+  readonly owner: Owner;
+  /** In it and in what it called, in microseconds. */
+  time: number;
+  readonly children: Map<string, Frame>;
+}
+
+/** Frames without a name of their own, or that every operation goes through; what they call is shown as called by who called them. */
+const PLUMBING = new Set(['tidy', 'scopedRun', 'runKernel', 'runKernelFunc', 'kernelFunc', 'forwardFunc', 'runInCPU', 'profileKernel', 'f', 'fn', 'fused', '', '(root)']);
+
+/** @returns the root; time in which nothing ran is left out */
+export function treeOf({ nodes, samples = [], timeDeltas = [] }: Profile): Frame {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+  const own = new Map<number, number>();
+  samples.forEach((id, i) => own.set(id, (own.get(id) ?? 0) + timeDeltas[i]));
+
+  const root: Frame = { name: 'all', owner: 'other', time: 0, children: new Map() };
+  for (const [id, time] of own) {
+    const path: Profiler.ProfileNode[] = [];
+    for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) path.unshift(byId.get(at)!);
+    if (path.some(({ callFrame }) => callFrame.functionName === '(idle)')) continue;
+    add(root, path, time);
+  }
+  return root;
+}
+
+function add(root: Frame, path: readonly Profiler.ProfileNode[], time: number): void {
+  let frame = root;
+  frame.time += time;
+  for (const { callFrame } of path) {
+    const name = callFrame.functionName;
+    if (PLUMBING.has(name.replace(/^Engine\.|[$_]?\d*$/g, ''))) continue;
+    // Neither a path, which is this machine's, nor a line: equal names from one file are one frame.
+    const label = callFrame.url && !callFrame.url.startsWith('wasm:') ? `${name} (${basename(callFrame.url)})` : name;
+    const child: Frame = frame.children.get(label) ?? { name: label, owner: ownerOf(callFrame), time: 0, children: new Map() };
+    frame.children.set(label, child);
+    child.time += time;
+    frame = child;
+  }
+}
+
+/** Functions of WebAssembly have its URL; those of native code have none. */
+function ownerOf({ url, functionName }: { url: string; functionName: string }): Owner {
+  if (url.startsWith('wasm:') || functionName.startsWith('wasm-function') || functionName === 'executeOp') return 'kernel';
+  if (url.includes('@tensorflow')) return 'tfjs';
+  return /\/dist\/|\.cache\//.test(url) ? 'project' : 'other';
+}
