@@ -29,7 +29,7 @@ export function drawCurve(points: readonly Point[], { self, context: words }: Pi
   ];
   lines.forEach((line) => drawAxis(context, line));
   points.forEach(({ share }) => write(context, `${share}`, [x(share), AREA.bottom + 18], INK, 'center'));
-  write(context, `Share of the run in which cross-attention is injected; self-attention in ${self}, the words' context in ${words} times that`, [(AREA.left + AREA.right) / 2, AREA.bottom + 44], INK, 'center');
+  write(context, `Share of the run in which attention is injected (self × ${self}, context × ${words})`, [(AREA.left + AREA.right) / 2, AREA.bottom + 44], INK, 'center');
   lines.forEach((line) => drawLine(context, line, points));
   return canvas.toBuffer('image/png');
 }

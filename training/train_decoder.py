@@ -47,7 +47,7 @@ def losses(vae: AutoencoderKL, pictures: torch.Tensor) -> tuple[torch.Tensor, to
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--pictures", type=int, default=8000)
     args = parser.parse_args()
     torch.manual_seed(0)

@@ -27,7 +27,7 @@ interface Scene {
 }
 
 /** Few steps of a fast sampler: the whole demo is to take a minute on a laptop. */
-const COMMON = { steps: 16, sampler: 'dpm++', guidance: 5 };
+const COMMON = { steps: 16, sampler: 'dpm++', guidance: 5, self: 0.8 };
 
 const HOUSE = 'a house on a snowy mountain';
 const TREE = 'a blossom tree in a meadow';
