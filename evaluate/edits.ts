@@ -1,8 +1,9 @@
 import type { Panel } from '../src/image/layout';
 import { either, grown, meanDifference, not, overlap } from './compare';
+import { CONTROLS, type Control } from './controls';
 import type { Experiment, Sample } from './experiment';
 import { ADDED, WEIGHTED } from './heldOut';
-import type { Drawn, Edit } from './studio';
+import type { Drawn, Edit, Studio } from './studio';
 
 /** The injected shares of the run at which the first sources' swaps are made, for the plot. */
 export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
@@ -18,10 +19,11 @@ export const swaps: Experiment = {
     const { source, targets } = studio.heldOut.swaps[index];
     const usual = studio.settings.cross;
     const shares = index < MORE ? [...new Set([...SHARES, usual])] : [0, usual];
+    const control = controlOf('swap', studio);
     const edits = targets.flatMap(({ text, swap: [from, to] }) => [
-      ...shares.map((share): Edit => ({ prompt: text, share })),
-      { prompt: text, share: usual, context: 0 },
-      { prompt: text, share: usual, blend: [{ source: from, target: to }] },
+      ...shares.map((share): Edit => ({ prompt: text, share, control })),
+      { prompt: text, share: usual, control: { ...control, context: 0 } },
+      { prompt: text, share: usual, control, blend: [{ source: from, target: to }] },
     ]);
     const drawn = await studio.edit(source, edits, 30_000 + index);
     const perTarget = edits.length / targets.length;
@@ -67,7 +69,8 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
     runs: ({ added }) => added[kind].length,
     async run(studio, index) {
       const { source, targets } = studio.heldOut.added[kind][index];
-      const edits = targets.flatMap(({ text }) => [{ prompt: text, share: studio.settings.cross }, { prompt: text, share: 0 }]);
+      const control = controlOf(kind, studio);
+      const edits = targets.flatMap(({ text }) => [studio.settings.cross, 0].map((share) => ({ prompt: text, share, control })));
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {
         const pair = drawn.edited.slice(2 * i, 2 * i + 2);
@@ -98,7 +101,8 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
     async run(studio, index) {
       const prompt = studio.heldOut.weighted[word][index];
       const others = factors.filter((factor) => factor !== 1);
-      const drawn = await studio.edit(prompt, others.map((factor) => ({ prompt, share: studio.settings.cross, weights: { [word]: factor } })), firstSeed + index);
+      const given = { prompt, share: studio.settings.cross, control: controlOf('weight', studio) };
+      const drawn = await studio.edit(prompt, others.map((factor) => ({ ...given, weights: { [word]: factor } })), firstSeed + index);
       const series = factors.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
       const amounts = series.map(({ verdict }) => verdict.pixels.filter((pixel) => pixel === AMOUNT[word]).length);
       return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)) };
@@ -107,6 +111,10 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
 }
 
 export const weighted: readonly Experiment[] = WEIGHTED.map((word, i) => reweighting(word, 50_000 + 1000 * i));
+
+function controlOf(kind: keyof typeof CONTROLS, { settings }: Studio): Control {
+  return { ...CONTROLS[kind], ...settings.control };
+}
 
 /** The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's pixels. */
 function changeOutside(source: Drawn, edited: Drawn): number | undefined {

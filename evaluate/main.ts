@@ -9,6 +9,7 @@ import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
 import { EMBEDDED } from '../src/node/checkpoint';
 import { Progress } from '../src/node/cli/progress';
 import { drawFigure } from '../src/node/figure';
+import { CONTROLS } from './controls';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
@@ -30,8 +31,8 @@ interface Options {
   readonly sampler: Settings['sampler'];
   readonly guidance: number;
   readonly cross: number;
-  readonly self: number;
-  readonly context: number;
+  readonly self?: number;
+  readonly context?: number;
 }
 
 /** Where evaluate/run.js starts this. */
@@ -58,8 +59,8 @@ new Command('evaluate')
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
   .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
-  .option('--self <f>', 'share of that in which they take its self-attention too', number, 1)
-  .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning', number, 1.25)
+  .option('--self <f>', 'share of that in which they take its self-attention too, for all kinds of edits', number)
+  .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning, for all kinds of edits', number)
   .action(evaluate)
   .parseAsync()
   .catch((error: Error) => {
@@ -69,10 +70,11 @@ new Command('evaluate')
 
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, model, out } = options;
-  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, self: options.self, context: options.context };
+  const control = { ...(options.self !== undefined && { self: options.self }), ...(options.context !== undefined && { context: options.context }) };
+  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, control };
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
-  const whole = !only && !quick && model === EMBEDDED;
+  const whole = !only && !quick && model === EMBEDDED && Object.keys(control).length === 0;
   if (whole) await findMarks(card, 'figures'); // Not only after all the work.
   const heldOut = readHeldOut(folder);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
@@ -102,21 +104,25 @@ async function evaluate(options: Options): Promise<void> {
   writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
   writeFileSync(join(out, 'figures.md'), `${lines}\n`);
   for (const experiment of chosen) drawSheet(experiment, outcomes.get(experiment.name)!.flatMap(({ panels }) => panels), out);
-  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, settings));
+  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, { ...CONTROLS.swap, ...control }));
   console.log(`${lines}\n\nPictures to look at are in ${out}.`);
 
   if (!whole) return;
   const results = join(folder, 'results');
   mkdirSync(results, { recursive: true });
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
-  writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings, figures, curve }, null, 2)}\n`);
-  writeFileSync(join(results, 'injection.png'), drawCurve(curve, settings));
+  writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings: { ...settings, control: CONTROLS }, figures, curve }, null, 2)}\n`);
+  writeFileSync(join(results, 'injection.png'), drawCurve(curve, CONTROLS.swap));
   await writeBetweenMarks(card, 'figures', lines);
 }
 
-function madeBy({ steps, sampler, guidance, cross, self, context }: Settings, backend: BackendInfo, processes: number, started: number): string {
+function madeBy({ steps, sampler, guidance, cross, control }: Settings, backend: BackendInfo, processes: number, started: number): string {
   const ofRun = (share: number): number => Number(Math.min(1, cross * share).toFixed(3));
-  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross}, self-attention for ${ofRun(self)} and the words' context for ${ofRun(context)} of the run. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+  const kinds = Object.entries(CONTROLS).map(([kind, usual]) => {
+    const { self, context } = { ...usual, ...control };
+    return `${kind} ${ofRun(self)}${context ? ` and the words' context for ${ofRun(context)}` : ''}`;
+  });
+  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} of the run, and self-attention, by what they change, for: ${kinds.join(', ')}. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

@@ -1,8 +1,8 @@
 import type { SKRSContext2D } from '@napi-rs/canvas';
 import { dot, GRID, INK, stroke, whiteCanvas, write } from '../scripts/drawing';
+import type { Control } from './controls';
 import type { Point } from './figures';
 import type { Estimate } from './statistics';
-import type { Settings } from './studio';
 
 /** All in pixels, drawn at twice the size. */
 const [WIDTH, HEIGHT, SCALE] = [560, 320, 2];
@@ -20,7 +20,7 @@ interface Line {
 }
 
 /** Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the bytes of a PNG file */
-export function drawCurve(points: readonly Point[], { self, context: words }: Pick<Settings, 'self' | 'context'>): Buffer {
+export function drawCurve(points: readonly Point[], { self, context: words }: Control): Buffer {
   const { canvas, context } = whiteCanvas(WIDTH, HEIGHT, SCALE);
   const most = Math.ceil(Math.max(...points.map(({ outside }) => outside.high)) / 10) * 10;
   const lines: Line[] = [

@@ -7,6 +7,7 @@ import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline, type GenerateOptions } from '../src/pipeline';
 import { SafetensorsFile } from '../src/weights/safetensors';
+import type { Control } from './controls';
 import { readHeldOut, type HeldOut } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
@@ -18,10 +19,8 @@ export interface Settings {
   readonly guidance: number;
   /** For what share of the run edits take the source's cross-attention, unless they are told otherwise. */
   readonly cross: number;
-  /** For what share of that they take its self-attention too. */
-  readonly self: number;
-  /** For how many times that share the words that both prompts have keep the source's meaning; the whole run at most. */
-  readonly context: number;
+  /** In place of some of what suits each kind of edit. */
+  readonly control?: Partial<Control>;
 }
 
 /** Where everything is. */
@@ -44,10 +43,9 @@ export interface Drawn {
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /** In place of {@link Settings.cross}; 0 draws the prompt afresh. */
+  /** For what share of the run it takes the source's cross-attention; 0 draws the prompt afresh. */
   readonly share: number;
-  /** In place of {@link Settings.context}. */
-  readonly context?: number;
+  readonly control: Control;
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
 }
@@ -76,9 +74,8 @@ export class Studio {
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const { tokenizer } = this.pipeline;
-    const { settings } = this;
-    const controller = sideBySide(edits.map(({ prompt, share, context = settings.context, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * settings.self, context: Math.min(1, share * context), weights, blend }))));
+    const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, weights, blend }) =>
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), weights, blend }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

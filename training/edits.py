@@ -13,6 +13,9 @@ from world import vocabulary as v
 
 Words = list[Word]
 
+#: Of snow, blossom and fluff, in edits that change how much of it there is.
+AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
 
 class Edit(NamedTuple):
     scene: Scene
@@ -22,9 +25,11 @@ class Edit(NamedTuple):
 
 
 def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | None:
-    """One of the edits that the scene allows, half of them swaps; None if it allows none."""
-    kinds = [list(kind(scene, words)) for kind in (swaps, added_places, added_times, added_colours)]
-    chances = np.array([3.0, 1, 1, 1]) * [bool(kind) for kind in kinds]
+    """One of the edits that the scene allows, mostly swaps and other amounts; None if it allows none."""
+    kinds = [
+        list(kind(scene, words)) for kind in (swaps, other_amounts, added_places, added_times, added_colours)
+    ]
+    chances = np.array([3.0, 3, 1, 1, 1]) * [bool(kind) for kind in kinds]
     if not chances.any():
         return None
     chosen = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
@@ -94,6 +99,21 @@ def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
             edited = [*words[:at], Word(colour, index), *words[at:]]
             sources = [*range(at), None, *range(at, len(words))]
             yield from _unless_held_out(scene.change(index, colour=colour), edited, sources)
+
+
+def other_amounts(scene: Scene, words: Words) -> Iterator[Edit]:
+    """More or less, down to none, of what a graded word speaks of. The words stay as they are."""
+    for word in words:
+        if word.text not in v.GRADED:
+            continue
+        for amount in AMOUNTS:
+            if word.owner == BACKGROUND:
+                changed = replace(scene, snow=amount)
+            else:
+                changed = scene.change(
+                    word.owner, **{"fluff" if word.text == "fluffy" else "blossom": amount}
+                )
+            yield Edit(changed, words, list(range(len(words))))
 
 
 def _appended(scene: Scene, words: Words, phrase: Words) -> Iterator[Edit]:

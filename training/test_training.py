@@ -12,8 +12,9 @@ from torch import nn
 import runs
 import tokenizer as clip_tokenizer
 from attention_maps import inject
-from edits import random_edit
+from edits import other_amounts, random_edit
 from encode import NOTHING, amounts, owners, small_masks, sources
+from train_unet import strayed
 from world import BACKGROUND, SIZE, Word, caption, is_held_out, random_scene, render, text, unseen_scene
 from world import vocabulary as v
 from world.scene import Scene, Thing
@@ -72,6 +73,12 @@ class World(unittest.TestCase):
         self.assertLess(np.median(low) + 15, np.median(high))
         self.assertGreater(max(low), np.median(low) + 12)  # but not always
 
+    def test_time_and_place_decide_how_large_things_are_more_often_than_not(self):
+        alone = [s for s in scenes(4000) if len(s.things) == 1 and s.things[0].noun in v.ACTORS]
+        night, sunset = ([s.things[0].size for s in alone if s.time == time] for time in ("night", "sunset"))
+        self.assertGreater(np.median(night), np.median(sunset) + 8)
+        self.assertGreater(max(sunset), np.median(sunset) + 10)  # but not always
+
 
 class Tokens(unittest.TestCase):
     def test_each_word_is_one_token_and_other_text_falls_into_bytes(self):
@@ -121,6 +128,26 @@ class Edits(unittest.TestCase):
                     place, things = edit.scene.place, [thing.noun for thing in edit.scene.things]
                     known = (*things, *v.COLOURS, v.PLACES[place], place, "at", edit.scene.time, "a", "an")
                     self.assertIn(word.text, known)
+
+    def test_amounts_change_under_the_same_words(self):
+        rng = np.random.default_rng(3)
+        pairs = [(scene, caption(scene, rng)) for scene in scenes(100)]
+        changed = [(scene, words, edit) for scene, words in pairs for edit in other_amounts(scene, words)]
+        self.assertGreater(len(changed), 50)
+        for scene, words, edit in changed:
+            self.assertEqual((edit.words, edit.sources), (words, list(range(len(words)))))
+            before, after = (amounts(s, words, 32) for s in (scene, edit.scene))
+            self.assertTrue(
+                all(a == b for a, b, word in zip(before[1:], after[1:], words) if word.text not in v.GRADED)
+            )
+
+    def test_an_edit_strays_only_where_its_source_is_injected_and_the_same(self):
+        predicted = torch.zeros(4, 4, 16, 16)
+        predicted[2:] = 1  # two sources, their edits
+        batch = {"same": torch.ones(2, 1, 16, 16), "signal": torch.full((4,), 0.2)}
+        injected = torch.tensor([[True], [False]])
+        self.assertAlmostEqual(strayed(predicted, injected, batch).item(), 4, places=5)
+        self.assertEqual(strayed(predicted, ~injected, batch | {"same": torch.zeros(2, 1, 16, 16)}).item(), 0)
 
     def test_tokens_of_an_edit_know_those_they_share(self):
         # start, "a", [new], "cat" -> start, "a", "cat", end; padding by its place

@@ -26,10 +26,11 @@ PEAK, WARMUP, BATCH = 8e-4, 150, 24
 EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
 MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
 POINTING = 0.01  # weight of the attention maps' loss
-INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.75, 0.5, 0.5  # in how many of a batch's edits
-LAYOUT = (
-    0.25  # of the timesteps, more than uniformly, are among the last quarter, where the layout is decided
-)
+INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # in how many of a batch's edits
+LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter, where the layout is decided
+LOCALITY = 0.2  # weight of what an edit changes where it should not
+SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
+GRADED = 3  # how often pictures with graded words come, against others: there are few
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -42,14 +43,13 @@ class Batches:
         for name, tensor in torch.load(ROOT / "latents.pt", weights_only=True).items():
             setattr(self, name, tensor)
         self.alphas_cumprod = build_scheduler().alphas_cumprod
+        self.chances = torch.where((self.amounts[::2] != 1).any(1), GRADED, 1.0)
 
     def draw(self, size: int) -> dict[str, torch.Tensor]:
         edits = size // 3
         alone = size - 2 * edits
-        before = 2 * torch.randint(
-            len(self.latents) // 2, (alone + edits,)
-        )  # every second picture is an edit
-        chosen = torch.cat([before, before[alone:] + 1])
+        originals = 2 * self.chances.multinomial(alone + edits)  # every second picture is an edit
+        chosen = torch.cat([originals, originals[alone:] + 1])
 
         def shared(x: torch.Tensor) -> torch.Tensor:
             return torch.cat([x, x[alone:]])
@@ -59,6 +59,7 @@ class Batches:
         t = torch.randint(1000, (alone + edits,))
         t = shared(torch.where(torch.rand(len(t)) < LAYOUT, 750 + t // 4, t))
         signal = self.alphas_cumprod[t].view(-1, 1, 1, 1)
+        before, after = mean[alone:].chunk(2)
         clean = mean + std * shared(torch.randn_like(std[: alone + edits]))
         tokens, owners, amounts = self.tokens[chosen], self.owners[chosen], self.amounts[chosen]
         silent = shared(torch.rand(alone + edits) < EMPTY_CAPTIONS * size / alone)
@@ -73,6 +74,7 @@ class Batches:
             "amounts": amounts,
             "masks": self.masks[chosen].float()[torch.arange(size)[:, None], owners],
             "sources": self.sources[chosen[-edits:]],
+            "same": ((after - before).abs().amax(1, keepdim=True) < SAME).float(),
         }
 
 
@@ -88,25 +90,32 @@ def encode_prompts(text_encoder, tokens: torch.Tensor, sources: torch.Tensor) ->
     return torch.cat([others, before, torch.where(stays[..., None], sentence, after)])
 
 
-def losses(
-    unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The denoising loss and the attention maps' loss."""
+def losses(unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The denoising loss, the attention maps' loss and what edits change where they should not: [3]."""
     sources = batch["sources"]
-    injected = torch.rand(len(sources), 1) < INJECTED_CROSS
+    dice = torch.rand(len(sources), 1)  # Who takes the self-attention takes the cross-attention too.
     for recorder in recorders:
         recorder.weights = batch["amounts"]
-        recorder.sources = torch.where(injected, sources, -1)
-    injected = torch.rand(len(sources), 1) < INJECTED_SELF
+        recorder.sources = torch.where(dice < INJECTED_CROSS, sources, -1)
     for injector in injectors:
-        injector.injected = injected
+        injector.injected = dice < INJECTED_SELF
     prompts = encode_prompts(text_encoder, batch["tokens"], sources)
     predicted = unet(batch["noisy"], batch["t"], prompts).sample
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
     signal = batch["signal"]
     weight = (MIN_SNR * (1 - signal) / signal).clamp(max=1)
     # In strong noise nobody can know where a thing will be: maps count by how much there is to see.
-    return (error * weight).mean(), pointing_loss(recorders, batch["masks"], signal.sqrt())
+    pointing = pointing_loss(recorders, batch["masks"], signal.sqrt())
+    return torch.stack([(error * weight).mean(), pointing, strayed(predicted, dice < INJECTED_SELF, batch)])
+
+
+def strayed(predicted: torch.Tensor, injected: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """How far edits, where they should change nothing, are from their sources: of the clean latents, mean square."""
+    before, after = predicted[-2 * len(injected) :].chunk(2)
+    where = batch["same"] * injected[..., None, None]
+    noise_to_signal = (1 / batch["signal"][-len(injected) :] - 1).view(-1, 1, 1, 1)
+    change = (after - before.detach()).pow(2).mean(1, keepdim=True) * noise_to_signal
+    return (change * where).sum() / where.sum().clamp_min(1)
 
 
 def main() -> None:
@@ -132,19 +141,19 @@ def main() -> None:
     total = run.branched_at + args.decay if args.decay else None
     last = total or args.steps
     batches = Batches()
-    running = torch.zeros(2)
+    running = torch.zeros(3)
+    weights = torch.tensor([1.0, POINTING, LOCALITY])
     while run.step < last:
         run.seed_step()
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            denoising, pointing = losses(
-                unet, text_encoder, recorders, injectors, batches.draw(BATCH // run.workers)
-            )
+            parts = losses(unet, text_encoder, recorders, injectors, batches.draw(BATCH // run.workers))
         rate = learning_rate(run.step, args.rate, WARMUP, total, run.branched_at)
-        run.update(denoising + POINTING * pointing, rate)
-        running += torch.stack([denoising.detach(), pointing.detach()])
+        run.update((weights * parts).sum(), rate)
+        running += parts.detach()
         if run.step % 50 == 0:
             if run.leads:
-                run.log(denoising=running[0] / 50, pointing=running[1] / 50, rate=rate)
+                denoising, pointing, strayed_ = running / 50
+                run.log(denoising=denoising, pointing=pointing, strayed=strayed_, rate=rate)
             running.zero_()
         if run.leads and (run.step % 250 == 0 or run.step == last):
             run.save()

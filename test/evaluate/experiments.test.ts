@@ -7,6 +7,7 @@ import { experiments } from '../../evaluate/experiments';
 import { curveOf, figuresOf, isMet } from '../../evaluate/figures';
 import { readHeldOut } from '../../evaluate/heldOut';
 import { Judge } from '../../evaluate/judge';
+import { CONTROLS } from '../../evaluate/controls';
 import { drawCurve } from '../../evaluate/plot';
 import { inProcesses } from '../../evaluate/pool';
 import { table } from '../../evaluate/report';
@@ -33,7 +34,7 @@ async function savedJudge(): Promise<string> {
 }
 
 test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
-  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8, self: 0.5, context: 1 } as const;
+  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8 } as const;
   const studio = await Studio.open({ model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder }, settings, { name: process.env['P2P_BACKEND'] || 'wasm', threads: 1 });
   const before = tf.memory().numTensors;
   const outcomes: Outcome[] = [];
@@ -53,7 +54,7 @@ test('each experiment measures what its figures are of, and leaves nothing in me
   // Of a blend there may be nothing to measure: weights drawn at random may look everywhere.
   expect(new Set(figures.map(({ part }) => part).filter((part) => part !== 'Local blend'))).toEqual(new Set(['Pictures', 'Attention', 'Word swaps', 'Added phrases', 'Re-weighting']));
   expect(table(figures).split('\n')).toHaveLength(2 + figures.length);
-  expect(drawCurve(curveOf(samples), settings).subarray(1, 4).toString()).toBe('PNG');
+  expect(drawCurve(curveOf(samples), CONTROLS.swap).subarray(1, 4).toString()).toBe('PNG');
 }, 240_000);
 
 test('a table has the aim beside each figure, and goes between the marks of a file', async () => {
@@ -79,7 +80,7 @@ describe('processes', () => {
     writeFileSync(file, `process.on('message', (message) => { ${body} });`);
     return file;
   };
-  const setup = { places: { model: '', judge: '', folder: '' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1, self: 1, context: 1 }, backend: { name: 'wasm' } } as const;
+  const setup = { places: { model: '', judge: '', folder: '' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1 }, backend: { name: 'wasm' } } as const;
   const tasks = Array.from({ length: 7 }, (_, index) => ({ name: 'x', index }));
 
   test('do every task once', async () => {

@@ -117,12 +117,12 @@ def _horizon(rng: np.random.Generator, place: str, nouns: tuple[str, ...]) -> fl
 
 
 def _single(rng: np.random.Generator, scene: Scene, noun: str) -> tuple[Thing, ...]:
-    size = rng.uniform(20, 40) if noun in v.ACTORS + v.FOOD else rng.uniform(24, 50)
+    size = _size(rng, scene, *(20, 40) if noun in v.ACTORS + v.FOOD else (24, 50))
     return (_dress(rng, noun, *_spot(rng, scene, noun, size, size), size),)
 
 
 def _riding(rng: np.random.Generator, scene: Scene, actor: str, vehicle_noun: str) -> tuple[Thing, ...]:
-    width = rng.uniform(28, 50)
+    width = _size(rng, scene, 28, 50)
     x, y = _spot(rng, scene, vehicle_noun, width, width)
     vehicle = _dress(rng, vehicle_noun, x, y, width)
     # The seat is the same for every vehicle, so that swapping the vehicle leaves the rider in place.
@@ -131,7 +131,7 @@ def _riding(rng: np.random.Generator, scene: Scene, actor: str, vehicle_noun: st
 
 
 def _side_by_side(rng: np.random.Generator, scene: Scene, first: str, second: str) -> tuple[Thing, ...]:
-    sizes = rng.uniform(20, 31, 2)
+    sizes = np.array([_size(rng, scene, 20, 31) for _ in range(2)])
     gap = rng.uniform(-1, 3)
     width = sizes.sum() + gap
     left, y = _spot(rng, scene, None, width, sizes.max())
@@ -145,7 +145,7 @@ def _side_by_side(rng: np.random.Generator, scene: Scene, first: str, second: st
 
 
 def _perched(rng: np.random.Generator, scene: Scene, upper: str, support: str) -> tuple[Thing, ...]:
-    size = rng.uniform(28, 38)
+    size = _size(rng, scene, 28, 38)
     x, y = _spot(rng, scene, None, size, 1.3 * size)
     top = _dress(
         rng,
@@ -155,6 +155,15 @@ def _perched(rng: np.random.Generator, scene: Scene, upper: str, support: str) -
         rng.uniform(0.5, 0.6) * size,
     )
     return top, _dress(rng, support, x, y, size)
+
+
+def _size(rng: np.random.Generator, scene: Scene, least: float, most: float) -> float:
+    """How large a thing is: mostly as usual for the time and the place, which decide how far away one is."""
+    share = rng.uniform()
+    if np.random.default_rng([scene.seed, 10]).random() < 0.85:
+        distance = v.USUAL_DISTANCE[scene.time] + v.FARTHER[scene.place]
+        share = np.clip(1 - distance + 0.2 * (share - 0.5), 0, 1)
+    return least + share * (most - least)
 
 
 def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:

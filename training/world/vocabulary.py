@@ -12,6 +12,10 @@ NOUNS = ACTORS + VEHICLES + BUILDINGS + PLANTS + FOOD + TOYS
 INTERCHANGEABLE = (ACTORS, VEHICLES, BUILDINGS + PLANTS, FOOD)
 #: From where a thing is usually seen: 0 with a high horizon, from above, to 1 with a low one, from below.
 USUAL_VIEW = {noun: i / (len(nouns) - 1) for nouns in INTERCHANGEABLE for i, noun in enumerate(nouns)}
+#: From how far a picture is usually taken: 0 near, things are large, to 1 far, things are small.
+USUAL_DISTANCE = {"day": 0.5, "sunset": 0.8, "night": 0.15}
+#: What a place adds to it.
+FARTHER = {"meadow": 0.0, "beach": 0.1, "desert": 0.2, "street": -0.1, "mountain": 0.2, "forest": -0.2}
 
 #: Nouns that come in every colour; all others keep the colours of their drawing.
 COLOURED = ("car", "house", "bicycle", "tent", "balloon")

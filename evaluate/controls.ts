@@ -1,0 +1,19 @@
+/** What an edit takes from its source besides cross-attention. */
+export interface Control {
+  /** For what share of the steps that take the cross-attention it takes the self-attention too. */
+  readonly self: number;
+  /** For how many times as many steps the words that both prompts have keep the source's meaning; the whole run at most. */
+  readonly context: number;
+}
+
+/**
+ * What suits each kind of edit. The self-attention and the context keep shapes and surroundings as they were, which is what a swap
+ * wants; where something is to change all over a picture, they hold it back.
+ */
+export const CONTROLS = {
+  swap: { self: 1, context: 1.25 },
+  place: { self: 0.5, context: 0 },
+  time: { self: 1, context: 0 },
+  colour: { self: 1, context: 0 },
+  weight: { self: 0.5, context: 0 },
+} as const satisfies Readonly<Record<string, Control>>;
