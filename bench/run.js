@@ -4,14 +4,22 @@
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
+const { Argument, program } = require('commander');
 const { join } = require('node:path');
 const { buildPackage, bundle } = require('../scripts/bundle');
 
 const root = join(__dirname, '..');
-const full = process.argv.includes('--full') ? ['--full'] : [];
-const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const shared = ['editing', 'measure', 'randomUNet'];
 const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3)).filter((name) => !shared.includes(name));
+
+program
+  .name('bench')
+  .description('Measure this project beside its peers. Every answer is written to bench/results.')
+  .addArgument(new Argument('[questions...]', 'what to ask; all, if none is named').choices(all))
+  .option('--full', 'longer, and at Stable Diffusion 1.4\'s size too')
+  .parse();
+const full = program.opts().full ? ['--full'] : [];
+const named = program.args;
 
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
@@ -20,12 +28,12 @@ const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend
 const waysOf = (question) => (question === 'parity' ? [['--backend=cpu'], ...WAYS, ['--backend=webgpu']] : WAYS);
 
 /** What a program prints as JSON, a line each, up to where it ends or breaks off. */
-function ask(program, ...args) {
+function ask(command, ...args) {
   try {
-    return { lines: parse(execFileSync(program, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })) };
+    return { lines: parse(execFileSync(command, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })) };
   } catch (error) {
     const why = String(error.stderr ?? '').trim().split('\n').find((line) => /Error/.test(line)) ?? error.message;
-    const skipped = `${[program === process.execPath ? '' : program, ...args.slice(1)].join(' ').trim()}: ${why}`;
+    const skipped = `${[command === process.execPath ? '' : command, ...args.slice(1)].join(' ').trim()}: ${why}`;
     console.log(`  skipped: ${skipped}`);
     return { lines: parse(String(error.stdout ?? '')), skipped };
   }
@@ -42,11 +50,11 @@ function commit() {
   }
 }
 
-function askAll(question, program) {
+function askAll(question, compiled) {
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };
   const before = { question, date: new Date().toISOString(), commit: commit(), node: process.version, machine, load: os.loadavg()[0], full: full.length > 0 };
   const peer = join(__dirname, 'peers', `${question}.py`);
-  const answers = [...waysOf(question).map((way) => ask(process.execPath, program, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
+  const answers = [...waysOf(question).map((way) => ask(process.execPath, compiled, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
   const lines = answers.flatMap((answer) => answer.lines);
   return {
     ...before,
@@ -60,9 +68,9 @@ async function main() {
   buildPackage();
   mkdirSync(join(__dirname, 'results'), { recursive: true });
   for (const question of named.length > 0 ? named : all) {
-    const program = await bundle(join(__dirname, `${question}.ts`));
+    const compiled = await bundle(join(__dirname, `${question}.ts`));
     console.log(`\n${question}`);
-    const answers = askAll(question, program);
+    const answers = askAll(question, compiled);
     writeFileSync(join(__dirname, 'results', `${question}.json`), `${JSON.stringify(answers, null, 2)}\n`);
     const show = join(__dirname, question, 'show.ts');
     if (existsSync(show)) execFileSync(process.execPath, [await bundle(show)], { cwd: root, stdio: 'inherit' });
