@@ -12,8 +12,8 @@ export interface Control {
  */
 export const CONTROLS = {
   swap: { self: 1, context: 1.25 },
-  place: { self: 0.5, context: 0 },
+  place: { self: 1, context: 0.5 },
   time: { self: 1, context: 0 },
   colour: { self: 1, context: 0 },
-  weight: { self: 0.5, context: 0 },
+  weight: { self: 1, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;

@@ -61,25 +61,39 @@ function blendSamples(index: number, source: Drawn, blended: Drawn, without: Dra
   ].flat();
 }
 
-/** A place, a time or a colour added: with injection, and afresh from the same noise. */
+/** A place, a time or a colour added: with injection, and afresh from the same noise; a colour with local blend too. */
 function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment {
   return {
     name: `added ${kind}`,
-    sheet: { columns: 5, most: 40 },
+    sheet: kind === 'colour' ? { columns: 7, most: 56 } : { columns: 5, most: 40 },
     runs: ({ added }) => added[kind].length,
     async run(studio, index) {
       const { source, targets } = studio.heldOut.added[kind][index];
-      const control = controlOf(kind, studio);
-      const edits = targets.flatMap(({ text }) => [studio.settings.cross, 0].map((share) => ({ prompt: text, share, control })));
+      const [control, { cross }] = [controlOf(kind, studio), studio.settings];
+      const edits = targets.flatMap(({ text, asked }): Edit[] => [
+        { prompt: text, share: cross, control },
+        { prompt: text, share: 0, control },
+        ...(kind === 'colour' ? [{ prompt: text, share: cross, control, blend: [{ source: asked.split(' ')[1], target: asked }] }] : []),
+      ]);
+      const perTarget = edits.length / targets.length;
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {
-        const pair = drawn.edited.slice(2 * i, 2 * i + 2);
+        const [withInjection, without, ...blended] = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
+        const pair = [withInjection, without];
         const recognised = pair.map(({ verdict }) => Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked));
         // A place and a time change the background, and are to leave things as they were; a colour the other way round.
         const change = pair.map((edited) => (kind === 'colour' ? changeOutside(drawn.source, edited) : moved(drawn.source, edited)));
-        return [sample(`added.${kind}.recognised`, index, ...recognised), sample(`added.${kind}.change`, index, ...change)].flat();
+        return [
+          sample(`added.${kind}.recognised`, index, ...recognised),
+          sample(`added.${kind}.change`, index, ...change),
+          ...blended.flatMap((edited) => [
+            sample('added.colour.blend.recognised', index, Number(edited.verdict.colours.has(asked)), recognised[1]),
+            sample('added.colour.blend.change', index, changeOutside(drawn.source, edited), change[1]),
+          ]),
+        ].flat();
       });
-      const panels = [panel(drawn.source, source), ...drawn.edited.map((edited, i) => panel(edited, i % 2 ? 'without injection' : targets[i / 2].text))];
+      const notes = (text: string): string[] => [text, 'without injection', 'with local blend'].slice(0, perTarget);
+      const panels = [panel(drawn.source, source), ...targets.flatMap(({ text }, i) => notes(text).map((note, k) => panel(drawn.edited[i * perTarget + k], note)))];
       return { samples, panels };
     },
   };
@@ -88,7 +102,7 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
-export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-6, -3, 1, 2, 4], fluffy: [-6, -3, 1, 4, 8] } as const;
+export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-2, 0, 0.5, 1, 1.5], fluffy: [-1, 0, 1, 2, 4] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */

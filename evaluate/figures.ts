@@ -47,6 +47,8 @@ const DEFINITIONS: readonly Definition[] = [
     recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
     preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
   ]),
+  recognition('Added phrases', 'added.colour.blend.recognised', 'Added colour recognised with injection and local blend, against without either'),
+  preservation('Added phrases', 'added.colour.blend.change', 'Change outside the objects without either, against with both', 255),
   growth('snowy', 'snow'),
   growth('blossom', 'blossom'),
   growth('fluffy', 'fluff'),
