@@ -7,8 +7,8 @@ export interface Control {
 }
 
 /**
- * What suits each kind of edit. The self-attention and the context keep shapes and surroundings as they were, which is what a swap
- * wants; where something is to change all over a picture, they hold it back.
+ * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a word is added, the words
+ * that stay go on saying a picture without it, and hold it back.
  */
 export const CONTROLS = {
   swap: { self: 1, context: 1.25 },
