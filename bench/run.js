@@ -32,7 +32,7 @@ function ask(command, ...args) {
   try {
     return { lines: parse(execFileSync(command, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })) };
   } catch (error) {
-    const why = String(error.stderr ?? '').trim().split('\n').find((line) => /Error/.test(line)) ?? (error.signal ? `stopped by ${error.signal}` : error.message.replace(/^Command failed: .*/, `ended with ${error.status}`));
+    const why = String(error.stderr ?? '').trim().split('\n').find((line) => /Error/.test(line)) ?? (error.signal ? `stopped by ${error.signal}` : error.message.replace(/^Command failed: .*/s, `ended with ${error.status}`));
     const skipped = `${[command === process.execPath ? '' : command, ...args.slice(1)].join(' ').trim()}: ${why}`;
     console.log(`  skipped: ${skipped}`);
     return { lines: parse(String(error.stdout ?? '')), skipped };

@@ -34,7 +34,7 @@ using tensorflow::errors::InvalidArgument;
 #define MADV_POPULATE_READ 22
 #endif
 
-// Some bytes of an open file where the system keeps them: what copies them out itself (`pread`) takes five times as long.
+// Some bytes of an open file where the system keeps them: to have them copied out by it (`pread`) takes about three times as long.
 class Mapping {
  public:
   Mapping(int file, int64_t begin, int64_t bytes) {
