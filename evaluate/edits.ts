@@ -1,5 +1,5 @@
 import type { Panel } from '../src/image/layout';
-import { either, grown, meanDifference, not, overlap } from './compare';
+import { apart, either, grown, meanDifference, not } from './compare';
 import { CONTROLS, type Control } from './controls';
 import type { Experiment, Sample } from './experiment';
 import { ADDED, WEIGHTED } from './heldOut';
@@ -82,10 +82,12 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
         const pair = [withInjection, without];
         const recognised = pair.map(({ verdict }) => Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked));
         // A place and a time change the background, and are to leave things as they were; a colour the other way round.
-        const change = pair.map((edited) => (kind === 'colour' ? changeOutside(drawn.source, edited) : moved(drawn.source, edited)));
+        const moved = (within: 0 | 1) => pair.map(({ verdict }) => apart(drawn.source.verdict.occupied, verdict.occupied, within));
+        const change = kind === 'colour' ? pair.map((edited) => changeOutside(drawn.source, edited)) : moved(1);
         return [
           sample(`added.${kind}.recognised`, index, ...recognised),
           sample(`added.${kind}.change`, index, ...change),
+          ...(kind === 'colour' ? [] : [sample(`added.${kind}.change to the cell`, index, ...moved(0))]),
           ...blended.flatMap((edited) => [
             sample('added.colour.blend.recognised', index, Number(edited.verdict.colours.has(asked)), recognised[1]),
             sample('added.colour.blend.change', index, changeOutside(drawn.source, edited), change[1]),
@@ -133,12 +135,6 @@ function controlOf(kind: keyof typeof CONTROLS, { settings }: Studio): Control {
 /** The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's pixels. */
 function changeOutside(source: Drawn, edited: Drawn): number | undefined {
   return meanDifference(source.picture, edited.picture, not(grown(either(source.verdict.occupied, edited.verdict.occupied))));
-}
-
-/** How much of the things' shapes is not common to both pictures, 0 to 1. */
-function moved(source: Drawn, edited: Drawn): number | undefined {
-  const common = overlap(source.verdict.occupied, edited.verdict.occupied);
-  return common === undefined ? undefined : 1 - common;
 }
 
 /**

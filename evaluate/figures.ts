@@ -46,6 +46,7 @@ const DEFINITIONS: readonly Definition[] = [
   ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
     recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
     preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
+    ...(kind === 'colour' ? [] : [withoutAim(preservation('Added phrases', `added.${kind}.change to the cell`, 'The same, of every cell at the outlines', 1))]),
   ]),
   recognition('Added phrases', 'added.colour.blend.recognised', 'Added colour recognised with injection and local blend, against without either'),
   preservation('Added phrases', 'added.colour.blend.change', 'Change outside the objects without either, against with both', 255),

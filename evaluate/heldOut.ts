@@ -48,7 +48,10 @@ export interface HeldOut {
   readonly weighted: Readonly<Record<(typeof WEIGHTED)[number], readonly string[]>>;
 }
 
+/** What is measured by, and what settings are chosen by, which is half as much. */
+export type PromptSet = 'held_out' | 'tuning';
+
 /** @param folder the project's `evaluate` */
-export function readHeldOut(folder: string): HeldOut {
-  return JSON.parse(readFileSync(join(folder, 'held_out.json'), 'utf8')) as HeldOut;
+export function readHeldOut(folder: string, set: PromptSet = 'held_out'): HeldOut {
+  return JSON.parse(readFileSync(join(folder, `${set}.json`), 'utf8')) as HeldOut;
 }

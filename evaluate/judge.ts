@@ -16,7 +16,7 @@ export interface Verdict {
   readonly place: string;
   readonly time: string;
   readonly weather: string;
-  /** What every second pixel is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
+  /** What most of each 2x2 pixels is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
   readonly pixels: readonly string[];
   /** Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the same pixels. */
   readonly occupied: readonly boolean[];
@@ -51,12 +51,12 @@ export class Judge extends Network {
     const { nouns, coloured, places, times, weathers } = vocabulary;
     this.labels = { things: nouns, colours: coloured, place: places, time: times, weather: weathers, pixels: [...nouns, 'fluff', 'blossom', ...GROUND] };
     const conv = (name: string, from: number, to: number, size = 3) => new Conv2d(scope.at(name), from, to, size, { padding: (size - 1) / 2 });
-    const channels = [3, 16, 32, 48, 96, 96, 128, 128];
+    const channels = [3, 24, 40, 56, 96, 96, 128, 128];
     this.convs = channels.slice(1).map((to, i) => conv(`conv${i + 1}`, channels[i], to));
-    this.from8 = conv('from8', 128, 32, 1);
-    this.from16 = conv('from16', 96, 32, 1);
-    this.merge = conv('merge', 112, 40);
-    this.pixels = conv('pixels', 40, this.labels.pixels.length, 1);
+    this.from8 = conv('from8', 128, 40, 1);
+    this.from16 = conv('from16', 96, 40, 1);
+    this.merge = conv('merge', 136, 48);
+    this.pixels = conv('pixels', 48, this.labels.pixels.length, 1);
     this.heads = HEADS.map((head) => new Linear(scope.at('heads', head), 256, this.labels[head].length));
   }
 

@@ -13,7 +13,7 @@ import { CONTROLS } from './controls';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
-import { readHeldOut } from './heldOut';
+import { readHeldOut, type PromptSet } from './heldOut';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
 import { table } from './report';
@@ -22,6 +22,7 @@ import { judgeOf, type Settings } from './studio';
 interface Options {
   readonly only?: readonly string[];
   readonly quick?: boolean;
+  readonly tuning?: boolean;
   readonly model: string;
   readonly judge?: string;
   readonly backend: string;
@@ -50,6 +51,7 @@ new Command('evaluate')
   .description('Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model\'s card; every run writes out/evaluate.')
   .addOption(new Option('--only <names...>', 'some experiments only').choices(experiments.map(({ name }) => name)))
   .option('--quick', `an ${QUICK}th of the runs`)
+  .option('--tuning', 'on the prompts that settings are chosen by, not those that are measured by')
   .option('--model <folder>', 'another model of the same world', EMBEDDED)
   .option('--judge <file>', 'the judge\'s weights, if they are not in the model\'s folder')
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
@@ -69,20 +71,21 @@ new Command('evaluate')
   });
 
 async function evaluate(options: Options): Promise<void> {
-  const { only, quick, model, out } = options;
+  const { only, quick, tuning, model, out } = options;
+  const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
   const control = { ...(options.self !== undefined && { self: options.self }), ...(options.context !== undefined && { context: options.context }) };
   const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, control };
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
-  const whole = !only && !quick && model === EMBEDDED && Object.keys(control).length === 0;
+  const whole = !only && !quick && !tuning && model === EMBEDDED && Object.keys(control).length === 0;
   if (whole) await findMarks(card, 'figures'); // Not only after all the work.
-  const heldOut = readHeldOut(folder);
+  const heldOut = readHeldOut(folder, prompts);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
   const tasks = chosen.flatMap(({ name, runs }) => Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })));
 
   const processes = options.processes ?? (options.backend === 'wasm' ? os.availableParallelism() : 1);
   const setup = {
-    places: { model, judge: options.judge ?? judgeOf(model, root), folder },
+    places: { model, judge: options.judge ?? judgeOf(model, root), folder, prompts },
     settings,
     backend: { name: options.backend, threads: processes > 1 ? 1 : undefined },
   };

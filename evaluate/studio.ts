@@ -8,7 +8,7 @@ import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline, type GenerateOptions } from '../src/pipeline';
 import { SafetensorsFile } from '../src/weights/safetensors';
 import type { Control } from './controls';
-import { readHeldOut, type HeldOut } from './heldOut';
+import { readHeldOut, type HeldOut, type PromptSet } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
 
@@ -31,6 +31,7 @@ export interface Places {
   readonly judge: string;
   /** The project's folder `evaluate`. */
   readonly folder: string;
+  readonly prompts: PromptSet;
 }
 
 export interface Drawn {
@@ -54,9 +55,9 @@ export interface Edit {
 export class Studio {
   private constructor(readonly pipeline: StableDiffusionPipeline, readonly judge: Judge, readonly heldOut: HeldOut, readonly folder: string, readonly settings: Settings, readonly backend: BackendInfo) {}
 
-  static async open({ model, judge, folder }: Places, settings: Settings, backend: { name: string; threads?: number }): Promise<Studio> {
+  static async open({ model, judge, folder, prompts }: Places, settings: Settings, backend: { name: string; threads?: number }): Promise<Studio> {
     const started = await chooseBackend(backend.name, { threads: backend.threads });
-    const heldOut = readHeldOut(folder);
+    const heldOut = readHeldOut(folder, prompts);
     const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(model));
     return new Studio(pipeline, await Judge.load(await SafetensorsFile.open(await fileBytes(judge)), heldOut.vocabulary), heldOut, folder, settings, started);
   }

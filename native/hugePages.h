@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -65,7 +66,16 @@ class HugePages : public tensorflow::Allocator {
     if (mapped == MAP_FAILED) return blocks_.end();
     current_ = reinterpret_cast<char*>(RoundUp(reinterpret_cast<uintptr_t>(mapped), kPage));
     madvise(current_, size, MADV_HUGEPAGE);  // Where it is refused, pages are small.
+    if (!Quick(current_)) madvise(current_, size, MADV_NOHUGEPAGE);
     return blocks_.emplace(current_, Block{mapped, size, 0, 0}).first;
+  }
+
+  // Whether the system gives a page out as fast as it can write zeros to it. A virtual machine may have to ask its host for a large
+  // page first, when it has small ones at hand that others gave back.
+  static bool Quick(char* page) {
+    const auto start = std::chrono::steady_clock::now();
+    *page = 0;
+    return std::chrono::steady_clock::now() - start < std::chrono::milliseconds(1);
   }
 
   std::mutex mutex_;

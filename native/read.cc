@@ -32,6 +32,7 @@ using tensorflow::errors::InvalidArgument;
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
 #endif
 
 // Some bytes of an open file where the system keeps them: to have them copied out by it (`pread`) takes about three times as long.
@@ -182,6 +183,7 @@ class Read : public OpKernel {
                 InvalidArgument("the parts do not make up the whole"));
     Tensor y(HugePages::Get(), tensorflow::DT_FLOAT, shape);
     OP_REQUIRES(context, y.IsInitialized(), tensorflow::errors::ResourceExhausted("there is no memory for it"));
+    Populate(context, y);
     Outcome outcome;
     if (y.NumElements() > 0 && transposed_) Transposed(context, parts, y, outcome);
     if (y.NumElements() > 0 && !transposed_) Plain(context, Numbers(parts, 0, y.NumElements()), y, outcome);
@@ -194,6 +196,17 @@ class Read : public OpKernel {
 
   static constexpr int64_t kPiece = int64_t{1} << 18;  // Numbers that a thread reads in one go.
   static constexpr int64_t kHeight = 32, kWidth = 4096;  // Of a stored matrix, what is turned in a processor's own cache: half a MiB.
+
+  // Has the system find the memory in a few calls: when it is first written to, it would be asked for page by page. It may refuse.
+  static void Populate(OpKernelContext* context, const Tensor& y) {
+    constexpr int64_t kBytes = int64_t{1} << 20;
+    const int64_t page = sysconf(_SC_PAGESIZE);
+    const auto begin = (reinterpret_cast<uintptr_t>(y.data()) + page - 1) / page * page;
+    const int64_t bytes = reinterpret_cast<uintptr_t>(y.data()) + y.TotalBytes() - begin;
+    parallel(context, (bytes + kBytes - 1) / kBytes, kBytes, [&](int64_t first, int64_t last) {
+      madvise(reinterpret_cast<void*>(begin + first * kBytes), std::min(last * kBytes, bytes) - first * kBytes, MADV_POPULATE_WRITE);
+    });
+  }
 
   static StoredNumbers<Stored> Numbers(const Parts& parts, int64_t part, int64_t count) {
     return {parts(part, 0), (int64_t{parts(part, 1)} << 30) + parts(part, 2), count};

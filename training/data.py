@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
-from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class Pictures:
         return len(self.images)
 
 
+T = TypeVar("T")
 Sampler = Callable[[np.random.Generator], Scene]
 
 
@@ -44,12 +45,20 @@ def load(name: str, count: int, seed: int, sampler: Sampler = random_scene, edit
 
     `edited`: every second picture is an edit of the one before it; scenes that allow none are passed over.
     """
-    path = ROOT / f"{name}-{count}.pkl"
+    return once(f"{name}-{count}", lambda: _drawn(count, seed, sampler, edited))
+
+
+def once(name: str, make: Callable[[], T]) -> T:
+    """What `make` returns, from `<runs>/<name>.pkl`, where it is put the first time."""
+    path = ROOT / f"{name}.pkl"
     ROOT.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of a training's processes one draws, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of a training's processes one makes it, the others wait
         if not path.exists():
-            _write(path, count, seed, sampler, edited)
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                pickle.dump(make(), file, protocol=5)
+            partial.replace(path)
     with path.open("rb") as file:
         return pickle.load(file)
 
@@ -64,16 +73,13 @@ def to_images(pixels: torch.Tensor) -> np.ndarray:
     return ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
-def _write(path: Path, count: int, seed: int, sampler: Sampler, edited: bool) -> None:
+def _drawn(count: int, seed: int, sampler: Sampler, edited: bool) -> Pictures:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         starts = range(0, count, CHUNK)
         sizes = [min(CHUNK, count - start) for start in starts]
         chunks = pool.map(_chunk, repeat(sampler), repeat(seed), starts, sizes, repeat(edited))
         images, masks, *rest = (list(chain.from_iterable(parts)) for parts in zip(*chunks))
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        pickle.dump(Pictures(np.stack(images), masks, *rest), file, protocol=5)
-    partial.replace(path)
+    return Pictures(np.stack(images), masks, *rest)
 
 
 def _chunk(sampler: Sampler, seed: int, start: int, count: int, edited: bool):

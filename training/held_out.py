@@ -1,4 +1,8 @@
-"""What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*"""
+"""What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*
+
+And others, half as many, to ../evaluate/tuning.json: settings are chosen by those, so that they are not
+measured by what they were chosen by.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,9 @@ from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
 TARGETS = 3  # swaps of one source
-COUNTS = {"new captions": 160, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
+#: The first seed and the share of the counts of what is measured by and of what is tuned by.
+SETS = ((300, 1.0), (200, 0.5))
+COUNTS = {"new captions": 240, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
 
 Captioned = tuple[Scene, list[Word]]
 
@@ -107,7 +113,10 @@ def weighted(word: str, seed: int) -> Iterator[str]:
             yield text(words)
 
 
-def held_out() -> dict:
+def prompt_set(seed: int, share: float) -> dict:
+    def first(items: Iterator, kind: str) -> list:
+        return list(islice(items, round(share * COUNTS[kind])))
+
     return {
         "vocabulary": {
             "nouns": v.NOUNS,
@@ -117,23 +126,36 @@ def held_out() -> dict:
             "weathers": v.WEATHERS,
             "neverSeen": sorted(v.HELD_OUT),
         },
-        "newCaptions": list(islice(prompts(captions(201)), COUNTS["new captions"])),
-        "neverSeen": list(islice(prompts(never_seen(captions(202, unseen_scene))), COUNTS["never seen"])),
-        "swaps": list(islice(swaps(203), COUNTS["swaps"])),
+        "newCaptions": first(prompts(captions(seed + 1)), "new captions"),
+        "neverSeen": first(prompts(never_seen(captions(seed + 2, unseen_scene))), "never seen"),
+        "swaps": first(swaps(seed + 3), "swaps"),
         "added": {
-            kind: list(islice(added(kind, 204 + i), COUNTS["added"]))
+            kind: first(added(kind, seed + 4 + i), "added")
             for i, kind in enumerate(("place", "time", "colour"))
         },
         "weighted": {
-            word: list(islice(weighted(word, 207 + i), COUNTS["weighted"])) for i, word in enumerate(v.GRADED)
+            word: first(weighted(word, seed + 7 + i), "weighted") for i, word in enumerate(v.GRADED)
         },
     }
 
 
+def apart(prompts_: dict | list, others: dict | list) -> dict | list:
+    """Those prompts whose text, or whose source's, is not among the others of their kind."""
+
+    def said(prompt: dict | str) -> str:
+        return prompt if isinstance(prompt, str) else prompt.get("source", prompt.get("text"))
+
+    if isinstance(prompts_, dict):
+        return {k: p if k == "vocabulary" else apart(p, others[k]) for k, p in prompts_.items()}
+    known = set(map(said, others))
+    return [prompt for prompt in prompts_ if said(prompt) not in known]
+
+
 def main() -> None:
-    lines = json.dumps(held_out(), indent=1)
-    (OUT / "held_out.json").write_text(lines + "\n")
-    pictures = [render(scene)[0] for scene, _ in islice(captions(210), COUNTS["pictures"])]
+    measured, tuned = (prompt_set(seed, share) for seed, share in SETS)
+    for name, prompts_ in (("held_out", measured), ("tuning", apart(tuned, measured))):
+        (OUT / f"{name}.json").write_text(json.dumps(prompts_, indent=1) + "\n")
+    pictures = [render(scene)[0] for scene, _ in islice(captions(310), COUNTS["pictures"])]
     rows = [np.concatenate(pictures[start : start + 8], axis=1) for start in range(0, len(pictures), 8)]
     Image.fromarray(np.concatenate(rows)).save(OUT / "held_out.png", optimize=True)
 

@@ -45,11 +45,11 @@ class Judge(nn.Module):
         def conv(n_in: int, n_out: int, size: int = 3) -> nn.Conv2d:
             return nn.Conv2d(n_in, n_out, size, padding=size // 2)
 
-        self.conv1, self.conv2, self.conv3 = conv(3, 16), conv(16, 32), conv(32, 48)
-        self.conv4, self.conv5 = conv(48, 96), conv(96, 96)
+        self.conv1, self.conv2, self.conv3 = conv(3, 24), conv(24, 40), conv(40, 56)
+        self.conv4, self.conv5 = conv(56, 96), conv(96, 96)
         self.conv6, self.conv7 = conv(96, 128), conv(128, 128)
-        self.from8, self.from16 = conv(128, 32, 1), conv(96, 32, 1)
-        self.merge, self.pixels = conv(112, 40), conv(40, len(PIXELS), 1)
+        self.from8, self.from16 = conv(128, 40, 1), conv(96, 40, 1)
+        self.merge, self.pixels = conv(136, 48), conv(48, len(PIXELS), 1)
         self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in HEADS.items()})
 
     def forward(self, picture: torch.Tensor) -> Verdict:

@@ -14,6 +14,8 @@ import tokenizer as clip_tokenizer
 from attention_maps import inject
 from edits import other_amounts, random_edit
 from encode import NOTHING, amounts, owners, small_masks, sources
+from judge import PIXELS
+from train_judge import pixel_classes
 from train_unet import strayed
 from world import BACKGROUND, SIZE, Word, caption, is_held_out, random_scene, render, text, unseen_scene
 from world import vocabulary as v
@@ -72,6 +74,22 @@ class World(unittest.TestCase):
         low, high = ([s.horizon for s in alone if s.things[0].noun == noun] for noun in ("cat", "fox"))
         self.assertLess(np.median(low) + 15, np.median(high))
         self.assertGreater(max(low), np.median(low) + 12)  # but not always
+
+    def test_time_and_place_decide_on_which_side_things_are_more_often_than_not(self):
+        beside = [s for s in scenes(4000) if len(s.things) == 1 and s.place == "meadow"]
+        sunset, night = ([s.things[0].x for s in beside if s.time == time] for time in ("sunset", "night"))
+        self.assertLess(np.median(sunset) + 10, np.median(night))
+        self.assertGreater(max(sunset), np.median(sunset) + 20)  # but not always
+
+    def test_a_pixel_of_the_judge_is_what_most_of_four_are(self):
+        for scene in scenes(40):
+            masks = render(scene)[1]
+            classes = pixel_classes(scene, (255 * masks).astype(np.uint8))
+            for thing, mask in zip(scene.things, masks):
+                if not thing.fluff and not thing.blossom:
+                    most = mask.reshape(SIZE // 2, 2, SIZE // 2, 2).mean((1, 3)) > 0.5
+                    is_thing = classes == PIXELS.index(thing.noun)
+                    self.assertLess((most != is_thing).mean(), 0.02)
 
     def test_time_and_place_decide_how_large_things_are_more_often_than_not(self):
         alone = [s for s in scenes(4000) if len(s.things) == 1 and s.things[0].noun in v.ACTORS]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 import data
@@ -20,6 +21,7 @@ from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 2e-3, 100, 32
 YES_NO = ("things", "colours")  # the verdicts of which several may hold at once
+LATENT_NOISE = 0.15  # of latents whose spread is about 1
 CHANGED = 24  # a pixel whose three channels together differ by more has changed
 
 
@@ -38,15 +40,20 @@ def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
 
 
 def pixel_classes(scene: Scene, masks: np.ndarray) -> np.ndarray:
-    """The class of every second pixel, [32, 32], numbers into `PIXELS`."""
-    classes = np.full((SIZE, SIZE), PIXELS.index("background"), np.uint8)
-    graded = graded_pixels(scene)
+    """What most of each 2x2 pixels is, [32, 32], numbers into `PIXELS`."""
+    graded = {name: halved(where) > 0.5 for name, where in graded_pixels(scene).items()}
+    classes = np.full((SIZE // 2, SIZE // 2), PIXELS.index("background"), np.uint8)
     classes[graded["snow"]] = PIXELS.index("snow")
     for thing, mask in zip(scene.things, masks):
-        classes[mask > 127] = PIXELS.index(thing.noun)
+        classes[halved(mask / 255) > 0.5] = PIXELS.index(thing.noun)
     for name in ("fluff", "blossom"):
         classes[graded[name]] = PIXELS.index(name)
-    return classes[::2, ::2]
+    return classes
+
+
+def halved(grid: np.ndarray) -> np.ndarray:
+    """[64, 64] to [32, 32] by averaging."""
+    return grid.reshape(SIZE // 2, 2, SIZE // 2, 2).mean((1, 3))
 
 
 def truth(scene: Scene) -> tuple[np.ndarray, ...]:
@@ -75,6 +82,19 @@ def roughen(pictures: torch.Tensor) -> torch.Tensor:
     return soft + 0.08 * torch.rand(len(pictures), 1, 1, 1) * torch.randn_like(pictures)
 
 
+@torch.no_grad()
+def redraw(images: np.ndarray) -> None:
+    """Put the model's own hand to every third training picture: its latents, a little off, decoded."""
+    vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
+    means = torch.load(ROOT / "latents.pt", weights_only=True)["latents"][::3, :4].float()
+    dice = torch.Generator().manual_seed(0)
+    for start in range(0, len(means), 64):
+        latents = means[start : start + 64]
+        latents = latents + LATENT_NOISE * torch.randn(latents.shape, generator=dice)
+        drawn = vae.decode(latents / vae.config.scaling_factor).sample
+        images[3 * start : 3 * (start + 64) : 3][: len(drawn)] = data.to_images(drawn)
+
+
 def loss(said: Verdict, true: Verdict) -> torch.Tensor:
     total = torch.zeros(())
     for name, logits in said._asdict().items():
@@ -99,9 +119,26 @@ def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, f
     return shares
 
 
+Examples = tuple[np.ndarray, Verdict]  # pictures [n, 64, 64, 3], and the truth of each
+
+
+def lessons(count: int) -> Examples:
+    train = data.load("train", count, seed=3, edited=True)
+    unseen = data.load("unseen", 4000, seed=5, sampler=unseen_scene)
+    redraw(train.images)
+    truths = map(torch.cat, zip(labels(train), labels(unseen)))
+    return np.concatenate([train.images, unseen.images]), Verdict(*truths)
+
+
+def tests() -> Examples:
+    held_out = data.load("judge-test", 1000, seed=6, sampler=any_scene)
+    return held_out.images, labels(held_out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--pictures", type=int, default=48000, help="those of encode.py, half of them edits")
     args = parser.parse_args()
     torch.manual_seed(0)
     judge = Judge()
@@ -109,11 +146,9 @@ def main() -> None:
         "judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995
     )
     run.resume()
-    sets = [data.load("vae-train", 12000, seed=1), data.load("unseen", 4000, seed=5, sampler=unseen_scene)]
-    images = np.concatenate([s.images for s in sets])
-    true = Verdict(*map(torch.cat, zip(*[labels(s) for s in sets])))
-    test = data.load("judge-test", 1000, seed=6, sampler=any_scene)
-    test_pictures, test_true = data.to_tensor(test.images), labels(test)
+    images, true = data.once(f"judge-train-{args.pictures}", lambda: lessons(args.pictures))
+    test_images, test_true = data.once("judge-test-truth", tests)
+    test_pictures = data.to_tensor(test_images)
     while run.step < args.steps:
         run.seed_step()
         chosen = torch.randint(len(images), (BATCH // run.workers,))

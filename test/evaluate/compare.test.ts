@@ -1,4 +1,4 @@
-import { either, grown, meanDifference, not, overlap } from '../../evaluate/compare';
+import { apart, either, grown, meanDifference, not } from '../../evaluate/compare';
 import type { Picture } from '../../src/image/picture';
 
 const mask = (...rows: string[]): boolean[] => [...rows.join('')].map((cell) => cell === '#');
@@ -11,12 +11,16 @@ test('a mask grows by one cell all around, and not over the edge to the other si
   expect(grown(mask('....', '....', '....', '...#'))).toEqual(mask('....', '....', '..##', '..##'));
 });
 
-test('the overlap is the intersection\'s share of the union', () => {
+test('two masks are apart by what is in one of them only, cells that touch the other set aside if asked', () => {
   const [a, b] = [mask('##', '..'), mask('.#', '.#')];
-  expect(overlap(a, b)).toBeCloseTo(1 / 3, 12);
-  expect(overlap(a, a)).toBe(1);
-  expect(overlap(a, not(a))).toBe(0);
-  expect(overlap(mask('..', '..'), mask('..', '..'))).toBeUndefined();
+  expect(apart(a, b, 0)).toBeCloseTo(2 / 3, 12);
+  expect(apart(a, b, 1)).toBe(0);
+  expect(apart(a, a, 0)).toBe(0);
+  expect(apart(a, not(a), 0)).toBe(1);
+  const [left, right] = [mask('#...', '#...', '....', '....'), mask('....', '##..', '###.', '....')];
+  expect(apart(left, right, 0)).toBeCloseTo(5 / 6, 12);
+  expect(apart(left, right, 1)).toBeCloseTo(1 / 6, 12);
+  expect(apart(mask('..', '..'), mask('..', '..'), 1)).toBeUndefined();
   expect(either(a, b)).toEqual(mask('##', '.#'));
 });
 

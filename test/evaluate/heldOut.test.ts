@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { ADDED, readHeldOut, WEIGHTED } from '../../evaluate/heldOut';
+import { ADDED, readHeldOut, WEIGHTED, type HeldOut } from '../../evaluate/heldOut';
 
-const heldOut = readHeldOut(join(__dirname, '../../evaluate'));
+const [heldOut, tuning] = (['held_out', 'tuning'] as const).map((set) => readHeldOut(join(__dirname, '../../evaluate'), set));
 const { vocabulary } = heldOut;
 const words = (text: string): string[] => text.split(' ');
 
@@ -15,49 +15,51 @@ function unseen(text: string): string[] {
   });
 }
 
-test('every prompt of what was never seen asks for it, and no other prompt does', () => {
-  for (const { text } of heldOut.neverSeen) expect({ text, unseen: unseen(text) }).not.toEqual({ text, unseen: [] });
-  const edits = [...heldOut.swaps, ...ADDED.flatMap((kind) => heldOut.added[kind])];
-  const others = [
-    ...heldOut.newCaptions.map(({ text }) => text),
-    ...edits.flatMap(({ source, targets }) => [source, ...targets.map(({ text }) => text)]),
-    ...WEIGHTED.flatMap((word) => heldOut.weighted[word]),
-  ];
-  expect(others.filter((text) => unseen(text).length > 0)).toEqual([]);
-});
+describe.each([['held out', heldOut], ['for tuning', tuning]])('prompts %s', (_name, set) => {
+  test('every prompt of what was never seen asks for it, and no other prompt does', () => {
+    for (const { text } of set.neverSeen) expect({ text, unseen: unseen(text) }).not.toEqual({ text, unseen: [] });
+    const edits = [...set.swaps, ...ADDED.flatMap((kind) => set.added[kind])];
+    const others = [
+      ...set.newCaptions.map(({ text }) => text),
+      ...edits.flatMap(({ source, targets }) => [source, ...targets.map(({ text }) => text)]),
+      ...WEIGHTED.flatMap((word) => set.weighted[word]),
+    ];
+    expect(others.filter((text) => unseen(text).length > 0)).toEqual([]);
+  });
 
-test('prompts ask for what they say, and for all of it', () => {
-  for (const { text, things, colours, place, time } of [...heldOut.newCaptions, ...heldOut.neverSeen]) {
-    const said = (list: readonly string[]): string[] => list.filter((word) => words(text).includes(word)).sort();
-    expect([...things].sort()).toEqual(said(vocabulary.nouns));
-    expect(colours.filter((colour) => !text.includes(colour))).toEqual([]);
-    expect(place).toBe(said(vocabulary.places)[0] ?? '');
-    expect(time).toBe(said(vocabulary.times)[0] ?? '');
-  }
-});
-
-test('a swap changes one noun, and its article where English wants it', () => {
-  for (const { source, targets } of heldOut.swaps) {
-    for (const { text, swap: [from, to] } of targets) {
-      const differ = words(text).flatMap((word, i) => (word === words(source)[i] ? [] : [`${words(source)[i]} ${word}`]));
-      expect(words(text)).toHaveLength(words(source).length);
-      expect(differ.filter((pair) => !['a an', 'an a'].includes(pair))).toEqual([`${from} ${to}`]);
-      expect(text).not.toMatch(/\ba [aeiou]|\ban [^aeiou]/);
+  test('prompts ask for what they say, and for all of it', () => {
+    for (const { text, things, colours, place, time } of [...set.newCaptions, ...set.neverSeen]) {
+      const said = (list: readonly string[]): string[] => list.filter((word) => words(text).includes(word)).sort();
+      expect([...things].sort()).toEqual(said(vocabulary.nouns));
+      expect(colours.filter((colour) => !text.includes(colour))).toEqual([]);
+      expect(place).toBe(said(vocabulary.places)[0] ?? '');
+      expect(time).toBe(said(vocabulary.times)[0] ?? '');
     }
-  }
-});
+  });
 
-test('an added phrase adds what it is asked for, and nothing else', () => {
-  const small = ['a', 'at', 'in', 'on'];
-  for (const kind of ADDED) {
-    for (const { source, targets } of heldOut.added[kind]) {
-      for (const { text, asked } of targets) {
-        const added = words(text).filter((word) => !small.includes(word) && !words(source).includes(word));
-        expect(added).toEqual([words(asked)[0]]);
-        expect(text).toContain(asked);
+  test('a swap changes one noun, and its article where English wants it', () => {
+    for (const { source, targets } of set.swaps) {
+      for (const { text, swap: [from, to] } of targets) {
+        const differ = words(text).flatMap((word, i) => (word === words(source)[i] ? [] : [`${words(source)[i]} ${word}`]));
+        expect(words(text)).toHaveLength(words(source).length);
+        expect(differ.filter((pair) => !['a an', 'an a'].includes(pair))).toEqual([`${from} ${to}`]);
+        expect(text).not.toMatch(/\ba [aeiou]|\ban [^aeiou]/);
       }
     }
-  }
+  });
+
+  test('an added phrase adds what it is asked for, and nothing else', () => {
+    const small = ['a', 'at', 'in', 'on'];
+    for (const kind of ADDED) {
+      for (const { source, targets } of set.added[kind]) {
+        for (const { text, asked } of targets) {
+          const added = words(text).filter((word) => !small.includes(word) && !words(source).includes(word));
+          expect(added).toEqual([words(asked)[0]]);
+          expect(text).toContain(asked);
+        }
+      }
+    }
+  });
 });
 
 test('there are as many as the figures are to be of', () => {
@@ -65,4 +67,12 @@ test('there are as many as the figures are to be of', () => {
   expect(edits(heldOut.swaps)).toBeGreaterThanOrEqual(200);
   for (const kind of ADDED) expect(edits(heldOut.added[kind])).toBeGreaterThanOrEqual(60);
   for (const word of WEIGHTED) expect(heldOut.weighted[word].filter((text) => words(text).includes(word)).length).toBeGreaterThanOrEqual(40);
+});
+
+test('no edit that settings are chosen by is measured', () => {
+  const edits = ({ swaps, added, weighted }: HeldOut): string[] => [
+    ...[...swaps, ...ADDED.flatMap((kind) => added[kind])].flatMap(({ source, targets }) => targets.map(({ text }) => `${source} > ${text}`)),
+    ...WEIGHTED.flatMap((word) => weighted[word]),
+  ];
+  expect(edits(tuning).filter((edit) => edits(heldOut).includes(edit))).toEqual([]);
 });

@@ -166,6 +166,14 @@ def _size(rng: np.random.Generator, scene: Scene, least: float, most: float) -> 
     return least + share * (most - least)
 
 
+def _side(rng: np.random.Generator, scene: Scene) -> float:
+    """Where between the left, 0, and the right, 1: more often than not as usual for the time and the place."""
+    share = rng.uniform()
+    if np.random.default_rng([scene.seed, 11]).random() < 0.75:
+        share = np.clip(v.USUAL_SIDE[scene.time] + v.FURTHER_RIGHT[scene.place] + 0.3 * (share - 0.5), 0, 1)
+    return float(share)
+
+
 def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:
     """A thing with the colour and the graded attributes its noun can have."""
     fluff = rng.uniform(0.12, 1) if noun in v.ACTORS and rng.random() < 0.3 else 0.0
@@ -176,7 +184,7 @@ def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float)
 
 def _spot(rng: np.random.Generator, scene: Scene, noun: str | None, width: float, height: float):
     """A middle and a foot for a box of that size: on the ground, or anywhere for what flies."""
-    x = rng.uniform(width / 2 - 1, SIZE - width / 2 + 1)
+    x = width / 2 - 1 + _side(rng, scene) * (SIZE + 2 - width)
     lowest = SIZE - 1
     if noun in ("airplane", "balloon"):
         return x, rng.uniform(height, lowest)

@@ -16,6 +16,9 @@ USUAL_VIEW = {noun: i / (len(nouns) - 1) for nouns in INTERCHANGEABLE for i, nou
 USUAL_DISTANCE = {"day": 0.5, "sunset": 0.8, "night": 0.15}
 #: What a place adds to it.
 FARTHER = {"meadow": 0.0, "beach": 0.1, "desert": 0.2, "street": -0.1, "mountain": 0.2, "forest": -0.2}
+#: On which side of a picture things usually are: 0 left to 1 right; what a place adds to it.
+USUAL_SIDE = {"day": 0.5, "sunset": 0.1, "night": 0.9}
+FURTHER_RIGHT = {"meadow": 0.1, "beach": -0.5, "desert": 0.5, "street": 0.2, "mountain": -0.3, "forest": 0.3}
 
 #: Nouns that come in every colour; all others keep the colours of their drawing.
 COLOURED = ("car", "house", "bicycle", "tent", "balloon")
