@@ -32,6 +32,7 @@ interface Options {
   readonly sampler: Settings['sampler'];
   readonly guidance: number;
   readonly cross: number;
+  readonly blendThreshold: number;
   readonly self?: number;
   readonly context?: number;
 }
@@ -61,6 +62,7 @@ new Command('evaluate')
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
   .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
+  .option('--blend-threshold <f>', 'what part of their strongest look makes a place belong to the words of a local blend', number, 0.3)
   .option('--self <f>', 'share of that in which they take its self-attention too, for all kinds of edits', number)
   .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning, for all kinds of edits', number)
   .action(evaluate)
@@ -74,7 +76,7 @@ async function evaluate(options: Options): Promise<void> {
   const { only, quick, tuning, model, out } = options;
   const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
   const control = { ...(options.self !== undefined && { self: options.self }), ...(options.context !== undefined && { context: options.context }) };
-  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, control };
+  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, blendThreshold: options.blendThreshold, control };
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
   const whole = !only && !quick && !tuning && model === EMBEDDED && Object.keys(control).length === 0;
@@ -119,13 +121,13 @@ async function evaluate(options: Options): Promise<void> {
   await writeBetweenMarks(card, 'figures', lines);
 }
 
-function madeBy({ steps, sampler, guidance, cross, control }: Settings, backend: BackendInfo, processes: number, started: number): string {
+function madeBy({ steps, sampler, guidance, cross, blendThreshold, control }: Settings, backend: BackendInfo, processes: number, started: number): string {
   const ofRun = (share: number): number => Number(Math.min(1, cross * share).toFixed(3));
   const kinds = Object.entries(CONTROLS).map(([kind, usual]) => {
     const { self, context } = { ...usual, ...control };
     return `${kind} ${ofRun(self)}${context ? ` and the words' context for ${ofRun(context)}` : ''}`;
   });
-  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} of the run, and self-attention, by what they change, for: ${kinds.join(', ')}. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} of the run, and self-attention, by what they change, for: ${kinds.join(', ')}. Local blend from ${blendThreshold} of a map's maximum on. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

@@ -19,6 +19,8 @@ export interface Settings {
   readonly guidance: number;
   /** For what share of the run edits take the source's cross-attention, unless they are told otherwise. */
   readonly cross: number;
+  /** What part of their strongest look makes a place belong to the words that an edit is kept to. */
+  readonly blendThreshold: number;
   /** In place of some of what suits each kind of edit. */
   readonly control?: Partial<Control>;
 }
@@ -74,9 +76,9 @@ export class Studio {
 
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
-    const { tokenizer } = this.pipeline;
+    const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
     const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), weights, blend }))));
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), weights, blend, blendThreshold }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

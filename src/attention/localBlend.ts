@@ -15,7 +15,7 @@ export interface LocalBlendOptions {
   readonly subtract?: readonly (readonly Word[])[];
   /** The fraction of the steps after which blending starts; 0.2 if left out. */
   readonly start?: number;
-  /** What part of its maximum a map must exceed to count as region; 0.3 if left out. */
+  /** What part of its maximum a map must exceed to count as region, from 0 to less than 1; 0.3 if left out. The lower, the larger the region. */
   readonly threshold?: number;
   /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
@@ -40,6 +40,7 @@ interface Sums {
  */
 export function localBlend({ prompts, words, subtract, start = 0.2, threshold = 0.3, maxQueries }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1)) throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
+  if (!(threshold >= 0 && threshold < 1)) throw new RangeError(`A blend's threshold is a part of a map's maximum, from 0 to less than 1, not ${threshold}.`);
   const selectors = prompts.map((prompt, i) => selector(prompt, subtract ? [words[i], subtract[i]] : [words[i]]));
   let sums: Sums | undefined;
   const forget = (): void => {

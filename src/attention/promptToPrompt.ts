@@ -4,7 +4,7 @@ import { compose } from './compose';
 import { contextInjection } from './contextInjection';
 import type { AttentionController } from './controller';
 import { crossInjection } from './crossInjection';
-import { localBlend } from './localBlend';
+import { localBlend, type LocalBlendOptions } from './localBlend';
 import { attentionReweight } from './reweight';
 import type { StepRange } from './schedule';
 import { selfInjection } from './selfInjection';
@@ -37,6 +37,8 @@ export interface PromptToPromptOptions {
   readonly blend?: readonly WordPair[];
   /** Words whose region is kept out of the edit. */
   readonly blendMinus?: readonly WordPair[];
+  /** How much these words must look at a place for it to belong to the region ({@link LocalBlendOptions.threshold}). */
+  readonly blendThreshold?: number;
   /** What to use for all targets, instead of choosing for each ({@link editKind}). */
   readonly edit?: EditKind;
 }
@@ -54,7 +56,7 @@ export interface PromptToPrompt extends AttentionController {
  * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
-  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, weights, blend, blendMinus, edit } = options;
+  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, weights, blend, blendMinus, blendThreshold, edit } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
@@ -74,7 +76,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
   if (blend?.length) {
     const subtract = blendMinus?.length ? byPrompt(targets, blendMinus) : undefined;
-    controllers.push(localBlend({ prompts, words: byPrompt(targets, blend), subtract }));
+    controllers.push(localBlend({ prompts, words: byPrompt(targets, blend), subtract, threshold: blendThreshold }));
   } else if (blendMinus?.length) {
     throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
   }

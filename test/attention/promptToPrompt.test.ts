@@ -64,6 +64,7 @@ test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
   ['a word of the target to blend', ['a cat', 'a dog'], { blend: [{ source: 'cat', target: 'cat' }] }, '"a dog" has: a, dog.'],
   ['a blend without a target', ['a cat'], { blend: [{ source: 'cat', target: 'cat' }] }, 'it needs a target prompt'],
   ['nothing but words to subtract', ['a cat', 'a dog'], { blendMinus: [{ source: 'a', target: 'a' }] }, 'give the words that the edit is kept to'],
+  ['a threshold', ['a cat', 'a dog'], { blend: [{ source: 'cat', target: 'dog' }], blendThreshold: 1 }, 'from 0 to less than 1, not 1'],
   ['no prompt', [], {}, 'needs a prompt'],
   ['a range of steps', ['a cat', 'a dog'], { cross: 80 }, 'this is 80'],
   ['another range of steps', ['a cat', 'a dog'], { self: [0.5, 0.1] }, 'this is [0.5,0.1]'],

@@ -34,7 +34,7 @@ async function savedJudge(): Promise<string> {
 }
 
 test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
-  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8 } as const;
+  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8, blendThreshold: 0.3 } as const;
   const studio = await Studio.open({ model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder, prompts: 'tuning' }, settings, { name: process.env['P2P_BACKEND'] || 'wasm', threads: 1 });
   const before = tf.memory().numTensors;
   const outcomes: Outcome[] = [];
@@ -80,7 +80,7 @@ describe('processes', () => {
     writeFileSync(file, `process.on('message', (message) => { ${body} });`);
     return file;
   };
-  const setup = { places: { model: '', judge: '', folder: '', prompts: 'tuning' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1 }, backend: { name: 'wasm' } } as const;
+  const setup = { places: { model: '', judge: '', folder: '', prompts: 'tuning' }, settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1, blendThreshold: 0.3 }, backend: { name: 'wasm' } } as const;
   const tasks = Array.from({ length: 7 }, (_, index) => ({ name: 'x', index }));
 
   test('do every task once', async () => {

@@ -133,6 +133,11 @@ export const editSettings = z.strictObject({
     read: read.pairs,
     help: 'but not where these words look; repeat for several',
   }),
+  blendThreshold: z.number().min(0).lt(1).default(0.3).register(optionForms, {
+    flags: '--blend-threshold <f>',
+    read: read.number,
+    help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
+  }),
   recording: text().transform((file) => resolve(file)).optional().register(optionForms, {
     flags: '--recording <file>',
     read: read.text,
