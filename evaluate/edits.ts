@@ -70,11 +70,12 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
     async run(studio, index) {
       const { source, targets } = studio.heldOut.added[kind][index];
       const [control, { cross }] = [controlOf(kind, studio), studio.settings];
-      const edits = targets.flatMap(({ text, asked }): Edit[] => [
-        { prompt: text, share: cross, control },
-        { prompt: text, share: 0, control },
-        ...(kind === 'colour' ? [{ prompt: text, share: cross, control, blend: [{ source: asked.split(' ')[1], target: asked }] }] : []),
-      ]);
+      const edits = targets.flatMap(({ text, asked }): Edit[] => {
+        const edit = { prompt: text, share: cross, control };
+        if (kind !== 'colour') return [edit, { ...edit, share: 0 }];
+        const noun = asked.split(' ')[1]; // What an added word speaks of is no longer what it was.
+        return [{ ...edit, ownMeaning: [noun] }, { ...edit, share: 0 }, { ...edit, ownMeaning: [noun], blend: [{ source: noun, target: asked }] }];
+      });
       const perTarget = edits.length / targets.length;
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {

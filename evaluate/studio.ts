@@ -49,6 +49,8 @@ export interface Edit {
   /** For what share of the run it takes the source's cross-attention; 0 draws the prompt afresh. */
   readonly share: number;
   readonly control: Control;
+  /** Words that keep their own meaning, whatever the control says of the context. */
+  readonly ownMeaning?: readonly string[];
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
 }
@@ -77,8 +79,8 @@ export class Studio {
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
-    const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), weights, blend, blendThreshold }))));
+    const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, ownMeaning = [], weights, blend }) =>
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

@@ -31,6 +31,8 @@ export interface PromptToPromptOptions {
   readonly selfSize?: number;
   /** When words that both prompts have keep the source's keys and values ({@link contextInjection}); never if left out, as in the paper. */
   readonly context?: StepRange;
+  /** The same for the tokens of some words of the targets, such as `{ car: 0 }` where `red` is added before `car`. */
+  readonly contextWords?: PerWord<StepRange>;
   /** Factors for words of the targets, while their attention is injected; of a prompt alone, all the time. */
   readonly weights?: PerWord<number>;
   /** Words to whose region the edit is kept. */
@@ -56,7 +58,7 @@ export interface PromptToPrompt extends AttentionController {
  * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
-  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, weights, blend, blendMinus, blendThreshold, edit } = options;
+  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, contextWords = {}, weights, blend, blendMinus, blendThreshold, edit } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
@@ -69,7 +71,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   const alignments = targets.map((target, i) => (edits[i] === 'replace' ? replacement : refinement)(source, target));
   const during = { default: cross, words: crossWords };
   const controllers = [
-    contextInjection({ source, targets, alignments, during: context }),
+    contextInjection({ source, targets, alignments, during: { default: context, words: contextWords } }),
     crossInjection({ targets, alignments, during }),
     selfInjection({ during: self, maxQueries: selfSize && selfSize ** 2 }),
   ];

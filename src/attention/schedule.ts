@@ -4,7 +4,7 @@ import { perWord, tokensInEach, type PerWord } from './words';
 /** A part of a run, in fractions of its steps: from the start to 0.8, or [0.2, 0.8] from one to the other. */
 export type StepRange = number | readonly [from: number, to: number];
 
-/** When the target takes the source's cross-attention: one range for all tokens, and others for the tokens of some words. */
+/** When a target takes something of the source: one range for all tokens, and others for the tokens of some words. */
 export type Injection = StepRange | {
   /** For all other tokens; the whole run if left out, as in the authors' code. */
   readonly default?: StepRange;
@@ -25,6 +25,21 @@ export function isDuring(range: StepRange, step: number, rows: number): boolean 
   return Math.trunc(from * rows) <= step && step < Math.trunc(to * rows);
 }
 
+/**
+ * For each target the range of each of its tokens.
+ *
+ * @throws if no target has one of the words, or a range is out of bounds
+ */
+export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Injection): StepRange[][] {
+  const { default: usual = 1, words = {} } = isRange(injection) ? { default: injection } : injection;
+  const ranges = targets.map(({ ids }) => ids.map(() => usual));
+  for (const [word, range] of perWord(words)) {
+    tokensInEach(targets, word).forEach((tokens, target) => tokens.forEach((token) => { ranges[target][token] = range; }));
+  }
+  [usual, ...ranges.flat()].forEach((range) => isDuring(range, 0, 1));
+  return ranges;
+}
+
 /** 1 for each token of a target that is injected at a step, else 0. `target` counts from 0. */
 export type InjectionSchedule = (target: number, step: number, steps: number) => Float32Array;
 
@@ -32,15 +47,10 @@ export type InjectionSchedule = (target: number, step: number, steps: number) =>
  * The authors' `get_time_words_attention_alpha`. Its table has one row more than the run has steps, so fractions are of steps + 1:
  * 0.8 of 50 steps are steps 0 to 39.
  *
- * @throws if no target has one of the words, or a range is out of bounds
+ * @throws as {@link tokenRanges}
  */
 export function injectionSchedule(targets: readonly TokenizedPrompt[], injection: Injection): InjectionSchedule {
-  const { default: usual = 1, words = {} } = isRange(injection) ? { default: injection } : injection;
-  const ranges = targets.map(({ ids }) => ids.map(() => usual));
-  for (const [word, range] of perWord(words)) {
-    tokensInEach(targets, word).forEach((tokens, target) => tokens.forEach((token) => { ranges[target][token] = range; }));
-  }
-  ranges.flat().forEach((range) => isDuring(range, 0, 1));
+  const ranges = tokenRanges(targets, injection);
   return (target, step, steps) => Float32Array.from(ranges[target], (range) => Number(isDuring(range, step, steps + 1)));
 }
 

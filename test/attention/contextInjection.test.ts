@@ -50,6 +50,20 @@ test('only at cross sites, only during its share of the steps', () => {
   expect(() => contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 2 })).toThrow('from 0 to 1');
 });
 
+test('a word can keep its own meaning for another share of the steps', () => {
+  const during = { default: 1, words: { here: 0.5 } };
+  const { onQkv, wants } = contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during });
+  expect(wants(callAt(9, 2))).toEqual(['qkv']);
+  tf.tidy(() => {
+    const keysAt = (step: number): number[] => numbers(onQkv!(keysAndValues(4), callAt(step, 2)).k, 3);
+    expect(keysAt(4)).toEqual([20, 21, 32, 22, 23, 24]);
+    expect(keysAt(5)).toEqual([20, 21, 32, 22, 34, 24]);
+  });
+  const never = contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during: { default: 0, words: { here: 0 } } });
+  expect(never.wants(callAt(0, 2))).toEqual([]);
+  expect(() => contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during: { words: { dog: 0 } } })).toThrow('No prompt has the word "dog"');
+});
+
 test('the whole method leaves it out unless told, as the paper does', () => {
   const prompts = ['a cat here', 'a dog here'];
   expect(promptToPrompt({ tokenizer, prompts }).wants(callAt(0, 2))).toEqual(['probs']);

@@ -66,7 +66,7 @@ async function edit(settings: EditSettings, manner: Manner): Promise<void> {
 }
 
 /** The controller that the settings describe. @throws UsageError that names the option and the word if a prompt lacks it */
-export function methodOf({ source, target, cross, crossWord, self, selfSize, context, weight, blend, blendMinus, blendThreshold }: EditSettings, tokenizer: Tokenizer): PromptToPrompt {
+export function methodOf({ source, target, cross, crossWord, self, selfSize, context, contextWord, weight, blend, blendMinus, blendThreshold }: EditSettings, tokenizer: Tokenizer): PromptToPrompt {
   const sources = [tokenizer.tokenize(source)];
   const targets = target.map((prompt) => tokenizer.tokenize(prompt));
   const naming = <T>(option: string, work: () => T): T => {
@@ -85,8 +85,9 @@ export function methodOf({ source, target, cross, crossWord, self, selfSize, con
   });
 
   Object.keys(crossWord).forEach((word) => inTargets('--cross-word', word));
+  Object.keys(contextWord).forEach((word) => inTargets('--context-word', word));
   Object.keys(weight).forEach((word) => inTargets('--weight', word));
   const regions = { blend: inBoth('--blend', blend), blendMinus: inBoth('--blend-minus', blendMinus) };
   if (blendMinus.length > 0 && blend.length === 0) throw new UsageError('--blend-minus takes words away from a blend: give --blend as well.');
-  return promptToPrompt({ tokenizer, prompts: [source, ...target], cross, crossWords: crossWord, self, selfSize, context, weights: weight, ...regions, blendThreshold });
+  return promptToPrompt({ tokenizer, prompts: [source, ...target], cross, crossWords: crossWord, self, selfSize, context, contextWords: contextWord, weights: weight, ...regions, blendThreshold });
 }

@@ -1,7 +1,7 @@
 import type { EditSettings } from './settings';
 
 /** What made an edit, a line each. */
-export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, context, blend, blendMinus, blendThreshold }: EditSettings): string[] {
+export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, context, contextWord, blend, blendMinus, blendThreshold }: EditSettings): string[] {
   const share = (range: number | readonly number[]): string => (typeof range === 'number' ? String(range) : range.join('–'));
   return [
     `Seed ${seed}`,
@@ -11,6 +11,7 @@ export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self
     ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     `Self-attention ${share(self)}`,
     ...(context === 0 ? [] : [`Context ${share(context)}`]),
+    ...Object.entries(contextWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
     ...(blend.length > 0 && blendThreshold !== 0.3 ? [`– from ${blendThreshold} on`] : []),
     ...blendMinus.map(([source, target]) => `– without ${source} : ${target}`),

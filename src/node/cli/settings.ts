@@ -118,6 +118,11 @@ export const editSettings = z.strictObject({
     read: read.share,
     help: 'share of the steps in which words that both prompts have mean what they meant in the source\'s sentence',
   }),
+  contextWord: z.record(text(), share).default({}).register(optionForms, {
+    flags: '--context-word <word=f>',
+    read: read.wordShare,
+    help: 'the same for one word of the targets; repeat for several',
+  }),
   weight: z.record(text(), z.number()).default({}).register(optionForms, {
     flags: '--weight <word=f>',
     read: read.wordNumber,

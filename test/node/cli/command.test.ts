@@ -21,7 +21,7 @@ describe('help', () => {
   test('of edit names every option, with its default', async () => {
     const { code, stdout } = await p2p('edit', '--help');
     expect(code).toBe(0);
-    const options = ['source', 'target', 'model', 'seed', 'steps', 'guidance', 'cross', 'cross-word', 'self', 'self-size', 'weight', 'blend', 'blend-minus', 'blend-threshold', 'sampler', 'height', 'width', 'negative', 'backend', 'out', 'tensors', 'from', 'force', 'quiet', 'json'];
+    const options = ['source', 'target', 'model', 'seed', 'steps', 'guidance', 'cross', 'cross-word', 'self', 'self-size', 'context', 'context-word', 'weight', 'blend', 'blend-minus', 'blend-threshold', 'sampler', 'height', 'width', 'negative', 'backend', 'out', 'tensors', 'from', 'force', 'quiet', 'json'];
     for (const option of options) expect(stdout).toMatch(new RegExp(`^  --${option}[ \\n]`, 'm'));
     for (const value of ['emoji-world', '8888', '50', '7.5', '0.8', '0.4', 'ddim']) expect(stdout.replace(/\s+/g, ' ')).toContain(`(default: ${value})`);
   });

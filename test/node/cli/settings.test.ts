@@ -28,17 +28,17 @@ const PROMPTS = ['--source', 'a cat', '--target', 'a dog'];
 test('what is not given has its default', async () => {
   expect(await parse(...PROMPTS)).toEqual({
     source: 'a cat', target: ['a dog'], model: 'emoji-world', seed: 8888, steps: 50, guidance: 7.5, sampler: 'ddim', negative: '',
-    cross: 0.8, crossWord: {}, self: 0.4, context: 0, weight: {}, blend: [], blendMinus: [], blendThreshold: 0.3,
+    cross: 0.8, crossWord: {}, self: 0.4, context: 0, contextWord: {}, weight: {}, blend: [], blendMinus: [], blendThreshold: 0.3,
   });
 });
 
 test('every option is read', async () => {
   expect(await parse(
-    ...PROMPTS, '--target', 'a fluffy dog', '--cross', '0.2-0.8', '--cross-word', 'dog=0.5', '--cross-word', 'fluffy dog=.1-1', '--self', '0', '--self-size', '32', '--context', '0-0.5',
+    ...PROMPTS, '--target', 'a fluffy dog', '--cross', '0.2-0.8', '--cross-word', 'dog=0.5', '--cross-word', 'fluffy dog=.1-1', '--self', '0', '--self-size', '32', '--context', '0-0.5', '--context-word', 'dog=0',
     '--weight', 'fluffy=-2', '--weight', 'dog#2=1.5', '--blend', 'cat:dog', '--blend', 'a', '--blend-minus', 'a:a fluffy', '--blend-threshold', '0.2', '--model', 'some/model', '--seed', '7', '--steps', '10',
     '--guidance', '1', '--sampler', 'dpm++', '--height', '96', '--width', '64', '--negative', 'blurry', '--backend', 'wasm',
   )).toEqual({
-    source: 'a cat', target: ['a dog', 'a fluffy dog'], cross: [0.2, 0.8], crossWord: { dog: 0.5, 'fluffy dog': [0.1, 1] }, self: 0, selfSize: 32, context: [0, 0.5],
+    source: 'a cat', target: ['a dog', 'a fluffy dog'], cross: [0.2, 0.8], crossWord: { dog: 0.5, 'fluffy dog': [0.1, 1] }, self: 0, selfSize: 32, context: [0, 0.5], contextWord: { dog: 0 },
     weight: { fluffy: -2, 'dog#2': 1.5 }, blend: [['cat', 'dog'], ['a', 'a']], blendMinus: [['a', 'a fluffy']], blendThreshold: 0.2, model: 'some/model', seed: 7, steps: 10,
     guidance: 1, sampler: 'dpm++', height: 96, width: 64, negative: 'blurry', backend: 'wasm',
   });
