@@ -1,8 +1,8 @@
-/** What an edit takes from its source besides cross-attention. */
+/** What an edit takes from its source besides cross-attention: for how many times as many steps as that, the whole run at most. */
 export interface Control {
-  /** For what share of the steps that take the cross-attention it takes the self-attention too. */
+  /** The self-attention. */
   readonly self: number;
-  /** For how many times as many steps the words that both prompts have keep the source's meaning; the whole run at most. */
+  /** The meaning of the words that both prompts have. */
   readonly context: number;
 }
 

@@ -80,7 +80,7 @@ export class Studio {
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
     const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, ownMeaning = [], weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: share * self, context: Math.min(1, share * context), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: Math.min(1, share * self), context: Math.min(1, share * context), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }
