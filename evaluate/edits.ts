@@ -105,7 +105,7 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
-export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-2, 0, 0.5, 1, 1.5], fluffy: [-1, 0, 1, 2, 4] } as const;
+export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-2, -1, -0.5, 0, 1], fluffy: [0, 0.5, 1, 2, 3] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */
