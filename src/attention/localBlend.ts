@@ -5,6 +5,9 @@ import { layoutQueries, queriesOf } from './grids';
 import { conditionalRows, rowOf, takeRow } from './rows';
 import { tokensOf, type Word } from './words';
 
+/** What part of its maximum a map must exceed to count as region, unless told otherwise: the authors' code's. */
+export const BLEND_THRESHOLD = 0.3;
+
 /** Which words' region may change, and from when on. */
 export interface LocalBlendOptions {
   /** The source, then its targets. */
@@ -15,7 +18,7 @@ export interface LocalBlendOptions {
   readonly subtract?: readonly (readonly Word[])[];
   /** The fraction of the steps after which blending starts; 0.2 if left out. */
   readonly start?: number;
-  /** What part of its maximum a map must exceed to count as region, from 0 to less than 1; 0.3 if left out. The lower, the larger the region. */
+  /** What part of its maximum a map must exceed to count as region, from 0 to less than 1; {@link BLEND_THRESHOLD} if left out. The lower, the larger the region. */
   readonly threshold?: number;
   /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
@@ -38,7 +41,7 @@ interface Sums {
  *
  * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid that small
  */
-export function localBlend({ prompts, words, subtract, start = 0.2, threshold = 0.3, maxQueries }: LocalBlendOptions): AttentionController {
+export function localBlend({ prompts, words, subtract, start = 0.2, threshold = BLEND_THRESHOLD, maxQueries }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1)) throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
   if (!(threshold >= 0 && threshold < 1)) throw new RangeError(`A blend's threshold is a part of a map's maximum, from 0 to less than 1, not ${threshold}.`);
   const selectors = prompts.map((prompt, i) => selector(prompt, subtract ? [words[i], subtract[i]] : [words[i]]));

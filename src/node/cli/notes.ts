@@ -1,3 +1,4 @@
+import { BLEND_THRESHOLD } from '../../attention/localBlend';
 import type { EditSettings } from './settings';
 
 /** What made an edit, a line each. */
@@ -13,7 +14,7 @@ export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self
     ...(context === 0 ? [] : [`Context ${share(context)}`]),
     ...Object.entries(contextWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
-    ...(blend.length > 0 && blendThreshold !== 0.3 ? [`– from ${blendThreshold} on`] : []),
+    ...(blend.length > 0 && blendThreshold !== BLEND_THRESHOLD ? [`– from ${blendThreshold} on`] : []),
     ...blendMinus.map(([source, target]) => `– without ${source} : ${target}`),
   ];
 }

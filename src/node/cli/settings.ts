@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { BLEND_THRESHOLD } from '../../attention/localBlend';
 import { DEFAULTS } from '../../pipeline';
 import { SAMPLERS } from '../../sampler/sampler';
 import { EMBEDDED } from '../checkpoint';
@@ -138,7 +139,7 @@ export const editSettings = z.strictObject({
     read: read.pairs,
     help: 'but not where these words look; repeat for several',
   }),
-  blendThreshold: z.number().min(0).lt(1).default(0.3).register(optionForms, {
+  blendThreshold: z.number().min(0).lt(1).default(BLEND_THRESHOLD).register(optionForms, {
     flags: '--blend-threshold <f>',
     read: read.number,
     help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
