@@ -123,6 +123,7 @@ Examples = tuple[np.ndarray, Verdict]  # pictures [n, 64, 64, 3], and the truth 
 
 
 def lessons(count: int) -> Examples:
+    """What the judge learns from: the model's own training pictures, and combinations that those do not show."""
     train = data.load("train", count, seed=3, edited=True)
     unseen = data.load("unseen", 4000, seed=5, sampler=unseen_scene)
     redraw(train.images)
@@ -130,7 +131,8 @@ def lessons(count: int) -> Examples:
     return np.concatenate([train.images, unseen.images]), Verdict(*truths)
 
 
-def tests() -> Examples:
+def exam() -> Examples:
+    """What it is tried by, of a seed that no lesson has."""
     held_out = data.load("judge-test", 1000, seed=6, sampler=any_scene)
     return held_out.images, labels(held_out)
 
@@ -147,7 +149,7 @@ def main() -> None:
     )
     run.resume()
     images, true = data.once(f"judge-train-{args.pictures}", lambda: lessons(args.pictures))
-    test_images, test_true = data.once("judge-test-truth", tests)
+    test_images, test_true = data.once("judge-test-truth", exam)
     test_pictures = data.to_tensor(test_images)
     while run.step < args.steps:
         run.seed_step()

@@ -11,7 +11,7 @@ export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self
     `Cross-attention ${share(cross)}`,
     ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     `Self-attention ${share(self)}`,
-    ...(context === 0 ? [] : [`Context ${share(context)}`]),
+    ...(context === 0 && Object.keys(contextWord).length === 0 ? [] : [`Context ${share(context)}`]),
     ...Object.entries(contextWord).map(([word, range]) => `– of ${word} ${share(range)}`),
     ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
     ...(blend.length > 0 && blendThreshold !== BLEND_THRESHOLD ? [`– from ${blendThreshold} on`] : []),
