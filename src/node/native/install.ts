@@ -153,8 +153,9 @@ async function compile(compiler: string, root: string, package_: string, headers
   await mkdir(lib, { recursive: true });
   const tensorflow = join(root, 'tensorflow');
   const operations = (await readdir(OPERATIONS)).filter((file) => file.endsWith('.cc')).map((file) => join(OPERATIONS, file));
+  const withoutHalf = '-U__AVX512FP16__'; // For whose processors the Eigen of TensorFlow 2.21 does not compile.
   await run(compiler, [
-    '-shared', '-fPIC', '-O3', '-march=native', '-std=c++17', '-DNAPI_VERSION=8', '-w',
+    '-shared', '-fPIC', '-O3', '-march=native', withoutHalf, '-std=c++17', '-DNAPI_VERSION=8', '-w',
     `-I${join(headers, 'include')}`, `-I${join(tensorflow, 'include')}`,
     join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'), ...operations,
     `-L${tensorflow}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../../tensorflow',
