@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -14,7 +15,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "hugePages.h"
 #include "parallel.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
@@ -35,18 +35,32 @@ using tensorflow::errors::InvalidArgument;
 #define MADV_POPULATE_WRITE 23
 #endif
 
-// Some bytes of an open file where the system keeps them: to have them copied out by it (`pread`) takes about three times as long.
+// Has the system make all pages of a piece of memory at once, to be read or written: else it is interrupted for each, when it is first
+// looked at. Returns whether it did.
+bool Populate(const void* data, int64_t bytes, int advice) {
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  const auto begin = reinterpret_cast<uintptr_t>(data), from = begin / page * page;
+  return madvise(reinterpret_cast<void*>(from), begin + bytes - from, advice) == 0;
+}
+
+// Some bytes of an open file where the system keeps them: to have them copied out by it (`pread`) takes longer.
 class Mapping {
  public:
-  Mapping(int file, int64_t begin, int64_t bytes) {
+  Mapping(OpKernelContext* context, int file, int64_t begin, int64_t bytes) {
     struct stat status;
     if (fstat(file, &status) != 0 || begin + bytes > status.st_size) return;
     const int64_t from = begin / sysconf(_SC_PAGESIZE) * sysconf(_SC_PAGESIZE);
     size_ = begin + bytes - from;
     posix_fadvise(file, begin, bytes, POSIX_FADV_WILLNEED);
     mapped_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, from);
+    if (mapped_ == MAP_FAILED) return;
     // Who looks at what a file no longer has is ended by the system. So it is asked to bring everything first, and says if it cannot.
-    if (mapped_ != MAP_FAILED && madvise(mapped_, size_, MADV_POPULATE_READ) == 0) data_ = static_cast<const char*>(mapped_) + (begin - from);
+    std::atomic<bool> there = true;
+    parallel(context, (size_ + kPiece - 1) / kPiece, kPiece, [&](int64_t first, int64_t last) {
+      const int64_t at = first * kPiece;
+      if (!Populate(static_cast<const char*>(mapped_) + at, std::min(last * kPiece, size_) - at, MADV_POPULATE_READ)) there = false;
+    });
+    if (there) data_ = static_cast<const char*>(mapped_) + (begin - from);
   }
   ~Mapping() {
     if (mapped_ != MAP_FAILED) munmap(mapped_, size_);
@@ -58,8 +72,10 @@ class Mapping {
   const char* data() const { return data_; }
 
  private:
+  static constexpr int64_t kPiece = int64_t{1} << 20;
+
   void* mapped_ = MAP_FAILED;
-  size_t size_ = 0;
+  int64_t size_ = 0;
   const char* data_ = nullptr;
 };
 
@@ -67,8 +83,8 @@ class Mapping {
 template <typename Stored>
 class StoredNumbers {
  public:
-  StoredNumbers(int file, int64_t begin, int64_t count)
-      : file_(file), begin_(begin), mapping_(std::make_shared<Mapping>(file, begin, count * sizeof(Stored))) {}
+  StoredNumbers(OpKernelContext* context, int file, int64_t begin, int64_t count)
+      : file_(file), begin_(begin), mapping_(std::make_shared<Mapping>(context, file, begin, count * sizeof(Stored))) {}
 
   // Reads `count` numbers from the one numbered `first` on. Returns what went wrong.
   absl::Status Read(int64_t first, int64_t count, float* to) const {
@@ -122,36 +138,21 @@ class Outcome {
   absl::Status status_;
 };
 
-// Where the columns of a stored matrix become rows. `kernel` is how many columns belong to one input channel, stored side by side: in memory
-// they lie a whole set of input channels apart (a convolution's OIHW -> HWIO); 1 for a matrix.
-struct Rows {
-  float* data;
-  int64_t rows, step, kernel;
-
-  float* At(int64_t column) const { return data + (column % kernel * (rows / kernel) + column / kernel) * step; }
-};
-
-// Writes `height` stored rows of `width` numbers each, `step` apart, as columns: number [i, j] goes to rows.At(first + j)[i].
-void Transpose(const float* from, int64_t step, int64_t height, int64_t width, const Rows& rows, int64_t first) {
+// Writes `height` stored rows of `width` numbers each, `apart` apart, as columns: number [i, j] goes to rows[j][first + i].
+void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, float* const* rows, int64_t first) {
   using Packet = Eigen::internal::packet_traits<float>::type;
   constexpr int kSize = Eigen::internal::unpacket_traits<Packet>::size;
   const int64_t packedHeight = height / kSize * kSize, packedWidth = width / kSize * kSize;
-  float* to[kSize];
   for (int64_t j = 0; j < packedWidth; j += kSize) {
-    for (int n = 0; n < kSize; ++n) to[n] = rows.At(first + j + n);
     for (int64_t i = 0; i < packedHeight; i += kSize) {
       Eigen::internal::PacketBlock<Packet, kSize> block;
-      for (int n = 0; n < kSize; ++n) block.packet[n] = Eigen::internal::ploadu<Packet>(from + (i + n) * step + j);
+      for (int n = 0; n < kSize; ++n) block.packet[n] = Eigen::internal::ploadu<Packet>(from + (i + n) * apart + j);
       Eigen::internal::ptranspose(block);
-      for (int n = 0; n < kSize; ++n) Eigen::internal::pstoreu(to[n] + i, block.packet[n]);
-    }
-    for (int64_t i = packedHeight; i < height; ++i) {
-      for (int n = 0; n < kSize; ++n) to[n][i] = from[i * step + j + n];
+      for (int n = 0; n < kSize; ++n) Eigen::internal::pstoreu(rows[j + n] + first + i, block.packet[n]);
     }
   }
-  for (int64_t j = packedWidth; j < width; ++j) {
-    float* const at = rows.At(first + j);
-    for (int64_t i = 0; i < height; ++i) at[i] = from[i * step + j];
+  for (int64_t j = 0; j < width; ++j) {
+    for (int64_t i = j < packedWidth ? packedHeight : 0; i < height; ++i) rows[j][first + i] = from[i * apart + j];
   }
 }
 
@@ -181,35 +182,23 @@ class Read : public OpKernel {
     OP_REQUIRES_OK(context, tensorflow::tensor::MakeShape(context->input(1), &shape));
     OP_REQUIRES(context, shape.dims() > 0 && Shares(parts) == shape.dim_size(shape.dims() - 1) && (transposed_ || parts.dimension(0) == 1),
                 InvalidArgument("the parts do not make up the whole"));
-    Tensor y(HugePages::Get(), tensorflow::DT_FLOAT, shape);
-    OP_REQUIRES(context, y.IsInitialized(), tensorflow::errors::ResourceExhausted("there is no memory for it"));
-    Populate(context, y);
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
     Outcome outcome;
-    if (y.NumElements() > 0 && transposed_) Transposed(context, parts, y, outcome);
-    if (y.NumElements() > 0 && !transposed_) Plain(context, Numbers(parts, 0, y.NumElements()), y, outcome);
+    if (y->NumElements() > 0 && transposed_) Transposed(context, parts, *y, outcome);
+    if (y->NumElements() > 0 && !transposed_) Plain(context, Numbers(context, parts, 0, y->NumElements()), *y, outcome);
     OP_REQUIRES_OK(context, outcome.status());
-    context->set_output(0, y);
   }
 
  private:
   using Parts = tensorflow::TTypes<int32_t>::ConstMatrix;
 
-  static constexpr int64_t kPiece = int64_t{1} << 18;  // Numbers that a thread reads in one go.
-  static constexpr int64_t kHeight = 32, kWidth = 4096;  // Of a stored matrix, what is turned in a processor's own cache: half a MiB.
+  // Numbers that a thread makes in one go: their memory is still in its processor's own cache when it has been made and they are written.
+  static constexpr int64_t kPiece = int64_t{1} << 17;
+  static constexpr int64_t kHeight = 32;  // Stored rows that are turned at a time.
 
-  // Has the system find the memory in a few calls: when it is first written to, it would be asked for page by page. It may refuse.
-  static void Populate(OpKernelContext* context, const Tensor& y) {
-    constexpr int64_t kBytes = int64_t{1} << 20;
-    const int64_t page = sysconf(_SC_PAGESIZE);
-    const auto begin = (reinterpret_cast<uintptr_t>(y.data()) + page - 1) / page * page;
-    const int64_t bytes = reinterpret_cast<uintptr_t>(y.data()) + y.TotalBytes() - begin;
-    parallel(context, (bytes + kBytes - 1) / kBytes, kBytes, [&](int64_t first, int64_t last) {
-      madvise(reinterpret_cast<void*>(begin + first * kBytes), std::min(last * kBytes, bytes) - first * kBytes, MADV_POPULATE_WRITE);
-    });
-  }
-
-  static StoredNumbers<Stored> Numbers(const Parts& parts, int64_t part, int64_t count) {
-    return {parts(part, 0), (int64_t{parts(part, 1)} << 30) + parts(part, 2), count};
+  static StoredNumbers<Stored> Numbers(OpKernelContext* context, const Parts& parts, int64_t part, int64_t count) {
+    return {context, parts(part, 0), (int64_t{parts(part, 1)} << 30) + parts(part, 2), count};
   }
 
   static int64_t Shares(const Parts& parts) {
@@ -222,51 +211,45 @@ class Read : public OpKernel {
     float* const out = y.flat<float>().data();
     const int64_t total = y.NumElements();
     parallel(context, (total + kPiece - 1) / kPiece, kPiece, [&](int64_t begin, int64_t end) {
-      const int64_t first = begin * kPiece;
-      outcome.Add(numbers.Read(first, std::min(end * kPiece, total) - first, out + first));
+      for (int64_t first = begin * kPiece; first < std::min(end * kPiece, total); first += kPiece) {
+        const int64_t count = std::min(kPiece, total - first);
+        Populate(out + first, count * sizeof(float), MADV_POPULATE_WRITE);
+        outcome.Add(numbers.Read(first, count, out + first));
+      }
     });
   }
 
-  // A piece of a part's stored matrix.
-  struct Band {
-    StoredNumbers<Stored> numbers;
-    int64_t top, height, left, width;
-    int64_t column;  // Where its first row comes to lie in y's last axis.
-  };
-
+  // A thread makes whole rows of y, which are columns of what is stored.
   static void Transposed(OpKernelContext* context, const Parts& parts, Tensor& y, Outcome& outcome) {
-    const int64_t step = y.dim_size(y.dims() - 1), width = y.NumElements() / step;
-    const int64_t kernel = y.dims() == 4 ? y.dim_size(0) * y.dim_size(1) : 1;
-    const Rows whole{y.flat<float>().data(), width, step, kernel};
-    const std::vector<Band> bands = Bands(parts, width);
-    parallel(context, bands.size(), kHeight * std::min(width, kWidth), [&](int64_t begin, int64_t end) {
+    const int64_t step = y.dim_size(y.dims() - 1), columns = y.NumElements() / step;
+    const int64_t kernel = y.dims() == 4 ? y.dim_size(0) * y.dim_size(1) : 1, inputs = columns / kernel;
+    std::vector<StoredNumbers<Stored>> stored;
+    for (int64_t part = 0; part < parts.dimension(0); ++part) stored.push_back(Numbers(context, parts, part, parts(part, 3) * columns));
+    float* const out = y.flat<float>().data();
+    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
+    const int64_t turns = (y.NumElements() + threads * kPiece - 1) / (threads * kPiece);
+    const int64_t atOnce = (inputs + turns * threads - 1) / (turns * threads);  // Input channels: as many for each thread.
+    parallel(context, (inputs + atOnce - 1) / atOnce, 4 * kPiece, [&](int64_t begin, int64_t end) {
       // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
-      constexpr int64_t kStep = kWidth + 16;
-      const std::unique_ptr<float[]> piece(new float[kHeight * kStep]);
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const Band& band = bands[unit];
-        for (int64_t i = 0; i < band.height; ++i) {
-          outcome.Add(band.numbers.Read((band.top + i) * width + band.left, band.width, piece.get() + i * kStep));
+      const int64_t apart = atOnce * kernel + 16;
+      const std::unique_ptr<float[]> piece(new float[kHeight * apart]);
+      std::vector<float*> rows;
+      for (int64_t input = begin * atOnce; input < std::min(end * atOnce, inputs); input += atOnce) {
+        const int64_t count = std::min(atOnce, inputs - input), left = input * kernel, width = count * kernel;
+        rows.clear();
+        for (int64_t j = left; j < left + width; ++j) rows.push_back(out + (j % kernel * inputs + j / kernel) * step);
+        for (int64_t k = 0; k < kernel; ++k) Populate(out + (k * inputs + input) * step, count * step * sizeof(float), MADV_POPULATE_WRITE);
+        int64_t column = 0;
+        for (int64_t part = 0; part < parts.dimension(0); ++part) {
+          for (int64_t top = 0; top < parts(part, 3); top += kHeight) {
+            const int64_t height = std::min<int64_t>(kHeight, parts(part, 3) - top);
+            for (int64_t i = 0; i < height; ++i) outcome.Add(stored[part].Read((top + i) * columns + left, width, piece.get() + i * apart));
+            Transpose(piece.get(), apart, height, width, rows.data(), column + top);
+          }
+          column += parts(part, 3);
         }
-        Transpose(piece.get(), kStep, band.height, band.width, {whole.data + band.column, width, step, kernel}, band.left);
       }
     });
-  }
-
-  static std::vector<Band> Bands(const Parts& parts, int64_t width) {
-    std::vector<Band> bands;
-    int64_t column = 0;
-    for (int64_t part = 0; part < parts.dimension(0); ++part) {
-      const int64_t height = parts(part, 3);
-      const StoredNumbers<Stored> numbers = Numbers(parts, part, height * width);
-      for (int64_t top = 0; top < height; top += kHeight) {
-        for (int64_t left = 0; left < width; left += kWidth) {
-          bands.push_back({numbers, top, std::min(kHeight, height - top), left, std::min(kWidth, width - left), column + top});
-        }
-      }
-      column += height;
-    }
-    return bands;
   }
 
   int64_t transposed_;
