@@ -1,8 +1,9 @@
 import type { Panel } from '../src/image/layout';
 import { apart, either, grown, meanDifference, not } from './compare';
 import { CONTROLS, type Control } from './controls';
-import type { Experiment, Sample } from './experiment';
+import { type Experiment, type Sample, sample } from './experiment';
 import { ADDED, WEIGHTED } from './heldOut';
+import type { Verdict } from './judge';
 import type { Drawn, Edit, Studio } from './studio';
 
 /** The injected shares of the run at which the first sources' swaps are made, for the plot. */
@@ -108,6 +109,11 @@ export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kin
 export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-2, -1, -0.5, 0, 1], fluffy: [0, 0.5, 1, 2, 3] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
+/** Of how many of the judge's pixels there is what a graded word speaks of. */
+export function amount(word: (typeof WEIGHTED)[number], { pixels }: Verdict): number {
+  return pixels.filter((pixel) => pixel === AMOUNT[word]).length;
+}
+
 /** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */
 function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
   const factors: readonly number[] = FACTORS[word];
@@ -121,7 +127,7 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
       const given = { prompt, share: studio.settings.cross, control: controlOf('weight', studio) };
       const drawn = await studio.edit(prompt, others.map((factor) => ({ ...given, weights: { [word]: factor } })), firstSeed + index);
       const series = factors.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
-      const amounts = series.map(({ verdict }) => verdict.pixels.filter((pixel) => pixel === AMOUNT[word]).length);
+      const amounts = series.map(({ verdict }) => amount(word, verdict));
       return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)) };
     },
   };
@@ -150,12 +156,6 @@ function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
     return at(source.latents) !== at(blended.latents);
   });
   return meanDifference(source.picture, blended.picture, not(grown(grown(inside))));
-}
-
-/** A sample, unless one of its values could not be measured: where things fill a picture, there is no background. */
-function sample(figure: string, group: number, ...values: (number | undefined)[]): Sample[] {
-  const known = values.filter((value) => value !== undefined);
-  return known.length === values.length ? [{ figure, group, values: known }] : [];
 }
 
 function panel({ picture }: Drawn, note: string): Panel {

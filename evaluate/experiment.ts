@@ -26,3 +26,9 @@ export interface Experiment {
   /** Columns of the sheet of its pictures, and how many pictures it has at most. */
   readonly sheet?: { readonly columns: number; readonly most: number };
 }
+
+/** A sample, unless one of its values could not be measured: where things fill a picture, there is no background. */
+export function sample(figure: string, group: number, ...values: (number | undefined)[]): Sample[] {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === values.length ? [{ figure, group, values: known }] : [];
+}

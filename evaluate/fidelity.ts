@@ -1,32 +1,29 @@
 import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
 import { attentionStore, type AttentionStore } from '../src/attention/store';
-import { readPng } from '../src/node/png';
 import { grown } from './compare';
 import type { Experiment } from './experiment';
 import type { Prompt } from './heldOut';
 import { GRID, type Verdict } from './judge';
+import { readRow } from './sheet';
 import type { Drawn, Studio } from './studio';
 
-/** Pictures on a row of held_out.png, and pixels of each side. */
-const [COLUMNS, SIZE] = [8, 64];
+/** Pictures on a row of held_out.png, and as many rows. */
+const COLUMNS = 8;
 
 /** Held-out pictures through the autoencoder and back: PSNR in dB. A run is a row of `held_out.png`. */
 export const reconstruction: Experiment = {
   name: 'reconstruction',
   runs: () => COLUMNS,
   async run({ pipeline: { vae }, folder }, index) {
-    const sheet = await readPng(join(folder, 'held_out.png'));
+    const originals = await readRow(join(folder, 'held_out.png'), index, COLUMNS);
     const decibels = tf.tidy(() => {
-      const pixels = tf.sub(tf.div(tf.tensor3d(Float32Array.from(sheet.data), [sheet.height, sheet.width, 4]), 127.5), 1);
-      const row = Array.from({ length: COLUMNS }, (_, column) => tf.slice(pixels, [index * SIZE, column * SIZE, 0], [SIZE, SIZE, 3]));
-      const originals = tf.stack(row) as tf.Tensor4D;
       const again = tf.clipByValue(vae.decode(vae.encode(originals).mean), -1, 1);
       const error = tf.mean(tf.square(tf.div(tf.sub(again, originals), 2)), [1, 2, 3]);
       return tf.mul(tf.log(error), -10 / Math.LN10);
     });
     const values = Array.from(await decibels.data());
-    decibels.dispose();
+    tf.dispose([originals, decibels]);
     return { samples: values.map((value, i) => ({ figure: 'psnr', group: index * COLUMNS + i, values: [value] })), panels: [] };
   },
 };

@@ -1,5 +1,6 @@
 import { FACTORS, SHARES } from './edits';
 import type { Sample } from './experiment';
+import { GRID } from './judge';
 import { type Estimate, bootstrap, grows, mean, wilson } from './statistics';
 
 /** What is measured, against what it should be. */
@@ -28,7 +29,7 @@ interface Definition extends Pick<Figure, 'part' | 'what' | 'unit' | 'aim'> {
 }
 
 const DEFINITIONS: readonly Definition[] = [
-  { part: 'Pictures', of: 'psnr', what: 'Held-out pictures through the autoencoder and back: PSNR', unit: 'dB', aim: { least: 28 }, estimate: average },
+  { ...average('Pictures', 'psnr', 'Held-out pictures through the autoencoder and back: PSNR', 'dB'), aim: { least: 28 } },
   ...([['newCaptions', 'new captions'], ['neverSeen', 'combinations never seen']] as const).flatMap(([set, name]) => [
     share('Pictures', `${set}.object`, `Objects found, ${name}`, set === 'newCaptions' ? 0.9 : 0.8),
     share('Pictures', `${set}.place`, `Place found, ${name}`, set === 'newCaptions' ? 0.95 : undefined),
@@ -46,16 +47,21 @@ const DEFINITIONS: readonly Definition[] = [
   ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
     recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
     preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
-    ...(kind === 'colour' ? [] : [withoutAim(preservation('Added phrases', `added.${kind}.change to the cell`, 'The same, of every cell at the outlines', 1))]),
+    ...(kind === 'colour' ? [] : [
+      average('Added phrases', `true.${kind}.change`, 'Change of the objects\' shapes as the judge sees it, true edits', '%'),
+      withoutAim(preservation('Added phrases', `added.${kind}.change to the cell`, 'Of every cell at the outlines: change without injection, against with', 1)),
+      average('Added phrases', `true.${kind}.change to the cell`, 'Of every cell at the outlines: change, true edits', '%'),
+    ]),
   ]),
   recognition('Added phrases', 'added.colour.blend.recognised', 'Added colour recognised with injection and local blend, against without either'),
   preservation('Added phrases', 'added.colour.blend.change', 'Change outside the objects without either, against with both', 255),
-  growth('snowy', 'snow'),
-  growth('blossom', 'blossom'),
-  growth('fluffy', 'fluff'),
+  ...([['snowy', 'snow'], ['blossom', 'blossom'], ['fluffy', 'fluff']] as const).flatMap(([word, grown]) => {
+    const factors = `*${word}* × ${FACTORS[word].join(', ').replaceAll('-', '−')}`;
+    return [growth(`weighted.${word}`, `${factors}: ${grown} grows`, 0.8), growth(`true.${word}`, `The judge sees ${grown} grow in renderings with 0, 25, 50, 75, 100 % of it`)];
+  }),
   recognition('Local blend', 'blend.recognised', 'New object recognised with injection and blend, against without either'),
   preservation('Local blend', 'blend.change', 'Change outside the objects without either, against with both', 255),
-  { part: 'Local blend', of: 'blend.outside', what: 'Mean change outside the region of the swap', unit: '/255', aim: { most: 1 }, estimate: average },
+  { ...average('Local blend', 'blend.outside', 'Mean change outside the region of the swap', '/255'), aim: { most: 1 } },
 ];
 
 /** All figures that there are samples for. */
@@ -101,13 +107,12 @@ function preservation(part: string, of: string, what: string, scale: 1 | 255): D
   };
 }
 
-/** Of samples with an amount a factor: the share of those that grow. */
-function growth(word: keyof typeof FACTORS, amount: string): Definition {
-  const factors = FACTORS[word];
+/** Of samples with as many amounts each: the share of those that grow. */
+function growth(of: string, what: string, least?: number): Definition {
   return {
-    part: 'Re-weighting', of: `weighted.${word}`, what: `*${word}* × ${factors.join(', ').replaceAll('-', '−')}: ${amount} grows`, unit: '%', aim: { least: 0.8 },
+    part: 'Re-weighting', of, what, unit: '%', ...(least === undefined ? {} : { aim: { least } }),
     estimate: (samples) => wilson(samples.map(({ values }) => grows(values))),
-    detail: (samples) => `${factors.map((_, i) => percent(mean(column(samples, i)) / 32 ** 2)).join(', ')} of the picture`,
+    detail: (samples) => `${samples[0].values.map((_, i) => percent(mean(column(samples, i)) / GRID ** 2)).join(', ')} of the picture`,
   };
 }
 
@@ -116,8 +121,8 @@ function withoutAim(definition: Definition): Definition {
   return { ...definition, aim: undefined };
 }
 
-function average(samples: readonly Sample[]): Estimate {
-  return bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0)));
+function average(part: string, of: string, what: string, unit: Figure['unit']): Definition {
+  return { part, of, what, unit, estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0))) };
 }
 
 function column(samples: readonly Sample[], index: number): number[] {

@@ -73,8 +73,9 @@ class InjectingProcessor:
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         if self.injected is not None:
             query, key = (self._inject(x) for x in (query, key))
-        heads = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
-        output = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        # In float32 also where the rest is bfloat16, in which the gradient of this takes four times as long.
+        heads = (x.float().unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
+        output = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2).to(value.dtype)
         return attn.to_out[1](attn.to_out[0](output))
 
     def _inject(self, x: torch.Tensor) -> torch.Tensor:

@@ -29,7 +29,7 @@ def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | 
     kinds = [
         list(kind(scene, words)) for kind in (swaps, other_amounts, added_places, added_times, added_colours)
     ]
-    chances = np.array([3.0, 2, 2, 2, 1]) * [bool(kind) for kind in kinds]
+    chances = np.array([3.0, 3, 2, 2, 2]) * [bool(kind) for kind in kinds]
     if not chances.any():
         return None
     chosen = kinds[rng.choice(len(kinds), p=chances / chances.sum())]

@@ -1,7 +1,8 @@
 """What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*
 
-And others, half as many, to ../evaluate/tuning.json: settings are chosen by those, so that they are not
-measured by what they were chosen by.
+And true edits, rendered, to ../evaluate/true_edits.png, which say what the judge makes of edits that are as they
+should be; and other prompts to ../evaluate/tuning.json: settings are chosen by those, so that they are not measured
+by what they were chosen by.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
 TARGETS = 3  # swaps of one source
-#: The first seed and the share of the counts of what is measured by and of what is tuned by.
-SETS = ((300, 1.0), (200, 0.5))
+#: The first seeds of what is measured by, and of what is tuned by (which an earlier model was measured by).
+MEASURED, TUNED = 400, 300
 COUNTS = {"new captions": 240, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
+COLUMNS = 8  # of held_out.png
+TRUE_ROWS, TRUE_COLUMNS = 8, 10  # rows of true_edits.png a kind of edit, tiles on each
 
 Captioned = tuple[Scene, list[Word]]
 
@@ -113,9 +116,32 @@ def weighted(word: str, seed: int) -> Iterator[str]:
             yield text(words)
 
 
-def prompt_set(seed: int, share: float) -> dict:
+def true_edits(seed: int) -> Iterator[Scene]:
+    """Scenes, each followed by itself with a place or a time added; then some with five amounts of what a graded word speaks of."""
+    tiles = TRUE_ROWS * TRUE_COLUMNS
+    for i, add in enumerate((edits.added_places, edits.added_times)):
+        yield from islice(_with_edit(add, seed + i), tiles)
+    for i, word in enumerate(v.GRADED):
+        yield from islice(_in_all_amounts(word, seed + 2 + i), tiles)
+
+
+def _with_edit(add: Callable[[Scene, list[Word]], Iterator[edits.Edit]], seed: int) -> Iterator[Scene]:
+    rng = np.random.default_rng(seed)
+    for scene, words in captions(seed):
+        found = list(add(scene, words)) if scene.things else []
+        if found:
+            yield from (scene, found[rng.integers(len(found))].scene)
+
+
+def _in_all_amounts(word: str, seed: int) -> Iterator[Scene]:
+    for scene, words in captions(seed):
+        graded = [each for each in words if each.text == word][:1]
+        yield from (edit.scene for edit in edits.other_amounts(scene, graded))
+
+
+def prompt_set(seed: int) -> dict:
     def first(items: Iterator, kind: str) -> list:
-        return list(islice(items, round(share * COUNTS[kind])))
+        return list(islice(items, COUNTS[kind]))
 
     return {
         "vocabulary": {
@@ -151,13 +177,20 @@ def apart(prompts_: dict | list, others: dict | list) -> dict | list:
     return [prompt for prompt in prompts_ if said(prompt) not in known]
 
 
+def sheet(scenes: Iterator[Scene], columns: int) -> Image.Image:
+    """Their pictures, row by row, without gaps."""
+    pictures = [render(scene)[0] for scene in scenes]
+    rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures), columns)]
+    return Image.fromarray(np.concatenate(rows))
+
+
 def main() -> None:
-    measured, tuned = (prompt_set(seed, share) for seed, share in SETS)
+    measured, tuned = prompt_set(MEASURED), prompt_set(TUNED)
     for name, prompts_ in (("held_out", measured), ("tuning", apart(tuned, measured))):
         (OUT / f"{name}.json").write_text(json.dumps(prompts_, indent=1) + "\n")
-    pictures = [render(scene)[0] for scene, _ in islice(captions(310), COUNTS["pictures"])]
-    rows = [np.concatenate(pictures[start : start + 8], axis=1) for start in range(0, len(pictures), 8)]
-    Image.fromarray(np.concatenate(rows)).save(OUT / "held_out.png", optimize=True)
+    pictures = islice(captions(MEASURED + 10), COUNTS["pictures"])
+    sheet((scene for scene, _ in pictures), COLUMNS).save(OUT / "held_out.png", optimize=True)
+    sheet(true_edits(MEASURED + 20), TRUE_COLUMNS).save(OUT / "true_edits.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 import tokenizer as clip_tokenizer
 from attention_maps import inject_self_attention, pointing_loss, record_cross_attention
@@ -30,7 +31,7 @@ INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # in how many of a 
 LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter, where the layout is decided
 LOCALITY = 0.2  # weight of what an edit changes where it should not
 SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
-GRADED = 3  # how often pictures with graded words come, against others: there are few
+GRADED = {"snowy": 2, "fluffy": 4, "blossom": 8}  # how often pictures with these words come, against others: there are few
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -39,11 +40,14 @@ WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model
 class Batches:
     """Random batches of noisy latents from `encode.py`'s file: by themselves, then sources, then their edits."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
         for name, tensor in torch.load(ROOT / "latents.pt", weights_only=True).items():
             setattr(self, name, tensor)
         self.alphas_cumprod = build_scheduler().alphas_cumprod
-        self.chances = torch.where((self.amounts[::2] != 1).any(1), GRADED, 1.0)
+        self.chances = torch.ones(len(self.tokens) // 2)
+        for word, times in GRADED.items():
+            said = (self.tokens[::2] == tokenizer.convert_tokens_to_ids(f"{word}</w>")).any(1)
+            self.chances[said] = times
 
     def draw(self, size: int) -> dict[str, torch.Tensor]:
         edits = size // 3
@@ -134,13 +138,13 @@ def main() -> None:
         network.load_state_dict(load_file(args.start / name / WEIGHTS[name]))
     recorders, injectors = record_cross_attention(unet), inject_self_attention(unet)
     parameters = [p for network in networks.values() for p in network.parameters()]
-    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     run = Run("unet-decay" if args.decay else "unet", networks, optimizer, ema_decay=0.998)
     if not run.resume() and args.decay:
         run.branch(ROOT / "unet.pt")
     total = run.branched_at + args.decay if args.decay else None
     last = total or args.steps
-    batches = Batches()
+    batches = Batches(tokenizer)
     running = torch.zeros(3)
     weights = torch.tensor([1.0, POINTING, LOCALITY])
     while run.step < last:
