@@ -1,5 +1,6 @@
-/** What an edit takes from its source besides cross-attention: for how many times as many steps as that, the whole run at most. */
+/** What an edit takes from its source: for how many times as many steps as an edit usually takes cross-attention, the whole run at most. */
 export interface Control {
+  readonly cross: number;
   /** The self-attention. */
   readonly self: number;
   /** The meaning of the words that both prompts have. */
@@ -8,12 +9,19 @@ export interface Control {
 
 /**
  * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a word is added, the words
- * that stay go on saying a picture without it, and hold it back. The noun that a colour is added to keeps its own meaning all along.
+ * that stay go on saying a picture without it, and hold it back. The noun that a colour is added to keeps its own meaning all along. Where
+ * only weights differ, so that there is nothing new to look at, they count to the end: in steps without them, what they took away comes back.
  */
 export const CONTROLS = {
-  swap: { self: 1, context: 1.25 },
-  place: { self: 1, context: 0.5 },
-  time: { self: 1, context: 0 },
-  colour: { self: 1, context: 0.375 },
-  weight: { self: 1, context: 0 },
+  swap: { cross: 1, self: 1, context: 1.25 },
+  place: { cross: 1, self: 1, context: 0.5 },
+  time: { cross: 1, self: 1, context: 0 },
+  colour: { cross: 1, self: 1, context: 0.375 },
+  weight: { cross: 1.25, self: 1, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;
+
+/** For what shares of the run, where an edit usually takes cross-attention for `usual` of it. */
+export function sharesOf(usual: number, control: Control): Control {
+  const share = (times: number): number => Number(Math.min(1, usual * times).toFixed(3));
+  return { cross: share(control.cross), self: share(control.self), context: share(control.context) };
+}

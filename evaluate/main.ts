@@ -9,7 +9,7 @@ import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
 import { EMBEDDED } from '../src/node/checkpoint';
 import { Progress } from '../src/node/cli/progress';
 import { drawFigure } from '../src/node/figure';
-import { CONTROLS } from './controls';
+import { CONTROLS, sharesOf } from './controls';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
@@ -61,7 +61,7 @@ new Command('evaluate')
   .option('--steps <n>', 'denoising steps', number, 10)
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
-  .option('--cross <f>', 'share of the run in which edits take the source\'s cross-attention', number, 0.8)
+  .option('--cross <f>', 'for what share of the run edits take the source\'s cross-attention, a quarter more for weights', number, 0.8)
   .option('--blend-threshold <f>', 'what part of their strongest look makes a place belong to the words of a local blend', number, 0.2)
   .option('--self <f>', 'for how many times that share they take its self-attention too, for all kinds of edits', number)
   .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning, for all kinds of edits', number)
@@ -122,12 +122,11 @@ async function evaluate(options: Options): Promise<void> {
 }
 
 function madeBy({ steps, sampler, guidance, cross, blendThreshold, control }: Settings, backend: BackendInfo, processes: number, started: number): string {
-  const ofRun = (share: number): number => Number(Math.min(1, cross * share).toFixed(3));
   const kinds = Object.entries(CONTROLS).map(([kind, usual]) => {
-    const { self, context } = { ...usual, ...control };
-    return `${kind} ${ofRun(self)}${context ? ` and the words' context for ${ofRun(context)}` : ''}`;
+    const { cross: maps, self, context } = sharesOf(cross, { ...usual, ...control });
+    return `${kind} ${maps}, ${self}, ${context}`;
   });
-  return `${steps} steps of ${sampler}, guidance ${guidance}; edits inject cross-attention for ${cross} of the run, and self-attention, by what they change, for: ${kinds.join(', ')}. Local blend from ${blendThreshold} of a map's maximum on. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+  return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

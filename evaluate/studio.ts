@@ -7,7 +7,7 @@ import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline, type GenerateOptions } from '../src/pipeline';
 import { SafetensorsFile } from '../src/weights/safetensors';
-import type { Control } from './controls';
+import { type Control, sharesOf } from './controls';
 import { readHeldOut, type HeldOut, type PromptSet } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
@@ -46,7 +46,7 @@ export interface Drawn {
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /** For what share of the run it takes the source's cross-attention; 0 draws the prompt afresh. */
+  /** For what share of the run it takes the source's cross-attention, unless the control has it otherwise; 0 draws the prompt afresh. */
   readonly share: number;
   readonly control: Control;
   /** Words that keep their own meaning, whatever the control says of the context. */
@@ -79,8 +79,8 @@ export class Studio {
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
-    const controller = sideBySide(edits.map(({ prompt, share, control: { self, context }, ownMeaning = [], weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], cross: share, self: Math.min(1, share * self), context: Math.min(1, share * context), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
+    const controller = sideBySide(edits.map(({ prompt, share, control, ownMeaning = [], weights, blend }) =>
+      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], ...sharesOf(share, control), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }
