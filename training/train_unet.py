@@ -31,7 +31,8 @@ INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # in how many of a 
 LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter, where the layout is decided
 LOCALITY = 0.2  # weight of what an edit changes where it should not
 SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
-GRADED = {"snowy": 2, "fluffy": 4, "blossom": 8}  # how often pictures with these words come, against others: there are few
+#: How often pictures with these words come, against others: there are few of them.
+GRADED = {"snowy": 2, "fluffy": 4, "blossom": 8}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
