@@ -19,15 +19,10 @@ export function grown(mask: Mask): Mask {
   return mask.map((_, i) => near.some((down) => near.some((right) => at((i - (i % side)) / side + down, (i % side) + right))));
 }
 
-/**
- * How much of either mask is not in the other, as a share of both together, 0 to 1; nothing if both are empty.
- *
- * @param within cells that touch the other mask count as in it (1), or not (0: then it is 1 less intersection over union)
- */
-export function apart(a: Mask, b: Mask, within: 0 | 1): number | undefined {
-  const [nearA, nearB] = within ? [grown(a), grown(b)] : [a, b];
+/** How much of either mask is not in the other, as a share of both together (1 less intersection over union), 0 to 1; nothing if both are empty. */
+export function apart(a: Mask, b: Mask): number | undefined {
   const both = either(a, b).filter(Boolean).length;
-  return both === 0 ? undefined : a.filter((_, i) => (a[i] && !nearB[i]) || (b[i] && !nearA[i])).length / both;
+  return both === 0 ? undefined : a.filter((yes, i) => yes !== b[i]).length / both;
 }
 
 /** The mean absolute difference of two pictures' colours, 0 to 255, in the cells of a mask; nothing if it has none. */

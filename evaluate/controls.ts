@@ -13,11 +13,11 @@ export interface Control {
  * only weights differ, so that there is nothing new to look at, they count to the end: in steps without them, what they took away comes back.
  */
 export const CONTROLS = {
-  swap: { cross: 1, self: 1, context: 1.25 },
-  place: { cross: 1, self: 1, context: 0.5 },
-  time: { cross: 1, self: 1, context: 0 },
-  colour: { cross: 1, self: 1, context: 0.375 },
-  weight: { cross: 1.25, self: 1, context: 0 },
+  swap: { cross: 1, self: 0.75, context: 1.25 },
+  place: { cross: 1, self: 0.75, context: 0.5 },
+  time: { cross: 1, self: 0.625, context: 0 },
+  colour: { cross: 1, self: 0.75, context: 0.625 },
+  weight: { cross: 1.25, self: 0.6, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;
 
 /** For what shares of the run, where an edit usually takes cross-attention for `usual` of it. */

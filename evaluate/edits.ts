@@ -84,12 +84,10 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
         const pair = [withInjection, without];
         const recognised = pair.map(({ verdict }) => Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked));
         // A place and a time change the background, and are to leave things as they were; a colour the other way round.
-        const moved = (within: 0 | 1) => pair.map(({ verdict }) => apart(drawn.source.verdict.occupied, verdict.occupied, within));
-        const change = kind === 'colour' ? pair.map((edited) => changeOutside(drawn.source, edited)) : moved(1);
+        const change = pair.map((edited) => (kind === 'colour' ? changeOutside(drawn.source, edited) : apart(drawn.source.verdict.occupied, edited.verdict.occupied)));
         return [
           sample(`added.${kind}.recognised`, index, ...recognised),
           sample(`added.${kind}.change`, index, ...change),
-          ...(kind === 'colour' ? [] : [sample(`added.${kind}.change to the cell`, index, ...moved(0))]),
           ...blended.flatMap((edited) => [
             sample('added.colour.blend.recognised', index, Number(edited.verdict.colours.has(asked)), recognised[1]),
             sample('added.colour.blend.change', index, changeOutside(drawn.source, edited), change[1]),
@@ -106,7 +104,7 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
-export const FACTORS = { snowy: [-1, 0, 1, 2, 4], blossom: [-2, -1, -0.5, 0, 1], fluffy: [0, 0.5, 1, 2, 3] } as const;
+export const FACTORS = { snowy: [-1, 0, 0.5, 1, 2], blossom: [-2, 0.25, 0.5, 0.75, 1], fluffy: [0, 0.5, 1, 1.5, 2] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** Of how many of the judge's pixels there is what a graded word speaks of. */

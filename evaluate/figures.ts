@@ -47,11 +47,7 @@ const DEFINITIONS: readonly Definition[] = [
   ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
     recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
     preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
-    ...(kind === 'colour' ? [] : [
-      average('Added phrases', `true.${kind}.change`, 'Change of the objects\' shapes as the judge sees it, true edits', '%'),
-      withoutAim(preservation('Added phrases', `added.${kind}.change to the cell`, 'Of every cell at the outlines: change without injection, against with', 1)),
-      average('Added phrases', `true.${kind}.change to the cell`, 'Of every cell at the outlines: change, true edits', '%'),
-    ]),
+    ...(kind === 'colour' ? [] : [average('Added phrases', `true.${kind}`, `Change of the objects' shapes that the judge sees where a ${kind} was truly added, in renderings`, '%')]),
   ]),
   recognition('Added phrases', 'added.colour.blend.recognised', 'Added colour recognised with injection and local blend, against without either'),
   preservation('Added phrases', 'added.colour.blend.change', 'Change outside the objects without either, against with both', 255),

@@ -27,10 +27,7 @@ export const trueEdits: Experiment = {
 
 function samplesOf(kind: (typeof KINDS)[number], group: number, verdicts: readonly Verdict[]): Sample[] {
   if (kind !== 'place' && kind !== 'time') return inParts(verdicts, AMOUNTS).flatMap((series) => sample(`true.${kind}`, group, ...series.map((verdict) => amount(kind, verdict))));
-  return inParts(verdicts, PAIR).flatMap(([before, after]) => [
-    sample(`true.${kind}.change`, group, apart(before.occupied, after.occupied, 1)),
-    sample(`true.${kind}.change to the cell`, group, apart(before.occupied, after.occupied, 0)),
-  ].flat());
+  return inParts(verdicts, PAIR).flatMap(([before, after]) => sample(`true.${kind}`, group, apart(before.occupied, after.occupied)));
 }
 
 function inParts<T>(items: readonly T[], size: number): T[][] {
