@@ -48,7 +48,7 @@ export interface HeldOut {
   readonly weighted: Readonly<Record<(typeof WEIGHTED)[number], readonly string[]>>;
 }
 
-/** What is measured by, and what settings are chosen by, which is half as much. */
+/** What is measured by, and what settings are chosen by. */
 export type PromptSet = 'held_out' | 'tuning';
 
 /** @param folder the project's `evaluate` */

@@ -117,7 +117,7 @@ def weighted(word: str, seed: int) -> Iterator[str]:
 
 
 def true_edits(seed: int) -> Iterator[Scene]:
-    """Scenes, each followed by itself with a place or a time added; then some with five amounts of what a graded word speaks of."""
+    """Scenes, each followed by itself with a place or a time added; then some, five times each, with more and more of an amount."""
     tiles = TRUE_ROWS * TRUE_COLUMNS
     for i, add in enumerate((edits.added_places, edits.added_times)):
         yield from islice(_with_edit(add, seed + i), tiles)
@@ -165,15 +165,22 @@ def prompt_set(seed: int) -> dict:
     }
 
 
-def apart(prompts_: dict | list, others: dict | list) -> dict | list:
-    """Those prompts whose text, or whose source's, is not among the others of their kind."""
+def said(prompt: dict | str) -> str:
+    """A prompt's text, or its source's."""
+    return prompt if isinstance(prompt, str) else prompt.get("source", prompt.get("text"))
 
-    def said(prompt: dict | str) -> str:
-        return prompt if isinstance(prompt, str) else prompt.get("source", prompt.get("text"))
 
+def texts(prompts_: dict | list) -> set[str]:
+    """Of all prompts of all kinds."""
+    if isinstance(prompts_, list):
+        return set(map(said, prompts_))
+    return set().union(*(texts(kind) for name, kind in prompts_.items() if name != "vocabulary"))
+
+
+def apart(prompts_: dict | list, known: set[str]) -> dict | list:
+    """Those prompts whose text, or whose source's, is not known."""
     if isinstance(prompts_, dict):
-        return {k: p if k == "vocabulary" else apart(p, others[k]) for k, p in prompts_.items()}
-    known = set(map(said, others))
+        return {name: kind if name == "vocabulary" else apart(kind, known) for name, kind in prompts_.items()}
     return [prompt for prompt in prompts_ if said(prompt) not in known]
 
 
@@ -186,7 +193,7 @@ def sheet(scenes: Iterator[Scene], columns: int) -> Image.Image:
 
 def main() -> None:
     measured, tuned = prompt_set(MEASURED), prompt_set(TUNED)
-    for name, prompts_ in (("held_out", measured), ("tuning", apart(tuned, measured))):
+    for name, prompts_ in (("held_out", measured), ("tuning", apart(tuned, texts(measured)))):
         (OUT / f"{name}.json").write_text(json.dumps(prompts_, indent=1) + "\n")
     pictures = islice(captions(MEASURED + 10), COUNTS["pictures"])
     sheet((scene for scene, _ in pictures), COLUMNS).save(OUT / "held_out.png", optimize=True)
