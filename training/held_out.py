@@ -117,7 +117,7 @@ def weighted(word: str, seed: int) -> Iterator[str]:
 
 
 def true_edits(seed: int) -> Iterator[Scene]:
-    """Scenes, each followed by itself with a place or a time added; then some, five times each, with more and more of an amount."""
+    """Scenes, each followed by itself with a place or a time added; then some in five amounts of something graded."""
     tiles = TRUE_ROWS * TRUE_COLUMNS
     for i, add in enumerate((edits.added_places, edits.added_times)):
         yield from islice(_with_edit(add, seed + i), tiles)
