@@ -92,7 +92,7 @@ describe.each(['no controller', 'hooks'])('the gradient with %s', (how) => {
     const [ofContext, ofLatents] = tf.grads(loss)([context, latents]);
     expect(tf.memory().numTensors).toBe(before + 2);
 
-    const [cDirection, xDirection] = [context, latents].map(({ shape }, seed) => tf.randomNormal(shape, 0, 1, 'float32', seed));
+    const [cDirection, xDirection] = [context, latents].map(({ shape }, seed) => tf.randomNormal(shape, 0, 1, 'float32', 1 + seed)); // To tfjs, 0 is no seed.
     for (const [gradient, dc, dx] of [[ofContext, cDirection, tf.zerosLike(latents)], [ofLatents, tf.zerosLike(context), xDirection]]) {
       const h = 1e-2;
       const at = (side: number) => loss(tf.add(context, tf.mul(dc, side * h)), tf.add(latents, tf.mul(dx, side * h))).dataSync()[0];
