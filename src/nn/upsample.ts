@@ -9,5 +9,21 @@ import * as tf from '@tensorflow/tfjs';
 export function upsampleNearest(x: tf.Tensor4D, size?: readonly [number, number]): tf.Tensor4D {
   const [, height, width] = x.shape;
   const [toHeight, toWidth] = size ?? [2 * height, 2 * width];
-  return tf.image.resizeNearestNeighbor(x, [toHeight, toWidth]);
+  // With a gradient of our own: that of tfjs's cpu backend is wrong.
+  return tf.customGrad((small) => ({
+    value: tf.image.resizeNearestNeighbor(small as tf.Tensor4D, [toHeight, toWidth]),
+    gradFunc: (dy: tf.Tensor) => collect(dy as tf.Tensor4D, height, width),
+  }))(x) as tf.Tensor4D;
+}
+
+/** The sum of what lies where each pixel was repeated to. @param y [rows, toHeight, toWidth, channels] @returns [rows, height, width, channels] */
+function collect(y: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
+  const [rows, toHeight, toWidth, channels] = y.shape;
+  const lines = tf.matMul(repeats(height, toHeight), tf.reshape(y, [rows, toHeight, toWidth * channels]));
+  return tf.reshape(tf.matMul(repeats(width, toWidth), tf.reshape(lines, [rows * height, toWidth, channels])), [rows, height, width, channels]);
+}
+
+/** Which of `to` places are repeats of which of `from`: [1, from, to], 0 or 1. */
+function repeats(from: number, to: number): tf.Tensor3D {
+  return tf.tensor3d(Array.from({ length: from * to }, (_, i) => Number(Math.floor(i / to) === Math.floor(((i % to) * from) / to))), [1, from, to]);
 }

@@ -209,6 +209,10 @@ describe('upsampleNearest', () => {
   test('reaches odd sizes', () => {
     expectClose(upsampleNearest(x(), [3, 5]), [1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6]);
   });
+
+  test.each([[4, 6], [3, 5]] as const)('has a gradient, to %i x %i', (height, width) => {
+    expectGradient((at) => upsampleNearest(at, [height, width]), random([2, 2, 3, 2], 3) as tf.Tensor4D);
+  });
 });
 
 describe('sequence', () => {
