@@ -1,5 +1,6 @@
 /** What an edit takes from its source: for how many times as many steps as an edit usually takes cross-attention, the whole run at most. */
 export interface Control {
+  /** The cross-attention itself. */
   readonly cross: number;
   /** The self-attention. */
   readonly self: number;

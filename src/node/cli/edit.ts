@@ -28,7 +28,7 @@ A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
 
 Examples:
   p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
-  p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --weight snowy=4
+  p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --cross 1 --weight snowy=2
   p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
   p2p edit --from out/edit-1/edit.json --seed 7
   p2p generate --prompt "a cat riding a bicycle" --record cat.recording
