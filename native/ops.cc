@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
+#include "inner.h"
 #include "parallel.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
-#include "tensorflow/core/framework/node_def_builder.h"
-#include "tensorflow/core/framework/node_def_util.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
+#include "winograd.h"
 #include "unsupported/Eigen/SpecialFunctions"
 
 namespace p2p {
@@ -37,69 +36,12 @@ auto silu(const Values& x) {
   return x / (1 + (-x).exp());
 }
 
-// One of TensorFlow's own kernels, run by one of ours: fused ones cannot be called from outside, as tfjs-node passes no lists of strings.
-class Inner {
- public:
-  // Tries the nodes in turn: not every processor has all of TensorFlow's kernels.
-  Inner(OpKernelConstruction* construction, std::vector<tensorflow::NodeDef> nodes) {
-    absl::Status status;
-    for (tensorflow::NodeDef& node : nodes) {
-      const tensorflow::OpDef* op;
-      status = tensorflow::OpRegistry::Global()->LookUpOpDef(node.op(), &op);
-      if (!status.ok()) continue;
-      node.set_name(node.op());
-      for (int i = 0; i < construction->num_inputs(); ++i) node.add_input("input");
-      tensorflow::AddDefaultsToNodeDef(*op, &node);
-      kernel_ = tensorflow::CreateOpKernel(construction->device_type(), construction->device(), construction->device()->GetAllocator({}), node,
-                                           construction->graph_def_version(), &status);
-      if (status.ok()) return;
-    }
-    construction->CtxFailure(status);
-  }
-
-  // Its first output goes to our kernel's first, in the shape given.
-  void Compute(OpKernelContext* context, std::vector<Tensor> inputs, const TensorShape* shape = nullptr) {
-    std::vector<tensorflow::TensorValue> values;
-    for (Tensor& input : inputs) values.emplace_back(&input);
-    const tensorflow::AllocatorAttributes attributes;
-    OpKernelContext::Params params;
-    params.step_id = context->step_id();
-    params.op_kernel = kernel_.get();
-    params.device = context->device();
-    params.output_attr_array = &attributes;
-    params.resource_manager = context->resource_manager();
-    params.inputs = values;
-    params.op_device_context = context->op_device_context();
-    params.runner = context->runner();
-    params.run_all_kernels_inline = true;
-    OpKernelContext inner(&params, 1);
-    kernel_->Compute(&inner);
-    OP_REQUIRES_OK(context, inner.status());
-    const tensorflow::TensorValue made = inner.release_output(0);
-    Tensor y;
-    OP_REQUIRES(context, y.CopyFrom(*made.tensor, shape ? *shape : made.tensor->shape()), InvalidArgument("not of as many numbers"));
-    delete made.tensor;
-    context->set_output(0, y);
-  }
-
- private:
-  std::unique_ptr<OpKernel> kernel_;
-};
-
-template <typename T>
-void set(tensorflow::NodeDef& node, const char* name, T value) {
-  tensorflow::SetAttrValue(value, &(*node.mutable_attr())[name]);
-}
-
-// A node that adds a bias to what it computes of two other inputs. oneDNN's kernels have a label.
+// A node that adds a bias to what it computes of two other inputs.
 tensorflow::NodeDef biased(const char* op, bool labelled) {
-  tensorflow::NodeDef node;
-  node.set_op(op);
-  set(node, "T", tensorflow::DT_FLOAT);
-  set(node, "num_args", 1);
-  set(node, "fused_ops", std::vector<std::string>{"BiasAdd"});
-  if (labelled) set(node, "_kernel", "MklNameChangeOp");
-  return node;
+  tensorflow::NodeDef biased = node(op, labelled);
+  set(biased, "num_args", 1);
+  set(biased, "fused_ops", std::vector<std::string>{"BiasAdd"});
+  return biased;
 }
 
 // ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]
@@ -115,25 +57,34 @@ REGISTER_OP("P2pConv2D")
 
 class Conv2D : public OpKernel {
  public:
-  explicit Conv2D(OpKernelConstruction* construction) : OpKernel(construction), convolve_(construction, Nodes(construction)) {}
-  void Compute(OpKernelContext* context) override { convolve_.Compute(context, {context->input(0), context->input(1), context->input(2)}); }
-
- private:
-  static std::vector<tensorflow::NodeDef> Nodes(OpKernelConstruction* construction) {
+  explicit Conv2D(OpKernelConstruction* construction) : OpKernel(construction), winograd_(construction) {
     int stride = 1, same = 0;
-    absl::Status status = construction->GetAttr("stride", &stride);
-    status.Update(construction->GetAttr("same", &same));
-    if (!status.ok()) construction->CtxFailure(status);
+    OP_REQUIRES_OK(construction, construction->GetAttr("stride", &stride));
+    OP_REQUIRES_OK(construction, construction->GetAttr("same", &same));
+    plain_ = stride != 1 || !same;
     std::vector<tensorflow::NodeDef> nodes{biased("_MklNativeFusedConv2D", true), biased("_FusedConv2D", false)};
     for (tensorflow::NodeDef& node : nodes) {
       set(node, "strides", std::vector<int>{1, stride, stride, 1});
       set(node, "padding", same ? "SAME" : "VALID");
     }
     set(nodes[1], "TArgs", std::vector<tensorflow::DataType>{tensorflow::DT_FLOAT});
-    return nodes;
+    convolve_.emplace(construction, 3, nodes);
   }
 
-  Inner convolve_;
+  void Compute(OpKernelContext* context) override {
+    const Tensor &x = context->input(0), &filter = context->input(1), &bias = context->input(2);
+    OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
+                InvalidArgument("x has not the channels that the filter takes"));
+    if (!plain_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
+    Tensor y;
+    OP_REQUIRES_OK(context, convolve_->Compute(context, {x, filter, bias}, y));
+    context->set_output(0, y);
+  }
+
+ private:
+  bool plain_ = false;
+  std::optional<Inner> convolve_;
+  Winograd winograd_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D);
 
@@ -150,7 +101,7 @@ REGISTER_OP("P2pLinear")
 class Linear : public OpKernel {
  public:
   explicit Linear(OpKernelConstruction* construction)
-      : OpKernel(construction), multiply_(construction, construction->num_inputs() > 2 ? WithBias() : Without()) {}
+      : OpKernel(construction), multiply_(construction, construction->num_inputs(), construction->num_inputs() > 2 ? WithBias() : Without()) {}
 
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &weight = context->input(1);
@@ -161,20 +112,15 @@ class Linear : public OpKernel {
     for (int i = 1; i < context->num_inputs(); ++i) inputs.push_back(context->input(i));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, weight.dim_size(1));
-    multiply_.Compute(context, inputs, &shape);
+    Tensor product, y;
+    OP_REQUIRES_OK(context, multiply_.Compute(context, inputs, product));
+    OP_REQUIRES(context, y.CopyFrom(product, shape), InvalidArgument("not of as many numbers"));
+    context->set_output(0, y);
   }
 
  private:
   static std::vector<tensorflow::NodeDef> WithBias() { return {biased("_MklNativeFusedMatMul", true), biased("_FusedMatMul", false)}; }
-  static std::vector<tensorflow::NodeDef> Without() {
-    tensorflow::NodeDef node;
-    set(node, "T", tensorflow::DT_FLOAT);
-    std::vector<tensorflow::NodeDef> nodes{node, node};
-    nodes[0].set_op("_MklMatMul");
-    set(nodes[0], "_kernel", "MklNameChangeOp");
-    nodes[1].set_op("MatMul");
-    return nodes;
-  }
+  static std::vector<tensorflow::NodeDef> Without() { return {node("_MklMatMul", true), node("MatMul", false)}; }
 
   Inner multiply_;
 };

@@ -56,9 +56,9 @@ class Mapping {
     if (mapped_ == MAP_FAILED) return;
     // Who looks at what a file no longer has is ended by the system. So it is asked to bring everything first, and says if it cannot.
     std::atomic<bool> there = true;
-    parallel(context, (size_ + kPiece - 1) / kPiece, kPiece, [&](int64_t first, int64_t last) {
-      const int64_t at = first * kPiece;
-      if (!Populate(static_cast<const char*>(mapped_) + at, std::min(last * kPiece, size_) - at, MADV_POPULATE_READ)) there = false;
+    parallel(context, (size_ + kMebibyte - 1) / kMebibyte, kMebibyte, [&](int64_t first, int64_t last) {
+      const int64_t at = first * kMebibyte;
+      if (!Populate(static_cast<const char*>(mapped_) + at, std::min(last * kMebibyte, size_) - at, MADV_POPULATE_READ)) there = false;
     });
     if (there) data_ = static_cast<const char*>(mapped_) + (begin - from);
   }
@@ -72,7 +72,7 @@ class Mapping {
   const char* data() const { return data_; }
 
  private:
-  static constexpr int64_t kPiece = int64_t{1} << 20;
+  static constexpr int64_t kMebibyte = int64_t{1} << 20;
 
   void* mapped_ = MAP_FAILED;
   int64_t size_ = 0;

@@ -37,5 +37,6 @@ export function registerOwnKernels(): void {
         return native.executeSingleOutput(name, values, order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []));
       },
     });
-  }  registerDirectReader('tensorflow', readParameters);
+  }
+  registerDirectReader('tensorflow', readParameters);
 }

@@ -76,6 +76,18 @@ native('convolutions and linear layers, with a shift and without a bias', () => 
   expect(() => loaded((scope) => new Linear(scope, 5, 11)).forward(tf.ones([2, 4]))).toThrow(/features/);
 });
 
+native('3x3 convolutions of many channels, which take fewer products (native/winograd.h): odd sides, channels that fill no block, several parts', () => {
+  const [x, wide] = [tf.randomNormal([2, 13, 11, 37]), tf.randomNormal([1, 151, 149, 33])];
+  const shift = tf.randomNormal<tf.Rank.R2>([1, 50]);
+  const conv = loaded((scope) => new Conv2d(scope, 37, 50, 3, { padding: 1 }));
+  expect(difference((again) => conv.forward(again as tf.Tensor4D), x)).toBeLessThan(1e-4);
+  expect(difference((again) => conv.forward(again as tf.Tensor4D, shift), x)).toBeLessThan(1e-4);
+  const inParts = loaded((scope) => new Conv2d(scope, 33, 128, 3, { padding: 1 }));
+  expect(difference((again) => inParts.forward(again as tf.Tensor4D), wide)).toBeLessThan(2e-4);
+  const unpadded = loaded((scope) => new Conv2d(scope, 37, 50, 3));
+  expect(difference((again) => unpadded.forward(again as tf.Tensor4D), x)).toBeLessThan(1e-4);
+});
+
 native('silu and geglu, far out too', () => {
   const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
   expect(difference(silu, x)).toBeLessThan(1e-4);

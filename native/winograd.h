@@ -1,0 +1,169 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "inner.h"
+#include "parallel.h"
+#include "unsupported/Eigen/CXX11/Tensor"
+
+namespace p2p {
+
+// 3x3 convolutions with a bias, of stride 1, with zeros around, by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four results of
+// a tile by 16 products in place of 36. x [rows, height, width, in], filter [3, 3, in, out], bias [out] -> y [rows, height, width, out].
+//
+// Of each tile, 4x4 pixels of x that lie 2 apart, the 16 numbers [4, 4] are sums and differences of them; so are the filter's; what
+// belongs together is multiplied as 16 products of matrices; and 2x2 pixels of y are sums and differences of those.
+class Winograd {
+ public:
+  explicit Winograd(tensorflow::OpKernelConstruction* construction) : multiply_(construction, 2, Products()) {}
+
+  // Whether it is faster than the plain way: where the filter, which is transformed each time too, is used often enough.
+  static bool Pays(const tensorflow::Tensor& x, const tensorflow::Tensor& filter) {
+    return filter.dim_size(0) == 3 && filter.dim_size(1) == 3 && Tiles(x) >= kLeastTiles && std::min(filter.dim_size(2), filter.dim_size(3)) >= kLeastChannels;
+  }
+
+  void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias) {
+    const int64_t in = filter.dim_size(2), out = filter.dim_size(3), tiles = Tiles(x);
+    tensorflow::Tensor *y = nullptr, filters, pixels, products;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), x.dim_size(1), x.dim_size(2), out}, &y));
+    OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, in, out}, &filters));
+    TransformFilter(context, filter, filters);
+    const int64_t most = std::max(kAtOnce, kNumbers / (16 * std::max(in, out)));
+    const int64_t parts = (tiles + most - 1) / most, atOnce = (tiles + parts - 1) / parts;
+    for (int64_t first = 0; first < tiles; first += atOnce) {
+      const int64_t count = std::min(atOnce, tiles - first);
+      OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, in}, &pixels));
+      TransformPixels(context, x, first, count, pixels);
+      OP_REQUIRES_OK(context, multiply_.Compute(context, {pixels, filters}, products));
+      TransformProducts(context, products, bias, first, count, *y);
+    }
+  }
+
+ private:
+  using Packet = Eigen::internal::packet_traits<float>::type;
+  static constexpr int64_t kSize = Eigen::internal::unpacket_traits<Packet>::size;
+  static constexpr int64_t kLeastTiles = 64, kLeastChannels = 32;
+  static constexpr int64_t kAtOnce = 512;  // tiles at least, for what it costs to read the filter again
+  static constexpr int64_t kNumbers = int64_t{1} << 22;  // that are transformed at once, 16 MiB: more would be new memory of the system's each time
+
+  static std::vector<tensorflow::NodeDef> Products() {
+    return {node("_MklBatchMatMulV2", true), node("BatchMatMulV2", false)};
+  }
+
+  static int64_t Halved(int64_t size) { return (size + 1) / 2; }
+  static int64_t Tiles(const tensorflow::Tensor& x) { return x.dim_size(0) * Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
+
+  // Calls work(first, number) with number of kSize, and of 1 for what is left: std::integral_constants.
+  template <typename Work>
+  static void Channels(int64_t channels, Work work) {
+    int64_t channel = 0;
+    for (; channel + kSize <= channels; channel += kSize) work(channel, Packets());
+    for (; channel < channels; ++channel) work(channel, Scalars());
+  }
+  struct Packets {
+    static Packet Load(const float* from) { return Eigen::internal::ploadu<Packet>(from); }
+    static void Store(float* to, Packet value) { Eigen::internal::pstoreu(to, value); }
+  };
+  struct Scalars {
+    static float Load(const float* from) { return *from; }
+    static void Store(float* to, float value) { *to = value; }
+  };
+
+  static void TransformFilter(tensorflow::OpKernelContext* context, const tensorflow::Tensor& filter, tensorflow::Tensor& to) {
+    const int64_t in = filter.dim_size(2), out = filter.dim_size(3), plane = in * out;
+    const float* from = filter.flat<float>().data();
+    float* made = to.flat<float>().data();
+    parallel(context, in, 32 * out, [&](int64_t begin, int64_t end) {
+      for (int64_t channel = begin; channel < end; ++channel) {
+        Channels(out, [&](int64_t first, auto lanes) {
+          using Lanes = decltype(lanes);
+          const int64_t at = channel * out + first;
+          const auto stored = [&](int i, int j) { return Lanes::Load(from + (3 * i + j) * plane + at); };
+          std::array<decltype(stored(0, 0)), 4> columns[3];
+          for (int j = 0; j < 3; ++j) columns[j] = FilterSums(stored(0, j), stored(1, j), stored(2, j));
+          for (int i = 0; i < 4; ++i) {
+            const auto row = FilterSums(columns[0][i], columns[1][i], columns[2][i]);
+            for (int j = 0; j < 4; ++j) Lanes::Store(made + (4 * i + j) * plane + at, row[j]);
+          }
+        });
+      }
+    });
+  }
+
+  static void TransformPixels(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, int64_t firstTile, int64_t count, tensorflow::Tensor& to) {
+    const int64_t height = x.dim_size(1), width = x.dim_size(2), in = x.dim_size(3), plane = count * in;
+    const int64_t across = Halved(width), down = Halved(height);
+    const std::vector<float> zeros(in);
+    const float* from = x.flat<float>().data();
+    float* made = to.flat<float>().data();
+    parallel(context, count, 32 * in, [&](int64_t begin, int64_t end) {
+      const float* d[4][4];
+      for (int64_t number = begin; number < end; ++number) {
+        const int64_t tile = firstTile + number, row = tile / (across * down), top = tile / across % down * 2 - 1, left = tile % across * 2 - 1;
+        for (int64_t i = 0; i < 4; ++i) {
+          for (int64_t j = 0; j < 4; ++j) {
+            const int64_t h = top + i, w = left + j;
+            const bool inside = h >= 0 && h < height && w >= 0 && w < width;
+            d[i][j] = inside ? from + ((row * height + h) * width + w) * in : zeros.data();
+          }
+        }
+        Channels(in, [&](int64_t channel, auto lanes) {
+          using Lanes = decltype(lanes);
+          const auto stored = [&](int i, int j) { return Lanes::Load(d[i][j] + channel); };
+          std::array<decltype(stored(0, 0)), 4> columns[4];
+          for (int j = 0; j < 4; ++j) columns[j] = PixelSums(stored(0, j), stored(1, j), stored(2, j), stored(3, j));
+          for (int i = 0; i < 4; ++i) {
+            const auto row = PixelSums(columns[0][i], columns[1][i], columns[2][i], columns[3][i]);
+            for (int j = 0; j < 4; ++j) Lanes::Store(made + (4 * i + j) * plane + number * in + channel, row[j]);
+          }
+        });
+      }
+    });
+  }
+
+  static void TransformProducts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& products, const tensorflow::Tensor& bias,
+                                int64_t firstTile, int64_t count, tensorflow::Tensor& y) {
+    const int64_t height = y.dim_size(1), width = y.dim_size(2), out = y.dim_size(3), plane = count * out;
+    const int64_t across = Halved(width), down = Halved(height);
+    const float *from = products.flat<float>().data(), *added = bias.flat<float>().data();
+    float* made = y.flat<float>().data();
+    parallel(context, count, 32 * out, [&](int64_t begin, int64_t end) {
+      for (int64_t number = begin; number < end; ++number) {
+        const int64_t tile = firstTile + number, row = tile / (across * down), top = tile / across % down * 2, left = tile % across * 2;
+        const bool below = top + 1 < height, right = left + 1 < width;
+        float* pixel = made + ((row * height + top) * width + left) * out;
+        Channels(out, [&](int64_t channel, auto lanes) {
+          using Lanes = decltype(lanes);
+          const auto product = [&](int i, int j) { return Lanes::Load(from + (4 * i + j) * plane + number * out + channel); };
+          std::array<decltype(product(0, 0)), 2> columns[4];
+          for (int j = 0; j < 4; ++j) columns[j] = ProductSums(product(0, j), product(1, j), product(2, j), product(3, j));
+          for (int i = 0; i < (below ? 2 : 1); ++i) {
+            const auto row = ProductSums(columns[0][i], columns[1][i], columns[2][i], columns[3][i]);
+            for (int j = 0; j < (right ? 2 : 1); ++j) Lanes::Store(pixel + (i * width + j) * out + channel, row[j] + Lanes::Load(added + channel));
+          }
+        });
+      }
+    });
+  }
+
+  // The paper's matrices G, B and A, transposed, by one vector.
+  template <typename T>
+  static std::array<T, 4> FilterSums(T a, T b, T c) {
+    const T half = Eigen::internal::pset1<T>(0.5f), outer = (a + c) * half, inner = b * half;
+    return {a, outer + inner, outer - inner, c};
+  }
+  template <typename T>
+  static std::array<T, 4> PixelSums(T a, T b, T c, T d) {
+    return {a - c, b + c, c - b, b - d};
+  }
+  template <typename T>
+  static std::array<T, 2> ProductSums(T a, T b, T c, T d) {
+    return {a + b + c, b - c - d};
+  }
+
+  Inner multiply_;
+};
+
+}  // namespace p2p
