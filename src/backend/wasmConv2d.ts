@@ -1,5 +1,6 @@
 import type { WasmKernel } from './wasmKernel';
 import { type ProductRows, multiply } from './wasmProduct';
+import { paysWinograd, winograd } from './wasmWinograd';
 
 /** A convolution with bias over NHWC, for `Conv2d` (src/nn/conv2d.ts). */
 export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { stride, same }, backend, pool }) => {
@@ -11,6 +12,10 @@ export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { strid
     Math.floor((width + 2 * zeros[1] - filterWidth) / stride) + 1,
   ];
   const out = backend.makeOutput([pictures, ...result, columns], 'float32');
+  if (same && stride === 1 && paysWinograd(x, filter)) {
+    winograd(backend, pool, { x, filter, bias, out });
+    return out;
+  }
   const rows: ProductRows = {
     address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros,
   };

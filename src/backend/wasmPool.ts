@@ -82,7 +82,7 @@ export class WasmPool {
 }
 
 /** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads'] as const;
+const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads', 'winogradFilter', 'winogradPixels', 'winogradResults'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** Of the block that describes a job, and where its parameters start (wasm/pool.ts). */

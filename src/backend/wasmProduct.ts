@@ -20,6 +20,8 @@ export interface ProductRows {
 /** The other operand and the result. Addresses in bytes, sizes in numbers. */
 export interface ProductColumns {
   readonly b: number;
+  /** From one of b's matrices to the next, if that is further than a matrix is long. */
+  readonly apart?: number;
   readonly columns: number;
   readonly transposed: boolean;
   /** Absent for none. */
@@ -41,7 +43,7 @@ export function matrixRows(address: number, matrices: number, rows: number, chan
 }
 
 /** out = A B + bias, all float32: products and convolutions alike (wasm/product.ts). */
-export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transposed, bias = 0, out }: ProductColumns): void {
+export function multiply(pool: WasmPool, a: ProductRows, { b, apart, columns, transposed, bias = 0, out }: ProductColumns): void {
   const { matrices, rows, channels } = a;
   const taps = a.filter[0] * a.filter[1];
   const inner = taps * channels;
@@ -58,7 +60,7 @@ export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transpose
 
   // Every part of a matrix's rows lays out the panel for itself.
   const parts = Math.max(1, Math.min(Math.floor(blocks / 8), Math.ceil((8 * (pool.threads - 1)) / (panels * matrices))));
-  const productOf = [scratch + zeros, taps, channels, b, 4 * (transposed ? inner : columns), 4 * inner * columns, transposed ? 1 : 0, bias, out, columns,
+  const productOf = [scratch + zeros, taps, channels, b, 4 * (transposed ? inner : columns), 4 * (apart ?? inner * columns), transposed ? 1 : 0, bias, out, columns,
     rows, blocks, panels, parts, scratch + zeros + table, each];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
 }
