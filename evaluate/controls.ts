@@ -16,7 +16,7 @@ export interface Control {
 export const CONTROLS = {
   swap: { cross: 1, self: 0.75, context: 1.25 },
   place: { cross: 1, self: 0.75, context: 0.5 },
-  time: { cross: 1, self: 0.625, context: 0 },
+  time: { cross: 1, self: 0.25, context: 0.5 },
   colour: { cross: 1, self: 0.75, context: 0.625 },
   weight: { cross: 1.25, self: 0.6, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;

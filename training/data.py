@@ -18,6 +18,7 @@ from edits import random_edit
 from runs import ROOT
 from world import Scene, Word, caption, random_scene, render
 
+PICTURES = 48000  # to train on, half of them edits of the others
 CHUNK = 250  # scenes a task; part of the seed, so changing it changes the data
 
 
@@ -46,6 +47,11 @@ def load(name: str, count: int, seed: int, sampler: Sampler = random_scene, edit
     `edited`: every second picture is an edit of the one before it; scenes that allow none are passed over.
     """
     return once(f"{name}-{count}", lambda: _drawn(count, seed, sampler, edited))
+
+
+def training(count: int) -> Pictures:
+    """Those that all parts of the model learn from."""
+    return load("train", count, seed=3, edited=True)
 
 
 def once(name: str, make: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Stage 3: encode the training pictures to latents, once, and their captions to tokens."""
+"""Stage 2: encode the training pictures to latents, once, and their captions to tokens."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def amounts(scene: Scene, caption: list[Word], length: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=48000, help="half of them edits of the others")
+    parser.add_argument("--pictures", type=int, default=data.PICTURES)
     args = parser.parse_args()
     torch.manual_seed(0)
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
-    pictures = data.load("train", args.pictures, seed=3, edited=True)
+    pictures = data.training(args.pictures)
     tokens = tokenizer(
         [text(c) for c in pictures.captions], padding="max_length", truncation=True, return_tensors="pt"
     )

@@ -1,4 +1,4 @@
-"""Stage 6: measure the model on prompts it never saw: a preview, in Python, of the engine's own figures."""
+"""Stage 5: measure the model on prompts it never saw: a preview, in Python, of the engine's own figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 7: the finished model in the diffusers layout, float16 safetensors, as it lies in a clone."""
+"""Stage 6: the finished model in the diffusers layout, float16 safetensors, as it lies in a clone."""
 
 from __future__ import annotations
 

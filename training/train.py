@@ -12,7 +12,6 @@ HERE = Path(__file__).parent
 #: Stage -> its command. Those that train share their batches among one process a core.
 STAGES = {
     "vae": ["torchrun", "train_vae.py"],
-    "decoder": ["torchrun", "train_decoder.py"],
     "encode": ["python", "encode.py"],
     "unet": ["torchrun", "train_unet.py"],
     "decay": ["torchrun", "train_unet.py", "--decay", "3200"],

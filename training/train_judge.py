@@ -1,4 +1,4 @@
-"""Stage 5: the judge learns from renderings what they show."""
+"""Stage 4: the judge learns from renderings what they show."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ Examples = tuple[np.ndarray, Verdict]  # pictures [n, 64, 64, 3], and the truth 
 
 def lessons(count: int) -> Examples:
     """What the judge learns from: the model's own training pictures, and combinations that those do not show."""
-    train = data.load("train", count, seed=3, edited=True)
+    train = data.training(count)
     unseen = data.load("unseen", 4000, seed=5, sampler=unseen_scene)
     redraw(train.images)
     truths = map(torch.cat, zip(labels(train), labels(unseen)))
@@ -140,7 +140,7 @@ def exam() -> Examples:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--pictures", type=int, default=48000, help="those of encode.py, half of them edits")
+    parser.add_argument("--pictures", type=int, default=data.PICTURES, help="those of encode.py")
     args = parser.parse_args()
     torch.manual_seed(0)
     judge = Judge()

@@ -1,4 +1,4 @@
-"""Stage 4: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
+"""Stage 3: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
 
 The learning rate is held, so the run can go on for as many hours as there are. `--decay` branches off a
 finished model: it takes the run as it is, lets the rate fall to nothing, which sharpens everything, and
@@ -32,7 +32,7 @@ LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter,
 LOCALITY = 0.2  # weight of what an edit changes where it should not
 SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
 #: How often pictures with these words come, against others: there are few of them.
-GRADED = {"snowy": 2, "fluffy": 4, "blossom": 8}
+GRADED = {"snowy": 2, "fluffy": 8, "blossom": 8}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}

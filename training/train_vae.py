@@ -1,10 +1,19 @@
-"""Stage 1: the autoencoder, 64x64 pixels to 16x16 latents of 4 channels and back."""
+"""Stage 1: the autoencoder, 64x64 pixels to 16x16 latents of 4 channels and back.
+
+It learns from pairs of pictures that differ in one thing (`edits.py`), and twice over: to give each back, and that a
+change in one place changes the picture in that place. A decoder's norms and its attention see all of the latents, so
+what an edit changes here is also felt there. So of each pair the one's latents are put into the other's where the thing
+is: what lies well outside must be decoded as before.
+"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
 
@@ -13,15 +22,19 @@ from networks import build_vae
 from pictures import save_sheet
 from runs import ROOT, Run, learning_rate
 
-PEAK, WARMUP, BATCH = 2e-3, 80, 16
+PEAK, WARMUP, PAIRS = 1.5e-3, 80, 8
 KL = 1e-6  # as in Stable Diffusion: just enough to keep the latents near zero
+THINGS = 4.0  # how much more than the background things count: they are small, and faces smaller
+LOCALITY = 4.0  # weight of what changes where nothing should
+REACH = 2  # latents: how far around a change its neighbours may feel it
 
 
-def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error, and the same edges: the edges keep faces sharp."""
+def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Absolute and squared error, and the same edges: the edges keep faces sharp. Weights [n, 1, 64, 64] of pixels."""
     d = output - target
-    edges = (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
-    return d.abs().mean() + 2 * d.pow(2).mean() + 0.5 * edges
+    columns = (weight[..., 1:] * (d[..., 1:] - d[..., :-1]).abs()).mean()
+    rows = (weight[..., 1:, :] * (d[..., 1:, :] - d[..., :-1, :]).abs()).mean()
+    return (weight * (d.abs() + 2 * d.pow(2))).mean() + 0.5 * (columns + rows)
 
 
 def psnr(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -32,6 +45,45 @@ def psnr(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
     return torch.cat([vae.decode(vae.encode(part).latent_dist.mode()).sample for part in pixels.split(64)])
+
+
+class Pairs:
+    """The training pictures two by two: a picture, and an edit of it."""
+
+    def __init__(self, pictures: data.Pictures) -> None:
+        self.images = pictures.images
+        self.things = np.stack([masks[:-1].max(0, initial=0) for masks in pictures.masks])
+
+    def draw(self, pairs: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """First the pictures, then their edits [2 * pairs, 3, 64, 64]; where in them things are, 0 to 1 [.., 1, ..]."""
+        originals = 2 * torch.randint(len(self.images) // 2, (pairs,)).numpy()
+        chosen = np.concatenate([originals, originals + 1])
+        things = torch.from_numpy(self.things[chosen])[:, None]
+        return data.to_tensor(self.images[chosen]), things.float() / 255
+
+
+def changed_places(pixels: torch.Tensor) -> torch.Tensor:
+    """Where pictures [2 * pairs, 3, 64, 64] differ from their edits, and a latent around: [pairs, 1, 16, 16]."""
+    before, after = pixels.chunk(2)
+    return grown((F.max_pool2d((after - before).abs().amax(1, keepdim=True), 4) > 0.02).float(), 1)
+
+
+def grown(mask: torch.Tensor, reach: int) -> torch.Tensor:
+    return F.max_pool2d(mask, 2 * reach + 1, 1, reach)
+
+
+def losses(vae: AutoencoderKL, pixels: torch.Tensor, things: torch.Tensor) -> torch.Tensor:
+    """Of `Pairs.draw`'s: the loss of the decoded, the mean change where there should be none, the KL term: [3]."""
+    latents = vae.encode(pixels).latent_dist
+    original, edit = latents.sample().chunk(2)
+    changed = changed_places(pixels)
+    decoded = vae.decode(torch.cat([original, torch.where(changed > 0, edit, original)])).sample.float()
+    before, after = decoded.chunk(2)
+    surroundings = 1 - F.interpolate(grown(changed, REACH), scale_factor=4)
+    change = ((after - before).abs() * surroundings).sum() / (3 * surroundings.sum()).clamp_min(1)
+    weight = 1 + THINGS * things
+    reconstruction = reconstruction_loss(decoded, pixels, weight / weight.mean())
+    return torch.stack([reconstruction, change, latents.kl().mean()])
 
 
 @torch.no_grad()
@@ -63,30 +115,32 @@ def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--pictures", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--pictures", type=int, default=data.PICTURES)
+    parser.add_argument("--from", dest="start", type=Path, help="a finished model to go on from")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in it, but for the last tenth")
     args = parser.parse_args()
     torch.manual_seed(0)
-    images = data.load("vae-train", args.pictures, seed=1).images
+    pairs = Pairs(data.training(args.pictures))
     held_out = data.to_tensor(data.load("vae-test", 256, seed=2).images)
-    vae = build_vae()
-    run = Run(
-        "vae", {"vae": vae}, torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0), 0.995
-    )
+    vae = AutoencoderKL.from_pretrained(args.start / "vae") if args.start else build_vae()
+    optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0, fused=True)
+    run = Run("vae", {"vae": vae}, optimizer, 0.995)
     run.resume()
+    weights = torch.tensor([1.0, LOCALITY, KL])
     while run.step < args.steps:
         run.seed_step()
+        pixels, things = pairs.draw(PAIRS // run.workers)
         if run.step % 200 == 0 and run.step < 0.6 * args.steps:
-            if wake_idle_channel(vae, data.to_tensor(images[:32])) and run.leads:
+            if wake_idle_channel(vae, pixels) and run.leads:
                 run.log(woke_a_channel_at=run.step)
-        chosen = torch.randint(len(images), (BATCH // run.workers,))
-        pixels = data.to_tensor(images[chosen.numpy()])
-        latents = vae.encode(pixels).latent_dist
-        loss = reconstruction_loss(vae.decode(latents.sample()).sample, pixels) + KL * latents.kl().mean()
-        run.update(loss, learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16 and run.step < 0.9 * args.steps):
+            parts = losses(vae, pixels, things)
+        run.update(weights @ parts, learning_rate(run.step, PEAK, WARMUP, args.steps, args.steps // 3))
         if run.leads and run.step % 50 == 0:
-            run.log(loss=loss.item())
-        if run.leads and run.step % 200 == 0:
+            reconstruction, change, _ = parts.tolist()
+            run.log(reconstruction=reconstruction, change=change * 127.5)
+        if run.leads and run.step % 500 == 0:
             run.swap_ema()
             output = reconstruct(vae, held_out)
             run.swap_ema()
@@ -96,12 +150,13 @@ def main() -> None:
             run.save()
     run.swap_ema()
     if run.leads:
-        finish(vae, data.to_tensor(images[:1024]))
+        finish(vae, pairs)
 
 
 @torch.no_grad()
-def finish(vae: AutoencoderKL, pixels: torch.Tensor) -> None:
+def finish(vae: AutoencoderKL, pairs: Pairs) -> None:
     """Write the autoencoder with the factor that gives its latents unit variance."""
+    pixels = data.to_tensor(pairs.images[:1024])
     std = torch.cat([vae.encode(part).latent_dist.sample() for part in pixels.split(64)]).std()
     vae.register_to_config(scaling_factor=1 / std.item())
     vae.save_pretrained(ROOT / "model" / "vae")

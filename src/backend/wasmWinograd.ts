@@ -12,7 +12,10 @@ export interface Convolution {
   readonly out: tf.TensorInfo;
 }
 
-/** Fewer tiles are not worth a transformation of the filter, which each call makes anew. */
+/**
+ * Fewer tiles a picture are not worth a transformation of the filter, which each call makes anew. Not of all pictures together: the numbers of one
+ * are to be the same, to the last bit, whichever others are computed with it (src/recording).
+ */
 const LEAST_TILES = 16;
 /** Numbers that are transformed at once: 16 MB. */
 const AT_ONCE = 2 ** 22;
@@ -21,7 +24,8 @@ const GAP = 64;
 /** What a thread works in (wasm/winograd.ts). */
 const SCRATCH_BYTES = 512;
 
-const tilesOf = ([rows, height, width]: readonly number[]): number => rows * Math.ceil(height / 2) * Math.ceil(width / 2);
+/** Of one picture. */
+const tilesOf = ([, height, width]: readonly number[]): number => Math.ceil(height / 2) * Math.ceil(width / 2);
 
 /** Whether a convolution of stride 1 with zeros around is one that {@link winograd} does, and faster than as a product. */
 export function paysWinograd(x: tf.TensorInfo, filter: tf.TensorInfo): boolean {
@@ -31,9 +35,9 @@ export function paysWinograd(x: tf.TensorInfo, filter: tf.TensorInfo): boolean {
 
 /** A 3x3 convolution of stride 1 by fewer products (wasm/winograd.ts). */
 export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias, out }: Convolution): void {
-  const [, height, width, channels] = x.shape;
+  const [rows, height, width, channels] = x.shape;
   const columns = filter.shape[3];
-  const all = tilesOf(x.shape);
+  const all = rows * tilesOf(x.shape);
   const parts = Math.ceil((16 * all * Math.max(channels, columns)) / AT_ONCE);
   const most = Math.ceil(all / parts);
   const [filters, pixels, products] = [[16, channels * columns + GAP], [16, most + 1, channels], [16, most + 1, columns]].map((shape) => backend.makeOutput(shape, 'float32'));
