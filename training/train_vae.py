@@ -129,11 +129,12 @@ def main() -> None:
     run.resume()
     weights = torch.tensor([1.0, LOCALITY, KL])
     while run.step < args.steps:
+        if run.step % 200 == 0 and run.step < 0.6 * args.steps:
+            torch.manual_seed(run.step)  # Every process wakes the same channel, in the same way.
+            if wake_idle_channel(vae, data.to_tensor(pairs.images[:32])) and run.leads:
+                run.log(woke_a_channel_at=run.step)
         run.seed_step()
         pixels, things = pairs.draw(PAIRS // run.workers)
-        if run.step % 200 == 0 and run.step < 0.6 * args.steps:
-            if wake_idle_channel(vae, pixels) and run.leads:
-                run.log(woke_a_channel_at=run.step)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16 and run.step < 0.9 * args.steps):
             parts = losses(vae, pixels, things)
         run.update(weights @ parts, learning_rate(run.step, PEAK, WARMUP, args.steps, args.steps // 3))

@@ -6,7 +6,7 @@
  */
 import { address, integer } from './pool';
 
-/** What a thread works in: 4x4 times four numbers. */
+/** From one thread's working memory to the next: 4x4 times four numbers, and as much again, lest two threads write to one line of a cache. */
 const SCRATCH_BYTES: usize = 512;
 const SCRATCH_ROW: usize = 64;
 

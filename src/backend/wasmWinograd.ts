@@ -21,7 +21,7 @@ const LEAST_TILES = 16;
 const AT_ONCE = 2 ** 22;
 /** Between matrices, whose numbers are written side by side: a cache keeps few things that are a power of two apart. Of the others one tile more does it. */
 const GAP = 64;
-/** What a thread works in (wasm/winograd.ts). */
+/** Of one thread's working memory (wasm/winograd.ts). */
 const SCRATCH_BYTES = 512;
 
 /** Of one picture. */
