@@ -8,7 +8,7 @@ import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
  * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist. Every number is rounded as
  * when the three steps are taken one by one, so that it does not matter to a result who looks at which site.
  * Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a thread; then for each of q, k, v and out the
- * bytes from row to row, from head to head, from token to token.
+ * bytes from row to row, from head to head, from token to token; and whether a query sees no key after it.
  */
 export function attention(control: usize, chunk: i32, thread: i32): void {
   const queries = integer(control, 5), keys = integer(control, 6), size = integer(control, 7), parts = integer(control, 8);
@@ -21,7 +21,7 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
   const scoreStride = <usize>keyPanels * LINE_BYTES;
   memory.fill(zeros, 0, LINE_BYTES);
 
-  const head = chunk / parts;
+  const head = chunk / parts, causal = integer(control, 24) != 0;
   const q = headOf(control, 0, head), k = headOf(control, 1, head), v = headOf(control, 2, head), out = headOf(control, 3, head);
   const qStride = tokenBytes(control, 0), kStride = tokenBytes(control, 1), vStride = tokenBytes(control, 2), outStride = tokenBytes(control, 3);
   for (let panel = 0; panel < keyPanels; panel++) {
@@ -44,7 +44,9 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
     }
     for (let i = 0; i < ROWS; i++) {
       const row = scores + <usize>i * scoreStride;
-      softmaxOf(row, row, keys);
+      const seen = causal ? min(first + i + 1, keys) : keys;
+      softmaxOf(row, row, seen);
+      memory.fill(row + (<usize>seen << 2), 0, <usize>(keys - seen) << 2);
       store<u32>(rows + (<usize>i << 2), <u32>row);
     }
     for (let panel = 0; panel < valuePanels; panel++) {

@@ -1,4 +1,4 @@
-import { address, integer } from './pool';
+import { address, float, integer } from './pool';
 import { phi, read, sigmoid, write } from './vector';
 
 /** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out, rows, features, rows a chunk. */
@@ -17,14 +17,15 @@ export function geglu(control: usize, chunk: i32): void {
   }
 }
 
-/** x sigmoid(x). Parameters: x, out, numbers, numbers a chunk (whole fours). */
+/** x sigmoid(slope x). Parameters: x, out, numbers, numbers a chunk (whole fours), slope. */
 export function silu(control: usize, chunk: i32): void {
   const x = address(control, 0), out = address(control, 1);
+  const slope = f32x4.splat(float(control, 4));
   const end = endOf(control, chunk, 2);
   for (let i = startOf(control, chunk, 2); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
     const value = read(x + i, four);
-    write(out + i, f32x4.mul(value, sigmoid(value)), four);
+    write(out + i, f32x4.mul(value, sigmoid(f32x4.mul(slope, value))), four);
   }
 }
 

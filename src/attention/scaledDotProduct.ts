@@ -30,13 +30,23 @@ export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = maxProbsNow): tf.T
  * Self-attention of queries, keys and values as one product makes them, side by side.
  *
  * @param qkv [rows, tokens, 3 x heads x headSize]
+ * @param options.causal each token attends to itself and those before it only
  * @returns [rows, tokens, heads x headSize]
  */
-export function selfAttention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
-  return fused('P2pSelfAttention', { inputs: { qkv }, attributes: { heads } }, (inputs) => {
+export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false } = {}): tf.Tensor3D {
+  return fused('P2pSelfAttention', { inputs: { qkv }, attributes: { heads, causal: causal ? 1 : 0 } }, (inputs) => {
     const [q, k, v] = splitHeads(inputs.qkv, heads, 3);
-    return mergeHeads(scaledDotProduct({ q, k, v }));
+    return mergeHeads(causal ? causalAttention({ q, k, v }) : scaledDotProduct({ q, k, v }));
   });
+}
+
+function causalAttention({ q, k, v }: Qkv): tf.Tensor4D {
+  const [, , tokens, headSize] = q.shape;
+  const positions = tf.range(0, tokens);
+  const ahead = tf.less(tf.reshape(positions, [tokens, 1]), tf.reshape(positions, [1, tokens]));
+  // So low that softmax makes it 0.
+  const mask = tf.mul(tf.cast(ahead, 'float32'), -1e9);
+  return tf.matMul(tf.softmax(tf.add(tf.matMul(tf.mul(q, headSize ** -0.5), k, false, true), mask)), v);
 }
 
 /** @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of them, [rows, heads, tokens, headSize] */

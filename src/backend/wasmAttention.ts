@@ -13,6 +13,8 @@ interface Sizes {
   readonly queries: number;
   readonly keys: number;
   readonly headSize: number;
+  /** 1 if a query sees no key after it, else 0. */
+  readonly causal: number;
 }
 
 /** softmax(Q K^T / sqrt(headSize)) V, for `scaledDotProduct` (src/attention/scaledDotProduct.ts). */
@@ -21,18 +23,18 @@ export const attention: WasmKernel = ({ inputs: { q, k, v }, backend, pool }) =>
   const keys = k.shape[2];
   const out = backend.makeOutput(q.shape, 'float32');
   const headsFirst = (tensor: typeof q, tokens: number): Heads => ({ address: pool.address(tensor), steps: [heads * tokens * headSize, tokens * headSize, headSize] });
-  attend(pool, { rows, heads, queries, keys, headSize }, [headsFirst(q, queries), headsFirst(k, keys), headsFirst(v, keys), headsFirst(out, queries)]);
+  attend(pool, { rows, heads, queries, keys, headSize, causal: 0 }, [headsFirst(q, queries), headsFirst(k, keys), headsFirst(v, keys), headsFirst(out, queries)]);
   return out;
 };
 
 /** The same of queries, keys and values side by side, for `selfAttention`. */
-export const selfAttention: WasmKernel = ({ inputs: { qkv }, attrs: { heads }, backend, pool }) => {
+export const selfAttention: WasmKernel = ({ inputs: { qkv }, attrs: { heads, causal }, backend, pool }) => {
   const [rows, tokens, features] = qkv.shape;
   const inner = features / 3;
   const headSize = inner / heads;
   const out = backend.makeOutput([rows, tokens, inner], 'float32');
   const part = (i: number): Heads => ({ address: pool.address(qkv) + 4 * i * inner, steps: [tokens * features, headSize, features] });
-  attend(pool, { rows, heads, queries: tokens, keys: tokens, headSize }, [part(0), part(1), part(2), { address: pool.address(out), steps: [tokens * inner, headSize, inner] }]);
+  attend(pool, { rows, heads, queries: tokens, keys: tokens, headSize, causal }, [part(0), part(1), part(2), { address: pool.address(out), steps: [tokens * inner, headSize, inner] }]);
   return out;
 };
 
@@ -43,7 +45,7 @@ const TILE_BYTES = 128;
 const LINE_BYTES = 32;
 
 /** @param tensors q, k, v and the result */
-function attend(pool: WasmPool, { rows, heads, queries, keys, headSize }: Sizes, tensors: readonly Heads[]): void {
+function attend(pool: WasmPool, { rows, heads, queries, keys, headSize, causal }: Sizes, tensors: readonly Heads[]): void {
   const keyPanels = Math.ceil(keys / COLUMNS);
   const valuePanels = Math.ceil(headSize / COLUMNS);
   const packed = LINE_BYTES * (keyPanels * headSize + valuePanels * keys);
@@ -52,6 +54,6 @@ function attend(pool: WasmPool, { rows, heads, queries, keys, headSize }: Sizes,
   const parts = Math.min(Math.ceil(queries / ROWS), Math.ceil((4 * (pool.threads - 1)) / (rows * heads))) || 1;
   const scratch = pool.reserve(pool.threads * each);
   const sizes = [heads, queries, keys, headSize, parts, bitsOf(headSize ** -0.5), scratch, each];
-  const parameters = [...tensors.map(({ address }) => address), ...sizes, ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step))];
+  const parameters = [...tensors.map(({ address }) => address), ...sizes, ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)), causal];
   pool.run('attention', rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
 }

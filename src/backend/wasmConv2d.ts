@@ -3,21 +3,20 @@ import { type ProductRows, multiply } from './wasmProduct';
 import { paysWinograd, winograd } from './wasmWinograd';
 
 /** A convolution with bias over NHWC, for `Conv2d` (src/nn/conv2d.ts). */
-export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { stride, same }, backend, pool }) => {
+export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { stride, before, after }, backend, pool }) => {
   const [pictures, height, width, channels] = x.shape;
   const [filterHeight, filterWidth, , columns] = filter.shape;
-  const zeros: readonly [number, number] = same ? [(filterHeight - 1) / 2, (filterWidth - 1) / 2] : [0, 0];
   const result: readonly [number, number] = [
-    Math.floor((height + 2 * zeros[0] - filterHeight) / stride) + 1,
-    Math.floor((width + 2 * zeros[1] - filterWidth) / stride) + 1,
+    Math.floor((height + before + after - filterHeight) / stride) + 1,
+    Math.floor((width + before + after - filterWidth) / stride) + 1,
   ];
   const out = backend.makeOutput([pictures, ...result, columns], 'float32');
-  if (same && stride === 1 && paysWinograd(x, filter)) {
+  if (stride === 1 && before === 1 && after === 1 && paysWinograd(x, filter)) {
     winograd(backend, pool, { x, filter, bias, out });
     return out;
   }
   const rows: ProductRows = {
-    address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros,
+    address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros: [before, before],
   };
   multiply(pool, rows, { b: pool.address(filter), columns, transposed: false, bias: pool.address(bias), out: pool.address(out) });
   return out;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type WasmKernel, rowsPerChunk } from './wasmKernel';
+import { bitsOf } from './wasmPool';
 
 /** For `geglu` (src/nn/activations.ts). */
 export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
@@ -12,12 +13,12 @@ export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
   return out;
 };
 
-/** For `silu` (src/nn/activations.ts). */
-export const silu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
+/** For `silu` and `quickGelu` (src/nn/activations.ts). */
+export const silu: WasmKernel = ({ inputs: { x }, attrs: { slope }, backend, pool }) => {
   const out = backend.makeOutput(x.shape, 'float32');
   const size = tf.util.sizeFromShape(x.shape);
   const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
-  pool.run('silu', Math.ceil(size / each), [pool.address(x), pool.address(out), size, each], 30 * size);
+  pool.run('silu', Math.ceil(size / each), [pool.address(x), pool.address(out), size, each, bitsOf(slope)], 30 * size);
   return out;
 };
 

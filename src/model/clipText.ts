@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { mergeHeads, splitHeads } from '../attention/scaledDotProduct';
+import { selfAttention } from '../attention/scaledDotProduct';
 import { gelu, quickGelu } from '../nn/activations';
 import { Embedding } from '../nn/embedding';
 import { LayerNorm } from '../nn/layerNorm';
-import { Linear } from '../nn/linear';
+import { JoinedLinear, Linear } from '../nn/linear';
 import { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 import type { CLIPTextConfig } from './config';
@@ -33,10 +33,7 @@ export class CLIPTextModel extends Network {
    * @throws RangeError if the rows differ in length, are longer than the model's positions, or hold an id outside its vocabulary
    */
   forward(ids: readonly (readonly number[])[]): tf.Tensor3D {
-    return tf.tidy(() => {
-      const mask = causalMask(ids[0].length);
-      return sequence(this.embed(ids), ...this.layers.map((layer) => (x: tf.Tensor3D) => layer.forward(x, mask)), this.finalLayerNorm);
-    });
+    return tf.tidy(() => sequence(this.embed(ids), ...this.layers, this.finalLayerNorm));
   }
 
   /**
@@ -47,9 +44,8 @@ export class CLIPTextModel extends Network {
    */
   hiddenStates(ids: readonly (readonly number[])[]): tf.Tensor3D[] {
     return tf.tidy(() => {
-      const mask = causalMask(ids[0].length);
       const states = [this.embed(ids)];
-      for (const layer of this.layers) states.push(layer.forward(states[states.length - 1], mask));
+      for (const layer of this.layers) states.push(layer.forward(states[states.length - 1]));
       return states;
     });
   }
@@ -81,9 +77,9 @@ class EncoderLayer {
     this.activation = ACTIVATIONS[hidden_act];
   }
 
-  forward(x: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor3D {
+  forward(x: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
-      const attended = tf.add(x, this.selfAttn.forward(this.layerNorm1.forward(x), mask)) as tf.Tensor3D;
+      const attended = tf.add(x, sequence(x, this.layerNorm1, this.selfAttn)) as tf.Tensor3D;
       return tf.add(attended, sequence(attended, this.layerNorm2, this.fc1, this.activation, this.fc2));
     });
   }
@@ -91,34 +87,15 @@ class EncoderLayer {
 
 /** Multi-head attention of each token to itself and those before it (transformers `CLIPAttention`). */
 class CausalAttention {
-  private readonly qProj: Linear;
-  private readonly kProj: Linear;
-  private readonly vProj: Linear;
+  private readonly toQkv: JoinedLinear;
   private readonly outProj: Linear;
 
-  constructor(scope: Scope, private readonly features: number, private readonly heads: number) {
-    this.qProj = new Linear(scope.at('q_proj'), features, features);
-    this.kProj = new Linear(scope.at('k_proj'), features, features);
-    this.vProj = new Linear(scope.at('v_proj'), features, features);
+  constructor(scope: Scope, features: number, private readonly heads: number) {
+    this.toQkv = new JoinedLinear(['q_proj', 'k_proj', 'v_proj'].map((name) => scope.at(name)), features, features, { bias: true });
     this.outProj = new Linear(scope.at('out_proj'), features, features);
   }
 
-  forward(x: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor3D {
-    return tf.tidy(() => {
-      const headSize = this.features / this.heads;
-      const [q, k, v] = [this.qProj, this.kProj, this.vProj].map((projection) => splitHeads(projection.forward(x), this.heads)[0]);
-      const logits = tf.mul(tf.matMul(q, k, false, true), headSize ** -0.5);
-      const probs = tf.softmax(tf.add(logits, mask) as tf.Tensor4D);
-      return this.outProj.forward(mergeHeads(tf.matMul(probs, v)));
-    });
+  forward(x: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => this.outProj.forward(selfAttention(this.toQkv.forward(x), this.heads, { causal: true })));
   }
-}
-
-/** [length, length], 0 on and below the diagonal; above it so low that softmax makes it 0. */
-function causalMask(length: number): tf.Tensor2D {
-  return tf.tidy(() => {
-    const positions = tf.range(0, length);
-    const ahead = tf.less(tf.reshape(positions, [length, 1]), tf.reshape(positions, [1, length]));
-    return tf.mul(tf.cast(ahead, 'float32'), -1e9);
-  });
 }

@@ -4,7 +4,7 @@ import { sequence } from './sequence';
 
 /** x sigmoid(x), also known as swish. */
 export function silu<T extends tf.Tensor>(x: T): T {
-  return fused('P2pSilu', { inputs: { x } }, (inputs) => tf.mul(inputs.x, tf.sigmoid(inputs.x)) as T);
+  return fused('P2pSilu', { inputs: { x }, attributes: { slope: 1 } }, (inputs) => tf.mul(inputs.x, tf.sigmoid(inputs.x)) as T);
 }
 
 /** x Phi(x), with the normal distribution's Phi exact (by erf), as PyTorch's `gelu` without approximation. */
@@ -25,5 +25,6 @@ export function geglu<T extends tf.Tensor>(x: T): T {
 
 /** x sigmoid(1.702 x), OpenAI CLIP's approximation of gelu. */
 export function quickGelu<T extends tf.Tensor>(x: T): T {
-  return tf.tidy(() => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702))) as T);
+  const slope = 1.702;
+  return fused('P2pSilu', { inputs: { x }, attributes: { slope } }, (inputs) => tf.mul(inputs.x, tf.sigmoid(tf.mul(inputs.x, slope))) as T);
 }

@@ -15,7 +15,7 @@ export class Conv2d {
   private readonly bias: Parameter;
   private readonly stride: number;
   private readonly padding: readonly [number, number];
-  /** Whether the padding is what TensorFlow calls `same`, which every backend does without a padded copy of its own. */
+  /** Whether the padding is what TensorFlow calls `same`, which tfjs does without a padded copy. */
   private readonly same: boolean;
 
   constructor(scope: Scope, readonly inChannels: number, readonly outChannels: number, kernelSize: number, { stride = 1, padding = 0 }: Conv2dOptions = {}) {
@@ -34,10 +34,10 @@ export class Conv2d {
   forward(x: tf.Tensor4D, shift?: tf.Tensor2D): tf.Tensor4D {
     return tf.tidy(() => {
       const constants = { filter: this.weight.value, bias: shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value };
-      const attributes = { stride: this.stride, same: this.same ? 1 : 0 };
-      return fused('P2pConv2D', { inputs: { x: this.same ? x : this.pad(x) }, constants, attributes }, (inputs) => {
+      const [before, after] = this.padding;
+      return fused('P2pConv2D', { inputs: { x }, constants, attributes: { stride: this.stride, before, after } }, (inputs) => {
         // Not as part of the bias: tfjs's wasm kernel packs the filter anew for a bias that it does not know.
-        const y = this.convolve(inputs.x);
+        const y = this.convolve(this.same ? inputs.x : this.pad(inputs.x));
         return shift ? tf.add(y, shift) : y;
       });
     });

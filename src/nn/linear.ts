@@ -18,18 +18,20 @@ export class Linear {
   }
 }
 
-/** Linear layers without bias that take the same input, as one product. */
+/** Linear layers that take the same input, as one product. */
 export class JoinedLinear {
   private readonly weight: JoinedParameters;
+  private readonly bias?: JoinedParameters;
 
   /** @param scopes of the layers, each of outFeatures */
-  constructor(scopes: readonly Scope[], inFeatures: number, outFeatures: number) {
+  constructor(scopes: readonly Scope[], inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
     this.weight = new JoinedParameters(scopes.map((scope) => scope.parameter('weight', [outFeatures, inFeatures], 'linear')));
+    if (options.bias) this.bias = new JoinedParameters(scopes.map((scope) => scope.parameter('bias', [outFeatures])));
   }
 
   /** @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
-    return product(x, this.weight.value as tf.Tensor2D);
+    return product(x, this.weight.value as tf.Tensor2D, this.bias?.value as tf.Tensor1D | undefined);
   }
 }
 

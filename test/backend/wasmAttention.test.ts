@@ -19,7 +19,9 @@ function expectAsPlain(x: tf.Tensor, attend: (x: tf.Tensor) => tf.Tensor): void 
 }
 
 test.each([[2, 4, 64, 16], [1, 1, 1, 1], [3, 2, 13, 5], [1, 8, 30, 40]])('self-attention of %d rows with %d heads of %d tokens of %d numbers is as defined', (rows, heads, tokens, headSize) => {
-  expectAsPlain(tf.randomNormal([rows, tokens, 3 * heads * headSize]), (qkv) => selfAttention(qkv as tf.Tensor3D, heads));
+  for (const causal of [false, true]) {
+    expectAsPlain(tf.randomNormal([rows, tokens, 3 * heads * headSize]), (qkv) => selfAttention(qkv as tf.Tensor3D, heads, { causal }));
+  }
 });
 
 test.each([[2, 4, 64, 7, 16], [1, 2, 3, 77, 5], [1, 1, 5, 8, 8]])('attention of %d rows with %d heads, %d queries to %d keys of %d numbers is as defined', (rows, heads, queries, keys, headSize) => {

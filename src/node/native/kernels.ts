@@ -14,14 +14,14 @@ type Plain = 'P2pSplitHeads' | 'P2pMergeHeads';
 
 /** The operations of native/: their inputs in order, of which the last may be absent, and the types of their attributes. */
 const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pRead', { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT' | 'TYPE'> }>> = {
-  P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', same: 'INT' } },
+  P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', before: 'INT', after: 'INT' } },
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
   P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },
-  P2pSilu: { inputs: ['x'] },
+  P2pSilu: { inputs: ['x'], attributes: { slope: 'FLOAT' } },
   P2pGeglu: { inputs: ['x'] },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
-  P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT' } },
+  P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
   P2pRead: { inputs: ['parts', 'shape'], attributes: { stored: 'TYPE', transposed: 'INT' } },
 };
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { scaledDotProduct, selfAttention } from '../../../src/attention/scaledDotProduct';
-import { geglu, silu } from '../../../src/nn/activations';
+import { geglu, quickGelu, silu } from '../../../src/nn/activations';
 import { Conv2d } from '../../../src/nn/conv2d';
 import { GroupNorm } from '../../../src/nn/groupNorm';
 import { LayerNorm } from '../../../src/nn/layerNorm';
@@ -60,6 +60,15 @@ native('group norm with silu behind it', () => {
   expect(difference((x) => norm.forward(x as tf.Tensor4D), tf.randomNormal([2, 13, 7, 21]))).toBeLessThan(1e-5);
 });
 
+native('linear layers whose tiles, panels, blocks and depths are full, and not', () => {
+  for (const [rows, from, to] of [[14, 384, 32], [13, 385, 33], [231, 768, 96], [400, 800, 70], [337, 17, 64], [1, 1, 1], [513, 20, 9]]) {
+    for (const bias of [true, false]) {
+      const linear = loaded((scope) => new Linear(scope, from, to, { bias }));
+      expect(difference((x) => linear.forward(x), tf.randomNormal([rows, from], 0, from ** -0.5))).toBeLessThan(5e-5);
+    }
+  }
+});
+
 native('convolutions and linear layers, with a shift and without a bias', () => {
   const shift = tf.randomNormal<tf.Rank.R2>([1, 11]);
   for (const [kernelSize, options] of [[3, { padding: 1 }], [1, {}], [3, { stride: 2, padding: [0, 1] }]] as const) {
@@ -88,9 +97,9 @@ native('3x3 convolutions of many channels, which take fewer products (native/win
   expect(difference((again) => unpadded.forward(again as tf.Tensor4D), x)).toBeLessThan(1e-4);
 });
 
-native('silu and geglu, far out too', () => {
+native('silu, quickGelu and geglu, far out too', () => {
   const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
-  expect(difference(silu, x)).toBeLessThan(1e-4);
+  for (const swish of [silu, quickGelu]) expect(difference(swish, x)).toBeLessThan(1e-4);
   expect(difference(geglu, tf.mul(x, 0.1))).toBeLessThan(1e-4);
   expect(Array.from(silu(tf.tensor1d([-200, 0, 200])).dataSync())).toEqual([-0, 0, 200]);
 });
@@ -102,6 +111,8 @@ native('attention over more keys and queries than a block has, and fewer', () =>
     const attend = (...[q_, k_, v_]: tf.Tensor[]): tf.Tensor => scaledDotProduct({ q: q_ as tf.Tensor4D, k: k_ as tf.Tensor4D, v: v_ as tf.Tensor4D });
     expect(difference(attend, q, k, v)).toBeLessThan(1e-4);
     const qkv = tf.mul(tf.randomNormal([rows, queries, 3 * heads * size]), 2);
-    expect(difference((x) => selfAttention(x as tf.Tensor3D, heads), qkv)).toBeLessThan(1e-4);
+    for (const causal of [false, true]) {
+      expect(difference((x) => selfAttention(x as tf.Tensor3D, heads, { causal }), qkv)).toBeLessThan(1e-4);
+    }
   }
 });
