@@ -22,7 +22,7 @@ export const mergeHeads: WasmKernel = ({ inputs: { x }, backend, pool }) => {
 };
 
 /** Where numbers lie, and how many numbers further those of the next row, head and token. */
-interface Place {
+export interface Place {
   readonly address: number;
   readonly steps: readonly number[];
 }
@@ -31,7 +31,8 @@ function headsFirst({ shape: [, heads, tokens, headSize] }: tf.TensorInfo): numb
   return [heads * tokens * headSize, tokens * headSize, headSize];
 }
 
-function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
+/** Copies a tensor's numbers from one place to another. */
+export function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
   const steps = [...from.steps, ...to.steps].map((step) => 4 * step);
   pool.run('moveHeads', rows * heads, [from.address, to.address, heads, tokens, 4 * headSize, ...steps], 2 * rows * heads * tokens * headSize);
 }

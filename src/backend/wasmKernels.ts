@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
+import { concatOr, sliceOr } from './wasmCopies';
 import { conv2d } from './wasmConv2d';
 import { addOr, geglu, silu, softmax } from './wasmElementwise';
 import { mergeHeads, splitHeads } from './wasmHeads';
@@ -28,8 +29,8 @@ const LAYERS: Readonly<Record<FusedKernel, WasmKernel>> = {
  * is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
  */
 export function prepareWasm(): void {
-  const add = tf.getKernel('Add', 'wasm');
+  const [add, concat, slice] = ['Add', 'Concat', 'Slice'].map((name) => tf.getKernel(name, 'wasm')?.kernelFunc);
   if (!add || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
-  const replaced = { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Add: addOr(add.kernelFunc) };
+  const replaced = { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Add: addOr(add), Concat: concatOr(concat), Slice: sliceOr(slice) };
   for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
 }

@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Place, move } from './wasmHeads';
+import type { WasmKernel } from './wasmKernel';
+import type { WasmPool } from './wasmPool';
+
+/** In place of tfjs's `Concat`, whose copying is done by one thread, in JavaScript; of other numbers than float32 `plain`, which is tfjs's. */
+export function concatOr(plain: tf.KernelFunc): WasmKernel {
+  return ({ inputs, attrs, backend, pool }) => {
+    const tensors = Object.values(inputs);
+    if (tensors.some(({ dtype }) => dtype !== 'float32')) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    const shapes = tensors.map(({ shape }) => shape);
+    const [axis] = tf.util.parseAxisParam(attrs.axis, shapes[0]);
+    const out = backend.makeOutput(tf.backend_util.computeOutShape(shapes, axis), 'float32');
+    const pieces = tf.util.sizeFromShape(out.shape.slice(0, axis));
+    const step = tf.util.sizeFromShape(out.shape.slice(axis));
+    let address = pool.address(out);
+    for (const tensor of tensors) {
+      const size = tf.util.sizeFromShape(tensor.shape.slice(axis));
+      copy(pool, pieces, size, { address: pool.address(tensor), step: size }, { address, step });
+      address += 4 * size;
+    }
+    return out;
+  };
+}
+
+/** In place of tfjs's `Slice`, which copies all of its input first. Where more than one axis is cut, or the numbers are no float32, `plain`. */
+export function sliceOr(plain: tf.KernelFunc): WasmKernel {
+  return ({ inputs, attrs, backend, pool }) => {
+    const { x } = inputs;
+    const { begin, size } = attrs as unknown as { begin: number | number[]; size: number | number[] };
+    const [first, shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
+    const cut = shape.flatMap((count, axis) => (count < x.shape[axis] ? axis : []));
+    if (x.dtype !== 'float32' || cut.length > 1) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    const [axis = 0] = cut;
+    const out = backend.makeOutput(shape, 'float32');
+    const numbers = tf.util.sizeFromShape(shape.slice(axis));
+    const step = tf.util.sizeFromShape(x.shape.slice(axis));
+    const address = pool.address(x) + 4 * first[axis] * tf.util.sizeFromShape(x.shape.slice(axis + 1));
+    copy(pool, tf.util.sizeFromShape(shape.slice(0, axis)), numbers, { address, step }, { address: pool.address(out), step: numbers });
+    return out;
+  };
+}
+
+/** Of pieces of numbers: where the first begins, and how many numbers further the next. */
+interface Pieces {
+  readonly address: number;
+  readonly step: number;
+}
+
+/** What the copying is divided into, about: a few chunks a thread. */
+const CHUNKS = 16;
+
+function copy(pool: WasmPool, pieces: number, size: number, from: Pieces, to: Pieces): void {
+  if (pieces * size === 0) return;
+  const groups = largestDivisor(pieces, CHUNKS);
+  const parts = largestDivisor(size, Math.floor(CHUNKS / groups));
+  const place = ({ address, step }: Pieces): Place => ({ address, steps: [(pieces / groups) * step, size / parts, step] });
+  move(pool, [groups, parts, pieces / groups, size / parts], place(from), place(to));
+}
+
+function largestDivisor(number: number, most: number): number {
+  let divisor = Math.max(1, most);
+  while (number % divisor > 0) divisor--;
+  return divisor;
+}

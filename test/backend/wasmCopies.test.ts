@@ -1,0 +1,55 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import { prepareWasm } from '../../src/backend/wasmKernels';
+
+beforeAll(async () => {
+  jest.spyOn(console, 'warn').mockImplementation(); // tfjs's advice against its backend in JavaScript
+  prepareWasm();
+  await tf.setBackend('wasm');
+});
+
+/** What tfjs's own kernels say, of its backend in JavaScript. */
+async function onCpu(compute: () => tf.Tensor): Promise<unknown> {
+  await tf.setBackend('cpu');
+  const y = compute();
+  const expected = [y.shape, y.arraySync()];
+  y.dispose();
+  await tf.setBackend('wasm');
+  return expected;
+}
+
+async function expectAsOnCpu(compute: () => tf.Tensor): Promise<void> {
+  const before = tf.memory().numTensors;
+  const y = compute();
+  expect(tf.memory().numTensors).toBe(before + 1);
+  const actual = [y.shape, y.arraySync()];
+  y.dispose();
+  expect(actual).toEqual(await onCpu(compute));
+}
+
+const counted = (shape: number[], dtype: 'float32' | 'int32' = 'float32'): tf.Tensor => tf.reshape(tf.range(1, 1 + shape.reduce((product, size) => product * size, 1), 1, dtype), shape);
+
+test.each([
+  [[[2, 3, 5], [2, 3, 7]], 2], [[[2, 3, 5], [2, 3, 7]], -1], [[[1, 4], [3, 4], [2, 4]], 0], [[[2, 1, 3, 2], [2, 6, 3, 2]], 1], [[[64, 64, 33], [64, 64, 64]], 2],
+  [[[3], [0], [5]], 0], [[[40000], [1]], 0],
+])('%j side by side along axis %d', async (shapes, axis) => {
+  await expectAsOnCpu(() => tf.tidy(() => tf.concat(shapes.map((shape) => counted(shape)), axis)));
+});
+
+test.each([
+  [[4, 5, 6], [1, 0, 0], [2, 5, 6]], [[4, 5, 6], [0, 2, 0], [4, 3, 6]], [[4, 5, 6], [0, 0, 5], [-1, -1, 1]], [[4, 5, 6], [1, 2, 3], [2, 2, 2]], [[4, 5], [0, 0], [4, 5]],
+  [[2, 90, 90, 8], [0, 0, 0, 4], [2, 90, 90, 4]], [[7], [2], [0]],
+])('of %j from %j on, %j', async (shape, begin, size) => {
+  await expectAsOnCpu(() => tf.tidy(() => tf.slice(counted(shape), begin, size)));
+});
+
+test('whole numbers', async () => {
+  await expectAsOnCpu(() => tf.tidy(() => tf.slice(counted([3, 4], 'int32'), [0, 1], [3, 2])));
+  await expectAsOnCpu(() => tf.tidy(() => tf.concat([counted([3, 4], 'int32'), counted([1, 4], 'int32')], 0)));
+});
+
+test('both have their gradients', () => {
+  const x = counted([3, 4]) as tf.Tensor2D;
+  const slope = tf.grad((at) => tf.sum(tf.mul(tf.concat([tf.slice(at, [0, 1], [3, 2]), at], 1), 2)))(x);
+  expect(slope.arraySync()).toEqual([[2, 4, 4, 2], [2, 4, 4, 2], [2, 4, 4, 2]]);
+});
