@@ -42,6 +42,7 @@ export class Judge extends Network {
   private readonly convs: readonly Conv2d[];
   private readonly from8: Conv2d;
   private readonly from16: Conv2d;
+  private readonly from64: Conv2d;
   private readonly merge: Conv2d;
   private readonly pixels: Conv2d;
   private readonly heads: readonly Linear[];
@@ -55,8 +56,9 @@ export class Judge extends Network {
     this.convs = channels.slice(1).map((to, i) => conv(`conv${i + 1}`, channels[i], to));
     this.from8 = conv('from8', 128, 40, 1);
     this.from16 = conv('from16', 96, 40, 1);
-    this.merge = conv('merge', 136, 48);
-    this.pixels = conv('pixels', 48, this.labels.pixels.length, 1);
+    this.from64 = new Conv2d(scope.at('from64'), 24, 40, 2, { stride: 2 });
+    this.merge = conv('merge', 176, 64);
+    this.pixels = conv('pixels', 64, this.labels.pixels.length, 1);
     this.heads = HEADS.map((head) => new Linear(scope.at('heads', head), 256, this.labels[head].length));
   }
 
@@ -72,11 +74,12 @@ export class Judge extends Network {
     return tf.tidy(() => {
       const [conv1, conv2, conv3, conv4, conv5, conv6, conv7] = this.convs.map((conv) => (x: tf.Tensor4D): tf.Tensor4D => tf.relu(conv.forward(x)));
       const half = (x: tf.Tensor4D): tf.Tensor4D => tf.maxPool(x, 2, 2, 'valid');
-      const at32 = conv3(conv2(half(conv1(pictures))));
+      const at64 = conv1(pictures);
+      const at32 = conv3(conv2(half(at64)));
       const at16 = conv5(conv4(half(at32)));
       const at8 = conv7(conv6(half(at16)));
       const whole = tf.concat([tf.max(at8, [1, 2]), tf.mean(at8, [1, 2])], 1) as tf.Tensor2D;
-      const wide = tf.concat([at32, upsampleNearest(this.from16.forward(at16)), upsampleNearest(this.from8.forward(at8), [GRID, GRID])], 3);
+      const wide = tf.concat([at32, this.from64.forward(at64), upsampleNearest(this.from16.forward(at16)), upsampleNearest(this.from8.forward(at8), [GRID, GRID])], 3);
       const pixels = this.pixels.forward(tf.relu(this.merge.forward(tf.relu(wide))));
       return { ...Object.fromEntries(HEADS.map((head, i) => [head, this.heads[i].forward(whole)])), pixels } as Logits;
     });

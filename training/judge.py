@@ -49,19 +49,21 @@ class Judge(nn.Module):
         self.conv4, self.conv5 = conv(56, 96), conv(96, 96)
         self.conv6, self.conv7 = conv(96, 128), conv(128, 128)
         self.from8, self.from16 = conv(128, 40, 1), conv(96, 40, 1)
-        self.merge, self.pixels = conv(136, 48), conv(48, len(PIXELS), 1)
+        self.from64 = nn.Conv2d(24, 40, 2, stride=2)  # where an edge is, which max-pooling forgets
+        self.merge, self.pixels = conv(176, 64), conv(64, len(PIXELS), 1)
         self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in HEADS.items()})
 
     def forward(self, picture: torch.Tensor) -> Verdict:
         """`picture` [n, 3, 64, 64], -1 to 1."""
-        x = F.max_pool2d(F.relu(self.conv1(picture)), 2)
-        at32 = F.relu(self.conv3(F.relu(self.conv2(x))))
+        at64 = F.relu(self.conv1(picture))
+        at32 = F.relu(self.conv3(F.relu(self.conv2(F.max_pool2d(at64, 2)))))
         at16 = F.relu(self.conv5(F.relu(self.conv4(F.max_pool2d(at32, 2)))))
         at8 = F.relu(self.conv7(F.relu(self.conv6(F.max_pool2d(at16, 2)))))
         whole = torch.cat([at8.amax((2, 3)), at8.mean((2, 3))], 1)
         wide = torch.cat(
             [
                 at32,
+                self.from64(at64),
                 F.interpolate(self.from16(at16), scale_factor=2),
                 F.interpolate(self.from8(at8), scale_factor=4),
             ],
