@@ -36,9 +36,11 @@ def run(stage: str, extra: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=[*STAGES, "all"])
+    parser.add_argument("--bfloat16", action="store_true", help="train in it, where the processor can")
     args, extra = parser.parse_known_args()
     for stage in STAGES if args.stage == "all" else [args.stage]:
-        run(stage, extra)
+        trains = STAGES[stage][0] == "torchrun"
+        run(stage, [*extra, "--bfloat16"] if args.bfloat16 and trains else extra)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter,
 LOCALITY = 0.2  # weight of what an edit changes where it should not
 SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
 #: How often pictures with these words come, against others: there are few of them.
-GRADED = {"snowy": 2, "fluffy": 8, "blossom": 8}
+GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
+#: And pictures to whose captions an edit adds these, which changes every pixel.
+ADDED = {"sunset": 4, "night": 4}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -46,9 +48,15 @@ class Batches:
             setattr(self, name, tensor)
         self.alphas_cumprod = build_scheduler().alphas_cumprod
         self.chances = torch.ones(len(self.tokens) // 2)
+
+        def says(tokens: torch.Tensor, word: str) -> torch.Tensor:
+            return (tokens == tokenizer.convert_tokens_to_ids(f"{word}</w>")).any(1)
+
+        originals, edits = self.tokens[::2], self.tokens[1::2]
+        for word, times in ADDED.items():
+            self.chances[says(edits, word) & ~says(originals, word)] = times
         for word, times in GRADED.items():
-            said = (self.tokens[::2] == tokenizer.convert_tokens_to_ids(f"{word}</w>")).any(1)
-            self.chances[said] = times
+            self.chances[says(originals, word)] = times
 
     def draw(self, size: int) -> dict[str, torch.Tensor]:
         edits = size // 3
