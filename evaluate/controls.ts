@@ -9,15 +9,16 @@ export interface Control {
 }
 
 /**
- * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a word is added, the words
- * that stay go on saying a picture without it, and hold it back. The noun that a colour is added to keeps its own meaning all along. Where
- * only weights differ, so that there is nothing new to look at, they count to the end: in steps without them, what they took away comes back.
+ * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a place is added, the words
+ * that stay go on saying a picture without it, and hold it back; a time of day comes all the same, and a colour mostly. The noun that a colour
+ * is added to keeps its own meaning all along. Where only weights differ, so that there is nothing new to look at, they count to the end: in
+ * steps without them, what they took away comes back.
  */
 export const CONTROLS = {
   swap: { cross: 1, self: 0.75, context: 1.25 },
   place: { cross: 1, self: 0.75, context: 0.5 },
-  time: { cross: 1, self: 0.25, context: 0.5 },
-  colour: { cross: 1, self: 0.75, context: 0.625 },
+  time: { cross: 1, self: 0.25, context: 1.25 },
+  colour: { cross: 0.75, self: 0.45, context: 1.2 },
   weight: { cross: 1.25, self: 0.6, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;
 

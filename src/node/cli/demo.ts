@@ -27,7 +27,7 @@ interface Scene {
 }
 
 /** Few steps of a fast sampler: the whole demo is to take a minute on a laptop. */
-const COMMON = { seed: 4, steps: 16, sampler: 'dpm++', guidance: 5, self: 0.6 };
+const COMMON = { seed: 4, steps: 16, sampler: 'dpm++', guidance: 5, self: 0.3 };
 
 const HOUSE = 'a house on a snowy mountain';
 const TREE = 'a blossom tree in a meadow';
@@ -47,7 +47,7 @@ export const SCENES: readonly Scene[] = [
   },
   { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-1, 0, 2].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })) },
   { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-1, 0.5, 1.5].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })) },
-  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0.5, 1.25, 1.75].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })) },
+  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0.75, 1.25, 1.75].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })) },
   {
     name: 'blend',
     title: 'Change one thing and keep the rest as it was, by local blend',
