@@ -25,8 +25,8 @@ const LAYERS: Readonly<Record<FusedKernel, WasmKernel>> = {
 
 /**
  * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place of tfjs's products,
- * softmax and sums, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend
- * is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
+ * softmax, sums, slices and concatenations, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported;
+ * again, or where that backend is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
  */
 export function prepareWasm(): void {
   const [add, concat, slice] = ['Add', 'Concat', 'Slice'].map((name) => tf.getKernel(name, 'wasm')?.kernelFunc);
