@@ -17,7 +17,7 @@ export function geglu(control: usize, chunk: i32): void {
   }
 }
 
-/** x sigmoid(slope x). Parameters: x, out, numbers, numbers a chunk (whole fours), slope. */
+/** x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. Parameters: x, out, numbers, numbers a chunk (whole fours), slope. */
 export function silu(control: usize, chunk: i32): void {
   const x = address(control, 0), out = address(control, 1);
   const slope = f32x4.splat(float(control, 4));
