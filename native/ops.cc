@@ -7,9 +7,11 @@
 #include <optional>
 #include <vector>
 
+#include "attention.h"
 #include "inner.h"
 #include "parallel.h"
 #include "product.h"
+#include "splitProduct.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "winograd.h"
 #include "unsupported/Eigen/SpecialFunctions"
@@ -27,10 +29,6 @@ using tensorflow::shape_inference::UnknownShape;
 
 using Array = Eigen::Map<Eigen::ArrayXf>;
 using ConstArray = Eigen::Map<const Eigen::ArrayXf>;
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-// Rows that lie further apart than they are long.
-using View = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
-using ConstView = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
 
 template <typename Values>
 auto silu(const Values& x) {
@@ -65,7 +63,8 @@ class Conv2D : public OpKernel {
     OP_REQUIRES_OK(construction, construction->GetAttr("stride", &stride));
     OP_REQUIRES_OK(construction, construction->GetAttr("before", &before));
     OP_REQUIRES_OK(construction, construction->GetAttr("after", &after));
-    plain_ = stride != 1 || before != 1 || after != 1;
+    padded_ = stride == 1 && before == 1 && after == 1;
+    exact_ = stride == 1 && before == 0 && after == 0;
     std::vector<tensorflow::NodeDef> nodes{biased("_MklNativeFusedConv2D", true), biased("_FusedConv2D", false)};
     for (tensorflow::NodeDef& node : nodes) {
       set(node, "strides", std::vector<int>{1, stride, stride, 1});
@@ -80,14 +79,25 @@ class Conv2D : public OpKernel {
     const Tensor &x = context->input(0), &filter = context->input(1), &bias = context->input(2);
     OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
                 InvalidArgument("x has not the channels that the filter takes"));
-    if (!plain_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
+    if (padded_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
+    if (exact_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(x.NumElements() / x.dim_size(0) * filter.dim_size(3))) {
+      return Multiply(context, x, filter, bias);
+    }
     Tensor y;
     OP_REQUIRES_OK(context, convolve_->Compute(context, {x, filter, bias}, y));
     context->set_output(0, y);
   }
 
  private:
-  bool plain_ = false;
+  // Each pixel by itself.
+  static void Multiply(OpKernelContext* context, const Tensor& x, const Tensor& filter, const Tensor& bias) {
+    const int64_t in = filter.dim_size(2), out = filter.dim_size(3);
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), x.dim_size(1), x.dim_size(2), out}, &y));
+    SplitProduct::Compute(context, {1, x.NumElements() / in, in, out}, x.flat<float>().data(), filter.flat<float>().data(), bias.flat<float>().data(), y->flat<float>().data());
+  }
+
+  bool padded_, exact_;
   std::optional<Inner> convolve_;
   Winograd winograd_;
 };
@@ -117,10 +127,13 @@ class Linear : public OpKernel {
     OP_REQUIRES(context, !bias || bias->NumElements() == out, InvalidArgument("the bias has not the features that the weight gives"));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, out);
-    if (rows > kFewRows) return Many(context, TensorShape({rows, in}), shape);
+    const bool split = x.dims() > 2 && SplitProduct::Pays(x.NumElements() / x.dim_size(0) * out);
+    if (rows > kFewRows && !split) return Many(context, TensorShape({rows, in}), shape);
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
-    Product::Compute(context, {rows, in, out}, x.flat<float>().data(), weight.flat<float>().data(), bias ? bias->flat<float>().data() : nullptr, y->flat<float>().data());
+    const float *added = bias ? bias->flat<float>().data() : nullptr, *from = x.flat<float>().data(), *by = weight.flat<float>().data();
+    if (split) SplitProduct::Compute(context, {1, rows, in, out}, from, by, added, y->flat<float>().data());
+    else Product::Compute(context, {rows, in, out}, from, by, added, y->flat<float>().data());
   }
 
  private:
@@ -346,69 +359,7 @@ class Geglu : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGeglu").Device(tensorflow::DEVICE_CPU), Geglu);
 
-// ---- Attention: softmax(q k^T / sqrt(size)) v, in blocks of queries and keys that stay in the cache, with the softmax kept up as keys go
-// by (Dao et al. 2022, FlashAttention).
-
-// Where the vectors of one head lie: `step` numbers apart.
-struct Vectors {
-  const float* data;
-  int64_t step;
-};
-
-class Attend {
- public:
-  // For all maps (a head of a row) q, k, v and y tell where their vectors lie. If causal, a query sees no key after it.
-  template <typename Q, typename K, typename V, typename Y>
-  static void All(OpKernelContext* context, int64_t maps, int64_t queries, int64_t keys, int64_t size, bool causal, Q q, K k, V v, Y y) {
-    const int64_t blocks = (queries + kQueries - 1) / kQueries;
-    parallel(context, maps * blocks, kQueries * keys * (size / 4 + 4), [&](int64_t begin, int64_t end) {
-      Attend attend;
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t map = unit / blocks, first = unit % blocks * kQueries, count = std::min(kQueries, queries - first);
-        const auto view = [&](const Vectors& vectors, int64_t from, int64_t number) {
-          return ConstView(vectors.data + from * vectors.step, number, size, Eigen::OuterStride<>(vectors.step));
-        };
-        const Vectors out = y(map);
-        const int64_t seen = causal ? std::min(first + count, keys) : keys;
-        attend.Block(view(q(map), first, count), view(k(map), 0, seen), view(v(map), 0, seen), causal ? first : keys,
-                     View(const_cast<float*>(out.data) + first * out.step, count, size, Eigen::OuterStride<>(out.step)));
-      }
-    });
-  }
-
- private:
-  static constexpr int64_t kQueries = 128, kKeys = 256;
-
-  // The first query sees the first key and `further` more, each other one key more than the one before.
-  void Block(const ConstView& q, const ConstView& k, const ConstView& v, int64_t further, View y) {
-    queries_ = q * (1 / std::sqrt(float(q.cols())));
-    output_.setZero(q.rows(), q.cols());
-    top_.setConstant(q.rows(), -std::numeric_limits<float>::infinity());
-    sum_.setZero(q.rows());
-    for (int64_t first = 0; first < k.rows(); first += kKeys) {
-      const int64_t count = std::min<int64_t>(kKeys, k.rows() - first);
-      logits_.noalias() = queries_ * k.middleRows(first, count).transpose();
-      for (int64_t query = 0; query < q.rows(); ++query) {
-        auto logits = logits_.row(query).array();
-        const int64_t seen = std::clamp<int64_t>(further + query + 1 - first, 0, count);
-        logits.tail(count - seen) = -std::numeric_limits<float>::infinity();
-        const float top = std::max(top_[query], logits.maxCoeff());
-        const float shrink = std::exp(top_[query] - top);
-        logits = (logits - top).exp();
-        sum_[query] = sum_[query] * shrink + logits.sum();
-        if (shrink != 1) output_.row(query) *= shrink;
-        top_[query] = top;
-      }
-      output_.noalias() += logits_ * v.middleRows(first, count);
-    }
-    y = output_.array().colwise() / sum_;
-  }
-
-  Matrix queries_, logits_, output_;
-  Eigen::ArrayXf top_, sum_;
-};
-
-// q [rows, heads, queries, size], k and v [rows, heads, keys, size] -> as q's shape
+// ---- Attention: q [rows, heads, queries, size], k and v [rows, heads, keys, size] -> [rows, heads, queries, size]
 
 REGISTER_OP("P2pAttention").Input("q: float").Input("k: float").Input("v: float").Output("y: float").SetShapeFn(UnchangedShape);
 
@@ -425,15 +376,16 @@ class Attention : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, q.shape(), &y));
     if (q.NumElements() == 0) return;
     const int64_t queries = q.dim_size(2), keys = k.dim_size(2), size = q.dim_size(3);
-    const auto each = [size](const Tensor& x, int64_t vectors) {
-      return [data = x.flat<float>().data(), vectors, size](int64_t map) { return Vectors{data + map * vectors * size, size}; };
+    const auto each = [size](auto* data, int64_t vectors) {
+      return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map * vectors * size, size}; };
     };
-    Attend::All(context, q.dim_size(0) * q.dim_size(1), queries, keys, size, false, each(q, queries), each(k, keys), each(v, keys), each(*y, queries));
+    attend(context, {q.dim_size(0) * q.dim_size(1), queries, keys, size}, q.dim_size(1), false, each(q.flat<float>().data(), queries), each(k.flat<float>().data(), keys),
+           each(v.flat<float>().data(), keys), each(y->flat<float>().data(), queries));
   }
 };
 REGISTER_KERNEL_BUILDER(Name("P2pAttention").Device(tensorflow::DEVICE_CPU), Attention);
 
-// qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
+// ---- Attention of tokens to each other: qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
 
 REGISTER_OP("P2pSelfAttention").Input("qkv: float").Attr("heads: int").Attr("causal: int").Output("y: float").SetShapeFn(UnknownShape);
 
@@ -451,13 +403,12 @@ class SelfAttention : public OpKernel {
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, tokens, features}), &y));
     if (y->NumElements() == 0) return;
-    const auto each = [this, tokens, size](const Tensor& x, int64_t step, int64_t offset) {
-      return [this, data = x.flat<float>().data() + offset, tokens, size, step](int64_t map) {
-        return Vectors{data + map / heads_ * tokens * step + map % heads_ * size, step};
-      };
+    const auto each = [this, tokens, size](auto* data, int64_t step) {
+      return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map / heads_ * tokens * step + map % heads_ * size, step}; };
     };
-    Attend::All(context, rows * heads_, tokens, tokens, size, causal_, each(qkv, 3 * features, 0), each(qkv, 3 * features, features),
-                each(qkv, 3 * features, 2 * features), each(*y, features, 0));
+    const float* all = qkv.flat<float>().data();
+    attend(context, {rows * heads_, tokens, tokens, size}, heads_, causal_, each(all, 3 * features), each(all + features, 3 * features),
+           each(all + 2 * features, 3 * features), each(y->flat<float>().data(), features));
   }
 
  private:

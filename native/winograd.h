@@ -6,6 +6,7 @@
 
 #include "inner.h"
 #include "parallel.h"
+#include "splitProduct.h"
 #include "unsupported/Eigen/CXX11/Tensor"
 
 namespace p2p {
@@ -26,6 +27,7 @@ class Winograd {
 
   void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias) {
     const int64_t in = filter.dim_size(2), out = filter.dim_size(3), tiles = Tiles(x);
+    const bool split = SplitProduct::Pays(16 * tiles / x.dim_size(0) * in * out);
     tensorflow::Tensor *y = nullptr, filters, pixels, products;
     OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), x.dim_size(1), x.dim_size(2), out}, &y));
     OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, in, out}, &filters));
@@ -36,7 +38,7 @@ class Winograd {
       const int64_t count = std::min(atOnce, tiles - first);
       OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, in}, &pixels));
       TransformPixels(context, x, first, count, pixels);
-      OP_REQUIRES_OK(context, multiply_.Compute(context, {pixels, filters}, products));
+      OP_REQUIRES_OK(context, Multiply(context, split, pixels, filters, products));
       TransformProducts(context, products, bias, first, count, *y);
     }
   }
@@ -121,6 +123,16 @@ class Winograd {
         });
       }
     });
+  }
+
+  // pixels [16, count, in], filters [16, in, out] -> products [16, count, out]
+  absl::Status Multiply(tensorflow::OpKernelContext* context, bool split, const tensorflow::Tensor& pixels, const tensorflow::Tensor& filters, tensorflow::Tensor& products) {
+    const int64_t count = pixels.dim_size(1), in = pixels.dim_size(2), out = filters.dim_size(2);
+    if (!split) return multiply_.Compute(context, {pixels, filters}, products);
+    const absl::Status status = context->allocate_temp(tensorflow::DT_FLOAT, {16, count, out}, &products);
+    if (!status.ok()) return status;
+    SplitProduct::Compute(context, {16, count, in, out}, pixels.flat<float>().data(), filters.flat<float>().data(), nullptr, products.flat<float>().data());
+    return status;
   }
 
   static void TransformProducts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& products, const tensorflow::Tensor& bias,

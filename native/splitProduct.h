@@ -1,0 +1,105 @@
+#pragma once
+
+#include <algorithm>
+#include <memory>
+
+#include "parallel.h"
+#include "tiles.h"
+
+namespace p2p {
+
+// Products of matrices by `Tiles`, where the processor has them: y [products, rows, out] = x [products, rows, in] weight [products, in, out]
+// + bias [out]. Blocks of x and one panel of a weight after the other are packed, as in `Product`.
+class SplitProduct {
+ public:
+  struct Sizes {
+    int64_t products, rows, in, out;
+  };
+
+#ifndef __AMX_BF16__
+  static bool Pays(int64_t) { return false; }
+  static void Compute(tensorflow::OpKernelContext*, const Sizes&, const float*, const float*, const float*, float*) {}
+#else
+  // Whether it can be done, and is faster than in float32 with so many multiplications. They are to be those of one picture, as its numbers
+  // are to be the same whichever others are computed with it.
+  static bool Pays(int64_t multiplications) { return multiplications >= kLeast && Tiles::Allowed(); }
+
+  // `bias` may be null.
+  static void Compute(tensorflow::OpKernelContext* context, const Sizes& sizes, const float* x, const float* weight, const float* bias, float* y) {
+    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
+    const int64_t panels = Tiles::Parts(sizes.out, kWide), blocks = Tiles::Parts(sizes.rows, kBlock);
+    const int64_t block = Tiles::Parts(Tiles::Parts(sizes.rows, blocks), kHigh) * kHigh;
+    // Few blocks are shared by several threads, each of which packs them for itself.
+    const int64_t shares = std::min(panels, Tiles::Parts(threads, sizes.products * blocks)), share = Tiles::Parts(panels, shares) * kWide;
+    parallel(context, sizes.products * blocks * shares, block * sizes.in * share / 64, [&](int64_t begin, int64_t end) {
+      const Tiles::Registers registers;
+      const SplitProduct product(sizes, bias);
+      for (int64_t unit = begin; unit < end; ++unit) {
+        const int64_t number = unit / (blocks * shares), first = unit / shares % blocks * block, column = unit % shares * share;
+        if (first >= sizes.rows || column >= sizes.out) continue;
+        const int64_t row = number * sizes.rows + first;
+        product.Block(x + row * sizes.in, weight + number * sizes.in * sizes.out + column, y + row * sizes.out + column,
+                      std::min(block, sizes.rows - first), column, std::min(share, sizes.out - column));
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kLeast = int64_t{1} << 25;
+  static constexpr int64_t kHigh = Tiles::kHigh, kWide = Tiles::kWide, kStep = Tiles::kStep;
+  static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
+  static constexpr int64_t kBlock = 512;  // rows of x that are packed: 768 KiB of a second cache of 2 MiB
+
+  SplitProduct(const Sizes& sizes, const float* bias) : in_(sizes.in), out_(sizes.out), bias_(bias) {}
+
+  void Block(const float* x, const float* weight, float* y, int64_t rows, int64_t column, int64_t columns) const {
+    const int64_t most = Tiles::Parts(Tiles::Parts(in_, Tiles::Parts(in_, kDepth)), kStep) * kStep;
+    for (int64_t first = 0; first < in_; first += most) {
+      const int64_t depth = std::min(most, in_ - first), steps = Tiles::Parts(depth, kStep);
+      Tiles::PackLeft(x + first, in_, rows, depth, rows_.get());
+      for (int64_t at = 0; at < columns; at += kWide) {
+        const int64_t width = std::min(kWide, columns - at);
+        const float* from = weight + first * out_ + at;
+        const float* before = first > 0 ? nullptr : bias_ ? bias_ + column + at : zeros_;
+        Tiles::PackRight(from, out_, depth, width, panel_.get());
+        for (int64_t row = 0; row < rows; row += kHigh) {
+          if (at + kWide < columns) Fetch(from + kWide, depth * row / rows, depth * std::min(row + kHigh, rows) / rows);
+          const float* next = row + 2 * kHigh <= rows ? y + (row + kHigh) * out_ + at : y + std::min(at + kWide, columns - 1);
+          Four(rows_.get() + row / 16 * steps, steps, y + row * out_ + at, std::min(kHigh, rows - row), width, before, next);
+        }
+      }
+    }
+  }
+
+  // Some rows of the panel that comes next, while there are products to do.
+  void Fetch(const float* panel, int64_t begin, int64_t end) const {
+    for (int64_t k = begin; k < end; ++k) {
+      __builtin_prefetch(panel + k * out_);
+      __builtin_prefetch(panel + k * out_ + 16);
+    }
+  }
+
+  // Adds to up to kHigh x kWide numbers of y, or to `before` in place of what y has. `next` will be written after them.
+  void Four(const Tiles::Split* rows, int64_t steps, float* y, int64_t height, int64_t width, const float* before, const float* next) const {
+    if (width == kWide && height % 16 == 0) return Tiles::Multiply(rows, panel_.get(), steps, y, out_, height, before, next);
+    alignas(64) float whole[kHigh * kWide] = {}, padded[kWide] = {};
+    if (before) std::copy_n(before, width, padded);
+    for (int64_t row = 0; row < height && !before; ++row) std::copy_n(y + row * out_, width, whole + row * kWide);
+    Tiles::Multiply(rows, panel_.get(), steps, whole, kWide, height, before ? padded : nullptr);
+    for (int64_t row = 0; row < height; ++row) std::copy_n(whole + row * kWide, width, y + row * out_);
+  }
+
+  static constexpr float zeros_[kWide] = {};
+  const int64_t in_, out_;
+  const float* const bias_;
+  // New ones each time would be new memory of the system's.
+  static thread_local const std::unique_ptr<Tiles::Split[]> rows_, panel_;
+#endif
+};
+
+#ifdef __AMX_BF16__
+inline thread_local const std::unique_ptr<Tiles::Split[]> SplitProduct::rows_{new Tiles::Split[kBlock / 16 * kDepth / kStep]};
+inline thread_local const std::unique_ptr<Tiles::Split[]> SplitProduct::panel_{new Tiles::Split[2 * kDepth / kStep]};
+#endif
+
+}  // namespace p2p
