@@ -1,6 +1,6 @@
 /**
- * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's rows are given as
- * addresses: those of a matrix, or for a convolution those of the pixels under each tap of the filter.
+ * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's rows are those of
+ * matrices, one after the other, or for a convolution given as a table: the addresses of the pixels under each tap of the filter.
  */
 import { address, integer } from './pool';
 import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
@@ -46,8 +46,8 @@ function tapAddresses(control: usize, picture: i32, top: i32, left: i32, table: 
 
 /**
  * COLUMNS columns of one matrix's result, for a part of its rows.
- * Parameters: table, taps, inner, b, bytes from row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns,
- * rows a matrix, blocks a matrix, panels, parts, scratch, its bytes a thread.
+ * Parameters: table or 0, taps, inner, b, bytes from row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns,
+ * rows a matrix, blocks a matrix, panels, parts, scratch, its bytes a thread, A where there is no table.
  */
 export function product(control: usize, chunk: i32, thread: i32): void {
   const taps = integer(control, 1), inner = integer(control, 2);
@@ -57,7 +57,7 @@ export function product(control: usize, chunk: i32, thread: i32): void {
   const column = ((chunk / parts) % panels) * COLUMNS;
   const width = min(COLUMNS, columns - column);
   const partial = address(control, 14) + <usize>thread * address(control, 15);
-  const bias = partial + TILE_BYTES, panel = bias + LINE_BYTES;
+  const bias = partial + TILE_BYTES, addresses = bias + LINE_BYTES, panel = addresses + LINE_BYTES;
 
   packPanel(address(control, 3) + <usize>matrix * address(control, 5), address(control, 4), column, width, taps * inner, integer(control, 6) !== 0, panel);
   memory.fill(bias, 0, LINE_BYTES);
@@ -66,7 +66,9 @@ export function product(control: usize, chunk: i32, thread: i32): void {
   const stride = <usize>columns << 2;
   const out = address(control, 8) + <usize>(matrix * rows) * stride + (<usize>column << 2);
   for (let block = (blocks * part) / parts, end = (blocks * (part + 1)) / parts; block < end; block++) {
-    const table = address(control, 0) + <usize>(matrix * blocks + block) * <usize>(taps * ROWS) * 4;
+    let table = addresses;
+    if (address(control, 0)) table = address(control, 0) + <usize>(matrix * blocks + block) * <usize>(taps * ROWS) * 4;
+    else rowAddresses(address(control, 16) + <usize>(matrix * rows) * (<usize>inner << 2), block, rows, <usize>inner << 2, table);
     const to = out + <usize>(block * ROWS) * stride;
     const height = min(ROWS, rows - block * ROWS);
     if (height === ROWS && width === COLUMNS) {
@@ -76,6 +78,13 @@ export function product(control: usize, chunk: i32, thread: i32): void {
       storePart(partial, height, width, to, stride);
     }
   }
+}
+
+/** A block's rows in a matrix. */
+// @ts-ignore: decorator
+@inline
+function rowAddresses(matrix: usize, block: i32, rows: i32, bytes: usize, table: usize): void {
+  for (let i = 0; i < ROWS; i++) store<u32>(table + (<usize>i << 2), <u32>(matrix + <usize>min(block * ROWS + i, rows - 1) * bytes));
 }
 
 /** Lays out some columns of b as `tile` takes them, with zeros for those that lack. @param stride bytes from row to row of b as it lies */

@@ -15,9 +15,9 @@ export const conv2d: WasmKernel = ({ inputs: { x, filter, bias }, attrs: { strid
     winograd(backend, pool, { x, filter, bias, out });
     return out;
   }
-  const rows: ProductRows = {
-    address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros: [before, before],
-  };
+  const under = { picture: [height, width], result, filter: [filterHeight, filterWidth], stride, zeros: [before, before] } as const;
+  const pixelwise = filterHeight * filterWidth === 1 && stride === 1 && before + after === 0;
+  const rows: ProductRows = { address: pool.address(x), matrices: 1, rows: pictures * result[0] * result[1], channels, under: pixelwise ? undefined : under };
   multiply(pool, rows, { b: pool.address(filter), columns, transposed: false, bias: pool.address(bias), out: pool.address(out) });
   return out;
 };

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { callWasm, type WasmKernel } from './wasmKernel';
 import type { WasmPool } from './wasmPool';
-import { matrixRows, multiply } from './wasmProduct';
+import { multiply } from './wasmProduct';
 
 /**
  * Matrix products for the wasm backend.
@@ -17,7 +17,7 @@ export const linear: WasmKernel = ({ inputs: { x, weight, bias }, backend, pool 
   const [inner, columns] = weight.shape;
   const out = backend.makeOutput([...x.shape.slice(0, -1), columns], 'float32');
   const rows = tf.util.sizeFromShape(x.shape) / inner;
-  multiply(pool, matrixRows(pool.address(x), 1, rows, inner), { b: pool.address(weight), columns, transposed: false, bias: bias && pool.address(bias), out: pool.address(out) });
+  multiply(pool, { address: pool.address(x), matrices: 1, rows, channels: inner }, { b: pool.address(weight), columns, transposed: false, bias: bias && pool.address(bias), out: pool.address(out) });
   return out;
 };
 
@@ -59,14 +59,14 @@ function matMul(a: tf.TensorInfo, b: tf.TensorInfo, transposed: boolean, bias: t
     ({ b: bAt + 4 * bBatch * inner * columns, columns, transposed, bias: bias && pool.address(bias), out: outAt + 4 * outBatch * rows * columns });
   if (tf.util.sizeFromShape(b.shape.slice(0, -2)) === 1) {
     // One matrix for all of a's: a's are one tall matrix.
-    multiply(pool, matrixRows(aAt, 1, batches * rows, inner), columnsAt(0, 0));
+    multiply(pool, { address: aAt, matrices: 1, rows: batches * rows, channels: inner }, columnsAt(0, 0));
   } else if (tf.util.sizeFromShape(a.shape.slice(0, -2)) === batches && tf.util.sizeFromShape(b.shape.slice(0, -2)) === batches) {
-    multiply(pool, matrixRows(aAt, batches, rows, inner), columnsAt(0, 0));
+    multiply(pool, { address: aAt, matrices: batches, rows, channels: inner }, columnsAt(0, 0));
   } else {
     const aBatch = batchIndexer(a.shape.slice(0, -2), batchShape);
     const bBatch = batchIndexer(b.shape.slice(0, -2), batchShape);
     for (let batch = 0; batch < batches; batch++) {
-      multiply(pool, matrixRows(aAt + 4 * aBatch(batch) * rows * inner, 1, rows, inner), columnsAt(bBatch(batch), batch));
+      multiply(pool, { address: aAt + 4 * aBatch(batch) * rows * inner, matrices: 1, rows, channels: inner }, columnsAt(bBatch(batch), batch));
     }
   }
   return out;

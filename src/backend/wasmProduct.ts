@@ -1,14 +1,19 @@
 import type { WasmPool } from './wasmPool';
 
-/** A of a product A B: where its rows lie, in one matrix after the other or under a convolution's filter. */
+/** A of a product A B: matrices that lie one after the other. */
 export interface ProductRows {
   readonly address: number;
   /** Matrices that each have a B of their own. */
   readonly matrices: number;
   /** Rows of the result that each of them has. */
   readonly rows: number;
-  /** Numbers a pixel, or a row of a matrix. */
+  /** Numbers a row of a matrix, or a pixel. */
   readonly channels: number;
+  /** Absent where A's rows are a matrix's, and not the pixels under a convolution's filter. */
+  readonly under?: Filter;
+}
+
+export interface Filter {
   readonly picture: readonly [height: number, width: number];
   readonly result: readonly [height: number, width: number];
   readonly filter: readonly [height: number, width: number];
@@ -36,31 +41,27 @@ const BLOCKS = 64;
 const TILE_BYTES = 128;
 const LINE_BYTES = 32;
 
-/** The rows of matrices that lie one after the other. */
-export function matrixRows(address: number, matrices: number, rows: number, channels: number): ProductRows {
-  const all: readonly [number, number] = [1, matrices * rows];
-  return { address, matrices, rows, channels, picture: all, result: all, filter: [1, 1], stride: 1, zeros: [0, 0] };
-}
-
 /** out = A B + bias, all float32: products and convolutions alike (wasm/product.ts). */
 export function multiply(pool: WasmPool, a: ProductRows, { b, apart, columns, transposed, bias = 0, out }: ProductColumns): void {
-  const { matrices, rows, channels } = a;
-  const taps = a.filter[0] * a.filter[1];
+  const { matrices, rows, channels, under } = a;
+  const taps = under ? under.filter[0] * under.filter[1] : 1;
   const inner = taps * channels;
   const blocks = Math.ceil(rows / ROWS);
   const panels = Math.ceil(columns / COLUMNS);
-  const zeros = 4 * channels;
-  const table = matrices * blocks * taps * ROWS * 4;
-  const each = TILE_BYTES + LINE_BYTES * (1 + inner);
+  const each = TILE_BYTES + LINE_BYTES * (2 + inner);
+  const zeros = under ? 4 * channels : 0;
+  const table = under ? matrices * blocks * taps * ROWS * 4 : 0;
   const scratch = pool.reserve(zeros + table + pool.threads * each, zeros);
 
-  const tableOf = [scratch + zeros, a.address, scratch, matrices * blocks, blocks, rows, ...a.picture, 4 * channels,
-    a.result[0] * a.result[1], a.result[1], ...a.filter, a.stride, ...a.zeros];
-  pool.run('rowTable', Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
+  if (under) {
+    const tableOf = [scratch + zeros, a.address, scratch, matrices * blocks, blocks, rows, ...under.picture, 4 * channels,
+      under.result[0] * under.result[1], under.result[1], ...under.filter, under.stride, ...under.zeros];
+    pool.run('rowTable', Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
+  }
 
   // Every part of a matrix's rows lays out the panel for itself.
   const parts = Math.max(1, Math.min(Math.floor(blocks / 8), Math.ceil((8 * (pool.threads - 1)) / (panels * matrices))));
-  const productOf = [scratch + zeros, taps, channels, b, 4 * (transposed ? inner : columns), 4 * (apart ?? inner * columns), transposed ? 1 : 0, bias, out, columns,
-    rows, blocks, panels, parts, scratch + zeros + table, each];
+  const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * (apart ?? inner * columns), transposed ? 1 : 0, bias, out, columns,
+    rows, blocks, panels, parts, scratch + zeros + table, each, a.address];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
 }

@@ -2,7 +2,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import type { WasmPool } from './wasmPool';
 import { rowsPerChunk } from './wasmKernel';
-import { matrixRows, multiply } from './wasmProduct';
+import { multiply } from './wasmProduct';
 
 /** Where the operands of a 3x3 convolution and its result, of x's height and width, lie. */
 export interface Convolution {
@@ -52,7 +52,7 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
     const each = rowsPerChunk(tiles, 16 * Math.max(channels, columns), pool.threads);
     const work = scratch();
     pool.run('winogradPixels', Math.ceil(tiles / each), [at(x), work, at(pixels), height, width, channels, first, tiles, each, work + zeros], 32 * tiles * channels);
-    multiply(pool, matrixRows(at(pixels), 16, tiles + 1, channels), { b: at(filters), apart: channels * columns + GAP, columns, transposed: false, out: at(products) });
+    multiply(pool, { address: at(pixels), matrices: 16, rows: tiles + 1, channels }, { b: at(filters), apart: channels * columns + GAP, columns, transposed: false, out: at(products) });
     pool.run('winogradResults', Math.ceil(tiles / each), [at(products), at(bias), at(out), height, width, columns, first, tiles, each, scratch() + zeros], 32 * tiles * columns);
   }
   for (const { dataId } of [filters, pixels, products]) backend.disposeData(dataId);
