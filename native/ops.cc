@@ -30,6 +30,9 @@ using tensorflow::shape_inference::UnknownShape;
 using Array = Eigen::Map<Eigen::ArrayXf>;
 using ConstArray = Eigen::Map<const Eigen::ArrayXf>;
 
+// How many numbers each picture of a batch has.
+int64_t each(const Tensor& x) { return x.NumElements() / std::max<int64_t>(1, x.dim_size(0)); }
+
 template <typename Values>
 auto silu(const Values& x) {
   return x / (1 + (-x).exp());
@@ -80,7 +83,7 @@ class Conv2D : public OpKernel {
     OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
                 InvalidArgument("x has not the channels that the filter takes"));
     if (padded_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
-    if (exact_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(x.NumElements() / x.dim_size(0) * filter.dim_size(3))) {
+    if (exact_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(each(x) * filter.dim_size(3))) {
       return Multiply(context, x, filter, bias);
     }
     Tensor y;
@@ -127,7 +130,7 @@ class Linear : public OpKernel {
     OP_REQUIRES(context, !bias || bias->NumElements() == out, InvalidArgument("the bias has not the features that the weight gives"));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, out);
-    const bool split = x.dims() > 2 && SplitProduct::Pays(x.NumElements() / x.dim_size(0) * out);
+    const bool split = x.dims() > 2 && SplitProduct::Pays(each(x) * out);
     if (rows > kFewRows && !split) return Many(context, TensorShape({rows, in}), shape);
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
@@ -376,11 +379,11 @@ class Attention : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, q.shape(), &y));
     if (q.NumElements() == 0) return;
     const int64_t queries = q.dim_size(2), keys = k.dim_size(2), size = q.dim_size(3);
-    const auto each = [size](auto* data, int64_t vectors) {
+    const auto heads = [size](auto* data, int64_t vectors) {
       return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map * vectors * size, size}; };
     };
-    attend(context, {q.dim_size(0) * q.dim_size(1), queries, keys, size}, q.dim_size(1), false, each(q.flat<float>().data(), queries), each(k.flat<float>().data(), keys),
-           each(v.flat<float>().data(), keys), each(y->flat<float>().data(), queries));
+    attend(context, {q.dim_size(0) * q.dim_size(1), queries, keys, size}, q.dim_size(1), false, heads(q.flat<float>().data(), queries), heads(k.flat<float>().data(), keys),
+           heads(v.flat<float>().data(), keys), heads(y->flat<float>().data(), queries));
   }
 };
 REGISTER_KERNEL_BUILDER(Name("P2pAttention").Device(tensorflow::DEVICE_CPU), Attention);
@@ -403,12 +406,12 @@ class SelfAttention : public OpKernel {
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, tokens, features}), &y));
     if (y->NumElements() == 0) return;
-    const auto each = [this, tokens, size](auto* data, int64_t step) {
+    const auto heads = [this, tokens, size](auto* data, int64_t step) {
       return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map / heads_ * tokens * step + map % heads_ * size, step}; };
     };
     const float* all = qkv.flat<float>().data();
-    attend(context, {rows * heads_, tokens, tokens, size}, heads_, causal_, each(all, 3 * features), each(all + features, 3 * features),
-           each(all + 2 * features, 3 * features), each(y->flat<float>().data(), features));
+    attend(context, {rows * heads_, tokens, tokens, size}, heads_, causal_, heads(all, 3 * features), heads(all + features, 3 * features),
+           heads(all + 2 * features, 3 * features), heads(y->flat<float>().data(), features));
   }
 
  private:
