@@ -18,7 +18,7 @@ export const CONTROLS = {
   swap: { cross: 1, self: 0.75, context: 1.25 },
   place: { cross: 1, self: 0.75, context: 0.5 },
   time: { cross: 1, self: 0.25, context: 1.25 },
-  colour: { cross: 0.75, self: 0.45, context: 1.2 },
+  colour: { cross: 0.7, self: 0.2, context: 1.15 },
   weight: { cross: 1.25, self: 0.6, context: 0 },
 } as const satisfies Readonly<Record<string, Control>>;
 

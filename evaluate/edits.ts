@@ -104,7 +104,7 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
-export const FACTORS = { snowy: [-1, 0, 0.5, 1, 2], blossom: [-2, 0, 0.5, 0.875, 1], fluffy: [0, 0.75, 1, 1.25, 1.5] } as const;
+export const FACTORS = { snowy: [-1, 0, 0.5, 1, 2], blossom: [-2, 0, 0.5, 0.875, 1], fluffy: [0.5, 0.75, 1, 1.25, 1.5] } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** Of how many of the judge's pixels there is what a graded word speaks of. */

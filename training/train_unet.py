@@ -22,6 +22,7 @@ from networks import build_scheduler, build_text_encoder, build_unet
 from pictures import save_sheet
 from runs import ROOT, Run, learning_rate
 from sample import LOOK, Model
+from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 8e-4, 150, 24
 EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
@@ -33,8 +34,8 @@ LOCALITY = 0.2  # weight of what an edit changes where it should not
 SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
 #: How often pictures with these words come, against others: there are few of them.
 GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
-#: And pictures to whose captions an edit adds these, which changes every pixel.
-ADDED = {"sunset": 4, "night": 4}
+#: And pictures to whose captions an edit adds these: times change every pixel, colours are seldom added.
+ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8)}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}

@@ -45,9 +45,9 @@ export const SCENES: readonly Scene[] = [
     title: 'Add a time of day, or snow',
     runs: [{ source: 'a car on the side of a street', target: ['at night', 'at sunset'].map((time) => `a car on the side of a street ${time}`).concat('a car on the side of a snowy street') }],
   },
-  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [-1, 0, 2].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })) },
-  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [-1, 0.5, 1.5].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })) },
-  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0.75, 1.25, 1.75].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })) },
+  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })) },
+  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [0.25, 0.5, 1.25].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })) },
+  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0.75, 1.25, 1.5].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })) },
   {
     name: 'blend',
     title: 'Change one thing and keep the rest as it was, by local blend',
