@@ -93,6 +93,7 @@ class Attend {
   Eigen::ArrayXf top_, sum_;
 };
 
+// The same for maps of `heads` each picture, by whichever products are the fastest.
 template <typename... Where>
 void attend(tensorflow::OpKernelContext* context, const HeadSizes& sizes, int64_t heads, bool causal, Where... where) {
 #ifdef __AMX_BF16__

@@ -67,7 +67,7 @@ class Conv2D : public OpKernel {
     OP_REQUIRES_OK(construction, construction->GetAttr("before", &before));
     OP_REQUIRES_OK(construction, construction->GetAttr("after", &after));
     padded_ = stride == 1 && before == 1 && after == 1;
-    exact_ = stride == 1 && before == 0 && after == 0;
+    unpadded_ = stride == 1 && before == 0 && after == 0;
     std::vector<tensorflow::NodeDef> nodes{biased("_MklNativeFusedConv2D", true), biased("_FusedConv2D", false)};
     for (tensorflow::NodeDef& node : nodes) {
       set(node, "strides", std::vector<int>{1, stride, stride, 1});
@@ -83,7 +83,7 @@ class Conv2D : public OpKernel {
     OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
                 InvalidArgument("x has not the channels that the filter takes"));
     if (padded_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
-    if (exact_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(each(x) * filter.dim_size(3))) {
+    if (unpadded_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(each(x) * filter.dim_size(3))) {
       return Multiply(context, x, filter, bias);
     }
     Tensor y;
@@ -100,7 +100,7 @@ class Conv2D : public OpKernel {
     SplitProduct::Compute(context, {1, x.NumElements() / in, in, out}, x.flat<float>().data(), filter.flat<float>().data(), bias.flat<float>().data(), y->flat<float>().data());
   }
 
-  bool padded_, exact_;
+  bool padded_, unpadded_;
   std::optional<Inner> convolve_;
   Winograd winograd_;
 };
