@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include "attention.h"
-#include "inner.h"
+#include "convolution.h"
+#include "multiply.h"
 #include "parallel.h"
-#include "product.h"
-#include "splitProduct.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "winograd.h"
 #include "unsupported/Eigen/SpecialFunctions"
@@ -30,20 +28,9 @@ using tensorflow::shape_inference::UnknownShape;
 using Array = Eigen::Map<Eigen::ArrayXf>;
 using ConstArray = Eigen::Map<const Eigen::ArrayXf>;
 
-// How many numbers each picture of a batch has.
-int64_t each(const Tensor& x) { return x.NumElements() / std::max<int64_t>(1, x.dim_size(0)); }
-
 template <typename Values>
 auto silu(const Values& x) {
   return x / (1 + (-x).exp());
-}
-
-// A node that adds a bias to what it computes of two other inputs.
-tensorflow::NodeDef biased(const char* op, bool labelled) {
-  tensorflow::NodeDef biased = node(op, labelled);
-  set(biased, "num_args", 1);
-  set(biased, "fused_ops", std::vector<std::string>{"BiasAdd"});
-  return biased;
 }
 
 // ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]; with so many zeros above and left
@@ -61,48 +48,24 @@ REGISTER_OP("P2pConv2D")
 
 class Conv2D : public OpKernel {
  public:
-  explicit Conv2D(OpKernelConstruction* construction) : OpKernel(construction), winograd_(construction) {
-    int stride = 1, before = 0, after = 0;
-    OP_REQUIRES_OK(construction, construction->GetAttr("stride", &stride));
-    OP_REQUIRES_OK(construction, construction->GetAttr("before", &before));
-    OP_REQUIRES_OK(construction, construction->GetAttr("after", &after));
-    padded_ = stride == 1 && before == 1 && after == 1;
-    unpadded_ = stride == 1 && before == 0 && after == 0;
-    std::vector<tensorflow::NodeDef> nodes{biased("_MklNativeFusedConv2D", true), biased("_FusedConv2D", false)};
-    for (tensorflow::NodeDef& node : nodes) {
-      set(node, "strides", std::vector<int>{1, stride, stride, 1});
-      set(node, "padding", before + after > 0 ? "EXPLICIT" : "VALID");
-      if (before + after > 0) set(node, "explicit_paddings", std::vector<int>{0, 0, before, after, before, after, 0, 0});
-    }
-    set(nodes[1], "TArgs", std::vector<tensorflow::DataType>{tensorflow::DT_FLOAT});
-    convolve_.emplace(construction, 3, nodes);
+  explicit Conv2D(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("stride", &attributes_.stride));
+    OP_REQUIRES_OK(construction, construction->GetAttr("before", &attributes_.before));
+    OP_REQUIRES_OK(construction, construction->GetAttr("after", &attributes_.after));
+    winograd_ = attributes_.stride == 1 && attributes_.before == 1 && attributes_.after == 1;
   }
 
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &filter = context->input(1), &bias = context->input(2);
     OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
                 InvalidArgument("x has not the channels that the filter takes"));
-    if (padded_ && Winograd::Pays(x, filter)) return winograd_.Compute(context, x, filter, bias);
-    if (unpadded_ && filter.dim_size(0) == 1 && filter.dim_size(1) == 1 && SplitProduct::Pays(each(x) * filter.dim_size(3))) {
-      return Multiply(context, x, filter, bias);
-    }
-    Tensor y;
-    OP_REQUIRES_OK(context, convolve_->Compute(context, {x, filter, bias}, y));
-    context->set_output(0, y);
+    if (winograd_ && Winograd::Pays(x, filter)) Winograd::Compute(context, x, filter, bias);
+    else Convolution::Compute(context, x, filter, bias, attributes_);
   }
 
  private:
-  // Each pixel by itself.
-  static void Multiply(OpKernelContext* context, const Tensor& x, const Tensor& filter, const Tensor& bias) {
-    const int64_t in = filter.dim_size(2), out = filter.dim_size(3);
-    Tensor* y = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), x.dim_size(1), x.dim_size(2), out}, &y));
-    SplitProduct::Compute(context, {1, x.NumElements() / in, in, out}, x.flat<float>().data(), filter.flat<float>().data(), bias.flat<float>().data(), y->flat<float>().data());
-  }
-
-  bool padded_, unpadded_;
-  std::optional<Inner> convolve_;
-  Winograd winograd_;
+  Convolution::Attributes attributes_;
+  bool winograd_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D);
 
@@ -118,8 +81,7 @@ REGISTER_OP("P2pLinear")
 
 class Linear : public OpKernel {
  public:
-  explicit Linear(OpKernelConstruction* construction)
-      : OpKernel(construction), multiply_(construction, construction->num_inputs(), construction->num_inputs() > 2 ? WithBias() : Without()) {}
+  using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &weight = context->input(1);
@@ -130,32 +92,12 @@ class Linear : public OpKernel {
     OP_REQUIRES(context, !bias || bias->NumElements() == out, InvalidArgument("the bias has not the features that the weight gives"));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, out);
-    const bool split = x.dims() > 2 && SplitProduct::Pays(each(x) * out);
-    if (rows > kFewRows && !split) return Many(context, TensorShape({rows, in}), shape);
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
-    const float *added = bias ? bias->flat<float>().data() : nullptr, *from = x.flat<float>().data(), *by = weight.flat<float>().data();
-    if (split) SplitProduct::Compute(context, {1, rows, in, out}, from, by, added, y->flat<float>().data());
-    else Product::Compute(context, {rows, in, out}, from, by, added, y->flat<float>().data());
+    if (y->NumElements() == 0) return;
+    const int64_t each = x.dims() > 2 ? rows / x.dim_size(0) : 1;
+    multiply(context, {1, rows, in, out, x.flat<float>().data(), weight.flat<float>().data(), bias ? bias->flat<float>().data() : nullptr, y->flat<float>().data()}, each);
   }
-
- private:
-  static constexpr int64_t kFewRows = 512;  // with more, oneDNN's product takes 0.7 to 1.4 times as long as ours
-
-  static std::vector<tensorflow::NodeDef> WithBias() { return {biased("_MklNativeFusedMatMul", true), biased("_FusedMatMul", false)}; }
-  static std::vector<tensorflow::NodeDef> Without() { return {node("_MklMatMul", true), node("MatMul", false)}; }
-
-  void Many(OpKernelContext* context, const TensorShape& rows, const TensorShape& shape) {
-    std::vector<Tensor> inputs(1);
-    CHECK(inputs[0].CopyFrom(context->input(0), rows));
-    for (int i = 1; i < context->num_inputs(); ++i) inputs.push_back(context->input(i));
-    Tensor product, y;
-    OP_REQUIRES_OK(context, multiply_.Compute(context, inputs, product));
-    OP_REQUIRES(context, y.CopyFrom(product, shape), InvalidArgument("not of as many numbers"));
-    context->set_output(0, y);
-  }
-
-  Inner multiply_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pLinear").Device(tensorflow::DEVICE_CPU), Linear);
 

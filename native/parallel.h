@@ -12,4 +12,7 @@ void parallel(tensorflow::OpKernelContext* context, int64_t total, int64_t cost,
   tensorflow::Shard(threads.num_threads, threads.workers, total, cost, work);
 }
 
+// How many parts of a size make up a whole, the last perhaps a smaller one.
+inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+
 }  // namespace p2p

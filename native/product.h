@@ -4,37 +4,21 @@
 #include <cstring>
 #include <memory>
 
-#include "parallel.h"
+#include "matrices.h"
 #include "unsupported/Eigen/CXX11/Tensor"
 
 namespace p2p {
 
-// A product of matrices: y [rows, out] = x [rows, in] weight [in, out] + bias [out].
+// Products of matrices.
 //
 // Tiles of y, kRows x kWide, stay in registers while numbers of x and rows of the weight go by (Goto and van de Geijn 2008), which are packed
 // for it: a block of x into tiles of rows, that stays in the second cache, and one panel of the weight after the other.
 class Product {
  public:
-  struct Sizes {
-    int64_t rows, in, out;
-  };
-
-  // `bias` may be null.
-  static void Compute(tensorflow::OpKernelContext* context, const Sizes& sizes, const float* x, const float* weight, const float* bias, float* y) {
-    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
-    const int64_t panels = Parts(sizes.out, kWide), blocks = Parts(sizes.rows, kBlock);
-    const int64_t block = Parts(Parts(sizes.rows, blocks), kRows) * kRows;
-    // Few blocks are shared by several threads, each of which packs them for itself.
-    const int64_t shares = std::min(panels, Parts(threads, blocks)), share = Parts(panels, shares) * kWide;
-    const int64_t cost = block * sizes.in * share / (2 * kSize);
-    parallel(context, blocks * shares, cost, [&](int64_t begin, int64_t end) {
-      const Product product(sizes, bias);
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t first = unit / shares * block, column = unit % shares * share;
-        if (first >= sizes.rows || column >= sizes.out) continue;
-        product.Block(x + first * sizes.in, weight + column, y + first * sizes.out + column, std::min(block, sizes.rows - first), column,
-                      std::min(share, sizes.out - column));
-      }
+  static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
+    const Product product(all.in, all.out);
+    inBlocks(context, all, kBlock, kRows, kWide, 2 * kSize, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
+      product.Block(x, weight, bias, y, rows, columns);
     });
   }
 
@@ -45,24 +29,27 @@ class Product {
   // As many as registers allow, and as a packet has numbers, for `PackRows`.
   static constexpr int64_t kRows = std::min<int64_t>(kSize, EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 14 : 6);
   static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
-  static constexpr int64_t kBlock = 24 * kRows;
+  static constexpr int64_t kBlock = 48 * kRows;
 
-  static int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+  struct alignas(64) Panel {
+    float numbers[kDepth * kWide];
+  };
 
-  Product(const Sizes& sizes, const float* bias) : in_(sizes.in), out_(sizes.out), bias_(bias) {}
+  Product(int64_t in, int64_t out) : in_(in), out_(out) {}
 
-  void Block(const float* x, const float* weight, float* y, int64_t rows, int64_t column, int64_t columns) const {
-    const int64_t tiles = Parts(rows, kRows);
+  void Block(const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
+    const int64_t tiles = parts(rows, kRows);
     for (int64_t first = 0; first < in_; first += kDepth) {
       const int64_t depth = std::min(kDepth, in_ - first);
       PackRows(x + first, rows, depth);
       for (int64_t at = 0; at < columns; at += kWide) {
         const int64_t width = std::min(kWide, columns - at);
         const float* from = weight + first * out_ + at;
-        const float* before = first > 0 ? nullptr : bias_ ? bias_ + column + at : zeros_;
+        const float* before = first > 0 ? nullptr : bias ? bias + at : zeros_;
         PackPanel(from, depth, width);
         for (int64_t tile = 0; tile < tiles; ++tile) {
           if (at + kWide < columns) Fetch(from + kWide, depth * tile / tiles, depth * (tile + 1) / tiles);
+          if (tile + 1 < tiles) Expect(y + (tile + 1) * kRows * out_ + at);
           Tile(rows_.get() + tile * kRows * depth, depth, y + tile * kRows * out_ + at, std::min(kRows, rows - tile * kRows), width, before);
         }
       }
@@ -90,7 +77,7 @@ class Product {
 
   // kWide columns of the weight, with zeros where there are fewer.
   void PackPanel(const float* from, int64_t depth, int64_t width) const {
-    float* to = panel_.get();
+    float* to = panel_->numbers;
     for (int64_t k = 0; k < depth; ++k, from += out_, to += kWide) {
       if (width == kWide) std::memcpy(to, from, kWide * sizeof(float));  // of a known size: two instructions
       else std::fill(std::copy_n(from, width, to), to + kWide, 0.0f);
@@ -104,6 +91,13 @@ class Product {
     }
   }
 
+  // The tile of y that comes next.
+  void Expect(const float* y) const {
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t i = 0; i < kWide; i += 16) __builtin_prefetch(y + row * out_ + i, 1);
+    }
+  }
+
   // Adds to a tile of y, or to `before` in place of what y has.
   void Tile(const float* rows, int64_t depth, float* y, int64_t height, int64_t width, const float* before) const {
     if (height == kRows && width == kWide) return Multiply(rows, depth, y, out_, before);
@@ -114,15 +108,17 @@ class Product {
     for (int64_t row = 0; row < height; ++row) std::copy_n(whole + row * kWide, width, y + row * out_);
   }
 
-  static void Multiply(const float* rows, int64_t depth, float* y, int64_t step, const float* before) {
+  // By itself, as the sums would not all stay in registers amid other code.
+  __attribute__((noinline)) static void Multiply(const float* rows, int64_t depth, float* y, int64_t step, const float* before) {
     using Eigen::internal::ploadu, Eigen::internal::pmadd, Eigen::internal::pset1, Eigen::internal::pstoreu;
     Packet sums[kRows][2];
+#pragma GCC unroll 14
     for (int64_t row = 0; row < kRows; ++row) {
       const float* from = before ? before : y + row * step;
       sums[row][0] = ploadu<Packet>(from);
       sums[row][1] = ploadu<Packet>(from + kSize);
     }
-    const float* panel = panel_.get();
+    const float* panel = panel_->numbers;
     for (int64_t k = 0; k < depth; ++k, rows += kRows, panel += kWide) {
       const Packet left = ploadu<Packet>(panel), right = ploadu<Packet>(panel + kSize);
 #pragma GCC unroll 14
@@ -132,6 +128,7 @@ class Product {
         sums[row][1] = pmadd(number, right, sums[row][1]);
       }
     }
+#pragma GCC unroll 14
     for (int64_t row = 0; row < kRows; ++row) {
       pstoreu(y + row * step, sums[row][0]);
       pstoreu(y + row * step + kSize, sums[row][1]);
@@ -140,12 +137,12 @@ class Product {
 
   static constexpr float zeros_[kWide] = {};
   const int64_t in_, out_;
-  const float* const bias_;
   // New ones each time would be new memory of the system's.
-  static thread_local const std::unique_ptr<float[]> rows_, panel_;
+  static thread_local const std::unique_ptr<float[]> rows_;
+  static thread_local const std::unique_ptr<Panel> panel_;
 };
 
 inline thread_local const std::unique_ptr<float[]> Product::rows_{new float[kBlock * kDepth + kSize]};
-inline thread_local const std::unique_ptr<float[]> Product::panel_{new float[kDepth * kWide]};
+inline thread_local const std::unique_ptr<Product::Panel> Product::panel_{new Product::Panel};
 
 }  // namespace p2p

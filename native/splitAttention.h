@@ -13,14 +13,14 @@ namespace p2p {
 class SplitAttentionProducts {
  public:
   explicit SplitAttentionProducts(const HeadSizes& sizes)
-      : steps_(Tiles::Parts(sizes.size, Tiles::kStep)),
-        keys_(Tiles::Parts(sizes.keys, Tiles::kWide) * 2 * steps_),
-        values_(Tiles::Parts(sizes.keys, kKeys) * steps_ * kValues),
+      : steps_(parts(sizes.size, Tiles::kStep)),
+        keys_(parts(sizes.keys, Tiles::kWide) * 2 * steps_),
+        values_(parts(sizes.keys, kKeys) * steps_ * kValues),
         queries_(kQueries / 16 * steps_),
         weights_(kQueries / 16 * kKeys / Tiles::kStep) {}
 
   // Outputs have whole tiles.
-  static int64_t Width(int64_t size) { return Tiles::Parts(size, Tiles::kWide) * Tiles::kWide; }
+  static int64_t Width(int64_t size) { return parts(size, Tiles::kWide) * Tiles::kWide; }
 
   void Take(const ConstView& keys, const ConstView& values) {
     for (int64_t first = 0; first < keys.rows(); first += Tiles::kWide) {
@@ -47,7 +47,7 @@ class SplitAttentionProducts {
     }
   }
   void AddValues(const Matrix& weights, int64_t first, int64_t count, Matrix& output) {
-    const int64_t steps = Tiles::Parts(count, Tiles::kStep);
+    const int64_t steps = parts(count, Tiles::kStep);
     Tiles::PackLeft(weights.data(), weights.cols(), count_, count, weights_.data());
     for (int64_t column = 0; column < output.cols(); column += Tiles::kWide) {
       for (int64_t query = 0; query < count_; query += Tiles::kHigh) {

@@ -3,44 +3,28 @@
 #include <algorithm>
 #include <memory>
 
-#include "parallel.h"
+#include "matrices.h"
 #include "tiles.h"
 
 namespace p2p {
 
-// Products of matrices by `Tiles`, where the processor has them: y [products, rows, out] = x [products, rows, in] weight [products, in, out]
-// + bias [out]. Blocks of x and one panel of a weight after the other are packed, as in `Product`.
+// Products of matrices by `Tiles`, where the processor has them. Blocks of x and one panel of a weight after the other are packed, as in
+// `Product`.
 class SplitProduct {
  public:
-  struct Sizes {
-    int64_t products, rows, in, out;
-  };
-
 #ifndef __AMX_BF16__
   static bool Pays(int64_t) { return false; }
-  static void Compute(tensorflow::OpKernelContext*, const Sizes&, const float*, const float*, const float*, float*) {}
+  static void Compute(tensorflow::OpKernelContext*, const Matrices&) {}
 #else
   // Whether it can be done, and is faster than in float32 with so many multiplications. They are to be those of one picture, as its numbers
   // are to be the same whichever others are computed with it.
   static bool Pays(int64_t multiplications) { return multiplications >= kLeast && Tiles::Allowed(); }
 
-  // `bias` may be null.
-  static void Compute(tensorflow::OpKernelContext* context, const Sizes& sizes, const float* x, const float* weight, const float* bias, float* y) {
-    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
-    const int64_t panels = Tiles::Parts(sizes.out, kWide), blocks = Tiles::Parts(sizes.rows, kBlock);
-    const int64_t block = Tiles::Parts(Tiles::Parts(sizes.rows, blocks), kHigh) * kHigh;
-    // Few blocks are shared by several threads, each of which packs them for itself.
-    const int64_t shares = std::min(panels, Tiles::Parts(threads, sizes.products * blocks)), share = Tiles::Parts(panels, shares) * kWide;
-    parallel(context, sizes.products * blocks * shares, block * sizes.in * share / 64, [&](int64_t begin, int64_t end) {
+  static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
+    const SplitProduct product(all.in, all.out);
+    inBlocks(context, all, kBlock, kHigh, kWide, 64, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
       const Tiles::Registers registers;
-      const SplitProduct product(sizes, bias);
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t number = unit / (blocks * shares), first = unit / shares % blocks * block, column = unit % shares * share;
-        if (first >= sizes.rows || column >= sizes.out) continue;
-        const int64_t row = number * sizes.rows + first;
-        product.Block(x + row * sizes.in, weight + number * sizes.in * sizes.out + column, y + row * sizes.out + column,
-                      std::min(block, sizes.rows - first), column, std::min(share, sizes.out - column));
-      }
+      product.Block(x, weight, bias, y, rows, columns);
     });
   }
 
@@ -50,17 +34,17 @@ class SplitProduct {
   static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
   static constexpr int64_t kBlock = 512;  // rows of x that are packed: 768 KiB of a second cache of 2 MiB
 
-  SplitProduct(const Sizes& sizes, const float* bias) : in_(sizes.in), out_(sizes.out), bias_(bias) {}
+  SplitProduct(int64_t in, int64_t out) : in_(in), out_(out) {}
 
-  void Block(const float* x, const float* weight, float* y, int64_t rows, int64_t column, int64_t columns) const {
-    const int64_t most = Tiles::Parts(Tiles::Parts(in_, Tiles::Parts(in_, kDepth)), kStep) * kStep;
+  void Block(const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
+    const int64_t most = parts(parts(in_, parts(in_, kDepth)), kStep) * kStep;
     for (int64_t first = 0; first < in_; first += most) {
-      const int64_t depth = std::min(most, in_ - first), steps = Tiles::Parts(depth, kStep);
+      const int64_t depth = std::min(most, in_ - first), steps = parts(depth, kStep);
       Tiles::PackLeft(x + first, in_, rows, depth, rows_.get());
       for (int64_t at = 0; at < columns; at += kWide) {
         const int64_t width = std::min(kWide, columns - at);
         const float* from = weight + first * out_ + at;
-        const float* before = first > 0 ? nullptr : bias_ ? bias_ + column + at : zeros_;
+        const float* before = first > 0 ? nullptr : bias ? bias + at : zeros_;
         Tiles::PackRight(from, out_, depth, width, panel_.get());
         for (int64_t row = 0; row < rows; row += kHigh) {
           if (at + kWide < columns) Fetch(from + kWide, depth * row / rows, depth * std::min(row + kHigh, rows) / rows);
@@ -91,7 +75,6 @@ class SplitProduct {
 
   static constexpr float zeros_[kWide] = {};
   const int64_t in_, out_;
-  const float* const bias_;
   // New ones each time would be new memory of the system's.
   static thread_local const std::unique_ptr<Tiles::Split[]> rows_, panel_;
 #endif

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "parallel.h"
+
 namespace p2p {
 
 // Matrices in tiles of bfloat16, and their products, for processors that multiply these (AMX).
@@ -55,8 +57,6 @@ class Tiles {
     Registers(const Registers&) = delete;
   };
 
-  static int64_t Parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
-
   // Packs [rows, depth], whose rows lie `apart` numbers apart, as a left matrix: for each 16 rows their tiles one after the other. What is
   // missing of the last rows may be anything.
   static void PackLeft(const float* from, int64_t apart, int64_t rows, int64_t depth, Split* to) {
@@ -74,7 +74,7 @@ class Tiles {
   // Packs [depth, width], of at most kWide columns, as a right matrix, with zeros where there are fewer: two tiles for each kStep rows.
   static void PackRight(const float* from, int64_t apart, int64_t depth, int64_t width, Split* to) {
     const __mmask16 columns[2] = {First(width), First(width - 16)};
-    for (int64_t k = 0; k < Parts(depth, kStep) * kStep; k += 2, from += 2 * apart) {
+    for (int64_t k = 0; k < parts(depth, kStep) * kStep; k += 2, from += 2 * apart) {
       Split* pair = to + k / kStep * 2;
       const int64_t row = k % kStep / 2;
       for (int64_t half = 0; half < 2; ++half, ++pair) {

@@ -4,9 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "inner.h"
-#include "parallel.h"
-#include "splitProduct.h"
+#include "multiply.h"
 #include "unsupported/Eigen/CXX11/Tensor"
 
 namespace p2p {
@@ -18,27 +16,25 @@ namespace p2p {
 // belongs together is multiplied as 16 products of matrices; and 2x2 pixels of y are sums and differences of those.
 class Winograd {
  public:
-  explicit Winograd(tensorflow::OpKernelConstruction* construction) : multiply_(construction, 2, Products()) {}
-
   // Whether it is faster than the plain way: where the filter, which is transformed each time too, is used often enough.
   static bool Pays(const tensorflow::Tensor& x, const tensorflow::Tensor& filter) {
     return filter.dim_size(0) == 3 && filter.dim_size(1) == 3 && Tiles(x) >= kLeastTiles && std::min(filter.dim_size(2), filter.dim_size(3)) >= kLeastChannels;
   }
 
-  void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias) {
+  static void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias) {
     const int64_t in = filter.dim_size(2), out = filter.dim_size(3), tiles = Tiles(x);
-    const bool split = SplitProduct::Pays(16 * tiles / x.dim_size(0) * in * out);
     tensorflow::Tensor *y = nullptr, filters, pixels, products;
     OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), x.dim_size(1), x.dim_size(2), out}, &y));
     OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, in, out}, &filters));
     TransformFilter(context, filter, filters);
-    const int64_t most = std::max(kAtOnce, kNumbers / (16 * std::max(in, out)));
-    const int64_t parts = (tiles + most - 1) / most, atOnce = (tiles + parts - 1) / parts;
+    const int64_t most = std::max(kLeastAtOnce, kAtOnce / (16 * std::max(in, out)));
+    const int64_t atOnce = parts(tiles, parts(tiles, most));
     for (int64_t first = 0; first < tiles; first += atOnce) {
       const int64_t count = std::min(atOnce, tiles - first);
       OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, in}, &pixels));
+      OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, out}, &products));
       TransformPixels(context, x, first, count, pixels);
-      OP_REQUIRES_OK(context, Multiply(context, split, pixels, filters, products));
+      multiply(context, {16, count, in, out, pixels.flat<float>().data(), filters.flat<float>().data(), nullptr, products.flat<float>().data()}, 16 * tiles / x.dim_size(0));
       TransformProducts(context, products, bias, first, count, *y);
     }
   }
@@ -47,12 +43,7 @@ class Winograd {
   using Packet = Eigen::internal::packet_traits<float>::type;
   static constexpr int64_t kSize = Eigen::internal::unpacket_traits<Packet>::size;
   static constexpr int64_t kLeastTiles = 64, kLeastChannels = 32;
-  static constexpr int64_t kAtOnce = 512;  // tiles at least, for what it costs to read the filter again
-  static constexpr int64_t kNumbers = int64_t{1} << 22;  // that are transformed at once, 16 MiB: more would be new memory of the system's each time
-
-  static std::vector<tensorflow::NodeDef> Products() {
-    return {node("_MklBatchMatMulV2", true), node("BatchMatMulV2", false)};
-  }
+  static constexpr int64_t kLeastAtOnce = 512;  // tiles, for what it costs to read the filter again
 
   static int64_t Halved(int64_t size) { return (size + 1) / 2; }
   static int64_t Tiles(const tensorflow::Tensor& x) { return x.dim_size(0) * Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
@@ -125,16 +116,6 @@ class Winograd {
     });
   }
 
-  // pixels [16, count, in], filters [16, in, out] -> products [16, count, out]
-  absl::Status Multiply(tensorflow::OpKernelContext* context, bool split, const tensorflow::Tensor& pixels, const tensorflow::Tensor& filters, tensorflow::Tensor& products) {
-    const int64_t count = pixels.dim_size(1), in = pixels.dim_size(2), out = filters.dim_size(2);
-    if (!split) return multiply_.Compute(context, {pixels, filters}, products);
-    const absl::Status status = context->allocate_temp(tensorflow::DT_FLOAT, {16, count, out}, &products);
-    if (!status.ok()) return status;
-    SplitProduct::Compute(context, {16, count, in, out}, pixels.flat<float>().data(), filters.flat<float>().data(), nullptr, products.flat<float>().data());
-    return status;
-  }
-
   static void TransformProducts(tensorflow::OpKernelContext* context, const tensorflow::Tensor& products, const tensorflow::Tensor& bias,
                                 int64_t firstTile, int64_t count, tensorflow::Tensor& y) {
     const int64_t height = y.dim_size(1), width = y.dim_size(2), out = y.dim_size(3), plane = count * out;
@@ -174,8 +155,6 @@ class Winograd {
   static std::array<T, 2> ProductSums(T a, T b, T c, T d) {
     return {a + b + c, b - c - d};
   }
-
-  Inner multiply_;
 };
 
 }  // namespace p2p

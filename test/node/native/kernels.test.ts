@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
 import { scaledDotProduct, selfAttention } from '../../../src/attention/scaledDotProduct';
 import { geglu, quickGelu, silu } from '../../../src/nn/activations';
@@ -83,6 +84,34 @@ native('convolutions and linear layers, with a shift and without a bias', () => 
     }
   }
   expect(() => loaded((scope) => new Linear(scope, 5, 11)).forward(tf.ones([2, 4]))).toThrow(/features/);
+});
+
+native('convolutions to fewer channels, to more in several parts, of one pixel, and of no picture', () => {
+  for (const [rows, side, from, to, kernelSize, options] of [
+    [2, 13, 40, 3, 3, { padding: 1 }], [1, 9, 17, 16, 3, {}], [2, 7, 6, 5, 3, { padding: [1, 0] }], [1, 150, 20, 24, 3, { padding: 1 }],
+    [2, 97, 48, 50, 3, { stride: 2, padding: [0, 1] }], [2, 8, 5, 7, 1, { stride: 2 }], [1, 1, 4, 4, 3, { padding: 1 }], [0, 8, 5, 7, 3, { padding: 1 }],
+  ] as const) {
+    const conv = loaded((scope) => new Conv2d(scope, from, to, kernelSize, options));
+    const x = tf.randomNormal([rows, side, side + 1, from], 0, (kernelSize ** 2 * from) ** -0.5);
+    if (rows > 0) expect(difference((again) => conv.forward(again as tf.Tensor4D), x)).toBeLessThan(5e-5);
+    else expect(conv.forward(x as tf.Tensor4D).shape[0]).toBe(0);
+  }
+  expect(() => loaded((scope) => new Conv2d(scope, 5, 11, 3)).forward(tf.ones([1, 2, 2, 5]))).toThrow(/smaller than the filter/);
+});
+
+// oneDNN's products keep the stack's pointer elsewhere for a while, where a signal's handler then writes.
+native('large products and convolutions, while signals come at any time, as under V8\'s profiler', async () => {
+  const profiler = new Session();
+  profiler.connect();
+  await profiler.post('Profiler.enable');
+  await profiler.post('Profiler.setSamplingInterval', { interval: 100 });
+  await profiler.post('Profiler.start');
+  const linear = loaded((scope) => new Linear(scope, 128, 256));
+  const conv = loaded((scope) => new Conv2d(scope, 128, 256, 1));
+  const [tokens, pixels] = [tf.randomNormal([4, 256, 128]), tf.randomNormal<tf.Rank.R4>([4, 16, 16, 128])];
+  for (let time = 0; time < 1000; ++time) tf.dispose([linear.forward(tokens), conv.forward(pixels)]);
+  expect((await profiler.post('Profiler.stop')).profile.samples!.length).toBeGreaterThan(100);
+  profiler.disconnect();
 });
 
 native('3x3 convolutions of many channels, which take fewer products (native/winograd.h): odd sides, channels that fill no block', () => {
