@@ -262,18 +262,54 @@ class Silu : public OpKernel {
     const Tensor& x = context->input(0);
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &y));
+    if (x.NumElements() == 0) return;
+    // In the same pieces for each picture, as the last numbers of a piece are computed otherwise than in packets.
+    const int64_t rows = x.dims() > 0 ? x.dim_size(0) : 1, each = x.NumElements() / rows, pieces = parts(each, kPiece);
     const float* in = x.flat<float>().data();
     float* out = y->flat<float>().data();
-    parallel(context, x.NumElements(), 8, [&](int64_t begin, int64_t end) {
-      const ConstArray from(in + begin, end - begin);
-      Array(out + begin, end - begin) = from / (1 + (-slope_ * from).exp());
+    parallel(context, rows * pieces, 8 * std::min(each, kPiece), [&](int64_t begin, int64_t end) {
+      for (int64_t piece = begin; piece < end; ++piece) {
+        const int64_t within = piece % pieces * kPiece, first = piece / pieces * each + within, count = std::min(kPiece, each - within);
+        const ConstArray from(in + first, count);
+        Array(out + first, count) = from / (1 + (-slope_ * from).exp());
+      }
     });
   }
 
  private:
+  static constexpr int64_t kPiece = 4096;
+
   float slope_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pSilu").Device(tensorflow::DEVICE_CPU), Silu);
+
+// ---- Softmax over the last axis: logits [..., numbers]
+
+REGISTER_OP("P2pSoftmax").Input("logits: float").Output("y: float").SetShapeFn(UnchangedShape);
+
+class Softmax : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& logits = context->input(0);
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, logits.shape(), &y));
+    if (logits.NumElements() == 0) return;
+    const int64_t size = logits.dims() > 0 ? logits.dim_size(logits.dims() - 1) : 1;
+    const float* in = logits.flat<float>().data();
+    float* out = y->flat<float>().data();
+    parallel(context, logits.NumElements() / size, 8 * size, [&](int64_t begin, int64_t end) {
+      for (int64_t vector = begin; vector < end; ++vector) {
+        const ConstArray from(in + vector * size, size);
+        Array to(out + vector * size, size);
+        to = (from - from.maxCoeff()).exp();
+        to *= 1 / to.sum();
+      }
+    });
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pSoftmax").Device(tensorflow::DEVICE_CPU), Softmax);
 
 // ---- A gated feed-forward's gate: x [..., 2 features] -> first half times gelu(second half) [..., features]
 

@@ -16,9 +16,10 @@ namespace p2p {
 // belongs together is multiplied as 16 products of matrices; and 2x2 pixels of y are sums and differences of those.
 class Winograd {
  public:
-  // Whether it is faster than the plain way: where the filter, which is transformed each time too, is used often enough.
+  // Whether it is faster than the plain way: where the filter, which is transformed each time too, is used often enough. That is decided by
+  // one picture, as its numbers are to be the same whichever others are computed with it.
   static bool Pays(const tensorflow::Tensor& x, const tensorflow::Tensor& filter) {
-    return filter.dim_size(0) == 3 && filter.dim_size(1) == 3 && Tiles(x) >= kLeastTiles && std::min(filter.dim_size(2), filter.dim_size(3)) >= kLeastChannels;
+    return filter.dim_size(0) == 3 && filter.dim_size(1) == 3 && TilesEach(x) >= kLeastTiles && std::min(filter.dim_size(2), filter.dim_size(3)) >= kLeastChannels;
   }
 
   static void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias) {
@@ -34,7 +35,7 @@ class Winograd {
       OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, in}, &pixels));
       OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {16, count, out}, &products));
       TransformPixels(context, x, first, count, pixels);
-      multiply(context, {16, count, in, out, pixels.flat<float>().data(), filters.flat<float>().data(), nullptr, products.flat<float>().data()}, 16 * tiles / x.dim_size(0));
+      multiply(context, {16, count, in, out, pixels.flat<float>().data(), filters.flat<float>().data(), nullptr, products.flat<float>().data()}, 16 * TilesEach(x));
       TransformProducts(context, products, bias, first, count, *y);
     }
   }
@@ -42,11 +43,12 @@ class Winograd {
  private:
   using Packet = Eigen::internal::packet_traits<float>::type;
   static constexpr int64_t kSize = Eigen::internal::unpacket_traits<Packet>::size;
-  static constexpr int64_t kLeastTiles = 64, kLeastChannels = 32;
+  static constexpr int64_t kLeastTiles = 16, kLeastChannels = 32;
   static constexpr int64_t kLeastAtOnce = 512;  // tiles, for what it costs to read the filter again
 
   static int64_t Halved(int64_t size) { return (size + 1) / 2; }
-  static int64_t Tiles(const tensorflow::Tensor& x) { return x.dim_size(0) * Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
+  static int64_t TilesEach(const tensorflow::Tensor& x) { return Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
+  static int64_t Tiles(const tensorflow::Tensor& x) { return x.dim_size(0) * TilesEach(x); }
 
   // Calls work(first, number) with number of kSize, and of 1 for what is left: std::integral_constants.
   template <typename Work>

@@ -276,7 +276,7 @@ export class StableDiffusionPipeline {
     const batch = context.pick(rows.map((row) => all.indexOf(row)));
     const latents = tf.tile(noise, [prompts.length, 1, 1, 1]);
     try {
-      await playback?.load(0);
+      await playback?.next();
       controller?.begin?.(run);
       const attention = memory && attentionBytes(memoryNeeds(this, run, rows, batch.shape[1], controller), memory);
       const network = guided(this.predictor(batch, rows, run, { controller, attention }), guidance);
@@ -284,7 +284,7 @@ export class StableDiffusionPipeline {
       for await (const step of denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) })) {
         await recorder?.write(step);
         yield step;
-        await playback?.load(step.step + 1);
+        await playback?.next();
       }
       await recorder?.close();
     } finally {

@@ -25,7 +25,7 @@ const settingsSchema = z.strictObject({
 export type RecordedSettings = z.output<typeof settingsSchema>;
 
 const descriptionSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   settings: settingsSchema,
   model: z.strictObject({
     /** For people; the fingerprints tell whether it is the model. */

@@ -4,7 +4,7 @@ export function nameAt(step: number, name: string): string {
   return `step.${step}.${name}`;
 }
 
-/** The scales of a tensor that is stored in int16, one for each head. */
+/** The scales of a tensor of which the changes since the step before are stored, in int16: one for each head. */
 export function scaleOf(name: string): string {
   return `${name}.scale`;
 }

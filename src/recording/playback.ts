@@ -4,16 +4,22 @@ import type { SourceAttention } from '../attention/recordedSource';
 import type { Predict } from '../sampler/denoise';
 import type { RecordedStep, Recording } from './recording';
 
-/** A recorded source for one run: its attention and its predictions, a step at a time. Before each step, {@link load} it. */
+/** A recorded source for one run: its attention and its predictions, a step at a time. Before each, {@link next}. */
 export class Playback implements SourceAttention {
   private first?: RecordedStep;
   private current?: RecordedStep;
+  private readonly steps: AsyncIterator<RecordedStep>;
 
-  constructor(private readonly recording: Recording) {}
+  constructor(private readonly recording: Recording) {
+    this.steps = recording.steps();
+  }
 
-  async load(step: number): Promise<void> {
-    this.current = await this.recording.step(step);
-    this.first ??= this.current;
+  /** Goes on to the next step, or the first, if there is one. */
+  async next(): Promise<void> {
+    const { value, done } = await this.steps.next();
+    if (done) return;
+    this.current = value;
+    this.first ??= value;
   }
 
   /** Predictions for all rows of latents, the source's first, from the targets' only. */

@@ -5,9 +5,9 @@ import { rowOf, takeRow } from '../attention/rows';
 import { isDuring } from '../attention/schedule';
 import type { DenoisingStep } from '../sampler/denoise';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
+import { changed, changesOf } from './changes';
 import { toMetadata, type RecordedSettings, type RecordingDescription } from './description';
 import type { Fingerprints } from './fingerprint';
-import { toFixedPoint } from './fixedPoint';
 import { nameAt, scaleOf } from './names';
 import type { ByteSink } from '../weights/sink';
 
@@ -34,7 +34,7 @@ export function describe({ exact = false, self = 0.4, maxQueries, model: name }:
   readonly model: Fingerprints;
 }): RecordingDescription {
   const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
-  return { version: 1, settings, model: { name, ...model }, self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) }, exact };
+  return { version: 2, settings, model: { name, ...model }, self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) }, exact };
 }
 
 /** A tensor of the step that is being taken. */
@@ -44,7 +44,7 @@ interface Kept {
   readonly tensor: tf.Tensor;
   /** In how many steps there is such a tensor, from the first on. */
   readonly steps: number;
-  /** Whether it is written in int16, with a scale for each head. */
+  /** Whether from the second step on its changes are written, in int16 with a scale for each head. */
   readonly packed: boolean;
 }
 
@@ -55,7 +55,8 @@ interface Kept {
  */
 export class Recorder {
   private kept: Kept[] = [];
-
+  /** What a reader will make of the last step's packed tensors. */
+  private readonly told = new Map<string, Float32Array>();
   private readonly to: ByteSink;
 
   /** @param noise [1, height, width, channels]; stays the caller's */
@@ -77,16 +78,7 @@ export class Recorder {
   async write({ step, steps, prediction }: DenoisingStep): Promise<void> {
     this.kept.push({ name: 'prediction', tensor: takeRow(prediction, 0), steps, packed: false });
     if (step === 0) await this.begin(steps);
-    for (const { tensor, packed } of this.kept) {
-      const values = await tensor.data<'float32'>();
-      if (!packed) {
-        await this.to.write(bytesOf(values));
-        continue;
-      }
-      const { numbers, scales } = toFixedPoint(values, headsOf(tensor));
-      await this.to.write(bytesOf(numbers));
-      await this.to.write(bytesOf(scales));
-    }
+    for (const kept of this.kept) await this.writeTensor(kept);
     this.forget();
   }
 
@@ -104,6 +96,20 @@ export class Recorder {
     const all = [{ name: 'noise', shape: this.noise.shape }, ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat()];
     await this.to.write(safetensorsHeader(all, toMetadata(this.description)));
     await this.to.write(bytesOf(await this.noise.data<'float32'>()));
+  }
+
+  private async writeTensor({ name, tensor, packed }: Kept): Promise<void> {
+    const values = await tensor.data<'float32'>();
+    const before = this.told.get(name);
+    if (!before) {
+      // Its own memory, as a backend's may be used again.
+      if (packed) this.told.set(name, values.slice());
+      return this.to.write(bytesOf(values));
+    }
+    const changes = changesOf(before, values, headsOf(tensor));
+    this.told.set(name, changed(before, changes));
+    await this.to.write(bytesOf(changes.numbers));
+    await this.to.write(bytesOf(changes.scales));
   }
 
   private keep(name: keyof Qkv, qkv: Qkv, call: AttentionCall): void {
@@ -132,7 +138,7 @@ export class Recorder {
 
 function entries({ name, tensor, packed }: Kept, step: number): TensorEntry[] {
   const stored = { name: nameAt(step, name), shape: tensor.shape };
-  return packed ? [{ ...stored, dtype: 'I16' }, { name: scaleOf(stored.name), shape: [headsOf(tensor)] }] : [stored];
+  return packed && step > 0 ? [{ ...stored, dtype: 'I16' }, { name: scaleOf(stored.name), shape: [headsOf(tensor)] }] : [stored];
 }
 
 /** @param tensor [1, heads, tokens, headSize] */

@@ -4,7 +4,7 @@ import { SafetensorsFile } from '../weights/safetensors';
 import type { ByteSource } from '../weights/source';
 import { differences, fromMetadata, RecordingError, type RecordedSettings, type RecordingDescription } from './description';
 import type { Fingerprints } from './fingerprint';
-import { fromFixedPoint } from './fixedPoint';
+import { changed } from './changes';
 import { nameAt, scaleOf } from './names';
 
 /** A source's run in a file, for any number of edits. In memory there are the file's header and the noise, no more. */
@@ -49,13 +49,18 @@ export class Recording {
     throw new RecordingError(`${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}.`);
   }
 
-  /** Reads what was recorded of a step. @throws CheckpointError if the file cannot be read */
-  async step(step: number): Promise<RecordedStep> {
+  /** Reads what was recorded, a step at a time. @throws CheckpointError if the file cannot be read */
+  async *steps(): AsyncGenerator<RecordedStep, void, undefined> {
+    let before: RecordedStep | undefined;
+    for (let step = 0; step < this.settings.steps; step++) yield before = await this.step(step, before);
+  }
+
+  private async step(step: number, before?: RecordedStep): Promise<RecordedStep> {
     const prefix = nameAt(step, '');
     const names = [...this.file.tensors.keys()].filter((name) => name.startsWith(prefix));
     const read = names.length > 0 ? await this.file.readRun(names) : new Map<string, Uint8Array>();
-    const tensors = [...read].map(([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const);
-    return new RecordedStep(new Map(tensors), `${this.name}, step ${step}`);
+    const stored = [...read].map(([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const);
+    return RecordedStep.of(new Map(stored), `${this.name}, step ${step}`, before);
   }
 }
 
@@ -68,9 +73,25 @@ interface StoredTensor {
   readonly bytes: Uint8Array;
 }
 
-/** The tensors of one step, as bytes until they are asked for. */
+interface RecordedTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** The tensors of one step. */
 export class RecordedStep {
-  constructor(private readonly tensors: ReadonlyMap<string, StoredTensor>, private readonly where: string) {}
+  private constructor(private readonly tensors: ReadonlyMap<string, RecordedTensor>, private readonly where: string) {}
+
+  /** @param before the step before, of which some tensors say what has changed */
+  static of(stored: ReadonlyMap<string, StoredTensor>, where: string, before?: RecordedStep): RecordedStep {
+    const find = (name: string): StoredTensor => stored.get(name) ?? missing(where, name);
+    const read = (name: string, { dtype, shape, bytes }: StoredTensor): RecordedTensor => {
+      if (dtype !== 'I16') return { shape, values: new Float32Array(bytes.buffer) };
+      const changes = { numbers: new Int16Array(bytes.buffer), scales: new Float32Array(find(scaleOf(name)).bytes.buffer) };
+      return { shape, values: changed((before?.tensors.get(name) ?? missing(where, `what ${name} was before`)).values, changes) };
+    };
+    return new RecordedStep(new Map([...stored].map(([name, tensor]) => [name, read(name, tensor)])), where);
+  }
 
   has(name: string): boolean {
     return this.tensors.has(name);
@@ -78,16 +99,11 @@ export class RecordedStep {
 
   /** The caller's to dispose. @throws RecordingError if there is no such tensor */
   tensor(name: string): tf.Tensor4D {
-    const { shape, dtype, bytes } = this.stored(name);
-    const values = dtype === 'I16'
-      ? fromFixedPoint({ numbers: new Int16Array(bytes.buffer), scales: new Float32Array(this.stored(scaleOf(name)).bytes.buffer) })
-      : new Float32Array(bytes.buffer);
+    const { shape, values } = this.tensors.get(name) ?? missing(this.where, name);
     return tf.tensor(values, [...shape] as Shape);
   }
+}
 
-  private stored(name: string): StoredTensor {
-    const found = this.tensors.get(name);
-    if (!found) throw new RecordingError(`${this.where}: ${name} is missing. Record the run again.`);
-    return found;
-  }
+function missing(where: string, what: string): never {
+  throw new RecordingError(`${where}: ${what} is missing. Record the run again.`);
 }

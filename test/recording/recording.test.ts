@@ -62,7 +62,7 @@ async function compare(recordings: readonly Recording[], prompts: readonly strin
   return differences;
 }
 
-/** Rows of a batch do not change each other on wasm; TensorFlow's kernels sum in another order for another number of rows. */
+/** On wasm attention comes out the same whether a controller looks at it or not; TensorFlow's operations round otherwise than ours that is not looked at. */
 const expectSame = (largest: number): void => {
   if (tf.getBackend() === 'wasm') expect(largest).toBe(0);
   else expect(largest).toBeLessThan(1e-3);
@@ -232,8 +232,12 @@ describe('a file', () => {
     const recording = await Recording.open(await fileBytes(path));
     expect(recording.settings).toEqual({ prompt: SOURCE, negative: '', seed: '7', steps: 5, guidance: 7.5, sampler: 'ddim', eta: 0, karras: null, height: 64, width: 64 });
     expect(recording.description).toMatchObject({ exact: false, model: { name: 'toy' }, self: { steps: 0, maxQueries: 256 } });
-    const none = await recording.step(0);
-    for (const { path: site, kind } of pipe.sites) expect(none.has(`${site}.q`)).toBe(kind === 'cross');
+    let steps = 0;
+    for await (const step of recording.steps()) {
+      for (const { path: site, kind } of pipe.sites) expect(step.has(`${site}.q`)).toBe(kind === 'cross');
+      steps++;
+    }
+    expect(steps).toBe(5);
     const [largest] = await compare([recording], [SOURCE, TARGET], { self: 0 });
     expect(largest).toBeLessThan(1e-3);
     expect(readdirSync(folder)).toEqual(['cat.recording']);
@@ -286,7 +290,7 @@ describe('a file', () => {
     }
     const open = async (metadata: Record<string, string>) => Recording.open(bytesOf(await writeSafetensors([{ name: 'x', shape: [1], data: Float32Array.of(1) }], metadata), 'other'));
     await expect(open({ format: 'pt' })).rejects.toThrow('other is a safetensors file, but no recording of a run');
-    for (const text of ['', '{', '[]', 'null', '{"version":2}']) {
+    for (const text of ['', '{', '[]', 'null', '{"version":1}']) {
       await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow(RecordingError);
       await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow('other is a recording that this version cannot read');
     }

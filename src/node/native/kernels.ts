@@ -12,24 +12,36 @@ interface NativeBackend {
 /** What TensorFlow's own operations do well enough. */
 type Plain = 'P2pSplitHeads' | 'P2pMergeHeads';
 
-/** The operations of native/: their inputs in order, of which the last may be absent, and the types of their attributes. */
-const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pRead', { inputs: string[]; attributes?: Record<string, 'INT' | 'FLOAT' | 'TYPE'> }>> = {
+interface Operation {
+  /** In order; the last may be absent. */
+  readonly inputs: readonly string[];
+  /** Their types. */
+  readonly attributes?: Readonly<Record<string, 'INT' | 'FLOAT' | 'TYPE'>>;
+  /** The kernel of tfjs-node's in place of which it computes; without, it is one of its own name. */
+  readonly replaces?: string;
+}
+
+/** The operations of native/. */
+const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | 'P2pRead', Operation>> = {
   P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', before: 'INT', after: 'INT' } },
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
   P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },
   P2pSilu: { inputs: ['x'], attributes: { slope: 'FLOAT' } },
   P2pGeglu: { inputs: ['x'] },
+  // TensorFlow's rounds by where in a tensor a number stands.
+  P2pSoftmax: { inputs: ['logits'], replaces: 'Softmax' },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
   P2pRead: { inputs: ['parts', 'shape'], attributes: { stored: 'TYPE', transposed: 'INT' } },
 };
 
-/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels of the same names, and to what loads weights. */
+/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads weights. */
 export function registerOwnKernels(): void {
-  for (const [name, { inputs: order, attributes = {} }] of Object.entries(OPERATIONS)) {
+  for (const [name, { inputs: order, attributes = {}, replaces }] of Object.entries(OPERATIONS)) {
+    if (replaces) tf.unregisterKernel(replaces, 'tensorflow');
     tf.registerKernel({
-      kernelName: name,
+      kernelName: replaces ?? name,
       backendName: 'tensorflow',
       kernelFunc: ({ inputs, attrs, backend }) => {
         const native = backend as NativeBackend;

@@ -124,6 +124,34 @@ native('3x3 convolutions of many channels, which take fewer products (native/win
   expect(difference((again) => unpadded.forward(again as tf.Tensor4D), x)).toBeLessThan(1e-4);
 });
 
+native('softmax', () => {
+  const logits = tf.mul(tf.randomNormal([3, 5, 77]), 30);
+  const exact = tf.tidy(() => { const e = tf.exp(tf.sub(logits, tf.max(logits, -1, true))); return tf.div(e, tf.sum(e, -1, true)); });
+  expect(tf.max(tf.abs(tf.sub(tf.softmax(logits), exact))).dataSync()[0]).toBeLessThan(1e-6);
+  expect(Array.from(tf.softmax(tf.tensor1d([1000, 1000])).dataSync())).toEqual([0.5, 0.5]);
+});
+
+native('what is computed of a picture is the same to the last bit whichever others are computed with it', () => {
+  const [q, k] = [256, 77].map((tokens) => tf.randomNormal<tf.Rank.R4>([4, 2, tokens, 20]));
+  const norm = loaded((scope) => new GroupNorm(scope, 3, 33, 1e-5));
+  const linear = loaded((scope) => new Linear(scope, 33, 50));
+  const layers: [layer: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor][] = [
+    [(x) => tf.matMul(tf.softmax(tf.matMul(x, tf.slice(k, 0, x.shape[0]), false, true)), tf.slice(k, 0, x.shape[0])), q],
+    [(x) => scaledDotProduct({ q: x as tf.Tensor4D, k: tf.slice(k, 0, x.shape[0]), v: tf.slice(k, 0, x.shape[0]) }), q],
+    [(x) => norm.forward(x as tf.Tensor4D), tf.randomNormal([4, 8, 9, 33])],
+    [(x) => linear.forward(x), tf.randomNormal([4, 77, 33])],
+    [silu, tf.randomNormal([4, 1237])],
+    ...([[3, 33, 7], [3, 33, 50], [1, 33, 50]] as const).map(([size, from, to]): [(x: tf.Tensor) => tf.Tensor, tf.Tensor] => {
+      const conv = loaded((scope) => new Conv2d(scope, from, to, size, { padding: (size - 1) / 2 }));
+      return [(x) => conv.forward(x as tf.Tensor4D), tf.randomNormal([4, 8, 9, from])];
+    }),
+  ];
+  for (const [layer, x] of layers) {
+    const whole = layer(x).dataSync();
+    for (const rows of [1, 2, 3]) expect(layer(tf.slice(x, 0, rows)).dataSync()).toEqual(whole.subarray(0, whole.length / 4 * rows));
+  }
+});
+
 native('silu, quickGelu and geglu, far out too', () => {
   const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
   for (const swish of [silu, quickGelu]) expect(difference(swish, x)).toBeLessThan(1e-4);
