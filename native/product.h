@@ -17,7 +17,7 @@ class Product {
  public:
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
     const Product product(all.in, all.out);
-    inBlocks(context, all, kBlock, kRows, kWide, 2 * kSize, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
+    inBlocks(context, all, {kBlock, 8 * kRows, kRows, kWide, 2 * kSize}, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
       product.Block(x, weight, bias, y, rows, columns);
     });
   }

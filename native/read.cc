@@ -1,5 +1,5 @@
-// A TensorFlow operation that reads a network's parameters from files straight into the memory in which they stay: widened to float32, and
-// laid out as TensorFlow has them, in one pass. src/node/native/readParameters.ts calls it.
+// A TensorFlow operation that reads a network's parameters, many at once, from files straight into the memory in which they stay: widened to
+// float32, and laid out as TensorFlow has them, in one pass. src/node/native/readParameters.ts calls it.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <type_traits>
@@ -43,24 +45,14 @@ bool Populate(const void* data, int64_t bytes, int advice) {
   return madvise(reinterpret_cast<void*>(from), begin + bytes - from, advice) == 0;
 }
 
-// Some bytes of an open file where the system keeps them: to have them copied out by it (`pread`) takes longer.
+// An open file where the system keeps it: to have it copied out by the system (`pread`) takes longer.
 class Mapping {
  public:
-  Mapping(OpKernelContext* context, int file, int64_t begin, int64_t bytes) {
+  explicit Mapping(int file) {
     struct stat status;
-    if (fstat(file, &status) != 0 || begin + bytes > status.st_size) return;
-    const int64_t from = begin / sysconf(_SC_PAGESIZE) * sysconf(_SC_PAGESIZE);
-    size_ = begin + bytes - from;
-    posix_fadvise(file, begin, bytes, POSIX_FADV_WILLNEED);
-    mapped_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, from);
-    if (mapped_ == MAP_FAILED) return;
-    // Who looks at what a file no longer has is ended by the system. So it is asked to bring everything first, and says if it cannot.
-    std::atomic<bool> there = true;
-    parallel(context, (size_ + kMebibyte - 1) / kMebibyte, kMebibyte, [&](int64_t first, int64_t last) {
-      const int64_t at = first * kMebibyte;
-      if (!Populate(static_cast<const char*>(mapped_) + at, std::min(last * kMebibyte, size_) - at, MADV_POPULATE_READ)) there = false;
-    });
-    if (there) data_ = static_cast<const char*>(mapped_) + (begin - from);
+    if (fstat(file, &status) != 0 || status.st_size == 0) return;
+    size_ = status.st_size;
+    mapped_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
   }
   ~Mapping() {
     if (mapped_ != MAP_FAILED) munmap(mapped_, size_);
@@ -68,68 +60,82 @@ class Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
-  // Nothing where the file is shorter, or the system cannot do it (before Linux 5.14).
-  const char* data() const { return data_; }
+  // Nothing where the file is shorter.
+  const char* At(int64_t begin, int64_t bytes) const {
+    return mapped_ != MAP_FAILED && begin + bytes <= size_ ? static_cast<const char*>(mapped_) + begin : nullptr;
+  }
 
  private:
-  static constexpr int64_t kMebibyte = int64_t{1} << 20;
-
   void* mapped_ = MAP_FAILED;
   int64_t size_ = 0;
-  const char* data_ = nullptr;
 };
 
-// Numbers of a type in an open file, `count` of them, one behind the other from a byte on.
-template <typename Stored>
-class StoredNumbers {
- public:
-  StoredNumbers(OpKernelContext* context, int file, int64_t begin, int64_t count)
-      : file_(file), begin_(begin), mapping_(std::make_shared<Mapping>(context, file, begin, count * sizeof(Stored))) {}
-
-  // Reads `count` numbers from the one numbered `first` on. Returns what went wrong.
-  absl::Status Read(int64_t first, int64_t count, float* to) const {
-    if constexpr (std::is_same_v<Stored, float>) return Bytes(first, count, reinterpret_cast<char*>(to));
-    Stored piece[kPiece];
-    for (int64_t done = 0; done < count; done += kPiece) {
-      const int64_t size = std::min(kPiece, count - done);
-      const absl::Status status = Bytes(first + done, size, reinterpret_cast<char*>(piece));
-      if (!status.ok()) return status;
-      Eigen::Map<Eigen::ArrayXf>(to + done, size) = Eigen::Map<const Eigen::Array<Stored, Eigen::Dynamic, 1>>(piece, size).template cast<float>();
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  static constexpr int64_t kPiece = 8192;
-
-  absl::Status Bytes(int64_t first, int64_t count, char* to) const {
-    const int64_t from = begin_ + first * sizeof(Stored), bytes = count * sizeof(Stored);
-    if (mapping_->data()) {
-      memcpy(to, mapping_->data() + (from - begin_), bytes);
-      return absl::OkStatus();
-    }
-    for (int64_t done = 0; done < bytes;) {
-      const ssize_t read = pread(file_, to + done, bytes - done, from + done);
-      if (read < 0 && errno == EINTR) continue;
-      if (read < 0) return tensorflow::errors::Unavailable("cannot be read: ", strerror(errno));
-      if (read == 0) return tensorflow::errors::DataLoss("ended while it was being read");
-      done += read;
-    }
-    return absl::OkStatus();
-  }
-
-  int file_;
-  int64_t begin_;
-  std::shared_ptr<const Mapping> mapping_;
+// Numbers in an open file, one behind the other from a byte on.
+struct Stored {
+  int file;
+  int64_t begin, bytes;
+  const char* mapped;  // or null
+  int64_t share;       // of the last axis of the tensor whose part it is
 };
+
+// Has the system bring all of them. Who looks at what a file no longer has is ended by the system; asked for it, it says if it cannot, or
+// does not know how (before Linux 5.14). Those are not looked at where they are mapped.
+void Bring(OpKernelContext* context, const std::vector<Stored*>& all) {
+  constexpr int64_t kMebibyte = int64_t{1} << 20;
+  std::vector<std::pair<size_t, int64_t>> pieces;
+  for (size_t i = 0; i < all.size(); ++i) {
+    posix_fadvise(all[i]->file, all[i]->begin, all[i]->bytes, POSIX_FADV_WILLNEED);
+    for (int64_t at = 0; all[i]->mapped && at < all[i]->bytes; at += kMebibyte) pieces.emplace_back(i, at);
+  }
+  const std::unique_ptr<std::atomic<bool>[]> lost(new std::atomic<bool>[all.size()]());
+  parallel(context, pieces.size(), kMebibyte, [&](int64_t first, int64_t last) {
+    for (int64_t piece = first; piece < last; ++piece) {
+      const auto [i, at] = pieces[piece];
+      if (!Populate(all[i]->mapped + at, std::min(kMebibyte, all[i]->bytes - at), MADV_POPULATE_READ)) lost[i] = true;
+    }
+  });
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (lost[i]) all[i]->mapped = nullptr;
+  }
+}
+
+absl::Status ReadBytes(const Stored& stored, int64_t first, int64_t bytes, char* to) {
+  if (stored.mapped) {
+    memcpy(to, stored.mapped + first, bytes);
+    return absl::OkStatus();
+  }
+  for (int64_t done = 0; done < bytes;) {
+    const ssize_t read = pread(stored.file, to + done, bytes - done, stored.begin + first + done);
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) return tensorflow::errors::Unavailable("cannot be read: ", strerror(errno));
+    if (read == 0) return tensorflow::errors::DataLoss("ended while it was being read");
+    done += read;
+  }
+  return absl::OkStatus();
+}
+
+// Reads `count` numbers from the one numbered `first` on. Returns what went wrong.
+template <typename Number>
+absl::Status ReadNumbers(const Stored& stored, int64_t first, int64_t count, float* to) {
+  if constexpr (std::is_same_v<Number, float>) return ReadBytes(stored, first * sizeof(float), count * sizeof(float), reinterpret_cast<char*>(to));
+  constexpr int64_t kPiece = 8192;
+  Number piece[kPiece];
+  for (int64_t done = 0; done < count; done += kPiece) {
+    const int64_t size = std::min(kPiece, count - done);
+    const absl::Status status = ReadBytes(stored, (first + done) * sizeof(Number), size * sizeof(Number), reinterpret_cast<char*>(piece));
+    if (!status.ok()) return status;
+    Eigen::Map<Eigen::ArrayXf>(to + done, size) = Eigen::Map<const Eigen::Array<Number, Eigen::Dynamic, 1>>(piece, size).template cast<float>();
+  }
+  return absl::OkStatus();
+}
 
 // What went wrong first on any of the threads.
 class Outcome {
  public:
-  void Add(const absl::Status& status) {
+  void Add(size_t tensor, const absl::Status& status) {
     if (status.ok()) return;
     const std::lock_guard<std::mutex> lock(mutex_);
-    status_.Update(status);
+    if (status_.ok()) status_ = absl::Status(status.code(), absl::StrCat("tensor ", tensor, " ", status.message()));
   }
   const absl::Status& status() const { return status_; }
 
@@ -142,8 +148,10 @@ class Outcome {
 void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, float* const* rows, int64_t first) {
   using Packet = Eigen::internal::packet_traits<float>::type;
   constexpr int kSize = Eigen::internal::unpacket_traits<Packet>::size;
+  constexpr int64_t kAhead = 64;  // Numbers that are fetched before they are turned: of so many rows the processor does not see that they go on.
   const int64_t packedHeight = height / kSize * kSize, packedWidth = width / kSize * kSize;
   for (int64_t j = 0; j < packedWidth; j += kSize) {
+    for (int64_t i = 0; i < height && j + kAhead < width; ++i) __builtin_prefetch(from + i * apart + j + kAhead);
     for (int64_t i = 0; i < packedHeight; i += kSize) {
       Eigen::internal::PacketBlock<Packet, kSize> block;
       for (int n = 0; n < kSize; ++n) block.packet[n] = Eigen::internal::ploadu<Packet>(from + (i + n) * apart + j);
@@ -156,103 +164,141 @@ void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, 
   }
 }
 
-// parts [count, 4]: each an open file's descriptor; the byte in it where the numbers begin, as how many GiB and the rest; and its share of
-// y's last axis, along which the parts lie side by side. shape: y's. If transposed, what is stored is [share, ...] of y's [..., share], a
-// convolution's (four axes) as OIHW for HWIO; otherwise there is one part, stored as it is.
+// tensors [count, 6]: of each whether it is transposed, how many axes it has, and up to four sizes of them.
+// parts [any, 5]: each one's tensor; an open file's descriptor; the byte in it where the numbers begin, as how many GiB and the rest; and its
+// share of the tensor's last axis, along which parts lie side by side. If transposed, what is stored is [share, ...] of a tensor's
+// [..., share], a convolution's (four axes) as OIHW for HWIO; otherwise there is one part, stored as it is.
+// What goes wrong is said of "tensor N".
 
 REGISTER_OP("P2pRead")
+    .Input("tensors: int32")
     .Input("parts: int32")
-    .Input("shape: int32")
     .Attr("stored: {float, half, bfloat16}")
-    .Attr("transposed: int")
-    .Output("y: float")
+    .Attr("count: int >= 1")
+    .Output("y: count * float")
     .SetShapeFn(tensorflow::shape_inference::UnknownShape);
 
-template <typename Stored>
+template <typename Number>
 class Read : public OpKernel {
  public:
-  explicit Read(OpKernelConstruction* construction) : OpKernel(construction) {
-    OP_REQUIRES_OK(construction, construction->GetAttr("transposed", &transposed_));
-  }
+  using OpKernel::OpKernel;
 
   void Compute(OpKernelContext* context) override {
-    OP_REQUIRES(context, context->input(0).dims() == 2 && context->input(0).dim_size(1) == 4, InvalidArgument("parts are not four numbers each"));
-    const auto parts = context->input(0).matrix<int32_t>();
-    TensorShape shape;
-    OP_REQUIRES_OK(context, tensorflow::tensor::MakeShape(context->input(1), &shape));
-    OP_REQUIRES(context, shape.dims() > 0 && Shares(parts) == shape.dim_size(shape.dims() - 1) && (transposed_ || parts.dimension(0) == 1),
-                InvalidArgument("the parts do not make up the whole"));
-    Tensor* y = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
-    Outcome outcome;
-    if (y->NumElements() > 0 && transposed_) Transposed(context, parts, *y, outcome);
-    if (y->NumElements() > 0 && !transposed_) Plain(context, Numbers(context, parts, 0, y->NumElements()), *y, outcome);
-    OP_REQUIRES_OK(context, outcome.status());
+    const Tensor &tensors = context->input(0), &parts = context->input(1);
+    OP_REQUIRES(context, tensors.dims() == 2 && tensors.dim_size(0) == num_outputs() && tensors.dim_size(1) == 6 && parts.dims() == 2 && parts.dim_size(1) == 5,
+                InvalidArgument("tensors are not six numbers each, and parts five"));
+    std::vector<Wanted> all(num_outputs());
+    std::map<int, Mapping> files;
+    std::vector<Stored*> stored;
+    for (size_t i = 0; i < all.size(); ++i) OP_REQUIRES_OK(context, Allocate(context, tensors.matrix<int32_t>(), i, all[i]));
+    for (int64_t i = 0; i < parts.dim_size(0); ++i) OP_REQUIRES_OK(context, Place(parts.matrix<int32_t>(), i, files, all));
+    for (Wanted& wanted : all) {
+      int64_t shares = 0;
+      for (Stored& part : wanted.parts) {
+        shares += part.share;
+        stored.push_back(&part);
+      }
+      OP_REQUIRES(context, shares == wanted.step && (wanted.transposed || wanted.parts.size() == 1), InvalidArgument("the parts do not make up the whole"));
+    }
+    Bring(context, stored);
+    Make(context, all);
   }
 
  private:
-  using Parts = tensorflow::TTypes<int32_t>::ConstMatrix;
+  using Rows = tensorflow::TTypes<int32_t>::ConstMatrix;
+
+  struct Wanted {
+    float* y;
+    bool transposed;
+    int64_t numbers, step, kernel, inputs;  // `step` is the last axis' size
+    std::vector<Stored> parts;
+  };
 
   // Numbers that a thread makes in one go: their memory is still in its processor's own cache when it has been made and they are written.
   static constexpr int64_t kPiece = int64_t{1} << 17;
   static constexpr int64_t kHeight = 32;  // Stored rows that are turned at a time.
 
-  static StoredNumbers<Stored> Numbers(OpKernelContext* context, const Parts& parts, int64_t part, int64_t count) {
-    return {context, parts(part, 0), (int64_t{parts(part, 1)} << 30) + parts(part, 2), count};
+  absl::Status Allocate(OpKernelContext* context, const Rows& tensors, size_t i, Wanted& wanted) const {
+    TensorShape shape;
+    const int32_t axes = tensors(i, 1);
+    if (axes < 1 || axes > 4) return InvalidArgument("a tensor has one to four axes");
+    for (int32_t axis = 0; axis < axes; ++axis) TF_RETURN_IF_ERROR(shape.AddDimWithStatus(tensors(i, 2 + axis)));
+    Tensor* y = nullptr;
+    TF_RETURN_IF_ERROR(context->allocate_output(i, shape, &y));
+    const int64_t step = shape.dim_size(axes - 1), kernel = axes == 4 ? shape.dim_size(0) * shape.dim_size(1) : 1;
+    wanted = {y->flat<float>().data(), tensors(i, 0) != 0, y->NumElements(), step, kernel, axes == 1 ? 1 : y->NumElements() / std::max<int64_t>(1, step * kernel), {}};
+    return absl::OkStatus();
   }
 
-  static int64_t Shares(const Parts& parts) {
-    int64_t sum = 0;
-    for (int64_t part = 0; part < parts.dimension(0); ++part) sum += parts(part, 3);
-    return sum;
+  static absl::Status Place(const Rows& parts, int64_t i, std::map<int, Mapping>& files, std::vector<Wanted>& all) {
+    if (parts(i, 0) < 0 || parts(i, 0) >= static_cast<int64_t>(all.size())) return InvalidArgument("there is no such tensor");
+    Wanted& wanted = all[parts(i, 0)];
+    const int file = parts(i, 1);
+    const int64_t begin = (int64_t{parts(i, 2)} << 30) + parts(i, 3), share = parts(i, 4);
+    const int64_t bytes = wanted.numbers / std::max<int64_t>(1, wanted.step) * share * sizeof(Number);
+    wanted.parts.push_back({file, begin, bytes, files.try_emplace(file, file).first->second.At(begin, bytes), share});
+    return absl::OkStatus();
   }
 
-  static void Plain(OpKernelContext* context, const StoredNumbers<Stored>& numbers, Tensor& y, Outcome& outcome) {
-    float* const out = y.flat<float>().data();
-    const int64_t total = y.NumElements();
-    parallel(context, (total + kPiece - 1) / kPiece, kPiece, [&](int64_t begin, int64_t end) {
-      for (int64_t first = begin * kPiece; first < std::min(end * kPiece, total); first += kPiece) {
-        const int64_t count = std::min(kPiece, total - first);
-        Populate(out + first, count * sizeof(float), MADV_POPULATE_WRITE);
-        outcome.Add(numbers.Read(first, count, out + first));
+  // Some of what is to be made: numbers of a plain tensor, or input channels of a transposed one.
+  struct Piece {
+    size_t tensor;
+    int64_t first, count;
+  };
+
+  static void Make(OpKernelContext* context, const std::vector<Wanted>& all) {
+    std::vector<Piece> pieces;
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].numbers == 0) continue;
+      const int64_t total = all[i].transposed ? all[i].inputs : all[i].numbers, count = parts(all[i].numbers, kPiece), atOnce = parts(total, count);
+      for (int64_t first = 0; first < total; first += atOnce) pieces.push_back({i, first, std::min(atOnce, total - first)});
+    }
+    Outcome outcome;
+    parallel(context, pieces.size(), 4 * kPiece, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Wanted& wanted = all[pieces[i].tensor];
+        outcome.Add(pieces[i].tensor, wanted.transposed ? Turn(wanted, pieces[i]) : Copy(wanted, pieces[i]));
       }
     });
+    OP_REQUIRES_OK(context, outcome.status());
   }
 
-  // A thread makes whole rows of y, which are columns of what is stored.
-  static void Transposed(OpKernelContext* context, const Parts& parts, Tensor& y, Outcome& outcome) {
-    const int64_t step = y.dim_size(y.dims() - 1), columns = y.NumElements() / step;
-    const int64_t kernel = y.dims() == 4 ? y.dim_size(0) * y.dim_size(1) : 1, inputs = columns / kernel;
-    std::vector<StoredNumbers<Stored>> stored;
-    for (int64_t part = 0; part < parts.dimension(0); ++part) stored.push_back(Numbers(context, parts, part, parts(part, 3) * columns));
-    float* const out = y.flat<float>().data();
-    const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
-    const int64_t turns = (y.NumElements() + threads * kPiece - 1) / (threads * kPiece);
-    const int64_t atOnce = (inputs + turns * threads - 1) / (turns * threads);  // Input channels: as many for each thread.
-    parallel(context, (inputs + atOnce - 1) / atOnce, 4 * kPiece, [&](int64_t begin, int64_t end) {
-      // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
-      const int64_t apart = atOnce * kernel + 16;
-      const std::unique_ptr<float[]> piece(new float[kHeight * apart]);
-      std::vector<float*> rows;
-      for (int64_t input = begin * atOnce; input < std::min(end * atOnce, inputs); input += atOnce) {
-        const int64_t count = std::min(atOnce, inputs - input), left = input * kernel, width = count * kernel;
-        rows.clear();
-        for (int64_t j = left; j < left + width; ++j) rows.push_back(out + (j % kernel * inputs + j / kernel) * step);
-        for (int64_t k = 0; k < kernel; ++k) Populate(out + (k * inputs + input) * step, count * step * sizeof(float), MADV_POPULATE_WRITE);
-        int64_t column = 0;
-        for (int64_t part = 0; part < parts.dimension(0); ++part) {
-          for (int64_t top = 0; top < parts(part, 3); top += kHeight) {
-            const int64_t height = std::min<int64_t>(kHeight, parts(part, 3) - top);
-            for (int64_t i = 0; i < height; ++i) outcome.Add(stored[part].Read((top + i) * columns + left, width, piece.get() + i * apart));
-            Transpose(piece.get(), apart, height, width, rows.data(), column + top);
-          }
-          column += parts(part, 3);
+  static absl::Status Copy(const Wanted& wanted, const Piece& piece) {
+    float* const to = wanted.y + piece.first;
+    Populate(to, piece.count * sizeof(float), MADV_POPULATE_WRITE);
+    return ReadNumbers<Number>(wanted.parts[0], piece.first, piece.count, to);
+  }
+
+  // Numbers that need not be read first: not those to be widened.
+  static const float* Mapped(const Stored& part) {
+    return std::is_same_v<Number, float> && reinterpret_cast<uintptr_t>(part.mapped) % alignof(float) == 0 ? reinterpret_cast<const float*>(part.mapped) : nullptr;
+  }
+
+  // Makes whole rows of y, which are columns of what is stored.
+  static absl::Status Turn(const Wanted& wanted, const Piece& piece) {
+    const int64_t kernel = wanted.kernel, inputs = wanted.inputs, step = wanted.step;
+    const int64_t columns = inputs * kernel, left = piece.first * kernel, width = piece.count * kernel;
+    // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
+    const int64_t apart = width + 16;
+    const std::unique_ptr<float[]> numbers(new float[kHeight * apart]);
+    std::vector<float*> rows(width);
+    for (int64_t j = 0; j < width; ++j) rows[j] = wanted.y + ((left + j) % kernel * inputs + (left + j) / kernel) * step;
+    for (int64_t k = 0; k < kernel; ++k) Populate(wanted.y + (k * inputs + piece.first) * step, piece.count * step * sizeof(float), MADV_POPULATE_WRITE);
+    int64_t column = 0;
+    for (const Stored& part : wanted.parts) {
+      for (int64_t top = 0; top < part.share; top += kHeight) {
+        const int64_t height = std::min<int64_t>(kHeight, part.share - top);
+        if (const float* const mapped = Mapped(part)) {
+          Transpose(mapped + top * columns + left, columns, height, width, rows.data(), column + top);
+          continue;
         }
+        for (int64_t i = 0; i < height; ++i) TF_RETURN_IF_ERROR(ReadNumbers<Number>(part, (top + i) * columns + left, width, numbers.get() + i * apart));
+        Transpose(numbers.get(), apart, height, width, rows.data(), column + top);
       }
-    });
+      column += part.share;
+    }
+    return absl::OkStatus();
   }
-
-  int64_t transposed_;
 };
 
 #define REGISTER(type) \

@@ -8,14 +8,19 @@ export interface PlacedTensor {
   readonly shape: readonly number[];
 }
 
+/** Tensors of one layout that become one, side by side along the last axis. */
+export interface PlacedParameter {
+  readonly parts: readonly PlacedTensor[];
+  readonly layout: Layout;
+}
+
 /**
- * Reads tensors of one layout from where they lie straight into a backend's memory, laid out, side by side along the last axis. The numbers are
- * those that `TensorSource.read` gives.
+ * Reads parameters from where they lie straight into a backend's memory, laid out. The numbers are those that `TensorSource.read` gives.
  *
- * @returns one tensor, the caller's to dispose; nothing if this is not for it (bytes of another kind, an unusual dtype)
- * @throws CheckpointError that names the file and the key
+ * @returns a tensor for each, the caller's to dispose; nothing for those that this is not for (bytes of another kind, an unusual dtype)
+ * @throws CheckpointError that names the file and the key; then there are no tensors
  */
-export type DirectReader = (parts: readonly PlacedTensor[], layout: Layout) => Promise<tf.Tensor | undefined>;
+export type DirectReader = (wanted: readonly PlacedParameter[]) => Promise<(tf.Tensor | undefined)[]>;
 
 const readers = new Map<string, DirectReader>();
 

@@ -1,3 +1,4 @@
+import type * as tf from '@tensorflow/tfjs';
 import { directReader } from '../backend/directReader';
 import type { Parameter } from '../nn/scope';
 import { CheckpointError, listed } from './error';
@@ -9,9 +10,12 @@ export interface LoadOptions {
   onProgress?(loaded: number, total: number): void;
 }
 
+/** Numbers that a backend is asked to read at once, 64 MiB: then others have their turn. */
+const AT_ONCE = 2 ** 24;
+
 /**
  * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one tensor. A backend that
- * can read files by itself does so, and then there is no such tensor besides.
+ * can read files by itself does so, many at once, and then there is no such tensor besides.
  * If anything fails, no parameter is left with a value.
  *
  * @throws CheckpointError that lists the tensors which are missing, left over, or of another shape than the network's
@@ -19,37 +23,58 @@ export interface LoadOptions {
 export async function loadParameters(parameters: ReadonlyMap<string, Parameter>, source: TensorSource, options: LoadOptions = {}): Promise<void> {
   checkTensors(parameters, source);
   const total = [...parameters.values()].reduce((sum, parameter) => sum + count(parameter.shape), 0);
-  const filled = new Set<Parameter>();
   let loaded = 0;
+  const progress = ({ shape }: Parameter): void => options.onProgress?.(loaded += count(shape), total);
   try {
-    for (const name of source.tensors.keys()) {
-      const parameter = parameters.get(name) as Parameter;
-      if (filled.has(parameter)) continue;
-      for (const one of await fill(parameter, source)) {
-        filled.add(one);
-        options.onProgress?.(loaded += count(one.shape), total);
-      }
-    }
+    for (const groups of batches(parameters, source)) await fill(groups, source, progress);
   } catch (error) {
     for (const parameter of parameters.values()) parameter.dispose();
     throw error;
   }
 }
 
-/** @returns the parameters that were filled: this one, and those beside it if they were read in one go */
-async function fill(parameter: Parameter, source: TensorSource): Promise<readonly Parameter[]> {
-  const { companions, layout } = parameter;
-  const parts = companions.flatMap(({ name, shape }) => {
-    const place = source.tensors.has(name) ? source.place?.(name) : undefined;
-    return place ? { place, shape } : [];
-  });
-  const laidOut = parts.length === companions.length ? await directReader()?.(parts, layout) : undefined;
-  if (laidOut) {
-    parameter.take(laidOut);
-    return companions;
+/** Parameters that lie in memory as one: a parameter's companions. */
+type Group = readonly Parameter[];
+
+/** All groups, in the order of the file. */
+function* batches(parameters: ReadonlyMap<string, Parameter>, source: TensorSource): Generator<Group[]> {
+  const groups = new Set([...source.tensors.keys()].map((name) => parameters.get(name)!.companions));
+  let batch: Group[] = [];
+  let numbers = 0;
+  for (const group of groups) {
+    batch.push(group);
+    numbers += group.reduce((sum, { shape }) => sum + count(shape), 0);
+    if (numbers < AT_ONCE) continue;
+    yield batch;
+    [batch, numbers] = [[], 0];
   }
-  parameter.assign(await source.read(parameter.name));
-  return [parameter];
+  yield batch;
+}
+
+async function fill(groups: readonly Group[], source: TensorSource, progress: (parameter: Parameter) => void): Promise<void> {
+  const direct = await readDirectly(groups, source);
+  for (const [group, tensor] of direct) group[0].take(tensor);
+  for (const group of groups) {
+    for (const parameter of group) {
+      if (!direct.has(group)) parameter.assign(await source.read(parameter.name));
+      progress(parameter);
+    }
+  }
+}
+
+/** What the backend can read by itself. */
+async function readDirectly(groups: readonly Group[], source: TensorSource): Promise<Map<Group, tf.Tensor>> {
+  const reader = directReader();
+  if (!reader) return new Map();
+  const placed = groups.flatMap((group) => {
+    const parts = group.flatMap(({ name, shape }) => {
+      const place = source.place?.(name);
+      return place ? { place, shape } : [];
+    });
+    return parts.length === group.length ? { group, parts, layout: group[0].layout } : [];
+  });
+  const read = placed.length > 0 ? await reader(placed) : [];
+  return new Map(placed.flatMap(({ group }, i) => (read[i] ? [[group, read[i]] as const] : [])));
 }
 
 function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: TensorSource): void {

@@ -87,10 +87,10 @@ describe('a backend that reads by itself', () => {
     scope.parameter('bias', [1]);
     const asked: unknown[] = [];
     const seen: number[] = [];
-    const reader: DirectReader = async (parts, layout) => {
+    const reader: DirectReader = async (wanted) => wanted.map(({ parts, layout }) => {
       asked.push([parts.map(({ place, shape }) => [place.key, place.dtype, shape]), layout]);
       return layout === 'linear' ? tf.tensor2d([[5, 6, 7, 8]]) : undefined;
-    };
+    });
     const before = tf.memory().numTensors;
     await reading(reader, async () => loadParameters(scope.parameters, await sourceOf({ 'k.weight': [2, 1], bias: [1], 'q.weight': [2, 1] }), { onProgress: (loaded) => seen.push(loaded) }));
     const parts = [['q.weight', 'F32', [2, 1]], ['k.weight', 'F32', [2, 1]]];
@@ -107,8 +107,12 @@ describe('a backend that reads by itself', () => {
   test('that fails leaves no value and no tensor', async () => {
     const { parameters } = network();
     const before = tf.memory().numTensors;
-    const reader: DirectReader = async ([{ shape }]) => { if (shape.length === 1) throw new Error('gone'); return tf.zeros([...shape]); };
-    await reading(reader, async () => expect(loadParameters(parameters, await sourceOf(SHAPES))).rejects.toThrow('gone'));
+    const source = await sourceOf(SHAPES);
+    await reading(() => Promise.reject(new Error('gone')), () => expect(loadParameters(parameters, source)).rejects.toThrow('gone'));
+    // What it leaves to others fails after it has read the rest.
+    const some: DirectReader = async (wanted) => wanted.map(({ parts: [{ shape }] }) => (shape.length === 1 ? undefined : tf.zeros([...shape])));
+    const broken: TensorSource = { name: source.name, tensors: source.tensors, read: () => Promise.reject(new Error('gone too')), place: (key) => source.place!(key) };
+    await reading(some, () => expect(loadParameters(parameters, broken)).rejects.toThrow('gone too'));
     expect(tf.memory().numTensors).toBe(before);
     for (const parameter of parameters.values()) expect(() => parameter.value).toThrow(/has no value/);
   });

@@ -7,6 +7,7 @@ import { readParameters } from './readParameters';
 interface NativeBackend {
   readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number; readonly TF_ATTR_TYPE: number };
   executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
+  executeMultipleOutputs(name: string, attributes: object[], inputs: tf.TensorInfo[], outputs: number): tf.TensorInfo[];
 }
 
 /** What TensorFlow's own operations do well enough. */
@@ -15,7 +16,7 @@ type Plain = 'P2pSplitHeads' | 'P2pMergeHeads';
 interface Operation {
   /** In order; the last may be absent. */
   readonly inputs: readonly string[];
-  /** Their types. */
+  /** Their types. With one named `count`, there are so many outputs. */
   readonly attributes?: Readonly<Record<string, 'INT' | 'FLOAT' | 'TYPE'>>;
   /** The kernel of tfjs-node's in place of which it computes; without, it is one of its own name. */
   readonly replaces?: string;
@@ -33,7 +34,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pSoftmax: { inputs: ['logits'], replaces: 'Softmax' },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
-  P2pRead: { inputs: ['parts', 'shape'], attributes: { stored: 'TYPE', transposed: 'INT' } },
+  P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', count: 'INT' } },
 };
 
 /** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads weights. */
@@ -46,7 +47,8 @@ export function registerOwnKernels(): void {
       kernelFunc: ({ inputs, attrs, backend }) => {
         const native = backend as NativeBackend;
         const values = Object.entries(attributes).map(([key, type]) => ({ name: key, type: native.binding[`TF_ATTR_${type}`], value: attrs![key] }));
-        return native.executeSingleOutput(name, values, order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []));
+        const given = order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []);
+        return attributes['count'] ? native.executeMultipleOutputs(name, values, given, attrs!['count'] as number) : native.executeSingleOutput(name, values, given);
       },
     });
   }

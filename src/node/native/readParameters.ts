@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { closeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { DirectReader, PlacedTensor } from '../../backend/directReader';
+import type { DirectReader, PlacedParameter } from '../../backend/directReader';
 import type { Layout } from '../../nn/scope';
 import type { Dtype } from '../../weights/dtype';
 import { CheckpointError, listed } from '../../weights/error';
@@ -11,29 +11,48 @@ import { FileBytes } from '../fileSource';
 const TYPES: Partial<Record<Dtype, number>> = { F32: 1, F16: 19, BF16: 14 };
 
 /** Reads parameters from files by an operation in the addon, on all threads: no copy of them passes through JavaScript. */
-export const readParameters: DirectReader = async (parts, layout) => {
-  const stored = TYPES[parts[0].place.dtype];
-  const files = parts.flatMap(({ place }) => (place.bytes instanceof FileBytes ? place.bytes : []));
-  const alike = parts.every(({ place }) => place.dtype === parts[0].place.dtype) && (parts.length === 1 || layout !== 'plain');
-  if (stored === undefined || files.length < parts.length || !alike || parts[0].shape.length === 0) return undefined;
+export const readParameters: DirectReader = async (wanted) => {
   await setImmediate(); // The reading itself is done in one go; between two, others have their turn.
+  const tensors: (tf.Tensor | undefined)[] = wanted.map(() => undefined);
   const descriptors = new Map<FileBytes, number>();
   try {
-    for (const file of new Set(files)) descriptors.set(file, file.open());
-    return read(parts, layout, stored, files.map((file) => descriptors.get(file)!));
+    for (const stored of new Set(wanted.flatMap((parameter) => storedType(parameter) ?? []))) {
+      const chosen = [...wanted.keys()].filter((i) => storedType(wanted[i]) === stored);
+      const read = readAll(chosen.map((i) => wanted[i]), stored, (file) => {
+        if (!descriptors.has(file)) descriptors.set(file, file.open());
+        return descriptors.get(file)!;
+      });
+      chosen.forEach((i, at) => { tensors[i] = read[at]; });
+    }
+    return tensors;
+  } catch (error) {
+    for (const tensor of tensors) tensor?.dispose();
+    throw error;
   } finally {
     for (const descriptor of descriptors.values()) closeSync(descriptor);
   }
 };
 
-function read(parts: readonly PlacedTensor[], layout: Layout, stored: number, descriptors: readonly number[]): tf.Tensor {
-  const rows = parts.map(({ place, shape }, i) => [descriptors[i], ...wide(place.begin), share(shape, layout)]);
+/** TensorFlow's number for the type in which all parts are stored, if the operation can read them. */
+function storedType({ parts, layout }: PlacedParameter): number | undefined {
+  const [{ place: { dtype }, shape }] = parts;
+  const alike = parts.every(({ place }) => place.dtype === dtype && place.bytes instanceof FileBytes) && (parts.length === 1 || layout !== 'plain');
+  return alike && shape.length > 0 && shape.length <= 4 ? TYPES[dtype] : undefined;
+}
+
+function readAll(wanted: readonly PlacedParameter[], stored: number, descriptor: (file: FileBytes) => number): tf.Tensor[] {
+  const tensors = wanted.map((parameter) => {
+    const shape = laidOut(parameter);
+    return [parameter.layout === 'plain' ? 0 : 1, shape.length, ...shape, ...Array.from({ length: 4 - shape.length }, () => 0)];
+  });
+  const parts = wanted.flatMap(({ parts, layout }, tensor) =>
+    parts.map(({ place, shape }) => [tensor, descriptor(place.bytes as FileBytes), ...wide(place.begin), share(shape, layout)]));
   try {
-    return tf.tidy(() => tf.engine().runKernel<tf.Tensor>('P2pRead', {
-      parts: tf.tensor2d(rows, undefined, 'int32'), shape: tf.tensor1d(laidOut(parts, layout), 'int32'),
-    }, { stored, transposed: layout === 'plain' ? 0 : 1 }) as tf.Tensor);
+    return tf.tidy(() => tf.engine().runKernel<tf.Tensor[]>('P2pRead', {
+      tensors: tf.tensor2d(tensors, undefined, 'int32'), parts: tf.tensor2d(parts, undefined, 'int32'),
+    }, { stored, count: wanted.length }) as tf.Tensor[]);
   } catch (error) {
-    throw failure(parts, error as Error);
+    throw failure(wanted, error as Error);
   }
 }
 
@@ -47,7 +66,7 @@ function share(shape: readonly number[], layout: Layout): number {
   return layout === 'plain' ? shape[shape.length - 1] : shape[0];
 }
 
-function laidOut(parts: readonly PlacedTensor[], layout: Layout): number[] {
+function laidOut({ parts, layout }: PlacedParameter): number[] {
   const [out, ...rest] = parts[0].shape;
   const all = parts.reduce((sum, { shape }) => sum + shape[0], 0);
   if (layout === 'plain') return [out, ...rest];
@@ -56,9 +75,11 @@ function laidOut(parts: readonly PlacedTensor[], layout: Layout): number[] {
   return [height, width, input, all];
 }
 
-function failure(parts: readonly PlacedTensor[], { message }: Error): CheckpointError {
-  const [{ place }] = parts;
-  const tensors = listed(parts.map((part) => part.place.key));
-  if (message.includes('ended while')) return new CheckpointError(`${place.bytes.name} ended while ${tensors} was being read. Load it again.`);
-  return new CheckpointError(`${place.bytes.name}: ${tensors} cannot be read: ${message}`);
+function failure(wanted: readonly PlacedParameter[], error: Error): Error {
+  const said = /tensor (\d+) (.*)/.exec(error.message);
+  if (!said) return error;
+  const { parts } = wanted[Number(said[1])];
+  const [name, tensors] = [parts[0].place.bytes.name, listed(parts.map(({ place }) => place.key))];
+  if (said[2].startsWith('ended while')) return new CheckpointError(`${name} ended while ${tensors} was being read. Load it again.`);
+  return new CheckpointError(`${name}: ${tensors} ${said[2]}`);
 }

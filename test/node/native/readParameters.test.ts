@@ -51,7 +51,7 @@ function same(a: tf.Tensor, b: tf.Tensor, dtype: Dtype): void {
 
 async function compare(source: TensorSource, shape: readonly number[], layout: Layout, dtype: Dtype): Promise<void> {
   const before = tf.memory().numTensors;
-  const direct = (await readParameters([{ place: source.place!('w')!, shape }], layout))!;
+  const [direct] = (await readParameters([{ parts: [{ place: source.place!('w')!, shape }], layout }])) as [tf.Tensor];
   expect(tf.memory().numTensors).toBe(before + 1);
   const plain = new Scope().parameter('w', shape, layout);
   plain.assign(await source.read('w'));
@@ -118,20 +118,31 @@ native('numbers beyond 4 GiB', async () => {
   await truncate(path, begin);
   await appendFile(path, new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer));
   const place = { bytes: await fileBytes(path), begin, dtype: 'F32', key: 'w' } as const;
-  const direct = (await readParameters([{ place, shape: [2, 3] }], 'linear'))!;
+  const [direct] = (await readParameters([{ parts: [{ place, shape: [2, 3] }], layout: 'linear' }])) as [tf.Tensor];
   expect(direct.arraySync()).toEqual([[1, 4], [2, 5], [3, 6]]);
   direct.dispose();
 });
 
-native('what is in memory, or of another dtype, is left to JavaScript', async () => {
-  const path = join(folder, 'wide.safetensors');
+native('what is in memory, or of another dtype, is left to JavaScript; what is stored in several ways beside each other is read', async () => {
+  const path = join(folder, 'mixed.safetensors');
+  await saveSafetensors(path, [
+    { name: 'wide', shape: [2], dtype: 'F64', data: Float64Array.of(1, 2) },
+    { name: 'half', shape: [1], dtype: 'F16', data: Uint16Array.of(0x3c00) },
+    { name: 'w', shape: [1], data: Float32Array.of(7) },
+  ]);
+  const mixed = await SafetensorsFile.open(await fileBytes(path));
+  const inMemory = { bytes: bytesOf(new Uint8Array(8)), begin: 0, dtype: 'F32', key: 'm' } as const;
+  const before = tf.memory().numTensors;
+  const read = await readParameters([mixed.place('wide'), mixed.place('half'), inMemory, mixed.place('w')].map((place, i) => ({
+    parts: [{ place, shape: [i % 2 === 0 ? 2 : 1] }], layout: 'plain' as const,
+  })));
+  expect(read.map((tensor) => tensor && [...tensor.dataSync()])).toEqual([undefined, [1], undefined, [7]]);
+  tf.dispose(read.filter((tensor) => tensor !== undefined));
+  expect(tf.memory().numTensors).toBe(before);
+
   await saveSafetensors(path, [{ name: 'w', shape: [2], dtype: 'F64', data: Float64Array.of(1, 2) }]);
-  const wide = await SafetensorsFile.open(await fileBytes(path));
-  expect(await readParameters([{ place: wide.place('w'), shape: [2] }], 'plain')).toBeUndefined();
-  const place = { bytes: bytesOf(new Uint8Array(8)), begin: 0, dtype: 'F32', key: 'w' } as const;
-  expect(await readParameters([{ place, shape: [2] }], 'plain')).toBeUndefined();
   const parameter = new Scope().parameter('w', [2]);
-  await loadParameters(new Map([['w', parameter]]), wide);
+  await loadParameters(new Map([['w', parameter]]), await SafetensorsFile.open(await fileBytes(path)));
   expect([...parameter.value.dataSync()]).toEqual([1, 2]);
   parameter.dispose();
 });
