@@ -1,23 +1,27 @@
 /** Does what the tests compare with diffusers, transformers and the authors' code hold on every backend, and how near is it? */
 import { comparisons } from '../test/parity/all';
 import type { Comparison } from '../test/parity/comparison';
-import { startBackend } from './measure';
+import { option, startBackend } from './measure';
 
 /** A comparison's outcome on a backend; `largest` is in standard deviations of what is expected. */
 export interface Outcome extends Pick<Comparison, 'part' | 'name' | 'most'> {
   readonly backend: string;
   readonly threads: number;
   readonly device?: string;
+  /** On node: whether by tiles of bfloat16 throughout, which otherwise large layers are only. */
+  readonly tiles?: boolean;
   readonly largest?: number;
   /** Why it could not be made. */
   readonly failed?: string;
 }
 
 async function main(): Promise<void> {
+  const tiles = option('tiles') === 'all' ? true : undefined;
+  if (tiles) process.env['P2P_TILES'] = 'all';
   const { name: backend, threads, device } = await startBackend();
   for (const comparison of comparisons) {
     const { part, name, most } = comparison;
-    const outcome: Outcome = { backend, threads, device, part, name, most, ...await outcomeOf(comparison) };
+    const outcome: Outcome = { backend, threads, device, tiles, part, name, most, ...await outcomeOf(comparison) };
     console.log(JSON.stringify(outcome));
   }
 }

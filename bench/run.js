@@ -2,7 +2,7 @@
 // of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; a question's show.ts
 // makes a plot or a table of them. Times are in milliseconds.
 const { execFileSync } = require('node:child_process');
-const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const { Argument, program } = require('commander');
 const { join } = require('node:path');
@@ -24,8 +24,11 @@ const named = program.args;
 /** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
 
-/** Parity is no matter of speed: it is asked of the slow ones too. */
-const waysOf = (question) => (question === 'parity' ? [['--backend=cpu'], ...WAYS, ['--backend=webgpu']] : WAYS);
+/** Whether the processor multiplies tiles of bfloat16 (native/tiles.h). */
+const hasTiles = existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('amx_bf16');
+
+/** Parity is no matter of speed: it is asked of the slow ones too, and of tiles where small layers are faster without. */
+const waysOf = (question) => (question === 'parity' ? [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']] : WAYS);
 
 /** What a program prints as JSON, a line each, up to where it ends or breaks off. */
 function ask(command, ...args) {

@@ -18,7 +18,7 @@ class SplitProduct {
 #else
   // Whether it can be done, and is faster than in float32 with so many multiplications. They are to be those of one picture, as its numbers
   // are to be the same whichever others are computed with it.
-  static bool Pays(int64_t multiplications) { return multiplications >= kLeast && Tiles::Allowed(); }
+  static bool Pays(int64_t multiplications) { return Tiles::Pay(multiplications); }
 
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
     const SplitProduct product(all.in, all.out);
@@ -29,7 +29,6 @@ class SplitProduct {
   }
 
  private:
-  static constexpr int64_t kLeast = int64_t{1} << 25;
   static constexpr int64_t kHigh = Tiles::kHigh, kWide = Tiles::kWide, kStep = Tiles::kStep;
   static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
   static constexpr int64_t kLeastRows = 320;  // 256 were slower, as they split the weight's numbers once more

@@ -33,12 +33,14 @@ class Tiles {
   static constexpr int64_t kStep = 32;  // columns of a left matrix in a tile
   static constexpr int64_t kHigh = 32, kWide = 32;  // of what is made at a time: four tiles of float32
 
-  // Linux gives the registers to processes that ask. P2P_TILES=0 is for who wants float32 throughout.
-  static bool Allowed() {
+  // Whether so many multiplications are to be done by tiles: as many as make them the faster way, if Linux lets the process have the registers.
+  // P2P_TILES=0 in the environment is for who wants float32 throughout, and P2P_TILES=all for who wants to see how exact tiles are.
+  static bool Pay(int64_t multiplications) {
     constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
     static const char* const wanted = std::getenv("P2P_TILES");
     static const bool allowed = !(wanted && std::strcmp(wanted, "0") == 0) && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-    return allowed;
+    static const int64_t least = wanted && std::strcmp(wanted, "all") == 0 ? 0 : int64_t{1} << 25;
+    return allowed && multiplications >= least;
   }
 
   // A thread's, as long as it multiplies: all eight of full size.

@@ -16,7 +16,8 @@ const COLUMNS: readonly { readonly name: string; has(outcome: Outcome): boolean 
   { name: 'cpu', has: ({ backend }) => backend === 'cpu' },
   { name: 'wasm, 1 thread', has: ({ backend, threads }) => backend === 'wasm' && threads === 1 },
   { name: 'wasm, all threads', has: ({ backend, threads }) => backend === 'wasm' && threads > 1 },
-  { name: 'node', has: ({ backend }) => backend === 'node' },
+  { name: 'node', has: ({ backend, tiles }) => backend === 'node' && !tiles },
+  { name: 'node, by tiles of bfloat16 throughout', has: ({ tiles }) => tiles === true },
   { name: 'webgpu', has: ({ backend }) => backend === 'webgpu' },
 ];
 
