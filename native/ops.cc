@@ -57,7 +57,7 @@ class Conv2D : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &filter = context->input(1), &bias = context->input(2);
-    OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
+    OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && filter.NumElements() > 0 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
                 InvalidArgument("x has not the channels that the filter takes"));
     if (winograd_ && Winograd::Pays(x, filter)) Winograd::Compute(context, x, filter, bias);
     else Convolution::Compute(context, x, filter, bias, attributes_);
@@ -264,7 +264,7 @@ class Silu : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &y));
     if (x.NumElements() == 0) return;
     // In the same pieces for each picture, as the last numbers of a piece are computed otherwise than in packets.
-    const int64_t rows = x.dims() > 0 ? x.dim_size(0) : 1, each = x.NumElements() / rows, pieces = parts(each, kPiece);
+    const int64_t rows = x.dims() > 1 ? x.dim_size(0) : 1, each = x.NumElements() / rows, pieces = parts(each, kPiece);
     const float* in = x.flat<float>().data();
     float* out = y->flat<float>().data();
     parallel(context, rows * pieces, 8 * std::min(each, kPiece), [&](int64_t begin, int64_t end) {

@@ -92,5 +92,5 @@ function linesOf(rows: readonly Row[], valueOf: (row: Row) => number | undefined
 
 function noteOf(axis: Axis, rows: readonly Row[]): string | undefined {
   const first = rows.find(({ stopped }) => stopped !== undefined);
-  return first && `The authors' way needs ${first.stopped} at ${axis === 'latents' ? `${first.at}x${first.at}` : `${first.at} ${axis}`}.`;
+  return first && `The authors' way needs ${first.stopped} at ${axis === 'latents' ? `${first.at}x${first.at}` : `${first.at} ${first.at === 1 ? axis.replace(/s$/, '') : axis}`}.`;
 }
