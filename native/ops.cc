@@ -1,5 +1,4 @@
-// TensorFlow operations for what a diffusion network does between its convolutions and matrix products, each in as few passes over
-// memory as it takes. `p2p native install` compiles them into tfjs-node's addon, for the processor of the machine it runs on;
+// TensorFlow operations for what a diffusion network computes, each in as few passes over memory as it takes. `p2p native install` compiles them into tfjs-node's addon, for the processor of the machine it runs on;
 // src/node/native/kernels.ts calls them. Tensors are float32, channels last.
 
 #include <algorithm>
