@@ -29,7 +29,7 @@ class Product {
   // As many as registers allow, and as a packet has numbers, for `PackRows`.
   static constexpr int64_t kRows = std::min<int64_t>(kSize, EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 14 : 6);
   static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
-  static constexpr int64_t kBlock = 48 * kRows;
+  static constexpr int64_t kBlock = 48 * kRows;  // rows of x that are packed: 1 MiB with AVX-512, less than half of that without
 
   struct alignas(64) Panel {
     float numbers[kDepth * kWide];

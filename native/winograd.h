@@ -46,11 +46,11 @@ class Winograd {
   static constexpr int64_t kLeastTiles = 16, kLeastChannels = 32;
   static constexpr int64_t kLeastAtOnce = 512;  // tiles, for what it costs to read the filter again
 
-  static int64_t Halved(int64_t size) { return (size + 1) / 2; }
+  static int64_t Halved(int64_t size) { return parts(size, 2); }
   static int64_t TilesEach(const tensorflow::Tensor& x) { return Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
   static int64_t Tiles(const tensorflow::Tensor& x) { return x.dim_size(0) * TilesEach(x); }
 
-  // Calls work(first, number) with number of kSize, and of 1 for what is left: std::integral_constants.
+  // Calls work(first, Packets()) for every kSize channels, and work(first, Scalars()) for each that is left.
   template <typename Work>
   static void Channels(int64_t channels, Work work) {
     int64_t channel = 0;

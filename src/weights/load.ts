@@ -10,7 +10,7 @@ export interface LoadOptions {
   onProgress?(loaded: number, total: number): void;
 }
 
-/** Numbers that a backend is asked to read at once, 64 MiB: then others have their turn. */
+/** Numbers after which a backend is asked to read what there is so far, 64 MiB: between two such batches others have their turn. */
 const AT_ONCE = 2 ** 24;
 
 /**
