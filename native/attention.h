@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "parallel.h"
+#include "softmax.h"
 #include "splitAttention.h"
 #include "splitProduct.h"
 #include "vectors.h"
@@ -19,87 +19,119 @@ class AttentionProducts {
 
   static int64_t Width(int64_t size) { return size; }
 
-  void Take(const ConstView& keys, const ConstView& values) {
-    keys_.emplace(keys);
-    values_.emplace(values);
-  }
-  void Take(const Matrix& queries) { queries_ = &queries; }
+  void TakeKeys(const ConstView& keys) { keys_.emplace(keys); }
+  void TakeValues(const ConstView& values) { values_.emplace(values); }
+  void TakeQueries(const Matrix& queries) { queries_ = &queries; }
 
-  void Logits(int64_t first, int64_t count, Matrix& logits) const {
-    logits.topLeftCorner(queries_->rows(), count).noalias() = *queries_ * keys_->middleRows(first, count).transpose();
-  }
-  void AddValues(const Matrix& weights, int64_t first, int64_t count, Matrix& output) const {
-    output.topRows(queries_->rows()).noalias() += weights.topLeftCorner(queries_->rows(), count) * values_->middleRows(first, count);
-  }
+  void Logits(int64_t first, View logits) const { logits.noalias() = *queries_ * keys_->middleRows(first, logits.cols()).transpose(); }
+  void AddValues(const View& weights, int64_t first, View output) const { output.noalias() += weights * values_->middleRows(first, weights.cols()); }
 
  private:
   std::optional<ConstView> keys_, values_;
   const Matrix* queries_ = nullptr;
 };
 
-// Attention: softmax(q k^T / sqrt(size)) v, in blocks of queries and keys that stay in the cache, with the softmax kept up as keys go by (Dao
-// et al. 2022, FlashAttention).
+// Blocks of queries, whose logits stay in the cache.
 template <typename Products>
-class Attend {
+class AttentionBlock {
  public:
-  explicit Attend(const HeadSizes& sizes)
-      : products_(sizes), logits_(kQueries, kKeys), output_(kQueries, Products::Width(sizes.size)), top_(kQueries), sum_(kQueries) {}
+  explicit AttentionBlock(const HeadSizes& sizes)
+      : products(sizes), logits(Queries(sizes), Tiled(sizes.keys) + kGap), output_(Queries(sizes), Tiled(sizes.size)) {}
 
-  // For all maps (a head of a row) q, k, v and y tell where their vectors lie. If causal, a query sees no key after it.
-  template <typename Q, typename K, typename V, typename Y>
-  static void All(tensorflow::OpKernelContext* context, const HeadSizes& sizes, bool causal, Q q, K k, V v, Y y) {
-    const auto [maps, queries, keys, size] = sizes;
-    const int64_t blocks = (queries + kQueries - 1) / kQueries;
-    parallel(context, maps * blocks, kQueries * keys * (size / 4 + 4), [&, queries = queries, keys = keys, size = size](int64_t begin, int64_t end) {
-      Attend attend(sizes);
+  // Calls work(block, map, first, count, isNew) for each block of a map's queries; isNew where it had another map before.
+  template <typename Work>
+  static void Each(tensorflow::OpKernelContext* context, const HeadSizes& sizes, Work work) {
+    const int64_t most = Queries(sizes), blocks = parts(sizes.queries, most);
+    parallel(context, sizes.maps * blocks, most * sizes.keys * (sizes.size / 4 + 4), [&](int64_t begin, int64_t end) {
+      AttentionBlock block(sizes);
       for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t map = unit / blocks, first = unit % blocks * kQueries, count = std::min(kQueries, queries - first);
-        if (unit == begin || first == 0) attend.products_.Take(view(k(map), 0, keys, size), view(v(map), 0, keys, size));
-        const int64_t seen = causal ? std::min(first + count, keys) : keys;
-        attend.Block(view(q(map), first, count, size), seen, causal ? first : keys, changeable(y(map), first, count, size));
+        const int64_t first = unit % blocks * most;
+        work(block, unit / blocks, first, std::min(most, sizes.queries - first), unit == begin || first == 0);
       }
     });
   }
 
- private:
-  // The first query sees the first key and `further` more, each other one key more than the one before; none of them more than `keys`.
-  void Block(const ConstView& q, int64_t keys, int64_t further, View y) {
+  void ComputeLogits(const ConstView& q, int64_t keys) {
     queries_ = q * (1 / std::sqrt(float(q.cols())));
-    products_.Take(queries_);
-    output_.setZero();
-    top_.setConstant(-std::numeric_limits<float>::infinity());
-    sum_.setZero();
-    for (int64_t first = 0; first < keys; first += kKeys) {
-      const int64_t count = std::min(kKeys, keys - first);
-      products_.Logits(first, count, logits_);
-      for (int64_t query = 0; query < q.rows(); ++query) {
-        auto logits = logits_.row(query).head(count).array();
-        const int64_t seen = std::clamp<int64_t>(further + query + 1 - first, 0, count);
-        logits.tail(count - seen) = -std::numeric_limits<float>::infinity();
-        const float top = std::max(top_[query], logits.maxCoeff());
-        const float shrink = std::exp(top_[query] - top);
-        logits = (logits - top).exp();
-        sum_[query] = sum_[query] * shrink + logits.sum();
-        if (shrink != 1) output_.row(query) *= shrink;
-        top_[query] = top;
-      }
-      products_.AddValues(logits_, first, count, output_);
-    }
-    y = output_.topLeftCorner(q.rows(), q.cols()).array().colwise() / sum_.head(q.rows());
+    products.TakeQueries(queries_);
+    for (int64_t first = 0; first < keys; first += kKeys) products.Logits(first, Columns(logits, first, q.rows(), std::min(kKeys, keys - first)));
   }
 
-  Products products_;
-  Matrix queries_, logits_, output_;
-  Eigen::ArrayXf top_, sum_;
+  // From probabilities in place of the logits.
+  void ComputeValues(int64_t keys, View y) {
+    output_.setZero();
+    const View output = Columns(output_, 0, y.rows(), output_.cols());
+    for (int64_t first = 0; first < keys; first += kKeys) products.AddValues(Columns(logits, first, y.rows(), std::min(kKeys, keys - first)), first, output);
+    y = output.leftCols(y.cols());
+  }
+
+ private:
+  static constexpr int64_t kLogits = int64_t{1} << 18;  // 1 MiB
+  static constexpr int64_t kLeast = 32;                 // queries
+  static constexpr int64_t kGap = 16;                   // Of rows that begin a power of two apart a cache keeps few.
+
+  static int64_t Queries(const HeadSizes& sizes) { return std::clamp(kLogits / sizes.keys / kLeast * kLeast, kLeast, kQueries); }
+  static int64_t Tiled(int64_t size) { return Products::Width(size); }
+  static View Columns(Matrix& of, int64_t first, int64_t rows, int64_t columns) { return {of.data() + first, rows, columns, Eigen::OuterStride<>(of.cols())}; }
+
+ public:
+  Products products;
+  Matrix logits;
+
+ private:
+  Matrix queries_, output_;
 };
 
-// The same for maps of `heads` each picture, by whichever products are the fastest.
-template <typename... Where>
-void attend(tensorflow::OpKernelContext* context, const HeadSizes& sizes, int64_t heads, bool causal, Where... where) {
+// Attention, softmax(q k^T / sqrt(size)) v, or a step of it. Every number is rounded as when the three steps are taken one by one, so that it
+// does not matter to a result who looks at which layer. For all maps (a head of a row) the functions given tell where their vectors lie.
+template <typename Products>
+struct Attend {
+  using Block = AttentionBlock<Products>;
+
+  // If causal, a query sees no key after it.
+  template <typename Q, typename K, typename V, typename Y>
+  static void All(tensorflow::OpKernelContext* context, const HeadSizes& sizes, bool causal, Q q, K k, V v, Y y) {
+    Block::Each(context, sizes, [&](Block& block, int64_t map, int64_t first, int64_t count, bool isNew) {
+      if (isNew) block.products.TakeKeys(view(k(map), 0, sizes.keys, sizes.size));
+      if (isNew) block.products.TakeValues(view(v(map), 0, sizes.keys, sizes.size));
+      const int64_t keys = causal ? std::min(first + count, sizes.keys) : sizes.keys;
+      block.ComputeLogits(view(q(map), first, count, sizes.size), keys);
+      for (int64_t query = 0; query < count; ++query) {
+        float* const row = block.logits.row(query).data();
+        const int64_t seen = causal ? std::min(first + query + 1, keys) : keys;
+        softmax(row, seen, row);
+        std::fill(row + seen, row + keys, 0.0f);
+      }
+      block.ComputeValues(keys, changeable(y(map), first, count, sizes.size));
+    });
+  }
+
+  template <typename Q, typename K, typename L>
+  static void Logits(tensorflow::OpKernelContext* context, const HeadSizes& sizes, Q q, K k, L logits) {
+    Block::Each(context, sizes, [&](Block& block, int64_t map, int64_t first, int64_t count, bool isNew) {
+      if (isNew) block.products.TakeKeys(view(k(map), 0, sizes.keys, sizes.size));
+      block.ComputeLogits(view(q(map), first, count, sizes.size), sizes.keys);
+      changeable(logits(map), first, count, sizes.keys) = block.logits.topLeftCorner(count, sizes.keys);
+    });
+  }
+
+  template <typename P, typename V, typename Y>
+  static void Values(tensorflow::OpKernelContext* context, const HeadSizes& sizes, P probs, V v, Y y) {
+    Block::Each(context, sizes, [&](Block& block, int64_t map, int64_t first, int64_t count, bool isNew) {
+      if (isNew) block.products.TakeValues(view(v(map), 0, sizes.keys, sizes.size));
+      block.logits.topLeftCorner(count, sizes.keys) = view(probs(map), first, count, sizes.keys);
+      block.ComputeValues(sizes.keys, changeable(y(map), first, count, sizes.size));
+    });
+  }
+};
+
+// Calls compute(Attend<...>()) with whichever products are the fastest for maps of `heads` each picture.
+template <typename Compute>
+void byProducts(const HeadSizes& sizes, int64_t heads, Compute compute) {
 #ifdef __AMX_BF16__
-  if (SplitProduct::Pays(heads * sizes.queries * sizes.keys * sizes.size)) return Attend<SplitAttentionProducts>::All(context, sizes, causal, where...);
+  if (SplitProduct::Pays(heads * sizes.queries * sizes.keys * sizes.size)) return compute(Attend<SplitAttentionProducts>());
 #endif
-  Attend<AttentionProducts>::All(context, sizes, causal, where...);
+  compute(Attend<AttentionProducts>());
 }
 
 }  // namespace p2p

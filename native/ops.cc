@@ -299,12 +299,7 @@ class Softmax : public OpKernel {
     const float* in = logits.flat<float>().data();
     float* out = y->flat<float>().data();
     parallel(context, logits.NumElements() / size, 8 * size, [&](int64_t begin, int64_t end) {
-      for (int64_t vector = begin; vector < end; ++vector) {
-        const ConstArray from(in + vector * size, size);
-        Array to(out + vector * size, size);
-        to = (from - from.maxCoeff()).exp();
-        to *= 1 / to.sum();
-      }
+      for (int64_t vector = begin; vector < end; ++vector) softmax(in + vector * size, size, out + vector * size);
     });
   }
 };
@@ -339,6 +334,14 @@ class Geglu : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGeglu").Device(tensorflow::DEVICE_CPU), Geglu);
 
+// Where heads' vectors lie in [rows, heads, vectors, numbers].
+template <typename Number>
+auto headsIn(Number* data, const Tensor& tensor) {
+  return [data, vectors = tensor.dim_size(2), size = tensor.dim_size(3)](int64_t map) { return Vectors<Number>{data + map * vectors * size, size}; };
+}
+auto heads(const Tensor& tensor) { return headsIn(tensor.flat<float>().data(), tensor); }
+auto heads(Tensor& tensor) { return headsIn(tensor.flat<float>().data(), tensor); }
+
 // ---- Attention: q [rows, heads, queries, size], k and v [rows, heads, keys, size] -> [rows, heads, queries, size]
 
 REGISTER_OP("P2pAttention").Input("q: float").Input("k: float").Input("v: float").Output("y: float").SetShapeFn(UnchangedShape);
@@ -355,15 +358,54 @@ class Attention : public OpKernel {
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, q.shape(), &y));
     if (q.NumElements() == 0) return;
-    const int64_t queries = q.dim_size(2), keys = k.dim_size(2), size = q.dim_size(3);
-    const auto heads = [size](auto* data, int64_t vectors) {
-      return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map * vectors * size, size}; };
-    };
-    attend(context, {q.dim_size(0) * q.dim_size(1), queries, keys, size}, q.dim_size(1), false, heads(q.flat<float>().data(), queries), heads(k.flat<float>().data(), keys),
-           heads(v.flat<float>().data(), keys), heads(y->flat<float>().data(), queries));
+    const HeadSizes sizes = {q.dim_size(0) * q.dim_size(1), q.dim_size(2), k.dim_size(2), q.dim_size(3)};
+    byProducts(sizes, q.dim_size(1), [&](auto attend) { attend.All(context, sizes, false, heads(q), heads(k), heads(v), heads(*y)); });
   }
 };
 REGISTER_KERNEL_BUILDER(Name("P2pAttention").Device(tensorflow::DEVICE_CPU), Attention);
+
+// ---- Its first step, q k^T / sqrt(size): q [rows, heads, queries, size], k [rows, heads, keys, size] -> [rows, heads, queries, keys]
+
+REGISTER_OP("P2pAttentionLogits").Input("q: float").Input("k: float").Output("logits: float").SetShapeFn(UnknownShape);
+
+class AttentionLogits : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &q = context->input(0), &k = context->input(1);
+    OP_REQUIRES(context, q.dims() == 4 && k.dims() == 4 && q.dim_size(0) == k.dim_size(0) && q.dim_size(1) == k.dim_size(1) && q.dim_size(3) == k.dim_size(3),
+                InvalidArgument("q and k do not belong together"));
+    const HeadSizes sizes = {q.dim_size(0) * q.dim_size(1), q.dim_size(2), k.dim_size(2), q.dim_size(3)};
+    Tensor* logits = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({q.dim_size(0), q.dim_size(1), sizes.queries, sizes.keys}), &logits));
+    if (logits->NumElements() == 0) return;
+    byProducts(sizes, q.dim_size(1), [&](auto attend) { attend.Logits(context, sizes, heads(q), heads(k), heads(*logits)); });
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pAttentionLogits").Device(tensorflow::DEVICE_CPU), AttentionLogits);
+
+// ---- Its last step: probs [rows, heads, queries, keys], v [rows, heads, keys, size] -> [rows, heads, queries, size]
+
+REGISTER_OP("P2pAttentionValues").Input("probs: float").Input("v: float").Output("y: float").SetShapeFn(UnknownShape);
+
+class AttentionValues : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &probs = context->input(0), &v = context->input(1);
+    OP_REQUIRES(context, probs.dims() == 4 && v.dims() == 4 && probs.dim_size(0) == v.dim_size(0) && probs.dim_size(1) == v.dim_size(1) && probs.dim_size(3) == v.dim_size(2) &&
+                             v.dim_size(2) > 0,
+                InvalidArgument("probabilities and values do not belong together"));
+    const HeadSizes sizes = {v.dim_size(0) * v.dim_size(1), probs.dim_size(2), v.dim_size(2), v.dim_size(3)};
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({v.dim_size(0), v.dim_size(1), sizes.queries, sizes.size}), &y));
+    if (y->NumElements() == 0) return;
+    byProducts(sizes, v.dim_size(1), [&](auto attend) { attend.Values(context, sizes, heads(probs), heads(v), heads(*y)); });
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pAttentionValues").Device(tensorflow::DEVICE_CPU), AttentionValues);
 
 // ---- Attention of tokens to each other: qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
 
@@ -387,8 +429,11 @@ class SelfAttention : public OpKernel {
       return [=](int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map / heads_ * tokens * step + map % heads_ * size, step}; };
     };
     const float* all = qkv.flat<float>().data();
-    attend(context, {rows * heads_, tokens, tokens, size}, heads_, causal_, heads(all, 3 * features), heads(all + features, 3 * features),
-           heads(all + 2 * features, 3 * features), heads(y->flat<float>().data(), features));
+    const HeadSizes sizes = {rows * heads_, tokens, tokens, size};
+    byProducts(sizes, heads_, [&](auto attend) {
+      attend.All(context, sizes, causal_, heads(all, 3 * features), heads(all + features, 3 * features), heads(all + 2 * features, 3 * features),
+                 heads(y->flat<float>().data(), features));
+    });
   }
 
  private:

@@ -22,10 +22,12 @@ class SplitAttentionProducts {
   // Outputs have whole tiles.
   static int64_t Width(int64_t size) { return parts(size, Tiles::kWide) * Tiles::kWide; }
 
-  void Take(const ConstView& keys, const ConstView& values) {
+  void TakeKeys(const ConstView& keys) {
     for (int64_t first = 0; first < keys.rows(); first += Tiles::kWide) {
       Tiles::PackRightTransposed(keys.data() + first * keys.outerStride(), keys.outerStride(), keys.cols(), std::min(Tiles::kWide, keys.rows() - first), Keys(first));
     }
+  }
+  void TakeValues(const ConstView& values) {
     for (int64_t first = 0; first < values.rows(); first += kKeys) {
       for (int64_t column = 0; column < values.cols(); column += Tiles::kWide) {
         Tiles::PackRight(values.data() + first * values.outerStride() + column, values.outerStride(), std::min(kKeys, values.rows() - first),
@@ -33,25 +35,25 @@ class SplitAttentionProducts {
       }
     }
   }
-  void Take(const Matrix& queries) {
+  void TakeQueries(const Matrix& queries) {
     count_ = queries.rows();
     Tiles::PackLeft(queries.data(), queries.cols(), count_, queries.cols(), queries_.data());
   }
 
-  void Logits(int64_t first, int64_t count, Matrix& logits) {
+  void Logits(int64_t first, View logits) {
     static constexpr float zeros[Tiles::kWide] = {};
-    for (int64_t key = 0; key < count; key += Tiles::kWide) {
+    for (int64_t key = 0; key < logits.cols(); key += Tiles::kWide) {
       for (int64_t query = 0; query < count_; query += Tiles::kHigh) {
-        Tiles::Multiply(queries_.data() + query / 16 * steps_, Keys(first + key), steps_, &logits(query, key), logits.cols(), Tiles::kHigh, zeros);
+        Tiles::Multiply(queries_.data() + query / 16 * steps_, Keys(first + key), steps_, &logits(query, key), logits.outerStride(), Tiles::kHigh, zeros);
       }
     }
   }
-  void AddValues(const Matrix& weights, int64_t first, int64_t count, Matrix& output) {
-    const int64_t steps = parts(count, Tiles::kStep);
-    Tiles::PackLeft(weights.data(), weights.cols(), count_, count, weights_.data());
+  void AddValues(const View& weights, int64_t first, View output) {
+    const int64_t steps = parts(weights.cols(), Tiles::kStep);
+    Tiles::PackLeft(weights.data(), weights.outerStride(), weights.rows(), weights.cols(), weights_.data());
     for (int64_t column = 0; column < output.cols(); column += Tiles::kWide) {
-      for (int64_t query = 0; query < count_; query += Tiles::kHigh) {
-        Tiles::Multiply(weights_.data() + query / 16 * steps, Values(first, column), steps, &output(query, column), output.cols(), Tiles::kHigh, nullptr);
+      for (int64_t query = 0; query < weights.rows(); query += Tiles::kHigh) {
+        Tiles::Multiply(weights_.data() + query / 16 * steps, Values(first, column), steps, &output(query, column), output.outerStride(), Tiles::kHigh, nullptr);
       }
     }
   }

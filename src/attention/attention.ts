@@ -3,7 +3,7 @@ import { JoinedLinear, Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
 import { FixedContext, type Context, type KeysAndValues } from './context';
 import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv, Stage } from './controller';
-import { mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
+import { attentionLogits, attentionValues, mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
 
 /** What an attention layer is, and its sizes. */
 export interface AttentionOptions {
@@ -75,11 +75,11 @@ export class Attention {
   private controlled(qkv: Qkv, wanted: readonly Stage[], controller: AttentionController, call: AttentionCall): tf.Tensor3D {
     if (wanted.includes('qkv')) qkv = controller.onQkv?.(qkv, call) ?? qkv;
     if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
-    let logits: tf.Tensor4D = tf.matMul(tf.mul(qkv.q, this.site.headSize ** -0.5), qkv.k, false, true);
+    let logits: tf.Tensor4D = attentionLogits(qkv);
     if (wanted.includes('logits')) logits = controller.onLogits?.(logits, call) ?? logits;
     let probs = tf.softmax(logits);
     if (wanted.includes('probs')) probs = controller.onProbs?.(probs, call) ?? probs;
-    return mergeHeads(tf.matMul(probs, qkv.v));
+    return mergeHeads(attentionValues(probs, qkv.v));
   }
 
   private qkv(hidden: tf.Tensor3D, context: Context): Qkv {

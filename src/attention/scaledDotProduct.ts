@@ -26,6 +26,16 @@ export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = maxProbsNow): tf.T
   return fused('P2pAttention', { inputs: { q, k, v } }, (qkv) => inChunks(qkv, maxProbs));
 }
 
+/** Attention's first step, Q K^T / sqrt(headSize). @returns [rows, heads, queries, keys] */
+export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
+  return fused('P2pAttentionLogits', { inputs: { q, k } }, (both) => tf.matMul(scaled(both.q), both.k, false, true));
+}
+
+/** Its last step, after a softmax: probabilities times V. @param probs [rows, heads, queries, keys] @returns [rows, heads, queries, headSize] */
+export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return fused('P2pAttentionValues', { inputs: { probs, v } }, (both) => tf.matMul(both.probs, both.v));
+}
+
 /**
  * Self-attention of queries, keys and values as one product makes them, side by side.
  *
@@ -41,12 +51,12 @@ export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false 
 }
 
 function causalAttention({ q, k, v }: Qkv): tf.Tensor4D {
-  const [, , tokens, headSize] = q.shape;
+  const tokens = q.shape[2];
   const positions = tf.range(0, tokens);
   const ahead = tf.less(tf.reshape(positions, [tokens, 1]), tf.reshape(positions, [1, tokens]));
   // So low that softmax makes it 0.
   const mask = tf.mul(tf.cast(ahead, 'float32'), -1e9);
-  return tf.matMul(tf.softmax(tf.add(tf.matMul(tf.mul(q, headSize ** -0.5), k, false, true), mask)), v);
+  return tf.matMul(tf.softmax(tf.add(tf.matMul(scaled(q), k, false, true), mask)), v);
 }
 
 /** @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of them, [rows, heads, tokens, headSize] */
@@ -74,16 +84,20 @@ function splitPart(x: tf.Tensor3D, heads: number, part: number, parts: number): 
 function inChunks({ q, k, v }: Qkv, maxProbs: number): tf.Tensor4D {
   return tf.tidy(() => {
     const [rows, heads, queries, headSize] = q.shape;
-    const scaled = tf.mul(q, headSize ** -0.5) as tf.Tensor4D;
+    const all = scaled(q);
     const attend = (part: tf.Tensor4D): tf.Tensor4D => tf.matMul(tf.softmax(tf.matMul(part, k, false, true)), v);
 
     const chunk = Math.max(1, Math.floor(maxProbs / (rows * heads * k.shape[2])));
-    if (chunk >= queries) return attend(scaled);
+    if (chunk >= queries) return attend(all);
     const parts: tf.Tensor4D[] = [];
     for (let start = 0; start < queries; start += chunk) {
       const size = Math.min(chunk, queries - start);
-      parts.push(tf.tidy(() => attend(tf.slice(scaled, [0, 0, start, 0], [rows, heads, size, headSize]))));
+      parts.push(tf.tidy(() => attend(tf.slice(all, [0, 0, start, 0], [rows, heads, size, headSize]))));
     }
     return tf.concat(parts, 2);
   });
+}
+
+function scaled(q: tf.Tensor4D): tf.Tensor4D {
+  return tf.mul(q, q.shape[3] ** -0.5);
 }

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 
 /** Kernels of ours, each one pass for what takes tfjs several operations. A backend has them or not. */
-export type FusedKernel = 'P2pConv2D' | 'P2pLinear' | 'P2pGroupNorm' | 'P2pLayerNorm' | 'P2pSilu' | 'P2pGeglu' | 'P2pAttention' | 'P2pSelfAttention'
-  | 'P2pSplitHeads' | 'P2pMergeHeads';
+export type FusedKernel = 'P2pConv2D' | 'P2pLinear' | 'P2pGroupNorm' | 'P2pLayerNorm' | 'P2pSilu' | 'P2pGeglu' | 'P2pAttention' | 'P2pAttentionLogits' | 'P2pAttentionValues'
+  | 'P2pSelfAttention' | 'P2pSplitHeads' | 'P2pMergeHeads';
 
 export interface FusedCall<Inputs extends tf.NamedTensorMap> {
   readonly inputs: Inputs;

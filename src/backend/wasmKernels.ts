@@ -10,7 +10,10 @@ import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
 import { groupNorm, layerNorm } from './wasmNorms';
 import { hasWasmKernels } from './wasmPool';
 
-const LAYERS: Readonly<Record<FusedKernel, WasmKernel>> = {
+/** What products and softmax, which are ours here too, do as well one by one. */
+type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues';
+
+const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
   P2pConv2D: conv2d,
   P2pLinear: linear,
   P2pGroupNorm: groupNorm,

@@ -33,6 +33,8 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   // TensorFlow's rounds by where in a tensor a number stands.
   P2pSoftmax: { inputs: ['logits'], replaces: 'Softmax' },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
+  P2pAttentionLogits: { inputs: ['q', 'k'] },
+  P2pAttentionValues: { inputs: ['probs', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
   P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', count: 'INT' } },
 };

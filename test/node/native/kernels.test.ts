@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
-import { scaledDotProduct, selfAttention } from '../../../src/attention/scaledDotProduct';
+import { attentionLogits, attentionValues, scaledDotProduct, selfAttention } from '../../../src/attention/scaledDotProduct';
 import { geglu, quickGelu, silu } from '../../../src/nn/activations';
 import { Conv2d } from '../../../src/nn/conv2d';
 import { GroupNorm } from '../../../src/nn/groupNorm';
@@ -131,12 +131,27 @@ native('softmax', () => {
   expect(Array.from(tf.softmax(tf.tensor1d([1000, 1000])).dataSync())).toEqual([0.5, 0.5]);
 });
 
+/** Attention as it is computed where a controller looks into it. */
+const inSteps = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D => attentionValues(tf.softmax(attentionLogits({ q, k })), v);
+
+native('attention in steps, and the same to the last bit as in one', () => {
+  for (const [rows, heads, queries, keys, size] of [[2, 3, 300, 600, 5], [1, 2, 128, 256, 40], [1, 1, 1, 1, 1], [2, 2, 5, 77, 8], [1, 1, 4, 4, 4], [1, 8, 530, 700, 20], [2, 4, 512, 128, 160]]) {
+    const q = tf.randomNormal<tf.Rank.R4>([rows, heads, queries, size]);
+    const [k, v] = [0, 1].map(() => tf.randomNormal<tf.Rank.R4>([rows, heads, keys, size]));
+    expect(difference((q_, k_) => attentionLogits({ q: q_ as tf.Tensor4D, k: k_ as tf.Tensor4D }), q, k)).toBeLessThan(1e-4);
+    expect(difference((probs, v_) => attentionValues(probs as tf.Tensor4D, v_ as tf.Tensor4D), tf.softmax(attentionLogits({ q, k })), v)).toBeLessThan(5e-5);
+    expect(inSteps(q, k, v).dataSync()).toEqual(scaledDotProduct({ q, k, v }).dataSync());
+  }
+  expect(() => attentionLogits({ q: tf.ones([1, 2, 3, 4]), k: tf.ones([1, 2, 3, 5]) })).toThrow(/belong together/);
+  expect(() => attentionValues(tf.ones([1, 2, 3, 4]), tf.ones([1, 2, 3, 4]))).toThrow(/belong together/);
+});
+
 native('what is computed of a picture is the same to the last bit whichever others are computed with it', () => {
   const [q, k] = [256, 77].map((tokens) => tf.randomNormal<tf.Rank.R4>([4, 2, tokens, 20]));
   const norm = loaded((scope) => new GroupNorm(scope, 3, 33, 1e-5));
   const linear = loaded((scope) => new Linear(scope, 33, 50));
   const layers: [layer: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor][] = [
-    [(x) => tf.matMul(tf.softmax(tf.matMul(x, tf.slice(k, 0, x.shape[0]), false, true)), tf.slice(k, 0, x.shape[0])), q],
+    [(x) => inSteps(x as tf.Tensor4D, tf.slice(k, 0, x.shape[0]), tf.slice(k, 0, x.shape[0])), q],
     [(x) => scaledDotProduct({ q: x as tf.Tensor4D, k: tf.slice(k, 0, x.shape[0]), v: tf.slice(k, 0, x.shape[0]) }), q],
     [(x) => norm.forward(x as tf.Tensor4D), tf.randomNormal([4, 8, 9, 33])],
     [(x) => linear.forward(x), tf.randomNormal([4, 77, 33])],
