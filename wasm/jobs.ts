@@ -4,7 +4,7 @@ import { moveHeads } from './heads';
 import { groupNorm, layerNorm } from './norms';
 import { product, rowTable } from './product';
 import { softmax } from './softmax';
-import { winogradFilter, winogradPixels, winogradResults } from './winograd';
+import { winograd, winogradFilter } from './winograd';
 
 /** One chunk of a job; the numbers of the kinds are those of src/backend/wasmPool.ts. */
 export function compute(kind: i32, control: usize, chunk: i32, thread: i32): void {
@@ -20,7 +20,6 @@ export function compute(kind: i32, control: usize, chunk: i32, thread: i32): voi
     case 8: return add(control, chunk);
     case 9: return moveHeads(control, chunk);
     case 10: return winogradFilter(control, chunk, thread);
-    case 11: return winogradPixels(control, chunk, thread);
-    case 12: return winogradResults(control, chunk, thread);
+    case 11: return winograd(control, chunk, thread);
   }
 }

@@ -1,19 +1,24 @@
 /**
- * Work for several threads. A job is divided into chunks; whoever is free takes the next one. So a job is done without the helpers too, only
- * later: nobody waits for a helper that has not begun.
+ * Work for several threads. A job is divided into chunks, and these among the threads, in order: what lies at one place in the tensors of one
+ * layer after the other stays in one processor's cache. Who is done with its own takes chunks of others. So a job is done without the helpers
+ * too, only later: nobody waits for a helper that has not begun.
  *
  * The job is described in the shared memory, in one block of CONTROL_BYTES. Only one thread gives out jobs, one after the other.
  */
 import { compute } from './jobs';
 
-/** How many chunks are still to be taken; a helper that comes too late makes it negative. */
+/** How many of a thread's chunks are still to be taken, for each thread in a cache line of its own; who comes too late makes it negative. */
 const LEFT: usize = 0;
+const LINE: usize = 64;
 /** How many chunks are done. */
-const DONE: usize = 64;
+const DONE: usize = 512;
 /** Counts the jobs; the helpers wait for it to change. */
-const JOBS: usize = 128;
-const KIND: usize = 192;
-const PARAMETERS: usize = 196;
+const JOBS: usize = 576;
+const KIND: usize = 640;
+const CHUNKS: usize = 644;
+/** Among how many threads they are divided, at most 8. */
+const THREADS: usize = 648;
+const PARAMETERS: usize = 652;
 
 /** So many looks before a thread goes to sleep, about a millisecond: to wake it up takes longer than what lies between two jobs of a network. */
 const LOOKS: i32 = 1_000_000;
@@ -32,10 +37,13 @@ export function float(control: usize, index: i32): f32 {
 
 /** Does a job, its parameters already written, together with the helpers there are. */
 export function run(control: usize, kind: i32, chunks: i32, helpers: i32): void {
+  const threads = min(chunks, helpers + 1);
   store<i32>(control + KIND, kind);
+  store<i32>(control + CHUNKS, chunks);
+  store<i32>(control + THREADS, threads);
   atomic.store<i32>(control + DONE, 0);
-  atomic.store<i32>(control + LEFT, chunks);
-  if (helpers > 0 && chunks > 1) {
+  for (let thread = 0; thread < threads; thread++) atomic.store<i32>(control + LEFT + <usize>thread * LINE, firstOf(control, thread + 1) - firstOf(control, thread));
+  if (threads > 1) {
     atomic.add<i32>(control + JOBS, 1);
     atomic.notify(control + JOBS, helpers);
   }
@@ -61,12 +69,21 @@ export function help(control: usize, thread: i32): void {
   }
 }
 
-/** That a chunk may be taken is known from the one number alone, so that a late helper never mixes up two jobs. */
+/** The first of a thread's chunks. */
+function firstOf(control: usize, thread: i32): i32 {
+  return (load<i32>(control + CHUNKS) * thread) / load<i32>(control + THREADS);
+}
+
 function takeChunks(control: usize, thread: i32): void {
+  for (let i = 0, threads = load<i32>(control + THREADS); i < threads; i++) takeChunksOf(control, (thread + i) % threads, thread);
+}
+
+/** That a chunk may be taken is known from the one number alone, so that a late helper never mixes up two jobs: only then it looks at the rest. */
+function takeChunksOf(control: usize, owner: i32, thread: i32): void {
   while (true) {
-    const left = atomic.sub<i32>(control + LEFT, 1);
+    const left = atomic.sub<i32>(control + LEFT + <usize>owner * LINE, 1);
     if (left <= 0) return;
-    compute(load<i32>(control + KIND), control, left - 1, thread);
+    compute(load<i32>(control + KIND), control, firstOf(control, owner) + left - 1, thread);
     atomic.add<i32>(control + DONE, 1);
     if (thread > 0) atomic.notify(control + DONE, 1);
   }

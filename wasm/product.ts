@@ -53,8 +53,8 @@ export function product(control: usize, chunk: i32, thread: i32): void {
   const taps = integer(control, 1), inner = integer(control, 2);
   const columns = integer(control, 9), rows = integer(control, 10), blocks = integer(control, 11);
   const panels = integer(control, 12), parts = integer(control, 13);
-  const part = chunk % parts, matrix = chunk / (parts * panels);
-  const column = ((chunk / parts) % panels) * COLUMNS;
+  const part = (chunk / panels) % parts, matrix = chunk / (parts * panels);
+  const column = (chunk % panels) * COLUMNS;
   const width = min(COLUMNS, columns - column);
   const partial = address(control, 14) + <usize>thread * address(control, 15);
   const bias = partial + TILE_BYTES, addresses = bias + LINE_BYTES, panel = addresses + LINE_BYTES;

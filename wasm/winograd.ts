@@ -1,43 +1,73 @@
 /**
  * 3x3 convolutions of stride 1 with zeros around by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four results of a tile by 16
  * products in place of 36. Of each tile, 4x4 pixels that lie 2 apart, the 16 numbers are sums and differences of them; so are the
- * filter's; what belongs together is multiplied as 16 products of matrices (product.ts); and 2x2 results are sums and differences of those.
- * Channels go by fours.
+ * filter's; what belongs together is multiplied as 16 products of matrices; and 2x2 results are sums and differences of those. All of it is done
+ * for some tiles at a time, which stay in a processor's cache. Input channels go by fours, output channels by COLUMNS.
  */
 import { address, integer } from './pool';
+import { COLUMNS, LINE_BYTES, ROWS, tile } from './tile';
 
-/** From one thread's working memory to the next: 4x4 times four numbers, and as much again, lest two threads write to one line of a cache. */
-const SCRATCH_BYTES: usize = 512;
-const SCRATCH_ROW: usize = 64;
+/** 4x4 times four numbers. */
+const SUMS_BYTES: usize = 256;
+const SUMS_ROW: usize = 64;
+/** From one of the 16 matrices to the next there is more than their numbers take: a cache keeps few things that are a power of two apart. */
+const GAP: usize = 64;
 
-/** Parameters: filter [3, 3, in, out], to [16, in, out], in, out, from matrix to matrix of them, input channels a chunk, scratch. */
+/** Parameters: filter [3, 3, in, out], to [16, out / COLUMNS, in, COLUMNS] with a GAP after each of the 16, in, out, input channels a chunk, scratch, its bytes a thread. */
 export function winogradFilter(control: usize, chunk: i32, thread: i32): void {
-  const inputs = integer(control, 2), each = integer(control, 5);
-  const row = <usize>integer(control, 3) << 2, plane = <usize>inputs * row, apart = <usize>integer(control, 4) << 2;
-  const scratch = address(control, 6) + <usize>thread * SCRATCH_BYTES;
-  const begin = <usize>(chunk * each) * row, end = <usize>min((chunk + 1) * each, inputs) * row;
-  for (let at = begin; at < end; at += 16) {
-    const from = address(control, 0) + at, to = address(control, 1) + at;
-    for (let j: usize = 0; j < 3; j++) {
-      const g = from + j * plane;
-      filterSums(v128.load(g), v128.load(g + 3 * plane), v128.load(g + 6 * plane), scratch + (j << 4), SCRATCH_ROW);
-    }
-    for (let i: usize = 0; i < 4; i++) {
-      const g = scratch + i * SCRATCH_ROW;
-      filterSums(v128.load(g), v128.load(g, 16), v128.load(g, 32), to + 4 * i * apart, apart);
+  const inputs = integer(control, 2), outputs = integer(control, 3), each = integer(control, 4);
+  const plane = <usize>(inputs * outputs) << 2, apart = plane + GAP;
+  const sums = address(control, 5) + <usize>thread * address(control, 6);
+  for (let input = chunk * each, end = min(input + each, inputs); input < end; input++) {
+    for (let output = 0; output < outputs; output += 4) {
+      const from = address(control, 0) + (<usize>(input * outputs + output) << 2);
+      const to = address(control, 1) + <usize>((output / COLUMNS) * inputs + input) * LINE_BYTES + (<usize>(output % COLUMNS) << 2);
+      for (let j: usize = 0; j < 3; j++) {
+        const g = from + j * plane;
+        filterSums(v128.load(g), v128.load(g + 3 * plane), v128.load(g + 6 * plane), sums + (j << 4), SUMS_ROW);
+      }
+      for (let i: usize = 0; i < 4; i++) {
+        const g = sums + i * SUMS_ROW;
+        filterSums(v128.load(g), v128.load(g, 16), v128.load(g, 32), to + 4 * i * apart, apart);
+      }
     }
   }
 }
 
-/** Parameters: x [rows, height, width, in], zeros (as many as channels), to [16, tiles + 1, in], height, width, in, the first tile, tiles, tiles a chunk, scratch. */
-export function winogradPixels(control: usize, chunk: i32, thread: i32): void {
-  const height = integer(control, 3), width = integer(control, 4), first = integer(control, 6), tiles = integer(control, 7), each = integer(control, 8);
-  const x = address(control, 0), zeros = address(control, 1), bytes = <usize>integer(control, 5) << 2, plane = <usize>(tiles + 1) * bytes;
-  const scratch = address(control, 9) + <usize>thread * SCRATCH_BYTES;
+/**
+ * Some tiles of all pictures.
+ * Parameters: x [rows, height, width, in], zeros (as many as input channels), filter as `winogradFilter` makes it, bias, y [rows, height, width, out],
+ * height, width, in, out, tiles, tiles a chunk (whole ROWS), scratch, its bytes a thread: of the sums, and for 16 matrices the pixels and COLUMNS of products.
+ */
+export function winograd(control: usize, chunk: i32, thread: i32): void {
+  const inputs = integer(control, 7), outputs = integer(control, 8), each = integer(control, 10);
+  const first = chunk * each, count = min(each, integer(control, 9) - first);
+  const sums = address(control, 11) + <usize>thread * address(control, 12);
+  const rows = sums + SUMS_BYTES, zeros = rows + LINE_BYTES, pixels = zeros + LINE_BYTES;
+  const plane = (<usize>(each * inputs) << 2) + GAP, products = pixels + 16 * plane, productsPlane = <usize>each * LINE_BYTES + GAP;
+  memory.fill(zeros, 0, LINE_BYTES);
+
+  transformPixels(control, first, count, sums, pixels, plane);
+  const panelBytes = <usize>inputs * LINE_BYTES, filterPlane = (<usize>(inputs * outputs) << 2) + GAP;
+  for (let column = 0; column < outputs; column += COLUMNS) {
+    for (let matrix = 0; matrix < 16; matrix++) {
+      const panel = address(control, 2) + <usize>matrix * filterPlane + <usize>(column / COLUMNS) * panelBytes;
+      for (let at = 0; at < count; at += ROWS) {
+        for (let i = 0; i < ROWS; i++) store<u32>(rows + (<usize>i << 2), <u32>(pixels + <usize>matrix * plane + (<usize>(min(at + i, count - 1) * inputs) << 2)));
+        tile(rows, 1, inputs, panel, zeros, products + <usize>matrix * productsPlane + <usize>at * LINE_BYTES, LINE_BYTES);
+      }
+    }
+    transformResults(control, first, count, sums, products, productsPlane, column);
+  }
+}
+
+/** The numbers of tiles, as 16 matrices [tiles, in] that are `plane` bytes apart. */
+function transformPixels(control: usize, first: i32, count: i32, sums: usize, pixels: usize, plane: usize): void {
+  const x = address(control, 0), zeros = address(control, 1), height = integer(control, 5), width = integer(control, 6), bytes = <usize>integer(control, 7) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
-  for (let tile = chunk * each, end = min(tile + each, tiles); tile < end; tile++) {
-    const picture = (first + tile) / (across * down), top = (((first + tile) / across) % down) * 2 - 1, left = ((first + tile) % across) * 2 - 1;
-    const to = address(control, 2) + <usize>tile * bytes;
+  for (let n = first; n < first + count; n++) {
+    const picture = n / (across * down), top = ((n / across) % down) * 2 - 1, left = (n % across) * 2 - 1;
+    const to = pixels + <usize>(n - first) * bytes;
     for (let channel: usize = 0; channel < bytes; channel += 16) {
       for (let j = 0; j < 4; j++) {
         const at = left + j, inside = at >= 0 && at < width;
@@ -45,33 +75,32 @@ export function winogradPixels(control: usize, chunk: i32, thread: i32): void {
         pixelSums(
           v128.load(inside && top >= 0 ? d : zeros), v128.load(inside ? d + line : zeros),
           v128.load(inside && top + 2 < height ? d + 2 * line : zeros), v128.load(inside && top + 3 < height ? d + 3 * line : zeros),
-          scratch + (<usize>j << 4), SCRATCH_ROW);
+          sums + (<usize>j << 4), SUMS_ROW);
       }
       for (let i: usize = 0; i < 4; i++) {
-        const d = scratch + i * SCRATCH_ROW;
+        const d = sums + i * SUMS_ROW;
         pixelSums(v128.load(d), v128.load(d, 16), v128.load(d, 32), v128.load(d, 48), to + 4 * i * plane + channel, plane);
       }
     }
   }
 }
 
-/** Parameters: products [16, tiles + 1, out], bias, y [rows, height, width, out], height, width, out, the first tile, tiles, tiles a chunk, scratch. */
-export function winogradResults(control: usize, chunk: i32, thread: i32): void {
-  const height = integer(control, 3), width = integer(control, 4), first = integer(control, 6), tiles = integer(control, 7), each = integer(control, 8);
-  const bytes = <usize>integer(control, 5) << 2, plane = <usize>(tiles + 1) * bytes;
-  const scratch = address(control, 9) + <usize>thread * SCRATCH_BYTES;
+/** COLUMNS channels of y, from 16 matrices [tiles, COLUMNS] that are `plane` bytes apart. */
+function transformResults(control: usize, first: i32, count: i32, sums: usize, products: usize, plane: usize, column: i32): void {
+  const height = integer(control, 5), width = integer(control, 6), bytes = <usize>integer(control, 8) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
-  for (let tile = chunk * each, end = min(tile + each, tiles); tile < end; tile++) {
-    const picture = (first + tile) / (across * down), top = (((first + tile) / across) % down) * 2, left = ((first + tile) % across) * 2;
-    const y = address(control, 2) + <usize>((picture * height + top) * width + left) * bytes;
-    for (let channel: usize = 0; channel < bytes; channel += 16) {
+  for (let n = first; n < first + count; n++) {
+    const picture = n / (across * down), top = ((n / across) % down) * 2, left = (n % across) * 2;
+    for (let part: usize = 0; part < LINE_BYTES; part += 16) {
+      const channel = (<usize>column << 2) + part;
+      const y = address(control, 4) + <usize>((picture * height + top) * width + left) * bytes + channel;
       for (let j: usize = 0; j < 4; j++) {
-        const m = address(control, 0) + j * plane + <usize>tile * bytes + channel;
-        resultSums(v128.load(m), v128.load(m + 4 * plane), v128.load(m + 8 * plane), v128.load(m + 12 * plane), scratch + (j << 4), SCRATCH_ROW);
+        const m = products + j * plane + <usize>(n - first) * LINE_BYTES + part;
+        resultSums(v128.load(m), v128.load(m + 4 * plane), v128.load(m + 8 * plane), v128.load(m + 12 * plane), sums + (j << 4), SUMS_ROW);
       }
-      const bias = v128.load(address(control, 1) + channel);
-      for (let i = 0, rows = min(2, height - top); i < rows; i++) {
-        const m = scratch + <usize>i * SCRATCH_ROW, to = y + <usize>(i * width) * bytes + channel;
+      const bias = v128.load(address(control, 3) + channel);
+      for (let i = 0, lines = min(2, height - top); i < lines; i++) {
+        const m = sums + <usize>i * SUMS_ROW, to = y + <usize>(i * width) * bytes;
         resultSums(v128.load(m), v128.load(m, 16), v128.load(m, 32), v128.load(m, 48), m, 16);
         v128.store(to, f32x4.add(v128.load(m), bias));
         if (left + 1 < width) v128.store(to + bytes, f32x4.add(v128.load(m, 16), bias));

@@ -82,12 +82,12 @@ export class WasmPool {
 }
 
 /** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads', 'winogradFilter', 'winogradPixels', 'winogradResults'] as const;
+const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads', 'winogradFilter', 'winograd'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** Of the block that describes a job, and where its parameters start (wasm/pool.ts). */
-const CONTROL_BYTES = 512;
-const PARAMETERS = 196;
+const CONTROL_BYTES = 1024;
+const PARAMETERS = 652;
 
 /** Fewer operations take one thread less time than it takes to hand half of them over. */
 const WORTH_WAKING = 50_000;

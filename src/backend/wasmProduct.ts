@@ -25,8 +25,6 @@ export interface Filter {
 /** The other operand and the result. Addresses in bytes, sizes in numbers. */
 export interface ProductColumns {
   readonly b: number;
-  /** From one of b's matrices to the next, if that is further than a matrix is long. */
-  readonly apart?: number;
   readonly columns: number;
   readonly transposed: boolean;
   /** Absent for none. */
@@ -42,7 +40,7 @@ const TILE_BYTES = 128;
 const LINE_BYTES = 32;
 
 /** out = A B + bias, all float32: products and convolutions alike (wasm/product.ts). */
-export function multiply(pool: WasmPool, a: ProductRows, { b, apart, columns, transposed, bias = 0, out }: ProductColumns): void {
+export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transposed, bias = 0, out }: ProductColumns): void {
   const { matrices, rows, channels, under } = a;
   const taps = under ? under.filter[0] * under.filter[1] : 1;
   const inner = taps * channels;
@@ -59,9 +57,9 @@ export function multiply(pool: WasmPool, a: ProductRows, { b, apart, columns, tr
     pool.run('rowTable', Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
   }
 
-  // Every part of a matrix's rows lays out the panel for itself.
-  const parts = Math.max(1, Math.min(Math.floor(blocks / 8), Math.ceil((8 * (pool.threads - 1)) / (panels * matrices))));
-  const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * (apart ?? inner * columns), transposed ? 1 : 0, bias, out, columns,
+  // Every thread has rows of its own, as far as there are enough of them: each part lays out the panels for itself.
+  const parts = pool.threads === 1 ? 1 : Math.max(1, Math.min(Math.floor(blocks / 8), pool.threads * Math.ceil(4 / (panels * matrices))));
+  const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * inner * columns, transposed ? 1 : 0, bias, out, columns,
     rows, blocks, panels, parts, scratch + zeros + table, each, a.address];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
 }
