@@ -9,14 +9,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "parallel.h"
+#include "tensorflow/core/framework/allocator.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -127,6 +130,20 @@ absl::Status ReadNumbers(const Stored& stored, int64_t first, int64_t count, flo
   return absl::OkStatus();
 }
 
+// Memory as the system gives it. TensorFlow's own allocator first fills a table about all that it may ever give away of a region: for a large
+// model that is hundreds of MiB, by one thread.
+class Memory : public tensorflow::Allocator {
+ public:
+  // It outlives all tensors.
+  static Memory* Get() {
+    static Memory* const memory = new Memory;
+    return memory;
+  }
+  std::string Name() override { return "p2p"; }
+  void* AllocateRaw(size_t alignment, size_t bytes) override { return std::aligned_alloc(alignment, parts(bytes, alignment) * alignment); }
+  void DeallocateRaw(void* data) override { std::free(data); }
+};
+
 // What went wrong first on any of the threads.
 class Outcome {
  public:
@@ -214,6 +231,7 @@ class Read : public OpKernel {
 
   // Numbers that a thread makes in one go: their memory is still in its processor's own cache when it has been made and they are written.
   static constexpr int64_t kPiece = int64_t{1} << 17;
+  static constexpr int64_t kEven = 16;    // Of numbers and channels, so that packets and lines of the cache are whole.
   static constexpr int64_t kHeight = 32;  // Stored rows that are turned at a time.
 
   absl::Status Allocate(OpKernelContext* context, const Rows& tensors, size_t i, Wanted& wanted) const {
@@ -221,10 +239,11 @@ class Read : public OpKernel {
     const int32_t axes = tensors(i, 1);
     if (axes < 1 || axes > 4) return InvalidArgument("a tensor has one to four axes");
     for (int32_t axis = 0; axis < axes; ++axis) TF_RETURN_IF_ERROR(shape.AddDimWithStatus(tensors(i, 2 + axis)));
-    Tensor* y = nullptr;
-    TF_RETURN_IF_ERROR(context->allocate_output(i, shape, &y));
+    Tensor y(Memory::Get(), tensorflow::DT_FLOAT, shape);
+    if (!y.IsInitialized()) return tensorflow::errors::ResourceExhausted("there is no memory for ", shape.DebugString());
+    context->set_output(i, y);
     const int64_t step = shape.dim_size(axes - 1), kernel = axes == 4 ? shape.dim_size(0) * shape.dim_size(1) : 1;
-    wanted = {y->flat<float>().data(), tensors(i, 0) != 0, y->NumElements(), step, kernel, axes == 1 ? 1 : y->NumElements() / std::max<int64_t>(1, step * kernel), {}};
+    wanted = {y.flat<float>().data(), tensors(i, 0) != 0, y.NumElements(), step, kernel, axes == 1 ? 1 : y.NumElements() / std::max<int64_t>(1, step * kernel), {}};
     return absl::OkStatus();
   }
 
@@ -248,7 +267,8 @@ class Read : public OpKernel {
     std::vector<Piece> pieces;
     for (size_t i = 0; i < all.size(); ++i) {
       if (all[i].numbers == 0) continue;
-      const int64_t total = all[i].transposed ? all[i].inputs : all[i].numbers, count = parts(all[i].numbers, kPiece), atOnce = parts(total, count);
+      const int64_t total = all[i].transposed ? all[i].inputs : all[i].numbers, count = parts(all[i].numbers, kPiece);
+      const int64_t atOnce = parts(parts(total, count), kEven) * kEven;
       for (int64_t first = 0; first < total; first += atOnce) pieces.push_back({i, first, std::min(atOnce, total - first)});
     }
     Outcome outcome;
@@ -278,7 +298,7 @@ class Read : public OpKernel {
     const int64_t columns = inputs * kernel, left = piece.first * kernel, width = piece.count * kernel;
     // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
     const int64_t apart = width + 16;
-    const std::unique_ptr<float[]> numbers(new float[kHeight * apart]);
+    std::unique_ptr<float[]> numbers;
     std::vector<float*> rows(width);
     for (int64_t j = 0; j < width; ++j) rows[j] = wanted.y + ((left + j) % kernel * inputs + (left + j) / kernel) * step;
     for (int64_t k = 0; k < kernel; ++k) Populate(wanted.y + (k * inputs + piece.first) * step, piece.count * step * sizeof(float), MADV_POPULATE_WRITE);
@@ -290,6 +310,7 @@ class Read : public OpKernel {
           Transpose(mapped + top * columns + left, columns, height, width, rows.data(), column + top);
           continue;
         }
+        if (!numbers) numbers.reset(new float[kHeight * apart]);
         for (int64_t i = 0; i < height; ++i) TF_RETURN_IF_ERROR(ReadNumbers<Number>(part, (top + i) * columns + left, width, numbers.get() + i * apart));
         Transpose(numbers.get(), apart, height, width, rows.data(), column + top);
       }
