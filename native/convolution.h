@@ -19,7 +19,8 @@ class Convolution {
     OP_REQUIRES(context, convolution.down_ > 0 && convolution.across_ > 0, tensorflow::errors::InvalidArgument("the picture is smaller than the filter"));
     tensorflow::Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), convolution.down_, convolution.across_, convolution.out_}, &y));
-    const float *from = x.flat<float>().data(), *by = filter.flat<float>().data(), *added = bias.flat<float>().data();
+    const float *from = x.flat<float>().data(), *added = bias.flat<float>().data();
+    const Weight by(filter);
     float* to = y->flat<float>().data();
     if (convolution.taps_ == 1 && convolution.stride_ == 1 && x.dim_size(1) == convolution.down_) convolution.ByPixel(context, from, by, added, to);
     else if (convolution.stride_ == 1 && convolution.out_ < convolution.in_) convolution.ByTaps(context, from, by, added, to);
@@ -33,12 +34,12 @@ class Convolution {
         down_((height_ + attributes.before + attributes.after - filter.dim_size(0)) / stride_ + 1),
         across_((width_ + attributes.before + attributes.after - wide_) / stride_ + 1) {}
 
-  void ByPixel(tensorflow::OpKernelContext* context, const float* x, const float* filter, const float* bias, float* y) const {
+  void ByPixel(tensorflow::OpKernelContext* context, const float* x, Weight filter, const float* bias, float* y) const {
     multiply(context, {1, rows_ * height_ * width_, in_, out_, x, filter, bias, y}, height_ * width_);
   }
 
   // What the filter sees of x for each pixel of y, by the filter.
-  void ByPatches(tensorflow::OpKernelContext* context, const float* x, const float* filter, const float* bias, float* y) const {
+  void ByPatches(tensorflow::OpKernelContext* context, const float* x, Weight filter, const float* bias, float* y) const {
     const int64_t pixels = rows_ * down_ * across_, depth = taps_ * in_, atOnce = std::max<int64_t>(1, std::min(pixels, kAtOnce / depth));
     tensorflow::Tensor temporary;
     OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {atOnce, depth}, &temporary));
@@ -60,14 +61,16 @@ class Convolution {
   }
 
   // Each pixel of x by all numbers of the filter at once, then the sums of what belongs together: better where y has the fewer channels.
-  void ByTaps(tensorflow::OpKernelContext* context, const float* x, const float* filter, const float* bias, float* y) const {
+  void ByTaps(tensorflow::OpKernelContext* context, const float* x, Weight filter, const float* bias, float* y) const {
     const int64_t columns = taps_ * out_;
     tensorflow::Tensor turned, temporary;
     OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {in_, columns}, &turned));
     OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_FLOAT, {rows_ * height_ * width_, columns}, &temporary));
     float *weight = turned.flat<float>().data(), *products = temporary.flat<float>().data();
     for (int64_t tap = 0; tap < taps_; ++tap) {
-      for (int64_t channel = 0; channel < in_; ++channel) std::copy_n(filter + (tap * in_ + channel) * out_, out_, weight + channel * columns + tap * out_);
+      for (int64_t channel = 0; channel < in_; ++channel) {
+        (filter + (tap * in_ + channel) * out_).Visit([&](const auto* numbers) { std::copy_n(numbers, out_, weight + channel * columns + tap * out_); });
+      }
     }
     multiply(context, {1, rows_ * height_ * width_, in_, columns, x, weight, nullptr, products}, height_ * width_);
     parallel(context, rows_ * down_ * across_, 2 * columns, [&](int64_t begin, int64_t end) {

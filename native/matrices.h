@@ -3,13 +3,16 @@
 #include <algorithm>
 
 #include "parallel.h"
+#include "weight.h"
 
 namespace p2p {
 
 // A product of matrices: y [products, rows, out] = x [products, rows, in] weight [products, in, out] + bias [out], which may be null.
 struct Matrices {
   int64_t products, rows, in, out;
-  const float *x, *weight, *bias;
+  const float* x;
+  Weight weight;
+  const float* bias;
   float* y;
 };
 

@@ -37,8 +37,9 @@ auto silu(const Values& x) {
 
 REGISTER_OP("P2pConv2D")
     .Input("x: float")
-    .Input("filter: float")
+    .Input("filter: Stored")
     .Input("bias: float")
+    .Attr("Stored: {float, half, bfloat16}")
     .Attr("stride: int")
     .Attr("before: int")
     .Attr("after: int")
@@ -72,8 +73,9 @@ REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D
 
 REGISTER_OP("P2pLinear")
     .Input("x: float")
-    .Input("weight: float")
+    .Input("weight: Stored")
     .Input("bias: biases * float")
+    .Attr("Stored: {float, half, bfloat16}")
     .Attr("biases: int >= 0")
     .Output("y: float")
     .SetShapeFn(UnknownShape);
@@ -95,7 +97,7 @@ class Linear : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &y));
     if (y->NumElements() == 0) return;
     const int64_t each = x.dims() > 2 ? rows / x.dim_size(0) : 1;
-    multiply(context, {1, rows, in, out, x.flat<float>().data(), weight.flat<float>().data(), bias ? bias->flat<float>().data() : nullptr, y->flat<float>().data()}, each);
+    multiply(context, {1, rows, in, out, x.flat<float>().data(), Weight(weight), bias ? bias->flat<float>().data() : nullptr, y->flat<float>().data()}, each);
   }
 };
 REGISTER_KERNEL_BUILDER(Name("P2pLinear").Device(tensorflow::DEVICE_CPU), Linear);

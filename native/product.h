@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "matrices.h"
@@ -17,7 +16,7 @@ class Product {
  public:
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
     const Product product(all.in, all.out);
-    inBlocks(context, all, {kBlock, 8 * kRows, kRows, kWide, 2 * kSize}, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
+    inBlocks(context, all, {kBlock, 8 * kRows, kRows, kWide, 2 * kSize}, [&](const float* x, Weight weight, const float* bias, float* y, int64_t rows, int64_t columns) {
       product.Block(x, weight, bias, y, rows, columns);
     });
   }
@@ -37,16 +36,16 @@ class Product {
 
   Product(int64_t in, int64_t out) : in_(in), out_(out) {}
 
-  void Block(const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
+  void Block(const float* x, Weight weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
     const int64_t tiles = parts(rows, kRows);
     for (int64_t first = 0; first < in_; first += kDepth) {
       const int64_t depth = std::min(kDepth, in_ - first);
       PackRows(x + first, rows, depth);
       for (int64_t at = 0; at < columns; at += kWide) {
         const int64_t width = std::min(kWide, columns - at);
-        const float* from = weight + first * out_ + at;
+        const Weight from = weight + (first * out_ + at);
         const float* before = first > 0 ? nullptr : bias ? bias + at : zeros_;
-        PackPanel(from, depth, width);
+        from.Visit([&](const auto* numbers) { PackPanel(numbers, depth, width); });
         for (int64_t tile = 0; tile < tiles; ++tile) {
           if (at + kWide < columns) Fetch(from + kWide, depth * tile / tiles, depth * (tile + 1) / tiles);
           if (tile + 1 < tiles) Expect(y + (tile + 1) * kRows * out_ + at);
@@ -76,18 +75,19 @@ class Product {
   }
 
   // kWide columns of the weight, with zeros where there are fewer.
-  void PackPanel(const float* from, int64_t depth, int64_t width) const {
+  template <typename Number>
+  void PackPanel(const Number* from, int64_t depth, int64_t width) const {
     float* to = panel_->numbers;
     for (int64_t k = 0; k < depth; ++k, from += out_, to += kWide) {
-      if (width == kWide) std::memcpy(to, from, kWide * sizeof(float));  // of a known size: two instructions
-      else std::fill(std::copy_n(from, width, to), to + kWide, 0.0f);
+      if (width == kWide) widen<kWide>(from, to);
+      else std::fill(std::transform(from, from + width, to, [](Number number) { return static_cast<float>(number); }), to + kWide, 0.0f);
     }
   }
 
   // Some rows of the panel that comes next, while there are products to do.
-  void Fetch(const float* panel, int64_t begin, int64_t end) const {
+  void Fetch(Weight panel, int64_t begin, int64_t end) const {
     for (int64_t k = begin; k < end; ++k) {
-      for (int64_t i = 0; i < kWide; i += 16) __builtin_prefetch(panel + k * out_ + i);
+      for (int64_t i = 0; i < kWide; i += 16) __builtin_prefetch((panel + (k * out_ + i)).data());
     }
   }
 

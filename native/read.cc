@@ -1,5 +1,5 @@
 // A TensorFlow operation that reads a network's parameters, many at once, from files straight into the memory in which they stay: widened to
-// float32, and laid out as TensorFlow has them, in one pass. src/node/native/readParameters.ts calls it.
+// float32 or as they are, and laid out as TensorFlow has them, in one pass. src/node/native/readParameters.ts calls it.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -115,17 +115,32 @@ absl::Status ReadBytes(const Stored& stored, int64_t first, int64_t bytes, char*
   return absl::OkStatus();
 }
 
+template <typename Number>
+void Widen(const void* from, int64_t count, float* to) {
+  Eigen::Map<Eigen::ArrayXf>{to, count} = Eigen::Map<const Eigen::Array<Number, Eigen::Dynamic, 1>>(static_cast<const Number*>(from), count).template cast<float>();
+}
+
+// Numbers where the file is mapped, from the one numbered `first` on, if they can be looked at there.
+template <typename Number>
+const Number* Mapped(const Stored& stored, int64_t first) {
+  return stored.mapped && reinterpret_cast<uintptr_t>(stored.mapped) % alignof(Number) == 0 ? reinterpret_cast<const Number*>(stored.mapped) + first : nullptr;
+}
+
 // Reads `count` numbers from the one numbered `first` on. Returns what went wrong.
 template <typename Number>
 absl::Status ReadNumbers(const Stored& stored, int64_t first, int64_t count, float* to) {
   if constexpr (std::is_same_v<Number, float>) return ReadBytes(stored, first * sizeof(float), count * sizeof(float), reinterpret_cast<char*>(to));
+  if (const Number* const mapped = Mapped<Number>(stored, first)) {
+    Widen<Number>(mapped, count, to);
+    return absl::OkStatus();
+  }
   constexpr int64_t kPiece = 8192;
-  Number piece[kPiece];
+  alignas(64) char piece[kPiece * sizeof(Number)];
   for (int64_t done = 0; done < count; done += kPiece) {
     const int64_t size = std::min(kPiece, count - done);
-    const absl::Status status = ReadBytes(stored, (first + done) * sizeof(Number), size * sizeof(Number), reinterpret_cast<char*>(piece));
+    const absl::Status status = ReadBytes(stored, (first + done) * sizeof(Number), size * sizeof(Number), piece);
     if (!status.ok()) return status;
-    Eigen::Map<Eigen::ArrayXf>(to + done, size) = Eigen::Map<const Eigen::Array<Number, Eigen::Dynamic, 1>>(piece, size).template cast<float>();
+    Widen<Number>(piece, size, to + done);
   }
   return absl::OkStatus();
 }
@@ -159,10 +174,25 @@ class Outcome {
   absl::Status status_;
 };
 
+using Packet = Eigen::internal::packet_traits<float>::type;
+constexpr int kSize = Eigen::internal::unpacket_traits<Packet>::size;
+
+void Store(const Packet& numbers, float* to) { Eigen::internal::pstoreu(to, numbers); }
+void Store(const Packet& numbers, Eigen::half* to) {
+  float wide[kSize];
+  Store(numbers, wide);
+  Eigen::Map<Eigen::Array<Eigen::half, kSize, 1>>{to} = Eigen::Map<const Eigen::Array<float, kSize, 1>>(wide).cast<Eigen::half>();
+}
+// Not by a processor's instruction, which would take the smallest for 0; they are of bfloat16, and nothing is to be rounded.
+void Store(const Packet& numbers, Eigen::bfloat16* to) {
+  uint32_t wide[kSize];
+  Eigen::internal::pstoreu(reinterpret_cast<float*>(wide), numbers);
+  for (int i = 0; i < kSize; ++i) to[i] = Eigen::numext::bit_cast<Eigen::bfloat16>(static_cast<uint16_t>(wide[i] >> 16));
+}
+
 // Writes `height` stored rows of `width` numbers each, `apart` apart, as columns: number [i, j] goes to rows[j][first + i].
-void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, float* const* rows, int64_t first) {
-  using Packet = Eigen::internal::packet_traits<float>::type;
-  constexpr int kSize = Eigen::internal::unpacket_traits<Packet>::size;
+template <typename Kept>
+void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, Kept* const* rows, int64_t first) {
   constexpr int64_t kAhead = 64;  // Numbers that are fetched before they are turned: of so many rows the processor does not see that they go on.
   const int64_t packedHeight = height / kSize * kSize, packedWidth = width / kSize * kSize;
   for (int64_t j = 0; j < packedWidth; j += kSize) {
@@ -171,11 +201,11 @@ void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, 
       Eigen::internal::PacketBlock<Packet, kSize> block;
       for (int n = 0; n < kSize; ++n) block.packet[n] = Eigen::internal::ploadu<Packet>(from + (i + n) * apart + j);
       Eigen::internal::ptranspose(block);
-      for (int n = 0; n < kSize; ++n) Eigen::internal::pstoreu(rows[j + n] + first + i, block.packet[n]);
+      for (int n = 0; n < kSize; ++n) Store(block.packet[n], rows[j + n] + first + i);
     }
   }
   for (int64_t j = 0; j < width; ++j) {
-    for (int64_t i = j < packedWidth ? packedHeight : 0; i < height; ++i) rows[j][first + i] = from[i * apart + j];
+    for (int64_t i = j < packedWidth ? packedHeight : 0; i < height; ++i) rows[j][first + i] = static_cast<Kept>(from[i * apart + j]);
   }
 }
 
@@ -183,17 +213,18 @@ void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, 
 // parts [any, 5]: each one's tensor; an open file's descriptor; the byte in it where the numbers begin, as how many GiB and the rest; and its
 // share of the tensor's last axis, along which parts lie side by side. If transposed, what is stored is [share, ...] of a tensor's
 // [..., share], a convolution's (four axes) as OIHW for HWIO; otherwise there is one part, stored as it is.
-// What goes wrong is said of "tensor N".
+// Numbers become `kept`: float32, or what they are stored as. What goes wrong is said of "tensor N".
 
 REGISTER_OP("P2pRead")
     .Input("tensors: int32")
     .Input("parts: int32")
     .Attr("stored: {float, half, bfloat16}")
+    .Attr("kept: {float, half, bfloat16}")
     .Attr("count: int >= 1")
-    .Output("y: count * float")
+    .Output("y: count * kept")
     .SetShapeFn(tensorflow::shape_inference::UnknownShape);
 
-template <typename Number>
+template <typename Number, typename Kept>
 class Read : public OpKernel {
  public:
   using OpKernel::OpKernel;
@@ -223,7 +254,7 @@ class Read : public OpKernel {
   using Rows = tensorflow::TTypes<int32_t>::ConstMatrix;
 
   struct Wanted {
-    float* y;
+    Kept* y;
     bool transposed;
     int64_t numbers, step, kernel, inputs;  // `step` is the last axis' size
     std::vector<Stored> parts;
@@ -239,11 +270,11 @@ class Read : public OpKernel {
     const int32_t axes = tensors(i, 1);
     if (axes < 1 || axes > 4) return InvalidArgument("a tensor has one to four axes");
     for (int32_t axis = 0; axis < axes; ++axis) TF_RETURN_IF_ERROR(shape.AddDimWithStatus(tensors(i, 2 + axis)));
-    Tensor y(Memory::Get(), tensorflow::DT_FLOAT, shape);
+    Tensor y(Memory::Get(), tensorflow::DataTypeToEnum<Kept>::value, shape);
     if (!y.IsInitialized()) return tensorflow::errors::ResourceExhausted("there is no memory for ", shape.DebugString());
     context->set_output(i, y);
     const int64_t step = shape.dim_size(axes - 1), kernel = axes == 4 ? shape.dim_size(0) * shape.dim_size(1) : 1;
-    wanted = {y.flat<float>().data(), tensors(i, 0) != 0, y.NumElements(), step, kernel, axes == 1 ? 1 : y.NumElements() / std::max<int64_t>(1, step * kernel), {}};
+    wanted = {y.flat<Kept>().data(), tensors(i, 0) != 0, y.NumElements(), step, kernel, axes == 1 ? 1 : y.NumElements() / std::max<int64_t>(1, step * kernel), {}};
     return absl::OkStatus();
   }
 
@@ -282,14 +313,10 @@ class Read : public OpKernel {
   }
 
   static absl::Status Copy(const Wanted& wanted, const Piece& piece) {
-    float* const to = wanted.y + piece.first;
-    Populate(to, piece.count * sizeof(float), MADV_POPULATE_WRITE);
-    return ReadNumbers<Number>(wanted.parts[0], piece.first, piece.count, to);
-  }
-
-  // Numbers that need not be read first: not those to be widened.
-  static const float* Mapped(const Stored& part) {
-    return std::is_same_v<Number, float> && reinterpret_cast<uintptr_t>(part.mapped) % alignof(float) == 0 ? reinterpret_cast<const float*>(part.mapped) : nullptr;
+    Kept* const to = wanted.y + piece.first;
+    Populate(to, piece.count * sizeof(Kept), MADV_POPULATE_WRITE);
+    if constexpr (std::is_same_v<Kept, float>) return ReadNumbers<Number>(wanted.parts[0], piece.first, piece.count, to);
+    else return ReadBytes(wanted.parts[0], piece.first * sizeof(Kept), piece.count * sizeof(Kept), reinterpret_cast<char*>(to));
   }
 
   // Makes whole rows of y, which are columns of what is stored.
@@ -299,16 +326,18 @@ class Read : public OpKernel {
     // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
     const int64_t apart = width + 16;
     std::unique_ptr<float[]> numbers;
-    std::vector<float*> rows(width);
+    std::vector<Kept*> rows(width);
     for (int64_t j = 0; j < width; ++j) rows[j] = wanted.y + ((left + j) % kernel * inputs + (left + j) / kernel) * step;
-    for (int64_t k = 0; k < kernel; ++k) Populate(wanted.y + (k * inputs + piece.first) * step, piece.count * step * sizeof(float), MADV_POPULATE_WRITE);
+    for (int64_t k = 0; k < kernel; ++k) Populate(wanted.y + (k * inputs + piece.first) * step, piece.count * step * sizeof(Kept), MADV_POPULATE_WRITE);
     int64_t column = 0;
     for (const Stored& part : wanted.parts) {
       for (int64_t top = 0; top < part.share; top += kHeight) {
         const int64_t height = std::min<int64_t>(kHeight, part.share - top);
-        if (const float* const mapped = Mapped(part)) {
-          Transpose(mapped + top * columns + left, columns, height, width, rows.data(), column + top);
-          continue;
+        if constexpr (std::is_same_v<Number, float>) {
+          if (const float* const mapped = Mapped<float>(part, top * columns + left)) {
+            Transpose(mapped, columns, height, width, rows.data(), column + top);
+            continue;
+          }
         }
         if (!numbers) numbers.reset(new float[kHeight * apart]);
         for (int64_t i = 0; i < height; ++i) TF_RETURN_IF_ERROR(ReadNumbers<Number>(part, (top + i) * columns + left, width, numbers.get() + i * apart));
@@ -320,11 +349,13 @@ class Read : public OpKernel {
   }
 };
 
-#define REGISTER(type) \
-  REGISTER_KERNEL_BUILDER(Name("P2pRead").Device(tensorflow::DEVICE_CPU).TypeConstraint<type>("stored"), Read<type>)
-REGISTER(float);
-REGISTER(Eigen::half);
-REGISTER(Eigen::bfloat16);
+#define REGISTER(number, other) \
+  REGISTER_KERNEL_BUILDER(Name("P2pRead").Device(tensorflow::DEVICE_CPU).TypeConstraint<number>("stored").TypeConstraint<other>("kept"), Read<number, other>)
+REGISTER(float, float);
+REGISTER(Eigen::half, float);
+REGISTER(Eigen::half, Eigen::half);
+REGISTER(Eigen::bfloat16, float);
+REGISTER(Eigen::bfloat16, Eigen::bfloat16);
 #undef REGISTER
 
 }  // namespace p2p

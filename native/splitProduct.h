@@ -22,7 +22,7 @@ class SplitProduct {
 
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
     const SplitProduct product(all.in, all.out);
-    inBlocks(context, all, {kBlock, kLeastRows, kHigh, kWide, 64}, [&](const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) {
+    inBlocks(context, all, {kBlock, kLeastRows, kHigh, kWide, 64}, [&](const float* x, Weight weight, const float* bias, float* y, int64_t rows, int64_t columns) {
       const Tiles::Registers registers;
       product.Block(x, weight, bias, y, rows, columns);
     });
@@ -36,16 +36,16 @@ class SplitProduct {
 
   SplitProduct(int64_t in, int64_t out) : in_(in), out_(out) {}
 
-  void Block(const float* x, const float* weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
+  void Block(const float* x, Weight weight, const float* bias, float* y, int64_t rows, int64_t columns) const {
     const int64_t most = parts(parts(in_, parts(in_, kDepth)), kStep) * kStep;
     for (int64_t first = 0; first < in_; first += most) {
       const int64_t depth = std::min(most, in_ - first), steps = parts(depth, kStep);
       Tiles::PackLeft(x + first, in_, rows, depth, rows_.get());
       for (int64_t at = 0; at < columns; at += kWide) {
         const int64_t width = std::min(kWide, columns - at);
-        const float* from = weight + first * out_ + at;
+        const Weight from = weight + (first * out_ + at);
         const float* before = first > 0 ? nullptr : bias ? bias + at : zeros_;
-        Tiles::PackRight(from, out_, depth, width, panel_.get());
+        from.Visit([&](const auto* numbers) { Tiles::PackRight(numbers, out_, depth, width, panel_.get()); });
         for (int64_t row = 0; row < rows; row += kHigh) {
           if (at + kWide < columns) Fetch(from + kWide, depth * row / rows, depth * std::min(row + kHigh, rows) / rows);
           const float* next = row + 2 * kHigh <= rows ? y + (row + kHigh) * out_ + at : y + std::min(at + kWide, columns - 1);
@@ -56,10 +56,10 @@ class SplitProduct {
   }
 
   // Some rows of the panel that comes next, while there are products to do.
-  void Fetch(const float* panel, int64_t begin, int64_t end) const {
+  void Fetch(Weight panel, int64_t begin, int64_t end) const {
     for (int64_t k = begin; k < end; ++k) {
-      __builtin_prefetch(panel + k * out_);
-      __builtin_prefetch(panel + k * out_ + 16);
+      __builtin_prefetch((panel + k * out_).data());
+      __builtin_prefetch((panel + (k * out_ + 16)).data());
     }
   }
 

@@ -74,14 +74,15 @@ class Tiles {
   }
 
   // Packs [depth, width], of at most kWide columns, as a right matrix, with zeros where there are fewer: two tiles for each kStep rows.
-  static void PackRight(const float* from, int64_t apart, int64_t depth, int64_t width, Split* to) {
+  template <typename Number>
+  static void PackRight(const Number* from, int64_t apart, int64_t depth, int64_t width, Split* to) {
     const __mmask16 columns[2] = {First(width), First(width - 16)};
     for (int64_t k = 0; k < parts(depth, kStep) * kStep; k += 2, from += 2 * apart) {
       Split* pair = to + k / kStep * 2;
       const int64_t row = k % kStep / 2;
       for (int64_t half = 0; half < 2; ++half, ++pair) {
-        const __m512 a = _mm512_maskz_loadu_ps(k < depth ? columns[half] : 0, from + half * 16);
-        const __m512 b = _mm512_maskz_loadu_ps(k + 1 < depth ? columns[half] : 0, from + apart + half * 16);
+        const __m512 a = Load(k < depth ? columns[half] : 0, from + half * 16);
+        const __m512 b = Load(k + 1 < depth ? columns[half] : 0, from + apart + half * 16);
         const __m512i high = InTurns(Rounded(a, b));
         const __m512 highA = _mm512_castsi512_ps(_mm512_slli_epi32(high, 16));
         const __m512 highB = _mm512_castsi512_ps(_mm512_and_si512(high, _mm512_set1_epi32(0xffff0000)));
@@ -120,6 +121,10 @@ class Tiles {
   };
 
   static constexpr int64_t kApart = sizeof(Tile::rows[0]);
+
+  static __m512 Load(__mmask16 those, const float* from) { return _mm512_maskz_loadu_ps(those, from); }
+  static __m512 Load(__mmask16 those, const Eigen::half* from) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(those, from)); }
+  static __m512 Load(__mmask16 those, const Eigen::bfloat16* from) { return Widened(_mm256_maskz_loadu_epi16(those, from)); }
 
   // kStep numbers, with zeros where there are fewer.
   static Halves SplitRow(const float* from, int64_t count) {

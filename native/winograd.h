@@ -59,17 +59,31 @@ class Winograd {
   }
   struct Packets {
     static Packet Load(const float* from) { return Eigen::internal::ploadu<Packet>(from); }
+    template <typename Number>
+    static Packet Load(const Number* from) {
+      float wide[kSize];
+      widen<kSize>(from, wide);
+      return Load(wide);
+    }
     static void Store(float* to, Packet value) { Eigen::internal::pstoreu(to, value); }
   };
   struct Scalars {
-    static float Load(const float* from) { return *from; }
+    template <typename Number>
+    static float Load(const Number* from) {
+      return static_cast<float>(*from);
+    }
     static void Store(float* to, float value) { *to = value; }
   };
 
   static void TransformFilter(tensorflow::OpKernelContext* context, const tensorflow::Tensor& filter, tensorflow::Tensor& to) {
-    const int64_t in = filter.dim_size(2), out = filter.dim_size(3), plane = in * out;
-    const float* from = filter.flat<float>().data();
+    const int64_t in = filter.dim_size(2), out = filter.dim_size(3);
     float* made = to.flat<float>().data();
+    Weight(filter).Visit([&](const auto* from) { TransformNumbers(context, from, in, out, made); });
+  }
+
+  template <typename Number>
+  static void TransformNumbers(tensorflow::OpKernelContext* context, const Number* from, int64_t in, int64_t out, float* made) {
+    const int64_t plane = in * out;
     parallel(context, in, 32 * out, [&](int64_t begin, int64_t end) {
       for (int64_t channel = begin; channel < end; ++channel) {
         Channels(out, [&](int64_t first, auto lanes) {

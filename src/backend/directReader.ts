@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Layout } from '../nn/scope';
+import type { markNarrow } from './narrow';
 import type { Place } from '../weights/source';
 
 /** A tensor of a checkpoint: where it lies, and its shape there. */
@@ -17,7 +18,7 @@ export interface PlacedParameter {
 /**
  * Reads parameters from where they lie straight into a backend's memory, laid out. The numbers are those that `TensorSource.read` gives.
  *
- * @returns a tensor for each, the caller's to dispose; nothing for those that this is not for (bytes of another kind, an unusual dtype)
+ * @returns a tensor for each, the caller's to dispose, and perhaps narrow ({@link markNarrow}) if it is not plain; nothing for those that this is not for (bytes of another kind, an unusual dtype)
  * @throws CheckpointError that names the file and the key; then there are no tensors
  */
 export type DirectReader = (wanted: readonly PlacedParameter[]) => Promise<(tf.Tensor | undefined)[]>;

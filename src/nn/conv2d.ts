@@ -33,7 +33,7 @@ export class Conv2d {
    */
   forward(x: tf.Tensor4D, shift?: tf.Tensor2D): tf.Tensor4D {
     return tf.tidy(() => {
-      const constants = { filter: this.weight.value, bias: shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value };
+      const constants = { filter: this.weight.kept, bias: shift ? tf.add(this.bias.value, tf.reshape(shift, [this.outChannels])) : this.bias.value };
       const [before, after] = this.padding;
       return fused('P2pConv2D', { inputs: { x }, constants, attributes: { stride: this.stride, before, after } }, (inputs) => {
         // Not as part of the bias: tfjs's wasm kernel packs the filter anew for a bias that it does not know.
@@ -54,12 +54,12 @@ export class Conv2d {
    * for which the wasm backend has no kernel.
    */
   private convolve(x: tf.Tensor4D): tf.Tensor4D {
-    const filter = this.weight.value as tf.Tensor4D;
+    const filter = (): tf.Tensor4D => this.weight.value as tf.Tensor4D;
     const strides = this.stride;
     const pad = this.same ? 'same' : 'valid';
     return tf.customGrad((input) => ({
-      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter, bias: this.bias.value, strides, pad }),
-      gradFunc: (dy) => tf.conv2dTranspose(dy as tf.Tensor4D, filter, x.shape, strides, pad),
+      value: tf.fused.conv2d({ x: input as tf.Tensor4D, filter: filter(), bias: this.bias.value, strides, pad }),
+      gradFunc: (dy) => tf.conv2dTranspose(dy as tf.Tensor4D, filter(), x.shape, strides, pad),
     }))(x) as tf.Tensor4D;
   }
 }

@@ -14,7 +14,7 @@ export class Linear {
 
   /** @param x [..., inFeatures] @returns [..., outFeatures]; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
-    return product(x, this.weight.value as tf.Tensor2D, this.bias?.value as tf.Tensor1D | undefined);
+    return product(x, this.weight, this.bias);
   }
 }
 
@@ -31,20 +31,23 @@ export class JoinedLinear {
 
   /** @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
-    return product(x, this.weight.value as tf.Tensor2D, this.bias?.value as tf.Tensor1D | undefined);
+    return product(x, this.weight, this.bias);
   }
 }
 
-function product<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {
-  return fused('P2pLinear', { inputs: { x }, constants: { weight, ...(bias && { bias }) }, attributes: { biases: bias ? 1 : 0 } }, (inputs) => plainProduct(inputs.x, weight, bias));
+type Values = Pick<Parameter, 'value' | 'kept'>;
+
+function product<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
+  const constants = { weight: weight.kept, ...(bias && { bias: bias.value }) };
+  return fused('P2pLinear', { inputs: { x }, constants, attributes: { biases: bias ? 1 : 0 } }, (inputs) => plainProduct(inputs.x, weight, bias));
 }
 
-function plainProduct<T extends tf.Tensor>(x: T, weight: tf.Tensor2D, bias?: tf.Tensor1D): T {
-  const [inFeatures, outFeatures] = weight.shape;
+function plainProduct<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
+  const [inFeatures, outFeatures] = weight.kept.shape;
   const y = tf.customGrad((rows) => ({
     // tfjs gives a fused product three reshapes that a plain one does without.
-    value: bias ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight, bias }) : tf.matMul(rows as tf.Tensor, weight),
-    gradFunc: (dy) => tf.matMul(dy, weight, false, true),
+    value: bias ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight.value as tf.Tensor2D, bias: bias.value }) : tf.matMul(rows as tf.Tensor, weight.value),
+    gradFunc: (dy) => tf.matMul(dy, weight.value, false, true),
   }))(tf.reshape(x, [-1, inFeatures]));
   return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
 }

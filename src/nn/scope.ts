@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { widened } from '../backend/narrow';
 
 /**
  * How a parameter lies in memory, against how the checkpoint stores it (PyTorch's layout):
@@ -24,10 +25,15 @@ export class Parameter {
   }
 
   /**
-   * Lent; of a joined parameter a copy, the caller's to dispose.
+   * Lent; of a joined parameter, and of one that the backend keeps in 16 bits, a copy, the caller's to dispose.
    * @throws if the parameter has not been loaded, or was disposed.
    */
   get value(): tf.Tensor {
+    return this.tensor ? widened(this.tensor) : this.kept;
+  }
+
+  /** What a layer's kernel is given: as `value`, but lent also where the backend keeps it in 16 bits. */
+  get kept(): tf.Tensor {
     if (this.tensor) return this.tensor;
     if (this.joined?.isLoaded) return this.joined.part(this);
     throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
@@ -96,18 +102,22 @@ export class JoinedParameters {
     return this.tensor !== undefined;
   }
 
-  /** All of them, lent. @throws if one of them has not been loaded, or was disposed */
+  /** All of them; lent, or if the backend keeps them in 16 bits a copy. @throws if one of them has not been loaded, or was disposed */
   get value(): tf.Tensor {
+    return widened(this.kept);
+  }
+
+  /** What a layer's kernel is given: all of them, lent. @throws as `value` */
+  get kept(): tf.Tensor {
     if (this.tensor) return this.tensor;
     const missing = this.parts.find((part) => !part.isLoaded) ?? this.parts[0];
-    return missing.value;
+    return missing.kept;
   }
 
   /** A copy of one of them. */
   part(part: Parameter): tf.Tensor {
-    const whole = this.value;
     const sizes = this.parts.map(({ shape, layout }) => (layout === 'linear' ? shape[0] : shape[shape.length - 1]));
-    return tf.tidy(() => tf.split(whole, sizes, -1)[this.parts.indexOf(part)]);
+    return tf.tidy(() => tf.split(this.value, sizes, -1)[this.parts.indexOf(part)]);
   }
 
   /** Takes in what the parts have for themselves. */

@@ -19,8 +19,9 @@ function withWeights<L>(make: (scope: Scope) => L): { layer: L; values: Record<s
   const scope = new Scope();
   const layer = make(scope);
   const values: Record<string, Float32Array> = {};
-  [...scope.parameters.values()].forEach((parameter, seed) => {
-    values[parameter.name] = random([...parameter.shape], seed).dataSync<'float32'>();
+  [...scope.parameters.values()].forEach((parameter, i) => {
+    // From 1: to tfjs a seed of 0 is none.
+    values[parameter.name] = random([...parameter.shape], i + 1).dataSync<'float32'>();
     parameter.assign(values[parameter.name]);
   });
   return { layer, values };

@@ -5,9 +5,16 @@ import { readParameters } from './readParameters';
 
 /** Of tfjs-node's backend, what calls an operation of TensorFlow by its name. */
 interface NativeBackend {
-  readonly binding: { readonly TF_ATTR_INT: number; readonly TF_ATTR_FLOAT: number; readonly TF_ATTR_TYPE: number };
+  readonly binding: {
+    readonly TF_ATTR_INT: number;
+    readonly TF_ATTR_FLOAT: number;
+    readonly TF_ATTR_TYPE: number;
+    readonly TF_FLOAT: number;
+    executeOp(name: string, attributes: object[], inputs: number[], outputs: number): object[];
+  };
   executeSingleOutput(name: string, attributes: object[], inputs: tf.TensorInfo[]): tf.TensorInfo;
-  executeMultipleOutputs(name: string, attributes: object[], inputs: tf.TensorInfo[], outputs: number): tf.TensorInfo[];
+  getInputTensorIds(inputs: tf.TensorInfo[]): number[];
+  createOutputTensor(metadata: object): tf.TensorInfo;
 }
 
 /** What TensorFlow's own operations do well enough. */
@@ -36,7 +43,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pAttentionLogits: { inputs: ['q', 'k'] },
   P2pAttentionValues: { inputs: ['probs', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
-  P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', count: 'INT' } },
+  P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', kept: 'TYPE', count: 'INT' } },
 };
 
 /** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads weights. */
@@ -50,9 +57,23 @@ export function registerOwnKernels(): void {
         const native = backend as NativeBackend;
         const values = Object.entries(attributes).map(([key, type]) => ({ name: key, type: native.binding[`TF_ATTR_${type}`], value: attrs![key] }));
         const given = order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []);
-        return attributes['count'] ? native.executeMultipleOutputs(name, values, given, attrs!['count'] as number) : native.executeSingleOutput(name, values, given);
+        return attributes['count'] ? executeWithOutputs(native, name, values, given, attrs!['count'] as number) : native.executeSingleOutput(name, values, given);
       },
     });
   }
+  tf.registerKernel({
+    kernelName: 'P2pWiden',
+    backendName: 'tensorflow',
+    kernelFunc: ({ inputs, backend }) => {
+      const native = backend as NativeBackend;
+      return native.executeSingleOutput('Cast', [{ name: 'DstT', type: native.binding.TF_ATTR_TYPE, value: native.binding.TF_FLOAT }], [inputs['x'] as tf.TensorInfo]);
+    },
+  });
   registerDirectReader('tensorflow', readParameters);
+}
+
+/** As `executeMultipleOutputs`, which knows no types of 16 bits: to tfjs all are of float32 (src/backend/narrow.ts). */
+function executeWithOutputs(native: NativeBackend, name: string, attributes: object[], inputs: tf.TensorInfo[], count: number): tf.TensorInfo[] {
+  const outputs = native.binding.executeOp(name, attributes, native.getInputTensorIds(inputs), count);
+  return outputs.map((output) => native.createOutputTensor({ ...output, dtype: native.binding.TF_FLOAT }));
 }

@@ -2,13 +2,15 @@ import * as tf from '@tensorflow/tfjs';
 import { closeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { DirectReader, PlacedParameter } from '../../backend/directReader';
+import { markNarrow } from '../../backend/narrow';
 import type { Layout } from '../../nn/scope';
 import type { Dtype } from '../../weights/dtype';
 import { CheckpointError, listed } from '../../weights/error';
 import { FileBytes } from '../fileSource';
 
-/** What native/read.cc can widen, by TensorFlow's numbers for its types. */
+/** What native/read.cc can read, by TensorFlow's numbers for its types. */
 const TYPES: Partial<Record<Dtype, number>> = { F32: 1, F16: 19, BF16: 14 };
+const FLOAT32 = 1;
 
 /** Reads parameters from files by an operation in the addon, on all threads: no copy of them passes through JavaScript. */
 export const readParameters: DirectReader = async (wanted) => {
@@ -16,13 +18,16 @@ export const readParameters: DirectReader = async (wanted) => {
   const tensors: (tf.Tensor | undefined)[] = wanted.map(() => undefined);
   const descriptors = new Map<FileBytes, number>();
   try {
+    const descriptor = (file: FileBytes): number => {
+      if (!descriptors.has(file)) descriptors.set(file, file.open());
+      return descriptors.get(file)!;
+    };
     for (const stored of new Set(wanted.flatMap((parameter) => storedType(parameter) ?? []))) {
-      const chosen = [...wanted.keys()].filter((i) => storedType(wanted[i]) === stored);
-      const read = readAll(chosen.map((i) => wanted[i]), stored, (file) => {
-        if (!descriptors.has(file)) descriptors.set(file, file.open());
-        return descriptors.get(file)!;
-      });
-      chosen.forEach((i, at) => { tensors[i] = read[at]; });
+      for (const kept of new Set([FLOAT32, stored])) {
+        const chosen = [...wanted.keys()].filter((i) => storedType(wanted[i]) === stored && keptType(wanted[i], stored) === kept);
+        const read = chosen.length > 0 ? readAll(chosen.map((i) => wanted[i]), { stored, kept }, descriptor) : [];
+        chosen.forEach((i, at) => { tensors[i] = read[at]; });
+      }
     }
     return tensors;
   } catch (error) {
@@ -40,7 +45,12 @@ function storedType({ parts, layout }: PlacedParameter): number | undefined {
   return alike && shape.length > 0 && shape.length <= 4 ? TYPES[dtype] : undefined;
 }
 
-function readAll(wanted: readonly PlacedParameter[], stored: number, descriptor: (file: FileBytes) => number): tf.Tensor[] {
+/** The type in which they stay: what products take is widened only there. */
+function keptType({ layout }: PlacedParameter, stored: number): number {
+  return layout === 'plain' ? FLOAT32 : stored;
+}
+
+function readAll(wanted: readonly PlacedParameter[], types: { readonly stored: number; readonly kept: number }, descriptor: (file: FileBytes) => number): tf.Tensor[] {
   const tensors = wanted.map((parameter) => {
     const shape = laidOut(parameter);
     return [parameter.layout === 'plain' ? 0 : 1, shape.length, ...shape, ...Array.from({ length: 4 - shape.length }, () => 0)];
@@ -48,9 +58,11 @@ function readAll(wanted: readonly PlacedParameter[], stored: number, descriptor:
   const parts = wanted.flatMap(({ parts, layout }, tensor) =>
     parts.map(({ place, shape }) => [tensor, descriptor(place.bytes as FileBytes), ...wide(place.begin), share(shape, layout)]));
   try {
-    return tf.tidy(() => tf.engine().runKernel<tf.Tensor[]>('P2pRead', {
+    const read = tf.tidy(() => tf.engine().runKernel<tf.Tensor[]>('P2pRead', {
       tensors: tf.tensor2d(tensors, undefined, 'int32'), parts: tf.tensor2d(parts, undefined, 'int32'),
-    }, { stored, count: wanted.length }) as tf.Tensor[]);
+    }, { ...types, count: wanted.length }) as tf.Tensor[]);
+    if (types.kept !== FLOAT32) read.forEach(markNarrow);
+    return read;
   } catch (error) {
     throw failure(wanted, error as Error);
   }

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { appendFile, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { JoinedLinear } from '../../../src/nn/linear';
+import { widened } from '../../../src/backend/narrow';
+import { Conv2d } from '../../../src/nn/conv2d';
+import { JoinedLinear, Linear } from '../../../src/nn/linear';
 import { type Layout, Scope } from '../../../src/nn/scope';
 import { chooseBackend } from '../../../src/node/backend';
 import { cacheFolder } from '../../../src/node/cacheFolder';
@@ -55,7 +57,7 @@ async function compare(source: TensorSource, shape: readonly number[], layout: L
   expect(tf.memory().numTensors).toBe(before + 1);
   const plain = new Scope().parameter('w', shape, layout);
   plain.assign(await source.read('w'));
-  same(direct, plain.value, dtype);
+  tf.tidy(() => same(widened(direct), plain.value, dtype));
   direct.dispose();
   plain.dispose();
   expect(tf.memory().numTensors).toBe(before);
@@ -85,6 +87,36 @@ native('some rows of a tensor, and one without a convolution\'s axes', async () 
   const source = await stored({ other: [7], all: [90, 50] }, 'F16');
   await compare(viewOf(source, new Map([['w', { key: 'all', shape: [30, 50], row: 30 }]])), [30, 50], 'linear', 'F16');
   await compare(viewOf(source, new Map([['w', { key: 'all', shape: [45, 50, 2, 1] }]])), [45, 50, 2, 1], 'conv', 'F16');
+});
+
+native('layers of weights that are kept in 16 bits compute the same, to the last bit, and have gradients', async () => {
+  const layers: readonly [shape: readonly number[], x: tf.Tensor, make: (scope: Scope) => { forward(x: tf.Tensor): tf.Tensor }][] = [
+    [[37, 70], tf.randomNormal([3, 70]), (scope) => new Linear(scope, 70, 37)],
+    [[768, 640], tf.randomNormal([2, 77, 640]), (scope) => new Linear(scope, 640, 768)], // large enough for tiles of bfloat16
+    ...([[50, 37, 3, 1], [7, 48, 3, 1], [9, 5, 1, 0], [40, 24, 3, 0]] as const).map(([to, from, size, padding]) =>
+      [[to, from, size, size], tf.randomNormal([2, 9, 8, from]), (scope: Scope) => new Conv2d(scope, from, to, size, { padding })] as (typeof layers)[number]),
+  ];
+  for (const dtype of ['F16', 'BF16'] as const) {
+    for (const [shape, x, make] of layers) {
+      const path = join(folder, 'layer.safetensors');
+      const data = (size: number): Uint16Array => Uint16Array.from({ length: size }, (_, i) => (i % 2 === 0 ? 0x2c00 : 0xac00) + Math.imul(i + 1, 0x9e3779b1) % 0x400);
+      await saveSafetensors(path, [{ name: 'weight', shape, dtype, data: data(count(shape)) }, { name: 'bias', shape: [shape[0]], dtype, data: data(shape[0]) }]);
+      const source = await SafetensorsFile.open(await fileBytes(path));
+      const [narrow, wide] = [new Scope(), new Scope()];
+      const [one, other] = [make(narrow), make(wide)];
+      await loadParameters(narrow.parameters, source);
+      for (const [name, parameter] of wide.parameters) parameter.assign(await source.read(name));
+      const before = tf.memory().numTensors;
+      tf.tidy(() => {
+        expect(one.forward(x).dataSync()).toEqual(other.forward(x).dataSync());
+        const [a, b] = [one, other].map((layer) => tf.grad((again) => tf.sum(layer.forward(again)))(x).dataSync());
+        expect(a).toEqual(b);
+      });
+      expect(tf.memory().numTensors).toBe(before);
+      for (const scope of [narrow, wide]) scope.parameters.forEach((parameter) => parameter.dispose());
+    }
+  }
+  for (const [, x] of layers) x.dispose();
 });
 
 native('a whole network, joined layers among it, of one file or of several', async () => {
