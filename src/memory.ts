@@ -25,7 +25,7 @@ export interface MemoryNeeds {
 
 /** @param rows of a step's batch @param tokens of the context */
 export function memoryNeeds(
-  { size, unet, vae }: { readonly size: number; readonly unet: UNet2DConditionModel; readonly vae: AutoencoderKL },
+  { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet2DConditionModel; readonly vae: AutoencoderKL },
   run: Run, rows: readonly BatchRow[], tokens: number, controller?: AttentionController,
 ): MemoryNeeds {
   const maps = sitesAt(unet, run.latents).map(({ grid, ...site }) => {
@@ -35,7 +35,7 @@ export function memoryNeeds(
       .some((call) => controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'));
     return laidOut ? 4 * COPIES * rows.length * site.heads * queries * keys : 0;
   });
-  return { weights: 4 * size, features: workingBytes(unet.config, vae.config, run.latents, rows.length), maps: Math.max(...maps) };
+  return { weights: bytes, features: workingBytes(unet.config, vae.config, run.latents, rows.length), maps: Math.max(...maps) };
 }
 
 /**

@@ -149,6 +149,11 @@ export class StableDiffusionPipeline {
     return this.textEncoder.size + this.unet.size + this.vae.size;
   }
 
+  /** What the networks' parameters take of memory. */
+  get bytes(): number {
+    return this.textEncoder.bytes + this.unet.bytes + this.vae.bytes;
+  }
+
   /** Every attention layer of the UNet, in the order in which an evaluation comes by. */
   get sites(): readonly AttentionSite[] {
     return this.unet.sites;

@@ -14,7 +14,7 @@ const unet = new UNet2DConditionModel(parseUNetConfig({ cross_attention_dim: 768
 const vae = new AutoencoderKL(parseVAEConfig({ block_out_channels: [128, 256, 512, 512], down_block_types: Array(4).fill('DownEncoderBlock2D'), up_block_types: Array(4).fill('UpDecoderBlock2D'), layers_per_block: 2, latent_channels: 4 }));
 const run = { prompts: 2, steps: 2, latents: { height: 64, width: 64 } };
 const rows = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
-const sd1 = { size: unet.size + vae.size, unet, vae };
+const sd1 = { bytes: unet.bytes + vae.bytes, unet, vae };
 
 test('the maps that a controller wants count, and only those', () => {
   expect(memoryNeeds(sd1, run, rows, 77).maps).toBe(0);

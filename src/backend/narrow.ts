@@ -11,6 +11,11 @@ export function markNarrow(tensor: tf.Tensor): void {
   narrow.add(tensor.dataId);
 }
 
+/** Of float32 tensors, as tfjs sees them. */
+export function bytesPerNumber(tensor: tf.Tensor): number {
+  return narrow.has(tensor.dataId) ? 2 : 4;
+}
+
 /** What all of tfjs can take: the tensor itself, or for a narrow one a copy in float32, the caller's to dispose. */
 export function widened<T extends tf.Tensor>(tensor: T): T {
   return narrow.has(tensor.dataId) ? tf.engine().runKernel<tf.Tensor>('P2pWiden', { x: tensor }) as T : tensor;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { widened } from '../backend/narrow';
+import { bytesPerNumber, widened } from '../backend/narrow';
 
 /**
  * How a parameter lies in memory, against how the checkpoint stores it (PyTorch's layout):
@@ -37,6 +37,13 @@ export class Parameter {
     if (this.tensor) return this.tensor;
     if (this.joined?.isLoaded) return this.joined.part(this);
     throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
+  }
+
+  /** What it takes of memory, or will in float32 once it is loaded. */
+  get bytes(): number {
+    const tensor = this.joined?.isLoaded ? this.joined.kept : this.tensor;
+    const numbers = this.shape.reduce((product, length) => product * length, 1);
+    return numbers * (tensor ? bytesPerNumber(tensor) : 4);
   }
 
   /** Those that this one lies side by side with along the last axis, itself among them; alone if it does so with none. */

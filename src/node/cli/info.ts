@@ -77,7 +77,7 @@ function inWords({ model, layout, pictures, latents, context, scheduler, network
     table([['network', 'parameters', 'tensors', 'stored as'], ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')])]),
     '',
     `An edit with one target computes ${cost.rows} rows a step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} a step.`,
-    `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,
+    `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 (on node, weights stored in 16 bits stay so) and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,
     '',
     siteTable(sites),
   ].join('\n');

@@ -106,6 +106,7 @@ native('layers of weights that are kept in 16 bits compute the same, to the last
       const [one, other] = [make(narrow), make(wide)];
       await loadParameters(narrow.parameters, source);
       for (const [name, parameter] of wide.parameters) parameter.assign(await source.read(name));
+      expect([narrow, wide].map((scope) => scope.parameters.get('weight')!.bytes)).toEqual([2 * count(shape), 4 * count(shape)]);
       const before = tf.memory().numTensors;
       tf.tidy(() => {
         expect(one.forward(x).dataSync()).toEqual(other.forward(x).dataSync());
