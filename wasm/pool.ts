@@ -35,8 +35,8 @@ export function float(control: usize, index: i32): f32 {
   return load<f32>(control + PARAMETERS + (<usize>index << 2));
 }
 
-/** Does a job, its parameters already written, together with the helpers there are. */
-export function run(control: usize, kind: i32, chunks: i32, helpers: i32): void {
+/** Begins a job, its parameters already written, for the helpers there are; {@link finish} must follow before the next one. */
+export function start(control: usize, kind: i32, chunks: i32, helpers: i32): void {
   const threads = min(chunks, helpers + 1);
   store<i32>(control + KIND, kind);
   store<i32>(control + CHUNKS, chunks);
@@ -47,11 +47,15 @@ export function run(control: usize, kind: i32, chunks: i32, helpers: i32): void 
     atomic.add<i32>(control + JOBS, 1);
     atomic.notify(control + JOBS, helpers);
   }
+}
+
+/** Does what is left of the job, and waits for what others have begun. */
+export function finish(control: usize): void {
   takeChunks(control, 0);
   let looks = LOOKS;
   while (true) {
     const done = atomic.load<i32>(control + DONE);
-    if (done === chunks) return;
+    if (done === load<i32>(control + CHUNKS)) return;
     if (--looks < 0) atomic.wait<i32>(control + DONE, done, -1);
   }
 }
@@ -66,6 +70,7 @@ export function help(control: usize, thread: i32): void {
     }
     seen = atomic.load<i32>(control + JOBS);
     takeChunks(control, thread);
+    atomic.notify(control + DONE, 1); // Once a job, as it takes longer than many a chunk.
   }
 }
 
@@ -85,6 +90,5 @@ function takeChunksOf(control: usize, owner: i32, thread: i32): void {
     if (left <= 0) return;
     compute(load<i32>(control + KIND), control, firstOf(control, owner) + left - 1, thread);
     atomic.add<i32>(control + DONE, 1);
-    if (thread > 0) atomic.notify(control + DONE, 1);
   }
 }

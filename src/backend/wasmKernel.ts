@@ -21,6 +21,21 @@ export function registerWasm(kernelName: string, kernel: WasmKernel): void {
   tf.registerKernel({ ...before, kernelName, backendName: 'wasm', kernelFunc });
 }
 
+/** All kernels of tfjs's own wait for the jobs of ours to be finished. */
+export function settleBeforeOthers(): void {
+  for (const { kernelName, kernelFunc, ...rest } of tf.getKernelsForBackend('wasm')) {
+    tf.unregisterKernel(kernelName, 'wasm');
+    tf.registerKernel({
+      ...rest,
+      kernelName,
+      kernelFunc: (call) => {
+        WasmPool.of(call.backend as BackendWasm).settle();
+        return kernelFunc(call);
+      },
+    });
+  }
+}
+
 /** Calls another of the wasm backend's kernels. */
 export function callWasm(kernelName: string, inputs: tf.NamedTensorInfoMap, attrs: object, backend: BackendWasm): tf.TensorInfo {
   return tf.getKernel(kernelName, 'wasm').kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }) as tf.TensorInfo;

@@ -5,7 +5,7 @@ import { concatOr, sliceOr } from './wasmCopies';
 import { conv2d } from './wasmConv2d';
 import { addOr, geglu, silu, softmax } from './wasmElementwise';
 import { mergeHeads, splitHeads } from './wasmHeads';
-import { registerWasm, type WasmKernel } from './wasmKernel';
+import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
 import { groupNorm, layerNorm } from './wasmNorms';
 import { hasWasmKernels } from './wasmPool';
@@ -32,8 +32,9 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
  * again, or where that backend is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
  */
 export function prepareWasm(): void {
-  const [add, concat, slice] = ['Add', 'Concat', 'Slice'].map((name) => tf.getKernel(name, 'wasm')?.kernelFunc);
-  if (!add || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
+  if (!tf.getKernel('Add', 'wasm') || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
+  settleBeforeOthers();
+  const [add, concat, slice] = ['Add', 'Concat', 'Slice'].map((name) => tf.getKernel(name, 'wasm').kernelFunc);
   const replaced = { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Add: addOr(add), Concat: concatOr(concat), Slice: sliceOr(slice) };
   for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
 }

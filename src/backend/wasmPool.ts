@@ -19,7 +19,12 @@ export class WasmPool {
   private readonly tfjs: TfjsModule;
   private readonly exports: PoolExports;
   private helpers = 0;
-  private scratch = { address: 0, bytes: 0 };
+  /** The next job's, and that of the job before it, which may not be finished yet. */
+  private scratch = [{ address: 0, bytes: 0 }, { address: 0, bytes: 0 }];
+  /** Whether a job has begun that is not finished. */
+  private isPending = false;
+  /** Memory that it may still read, and that is nobody's after it. */
+  private readonly freed: number[] = [];
 
   private constructor(private readonly backend: BackendWasm) {
     this.tfjs = backend.wasm as unknown as TfjsModule;
@@ -28,6 +33,15 @@ export class WasmPool {
     this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } }).exports as unknown as PoolExports;
     this.control = this.tfjs._malloc(CONTROL_BYTES);
     this.tfjs.HEAP32.fill(0, this.control >>> 2, (this.control + CONTROL_BYTES) >>> 2);
+
+    // At its first call the loader's function puts another in its place.
+    this.tfjs._free(this.tfjs._malloc(1));
+    const free = this.tfjs._free.bind(this.tfjs), read = backend.readSync.bind(backend);
+    this.tfjs._free = (address) => { if (this.isPending) this.freed.push(address); else free(address); };
+    backend.readSync = (...what) => {
+      this.settle();
+      return read(...what);
+    };
   }
 
   /** @throws where the runtime lacks SIMD, threads or this tfjs's memory: see `hasWasmKernels` */
@@ -57,27 +71,43 @@ export class WasmPool {
     return this.backend.getMemoryOffset(tensor.dataId);
   }
 
-  /** Memory to work in until the next job asks for some: it may have moved then. The first `zeros` bytes are 0. */
+  /** Memory to work in, for jobs that are run before anybody asks for some again. The first `zeros` bytes are 0. */
   reserve(bytes: number, zeros = 0): number {
-    if (bytes > this.scratch.bytes) {
-      if (this.scratch.bytes > 0) this.tfjs._free(this.scratch.address);
-      this.scratch = { address: this.tfjs._malloc(bytes), bytes };
+    const scratch = this.scratch.shift()!;
+    this.scratch.push(scratch);
+    if (bytes > scratch.bytes) {
+      if (scratch.bytes > 0) this.tfjs._free(scratch.address);
+      scratch.address = this.tfjs._malloc(bytes);
+      scratch.bytes = bytes;
     }
-    const { address } = this.scratch;
+    const { address } = scratch;
     if (zeros > 0) this.tfjs.HEAP32.fill(0, address >>> 2, (address + zeros) >>> 2);
     return address;
   }
 
   /**
-   * Does a job.
+   * Has a job done. Where others help it has only begun then, and is finished before whatever looks at memory next ({@link settle}): while JavaScript
+   * finds out what the next job is, they are not idle.
    *
    * @param parameters as wasm/ has them for this kind of job; of a float its {@link bitsOf}
    * @param operations about how many there are: for a few nobody is woken
    */
   run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
+    this.settle();
     if (chunks === 0) return;
     this.tfjs.HEAP32.set(parameters, (this.control + PARAMETERS) >>> 2);
-    this.exports.run(this.control, JOBS.indexOf(job), chunks, operations < WORTH_WAKING ? 0 : this.helpers);
+    const helpers = chunks === 1 || operations < WORTH_WAKING ? 0 : this.helpers;
+    this.exports.start(this.control, JOBS.indexOf(job), chunks, helpers);
+    if (helpers > 0) this.isPending = true;
+    else this.exports.finish(this.control);
+  }
+
+  /** Finishes the job that has begun, if any. Who reads or writes tensors' memory by other means than jobs calls it first. */
+  settle(): void {
+    if (!this.isPending) return;
+    this.exports.finish(this.control);
+    this.isPending = false;
+    for (const address of this.freed.splice(0)) this.tfjs._free(address);
   }
 }
 
@@ -102,7 +132,8 @@ interface TfjsModule {
 }
 
 interface PoolExports {
-  run(control: number, kind: number, chunks: number, helpers: number): void;
+  start(control: number, kind: number, chunks: number, helpers: number): void;
+  finish(control: number): void;
 }
 
 /** Whether this runtime can run our kernels. */

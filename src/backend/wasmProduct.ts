@@ -58,7 +58,7 @@ export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transpose
   }
 
   // Every thread has rows of its own, as far as there are enough of them: each part lays out the panels for itself.
-  const parts = pool.threads === 1 ? 1 : Math.max(1, Math.min(Math.floor(blocks / 8), pool.threads * Math.ceil(4 / (panels * matrices))));
+  const parts = pool.threads === 1 ? 1 : Math.max(1, Math.min(Math.floor(blocks / 32), pool.threads * Math.ceil(4 / (panels * matrices))));
   const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * inner * columns, transposed ? 1 : 0, bias, out, columns,
     rows, blocks, panels, parts, scratch + zeros + table, each, a.address];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);

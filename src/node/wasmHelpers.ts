@@ -18,5 +18,8 @@ export function startHelpers(pool: WasmPool, count: number): () => void {
     new Worker(HELPER, { eval: true, execArgv: [], workerData: { module, memory, control, thread: i + 1 } }));
   for (const helper of helpers) helper.unref();
   pool.setHelpers(helpers.length);
-  return () => { for (const helper of helpers) void helper.terminate(); };
+  return () => {
+    pool.settle();
+    for (const helper of helpers) void helper.terminate();
+  };
 }

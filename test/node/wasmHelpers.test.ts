@@ -27,3 +27,19 @@ test('helpers change nothing in hundreds of jobs of all sizes, given out as fast
   pool.setHelpers(2);
   for (let i = 0; i < 20; i++) expect(results()).toEqual(alone);
 });
+
+test('a job that goes on while JavaScript does keeps its inputs, and is finished for whoever looks at its results', () => {
+  const values = Float32Array.from({ length: 200 * 512 }, (_, i) => Math.sin(i));
+  const expected = tf.tidy(() => geglu(tf.tensor(values, [200, 512])).dataSync<'float32'>());
+  const bytes = (numbers: Float32Array): string => Buffer.from(numbers.buffer).toString('base64');
+  const negative = bytes(expected.map((value) => -value));
+  for (let i = 0; i < 50; i++) {
+    const x = tf.tensor(values, [200, 512]);
+    const y = geglu(x);
+    x.dispose();
+    const others = [200 * 512, 200 * 256].map((size) => tf.ones([size])); // Where x was, if it was anybody's.
+    expect(bytes(tf.tidy(() => tf.neg(y).dataSync<'float32'>()))).toBe(negative); // By a kernel of tfjs's.
+    expect(bytes(y.dataSync<'float32'>())).toBe(bytes(expected));
+    tf.dispose([y, others]);
+  }
+});
