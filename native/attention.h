@@ -65,6 +65,9 @@ class AttentionBlock {
     y = output.leftCols(y.cols());
   }
 
+  Products products;
+  Matrix logits;
+
  private:
   static constexpr int64_t kLogits = int64_t{1} << 18;  // 1 MiB
   static constexpr int64_t kLeast = 32;                 // queries
@@ -74,11 +77,6 @@ class AttentionBlock {
   static int64_t Tiled(int64_t size) { return Products::Width(size); }
   static View Columns(Matrix& of, int64_t first, int64_t rows, int64_t columns) { return {of.data() + first, rows, columns, Eigen::OuterStride<>(of.cols())}; }
 
- public:
-  Products products;
-  Matrix logits;
-
- private:
   Matrix queries_, output_;
 };
 
