@@ -349,8 +349,8 @@ class Read : public OpKernel {
   }
 };
 
-#define REGISTER(number, other) \
-  REGISTER_KERNEL_BUILDER(Name("P2pRead").Device(tensorflow::DEVICE_CPU).TypeConstraint<number>("stored").TypeConstraint<other>("kept"), Read<number, other>)
+#define REGISTER(number, kept) \
+  REGISTER_KERNEL_BUILDER(Name("P2pRead").Device(tensorflow::DEVICE_CPU).TypeConstraint<number>("stored").TypeConstraint<kept>("kept"), Read<number, kept>)
 REGISTER(float, float);
 REGISTER(Eigen::half, float);
 REGISTER(Eigen::half, Eigen::half);

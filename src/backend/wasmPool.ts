@@ -34,7 +34,8 @@ export class WasmPool {
     this.control = this.tfjs._malloc(CONTROL_BYTES);
     this.tfjs.HEAP32.fill(0, this.control >>> 2, (this.control + CONTROL_BYTES) >>> 2);
 
-    // At its first call the loader's function puts another in its place.
+    // What a job reads is nobody else's, and what it writes is read by nobody, before it is finished. (At its first call the loader's `_free` puts
+    // another in its place.)
     this.tfjs._free(this.tfjs._malloc(1));
     const free = this.tfjs._free.bind(this.tfjs), read = backend.readSync.bind(backend);
     this.tfjs._free = (address) => { if (this.isPending) this.freed.push(address); else free(address); };
