@@ -16,10 +16,8 @@ export interface Convolution {
  * are to be the same, to the last bit, whichever others are computed with it (src/recording).
  */
 const LEAST_TILES = 16;
-/** Tiles that are computed together, if there are enough for all threads: so many have as many products for each number of the filter. */
+/** Tiles that are computed together, if there are enough for all threads: fewer would have the whole filter read for fewer products. */
 const MOST_TILES = 32;
-/** Of the pixels of these tiles, times 16: half a MiB, which a processor's own cache keeps. */
-const PIXELS = 2 ** 17;
 /** Rows and columns of a product's tile, bytes of such a row, of four tiles' sums, and what separates matrices (wasm/tile.ts, wasm/winograd.ts). */
 const ROWS = 4;
 const COLUMNS = 8;
@@ -41,7 +39,7 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
   const [rows, height, width, channels] = x.shape;
   const columns = filter.shape[3];
   const tiles = rows * tilesOf(x.shape);
-  const each = ROWS * Math.max(1, Math.floor(Math.min(MOST_TILES, PIXELS / (16 * channels), tiles / (2 * pool.threads)) / ROWS));
+  const each = ROWS * Math.max(1, Math.floor(Math.min(MOST_TILES, tiles / pool.threads) / ROWS));
   const transformed = backend.makeOutput([16, channels * columns + GAP / 4], 'float32');
   const [from, addends, filters, to] = [x, bias, transformed, out].map((tensor) => pool.address(tensor));
 
