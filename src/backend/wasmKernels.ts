@@ -30,6 +30,9 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
  * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place of tfjs's products,
  * softmax, sums, slices and concatenations, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported;
  * again, or where that backend is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
+ *
+ * With several threads a kernel of ours may still be at work when it has returned. All others that are registered by now wait for it; so register
+ * your own for that backend before.
  */
 export function prepareWasm(): void {
   if (!tf.getKernel('Add', 'wasm') || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
