@@ -29,13 +29,25 @@ export function silu(control: usize, chunk: i32): void {
   }
 }
 
-/** a + b. Parameters: a, b, out, numbers, numbers a chunk (whole fours). */
-export function add(control: usize, chunk: i32): void {
+/** a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours), which of these from 0, whether b is one number. */
+export function arithmetic(control: usize, chunk: i32): void {
   const a = address(control, 0), b = address(control, 1), out = address(control, 2);
+  const operation = integer(control, 5), isOne = integer(control, 6) != 0;
   const end = endOf(control, chunk, 3);
   for (let i = startOf(control, chunk, 3); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
-    write(out + i, f32x4.add(read(a + i, four), read(b + i, four)), four);
+    write(out + i, operate(operation, read(a + i, four), isOne ? v128.load32_splat(b) : read(b + i, four)), four);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function operate(operation: i32, x: v128, y: v128): v128 {
+  switch (operation) {
+    case 0: return f32x4.add(x, y);
+    case 1: return f32x4.sub(x, y);
+    case 2: return f32x4.mul(x, y);
+    default: return f32x4.div(x, y);
   }
 }
 

@@ -1,9 +1,10 @@
 import { attention } from './attention';
-import { add, geglu, silu } from './elementwise';
+import { arithmetic, geglu, silu } from './elementwise';
 import { moveHeads } from './heads';
 import { groupNorm, layerNorm } from './norms';
 import { product, rowTable } from './product';
 import { softmax } from './softmax';
+import { sum } from './sum';
 import { winograd, winogradFilter } from './winograd';
 
 /** One chunk of a job; the numbers of the kinds are those of src/backend/wasmPool.ts. */
@@ -17,9 +18,10 @@ export function compute(kind: i32, control: usize, chunk: i32, thread: i32): voi
     case 5: return softmax(control, chunk);
     case 6: return geglu(control, chunk);
     case 7: return silu(control, chunk);
-    case 8: return add(control, chunk);
+    case 8: return arithmetic(control, chunk);
     case 9: return moveHeads(control, chunk);
     case 10: return winogradFilter(control, chunk, thread);
     case 11: return winograd(control, chunk, thread);
+    case 12: return sum(control, chunk);
   }
 }

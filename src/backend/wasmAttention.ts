@@ -56,4 +56,5 @@ function attend(pool: WasmPool, { rows, heads, queries, keys, headSize, causal }
   const sizes = [heads, queries, keys, headSize, parts, bitsOf(headSize ** -0.5), scratch, each];
   const parameters = [...tensors.map(({ address }) => address), ...sizes, ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)), causal];
   pool.run('attention', rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
+  pool.release(scratch);
 }

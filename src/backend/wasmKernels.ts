@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
-import { concatOr, sliceOr } from './wasmCopies';
+import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
 import { conv2d } from './wasmConv2d';
-import { addOr, geglu, silu, softmax } from './wasmElementwise';
+import { arithmeticOr, geglu, silu, softmax, sumOr } from './wasmElementwise';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
@@ -28,7 +28,7 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
 
 /**
  * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place of tfjs's products,
- * softmax, sums, slices and concatenations, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported;
+ * softmax, arithmetic, sums and copies, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported;
  * again, or where that backend is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
  *
  * With several threads a kernel of ours may still be at work when it has returned. All others that are registered by now wait for it; so register
@@ -37,7 +37,11 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
 export function prepareWasm(): void {
   if (!tf.getKernel('Add', 'wasm') || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
   settleBeforeOthers();
-  const [add, concat, slice] = ['Add', 'Concat', 'Slice'].map((name) => tf.getKernel(name, 'wasm').kernelFunc);
-  const replaced = { BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Add: addOr(add), Concat: concatOr(concat), Slice: sliceOr(slice) };
+  const plain = (name: string): tf.KernelFunc => tf.getKernel(name, 'wasm').kernelFunc;
+  const replaced = {
+    BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Identity: identity,
+    Add: arithmeticOr('Add', plain('Add')), Sub: arithmeticOr('Sub', plain('Sub')), Multiply: arithmeticOr('Multiply', plain('Multiply')), RealDiv: arithmeticOr('RealDiv', plain('RealDiv')),
+    Sum: sumOr(plain('Sum')), Concat: concatOr(plain('Concat')), Slice: sliceOr(plain('Slice')), ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
+  };
   for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
 }

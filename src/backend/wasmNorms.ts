@@ -29,6 +29,7 @@ export const groupNorm: WasmKernel = ({ inputs: { x, weight, bias }, attrs: { gr
   const addresses = [x, weight, bias, out].map((tensor) => pool.address(tensor));
   const sizes = [height * width, channels, group, slab, slabs, bitsOf(epsilon), silu, scratch, each];
   pool.run('groupNorm', rows * slabs, [...addresses, ...sizes], 8 * tf.util.sizeFromShape(x.shape));
+  pool.release(scratch);
   return out;
 };
 

@@ -12,33 +12,33 @@ import { WASM_BINARY } from './wasmBinary';
 export class WasmPool {
   private static readonly pools = new WeakMap<BackendWasm, WasmPool>();
 
-  /** What a helper needs besides the module: where the jobs are described. */
-  readonly control: number;
+  /** What a helper needs besides the module: where the queue of jobs is. */
+  readonly queue: number;
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   private readonly tfjs: TfjsModule;
   private readonly exports: PoolExports;
+  private readonly free: (address: number) => void;
   private helpers = 0;
-  /** The next job's, and that of the job before it, which may not be finished yet. */
-  private scratch = [{ address: 0, bytes: 0 }, { address: 0, bytes: 0 }];
-  /** Whether a job has begun that is not finished. */
-  private isPending = false;
-  /** Memory that it may still read, and that is nobody's after it. */
-  private readonly freed: number[] = [];
+  /** How many jobs have been given out. */
+  private given = 0;
+  /** Those of them that may not be done yet, in order. */
+  private readonly pending: PendingJob[] = [];
 
   private constructor(private readonly backend: BackendWasm) {
     this.tfjs = backend.wasm as unknown as TfjsModule;
     this.memory = this.tfjs.wasmMemory ?? this.tfjs.asm.memory;
     this.module = compiled(isShared(this.memory));
     this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } }).exports as unknown as PoolExports;
-    this.control = this.tfjs._malloc(CONTROL_BYTES);
-    this.tfjs.HEAP32.fill(0, this.control >>> 2, (this.control + CONTROL_BYTES) >>> 2);
+    this.queue = this.tfjs._malloc(QUEUE_BYTES);
+    this.tfjs.HEAP32.fill(0, this.queue >>> 2, (this.queue + QUEUE_BYTES) >>> 2);
 
-    // What a job reads is nobody else's, and what it writes is read by nobody, before it is finished. (At its first call the loader's `_free` puts
+    // What a job reads is nobody else's, and what it writes is read by nobody, before it is done. (At its first call the loader's `_free` puts
     // another in its place.)
     this.tfjs._free(this.tfjs._malloc(1));
-    const free = this.tfjs._free.bind(this.tfjs), read = backend.readSync.bind(backend);
-    this.tfjs._free = (address) => { if (this.isPending) this.freed.push(address); else free(address); };
+    this.free = this.tfjs._free.bind(this.tfjs);
+    const read = backend.readSync.bind(backend);
+    this.tfjs._free = (address) => this.release(address);
     backend.readSync = (...what) => {
       this.settle();
       return read(...what);
@@ -72,56 +72,84 @@ export class WasmPool {
     return this.backend.getMemoryOffset(tensor.dataId);
   }
 
-  /** Memory to work in, for jobs that are run before anybody asks for some again. The first `zeros` bytes are 0. */
+  /** Memory for jobs to work in; {@link release} it once they have been given out. The first `zeros` bytes are 0. */
   reserve(bytes: number, zeros = 0): number {
-    const scratch = this.scratch.shift()!;
-    this.scratch.push(scratch);
-    if (bytes > scratch.bytes) {
-      if (scratch.bytes > 0) this.tfjs._free(scratch.address);
-      scratch.address = this.tfjs._malloc(bytes);
-      scratch.bytes = bytes;
-    }
-    const { address } = scratch;
+    const address = this.tfjs._malloc(bytes);
     if (zeros > 0) this.tfjs.HEAP32.fill(0, address >>> 2, (address + zeros) >>> 2);
     return address;
   }
 
-  /**
-   * Has a job done. Where others help it has only begun then, and is finished before whatever looks at memory next ({@link settle}): while JavaScript
-   * finds out what the next job is, they are not idle.
-   *
-   * @param parameters as wasm/ has them for this kind of job; of a float its {@link bitsOf}
-   * @param operations about how many there are: for a few nobody is woken
-   */
-  run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
-    this.settle();
-    if (chunks === 0) return;
-    this.tfjs.HEAP32.set(parameters, (this.control + PARAMETERS) >>> 2);
-    const helpers = chunks === 1 || operations < WORTH_WAKING ? 0 : this.helpers;
-    this.exports.start(this.control, JOBS.indexOf(job), chunks, helpers);
-    if (helpers > 0) this.isPending = true;
-    else this.exports.finish(this.control);
+  /** Memory that is nobody's any more, once the jobs that have been given out are done. */
+  release(address: number): void {
+    if (this.pending.length > 0) this.pending[this.pending.length - 1].freed.push(address);
+    else this.free(address);
   }
 
-  /** Finishes the job that has begun, if any. Who reads or writes tensors' memory by other means than jobs calls it first. */
+  /**
+   * Has a job done. Where others help it is only given out then, and done before whatever looks at memory next ({@link settle}): while JavaScript
+   * finds out what the next jobs are, they are not idle.
+   *
+   * @param parameters as wasm/ has them for this kind of job; of a float its {@link bitsOf}
+   * @param operations about how many there are
+   */
+  run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
+    if (chunks === 0) return;
+    this.forgetDone();
+    while (this.pending.length === QUEUE || this.ahead() > AHEAD) this.finish(1);
+    this.tfjs.HEAP32.set(parameters, this.exports.parameters(this.queue) >>> 2);
+    this.exports.give(this.queue, JOBS.indexOf(job), chunks, this.threads);
+    this.given = (this.given + 1) | 0; // As in wasm.
+    this.pending.push({ operations, freed: [] });
+    if (this.helpers === 0) this.settle();
+  }
+
+  /** Finishes the jobs that have been given out, if any. Who reads or writes tensors' memory by other means than jobs calls it first. */
   settle(): void {
-    if (!this.isPending) return;
-    this.exports.finish(this.control);
-    this.isPending = false;
-    for (const address of this.freed.splice(0)) this.tfjs._free(address);
+    this.finish(this.pending.length);
+  }
+
+  /** Finishes the first of the jobs that are pending. */
+  private finish(count: number): void {
+    if (count === 0) return;
+    const job = this.given - this.pending.length + count;
+    for (let isDone = false; !isDone;) {
+      const { HEAP32 } = this.tfjs;
+      const events = Atomics.load(HEAP32, this.queue >>> 2);
+      isDone = this.exports.finish(this.queue, job) === 1;
+      if (!isDone) Atomics.wait(HEAP32, this.queue >>> 2, events);
+    }
+    this.forgetDone();
+  }
+
+  /** What the jobs that are done had kept from being freed is free now. */
+  private forgetDone(): void {
+    const undone = (this.given - this.exports.done(this.queue)) | 0;
+    while (this.pending.length > undone) for (const address of this.pending.shift()!.freed) this.free(address);
+  }
+
+  private ahead(): number {
+    let operations = 0;
+    for (const job of this.pending) operations += job.operations;
+    return operations;
   }
 }
 
+interface PendingJob {
+  readonly operations: number;
+  /** Memory that it or one before it may still read, and that is nobody's after it. */
+  readonly freed: number[];
+}
+
 /** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'add', 'moveHeads', 'winogradFilter', 'winograd'] as const;
+const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'arithmetic', 'moveHeads', 'winogradFilter', 'winograd', 'sum'] as const;
 export type Job = (typeof JOBS)[number];
 
-/** Of the block that describes a job, and where its parameters start (wasm/pool.ts). */
-const CONTROL_BYTES = 1024;
-const PARAMETERS = 652;
+/** How many jobs may stand in the queue, and its bytes (wasm/pool.ts). */
+const QUEUE = 16;
+const QUEUE_BYTES = 192 + QUEUE * 1024;
 
-/** Fewer operations take one thread less time than it takes to hand half of them over. */
-const WORTH_WAKING = 50_000;
+/** About a millisecond's operations: with so many ahead of them the helpers need no more, and what waits to be freed is not much. */
+const AHEAD = 20_000_000;
 
 /** The part of tfjs's emscripten module that is needed. With threads the memory is made outside of it. */
 interface TfjsModule {
@@ -133,8 +161,10 @@ interface TfjsModule {
 }
 
 interface PoolExports {
-  start(control: number, kind: number, chunks: number, helpers: number): void;
-  finish(control: number): void;
+  done(queue: number): number;
+  parameters(queue: number): number;
+  give(queue: number, kind: number, chunks: number, threads: number): void;
+  finish(queue: number, job: number): number;
 }
 
 /** Whether this runtime can run our kernels. */

@@ -62,4 +62,5 @@ export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transpose
   const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * inner * columns, transposed ? 1 : 0, bias, out, columns,
     rows, blocks, panels, parts, scratch + zeros + table, each, a.address];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
+  pool.release(scratch);
 }

@@ -50,5 +50,6 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
   pool.run('winogradFilter', Math.ceil(channels / inputs), [pool.address(filter), filters, channels, columns, inputs, scratch + zeros, bytes], 32 * channels * columns);
   const parameters = [from, scratch, filters, addends, to, height, width, channels, columns, tiles, each, scratch + zeros, bytes];
   pool.run('winograd', Math.ceil(tiles / each), parameters, 16 * tiles * channels * columns);
+  pool.release(scratch);
   backend.disposeData(transformed.dataId);
 }

@@ -1,10 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import type { WasmPool } from '../backend/wasmPool';
 
-/** All that a helper does is to wait for jobs and do its share of them (wasm/pool.ts). */
+/**
+ * All that a helper does is its share of the jobs, and to sleep while there are none (wasm/pool.ts). Not in WebAssembly: there V8 11.3 (Node 20)
+ * forgets a function's variables while it sleeps.
+ */
 const HELPER = `
-  const { module, memory, control, thread } = require('node:worker_threads').workerData;
-  new WebAssembly.Instance(module, { env: { memory } }).exports.help(control, thread);
+  const { module, memory, queue, thread } = require('node:worker_threads').workerData;
+  const { help } = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  const events = new Int32Array(memory.buffer, queue, 1);
+  while (true) {
+    const seen = Atomics.load(events, 0);
+    help(queue, thread);
+    Atomics.wait(events, 0, seen);
+  }
 `;
 
 /**
@@ -13,9 +22,9 @@ const HELPER = `
  * @returns ends them; nothing may be computed any more then
  */
 export function startHelpers(pool: WasmPool, count: number): () => void {
-  const { module, memory, control } = pool;
+  const { module, memory, queue } = pool;
   const helpers = Array.from({ length: pool.isShared ? count : 0 }, (_, i) =>
-    new Worker(HELPER, { eval: true, execArgv: [], workerData: { module, memory, control, thread: i + 1 } }));
+    new Worker(HELPER, { eval: true, execArgv: [], workerData: { module, memory, queue, thread: i + 1 } }));
   for (const helper of helpers) helper.unref();
   pool.setHelpers(helpers.length);
   return () => {

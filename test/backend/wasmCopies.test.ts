@@ -43,6 +43,36 @@ test.each([
   await expectAsOnCpu(() => tf.tidy(() => tf.slice(counted(shape), begin, size)));
 });
 
+test.each([
+  [[3, 5], 0], [[3, 5], -2], [[2, 4, 256, 32], 1], [[2, 4, 9, 7], 1], [[2, 3, 3], 2], [[2, 3, 4], [0, 1]], [[4], 0], [[1, 3, 0], 1], [[3, 4], undefined],
+])('sums of %j along %j', async (shape, axis) => {
+  await expectAsOnCpu(() => tf.tidy(() => tf.sum(counted(shape), axis)));
+  await expectAsOnCpu(() => tf.tidy(() => tf.sum(counted(shape), axis, true)));
+  await expectAsOnCpu(() => tf.tidy(() => tf.sum(counted(shape, 'int32'), axis)));
+});
+
+test('sums of nothing are 0', () => {
+  expect(tf.tidy(() => [tf.sum(tf.ones([0, 3]), 0), tf.sum(tf.ones([2, 0, 2]), 1)].map((sum) => sum.arraySync()))).toEqual([[0, 0, 0], [[0, 0], [0, 0]]]);
+});
+
+test.each([
+  [[2, 3, 4, 5], [6, 8]], [[1, 2, 3, 4], [2, 9]], [[1, 2, 2, 3], [3, 3]], [[2, 4, 4, 1], [2, 2]], [[1, 16, 16, 33], [32, 32]],
+])('%j enlarged to %j by repeating pixels', async (shape, size) => {
+  for (const [alignCorners, halfPixelCenters] of [[false, false], [false, true], [true, false]]) {
+    await expectAsOnCpu(() => tf.tidy(() => tf.image.resizeNearestNeighbor(counted(shape) as tf.Tensor4D, size as [number, number], alignCorners, halfPixelCenters)));
+  }
+});
+
+test('a clone stays when what it was made of goes, and the other way round', () => {
+  const x = tf.tensor1d([1, 2, 3]);
+  const [first, second] = [tf.clone(x), tf.clone(x)];
+  first.dispose();
+  x.dispose();
+  const other = tf.tensor1d([7, 7, 7]); // Where x was, if it was nobody's.
+  expect([...second.dataSync()]).toEqual([1, 2, 3]);
+  tf.dispose([second, other]);
+});
+
 test('whole numbers', async () => {
   await expectAsOnCpu(() => tf.tidy(() => tf.slice(counted([3, 4], 'int32'), [0, 1], [3, 2])));
   await expectAsOnCpu(() => tf.tidy(() => tf.concat([counted([3, 4], 'int32'), counted([1, 4], 'int32')], 0)));

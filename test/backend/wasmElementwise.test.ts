@@ -65,9 +65,32 @@ test('softmax far from 0: what is masked gets nothing, and large numbers do not 
   expect(tf.tidy(() => tf.softmax(tf.tensor1d([NaN, 0])).arraySync())).toEqual([NaN, NaN]);
 });
 
+test.each([1, 3, 4, 18, 5000])('differences, products and quotients of %d numbers, and by one number', (size) => {
+  const [x, y] = [1, 2].map((seed) => tf.randomUniform([2, size], 0.5, 2, 'float32', seed));
+  const [a, b] = [x, y].map((tensor) => tensor.dataSync());
+  const before = tf.memory().numTensors;
+  tf.tidy(() => {
+    const close = (actual: tf.Tensor, expected: (i: number) => number): void => {
+      expect(actual.shape).toEqual([2, size]);
+      actual.dataSync().forEach((value, i) => expect(value).toBe(Math.fround(expected(i))));
+    };
+    close(tf.sub(x, y), (i) => a[i] - b[i]);
+    close(tf.mul(x, y), (i) => a[i] * b[i]);
+    close(tf.div(x, y), (i) => a[i] / b[i]);
+    close(tf.sub(x, 3), (i) => a[i] - 3);
+    close(tf.mul(x, tf.tensor1d([3])), (i) => a[i] * 3);
+    close(tf.div(x, 3), (i) => a[i] / 3);
+    close(tf.mul(3, x), (i) => a[i] * 3);
+    expect(tf.mul(tf.scalar(3), tf.tensor2d([[2]])).arraySync()).toEqual([[6]]);
+    expect(tf.mul(tf.tensor1d([2]), tf.tensor2d([[3]])).arraySync()).toEqual([[6]]);
+  });
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 test('sums of other shapes and types are tfjs\'s', () => {
   tf.tidy(() => {
     expect(tf.add(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor1d([10, 20])).arraySync()).toEqual([[11, 22], [13, 24]]);
     expect(tf.add(tf.tensor1d([1, 2], 'int32'), tf.tensor1d([3, 4], 'int32')).dtype).toBe('int32');
+    expect(tf.mul(tf.tensor1d([], 'float32'), 2).arraySync()).toEqual([]);
   });
 });

@@ -43,3 +43,24 @@ test('a job that goes on while JavaScript does keeps its inputs, and is finished
     tf.dispose([y, others]);
   }
 });
+
+test('helpers do jobs without the thread that gives them out, also once they have slept', async () => {
+  const pool = WasmPool.of(tf.backend() as BackendWasm);
+  for (let round = 1; round <= 4; round++) {
+    const x = tf.fill([100_000], round);
+    const y = tf.add(x, x);
+    const isDone = (): boolean => new Float32Array(pool.memory.buffer, pool.address(y), y.size).every((value) => value === 2 * round);
+    for (const end = Date.now() + 5000; !isDone() && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isDone()).toBe(true);
+    tf.dispose([x, y]);
+  }
+});
+
+test('more jobs than can wait for their turn, each of which needs the one before', () => {
+  const doubled = tf.tidy(() => {
+    let x: tf.Tensor = tf.ones([1000]);
+    for (let i = 0; i < 100; i++) x = tf.add(x, x);
+    return x.dataSync();
+  });
+  expect([...new Set(doubled)]).toEqual([2 ** 100]);
+});
