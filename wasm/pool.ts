@@ -15,7 +15,7 @@ const GIVEN: usize = 128;
 const SLOTS: usize = 192;
 
 /** How many jobs may stand in the queue, a power of 2; bytes of a slot. */
-const QUEUE: i32 = 16;
+const QUEUE: i32 = 64;
 const SLOT: usize = 1024;
 
 /** In a slot: for each thread, in a cache line of its own, the job's number above and below it how many of the thread's chunks are still to be taken. */

@@ -145,11 +145,11 @@ const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'sof
 export type Job = (typeof JOBS)[number];
 
 /** How many jobs may stand in the queue, and its bytes (wasm/pool.ts). */
-const QUEUE = 16;
+const QUEUE = 64;
 const QUEUE_BYTES = 192 + QUEUE * 1024;
 
-/** About a millisecond's operations: with so many ahead of them the helpers need no more, and what waits to be freed is not much. */
-const AHEAD = 20_000_000;
+/** Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not much. */
+const AHEAD = 50_000_000;
 
 /** The part of tfjs's emscripten module that is needed. With threads the memory is made outside of it. */
 interface TfjsModule {

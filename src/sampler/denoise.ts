@@ -69,6 +69,14 @@ export async function* denoise({ sampler, latents, predict, onLatents, signal }:
   }
 }
 
+/** By a message, as timers take a millisecond at least, in browsers four. */
 function eventLoop(): Promise<void> {
-  return new Promise((resolve) => { setTimeout(resolve, 0); });
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }
