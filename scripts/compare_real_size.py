@@ -1,16 +1,19 @@
-"""Compares this project with diffusers at a checkpoint's real size, on the same weights and inputs, one after the other:
+"""Compares this project with diffusers at a checkpoint's real size, on the same weights and inputs, in turns, so that what else the machine does falls on both:
 
     python3 scripts/make_random_checkpoint.py OUT
     npm run build && python3 scripts/compare_real_size.py OUT/diffusers [--single-file OUT/single-file/model.safetensors]
 
 Loading, the text encoder, the UNet for 4 rows (two prompts with guidance) by itself and with an edit's controller, decoding one picture: for each the
-largest difference as a share of the result's standard deviation, the best time of some runs after a first one, and the peak of the process's memory up
-to there. An edit in diffusers is done as the method's authors do it (bench/peers/control.py); without one, its attention is fused. Needs torch, diffusers, transformers, safetensors.
+largest difference as a share of the result's standard deviation, the best time and the middle one of some turns after a first one, and the peak of the
+process's memory up to there. An edit in diffusers is done as the method's authors do it (bench/peers/control.py); without one, its attention is fused.
+Loading is compared with safetensors', every tensor copied into memory of its own. At Stable Diffusion's size both together take 20 GB of memory, and
+a quarter of an hour on two cores. Needs torch, diffusers, transformers, safetensors.
 """
 import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,10 +21,27 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+WORKS = ("text encoder", "UNet step", "edit step", "VAE decode")
 
 
-def peer(checkpoint, runs, inputs, outputs):
-    """Diffusers' half, in a process of its own: prints a line of JSON for each work."""
+def tell(work, seconds):
+    print(json.dumps({"work": work, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}), flush=True)
+
+
+def load(checkpoint):
+    """Diffusers' half, what there is to loading."""
+    import torch
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    start = time.perf_counter()
+    kept = [tensor.clone() for file in sorted(checkpoint.glob("*/*.safetensors")) for tensor in load_file(file).values()]  # The files are mapped into memory: this reads them.
+    tell("load", time.perf_counter() - start)
+    del kept
+
+
+def serve(checkpoint, inputs, outputs):
+    """Diffusers' half, the rest: does the works whose names it reads, line by line, and keeps the last results."""
     sys.path.insert(0, str(HERE.parent / "bench" / "peers"))
     import torch
     from control import control
@@ -31,41 +51,32 @@ def peer(checkpoint, runs, inputs, outputs):
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_grad_enabled(False)
-    kept = {}
-
-    def tell(work, seconds):
-        print(json.dumps({"work": work, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}), flush=True)
-
-    def measure(work, compute):
-        times = []
-        for _ in range(runs + 1):
-            start = time.perf_counter()
-            kept[work] = compute().contiguous()
-            times.append(time.perf_counter() - start)
-        tell(work, min(times[1:]))
-
-    start = time.perf_counter()
-    for file in sorted(checkpoint.glob("*/*.safetensors")):
-        for tensor in load_file(file).values():
-            tensor.add(0).sum()  # The file is mapped into memory: this reads it.
-    tell("load", time.perf_counter() - start)
-
     text_encoder = CLIPTextModel.from_pretrained(checkpoint / "text_encoder").eval()
     unet = UNet2DConditionModel.from_pretrained(checkpoint / "unet").eval()
     vae = AutoencoderKL.from_pretrained(checkpoint / "vae").eval()
     given = load_file(inputs)
     latents, context = given["latents"].permute(0, 3, 1, 2).contiguous(), given["context"]
-    measure("text encoder", lambda: text_encoder(given["ids"].long())[0])
-    measure("UNet step", lambda: unet(latents, 981, context).sample.permute(0, 2, 3, 1))
-    controller = control(unet, context.shape[1])
+    controller = None
+
+    def step():
+        return unet(latents, 981, context).sample.permute(0, 2, 3, 1)
 
     def edit():
-        result = unet(latents, 981, context).sample.permute(0, 2, 3, 1)
+        nonlocal controller
+        controller = controller or control(unet, context.shape[1])
+        result = step()
         controller.end_of_step()
         return result
 
-    measure("edit step", edit)
-    measure("VAE decode", lambda: vae.decode(latents[:1]).sample.permute(0, 2, 3, 1))
+    computations = dict(zip(WORKS, (
+        lambda: text_encoder(given["ids"].long())[0], step, edit,
+        lambda: vae.decode(latents[:1]).sample.permute(0, 2, 3, 1),
+    )))
+    kept = {}
+    for work in map(str.strip, sys.stdin):
+        start = time.perf_counter()
+        kept[work] = computations[work]().contiguous()
+        tell(work, time.perf_counter() - start)
     save_file(kept, outputs)
 
 
@@ -83,18 +94,43 @@ def write_inputs(checkpoint, path):
     }, path)
 
 
-def run(*command):
-    """Runs a half and tells how it goes on. Returns what it printed, by work."""
-    lines = {}
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}) as half:
-        for text in half.stdout:
+class Half:
+    """A process that does works and tells how long they took: loading at once, the others when asked."""
+
+    def __init__(self, *command):
+        self.name = Path(command[0]).name
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+
+    def told(self):
+        for text in self.process.stdout:
             if text.startswith("{"):
                 line = json.loads(text)
-                lines[line["work"]] = line
-                print(f"{Path(command[0]).name}: {line['work']}, {line['seconds']:.2f} s", file=sys.stderr, flush=True)
-    if half.returncode:
-        sys.exit(f"{command[0]} ended with {half.returncode}")
-    return lines
+                print(f"{self.name}: {line['work']}, {line['seconds']:.2f} s", file=sys.stderr, flush=True)
+                return line
+        sys.exit(f"{self.name} ended with {self.process.wait()}")
+
+    def asked(self, work):
+        print(work, file=self.process.stdin, flush=True)
+        return self.told()
+
+    def end(self):
+        self.process.stdin.close()
+        if self.process.wait():
+            sys.exit(f"{self.name} ended with {self.process.returncode}")
+
+
+def loading(*command):
+    half = Half(*command)
+    line = half.told()
+    half.end()
+    return line
+
+
+def report(work, difference, ours, theirs):
+    """Of both halves' turns: the best, the middle, their ratios, and the last one's peak."""
+    best, middle = ([min(line["seconds"] for line in turns) for turns in (ours, theirs)], [statistics.median(line["seconds"] for line in turns) for turns in (ours, theirs)])
+    row = [value for a, b in (best, middle) for value in (a, b, a / b)]
+    print(f"{work:14}{difference:>12}" + "".join(f"{value:11.2f}" for value in row) + "".join(f"{turns[-1]['peak']:11.1f}" for turns in (ours, theirs)))
 
 
 def main():
@@ -102,27 +138,34 @@ def main():
     parser.add_argument("checkpoint", type=Path, help="a folder in the diffusers layout")
     parser.add_argument("--single-file", type=Path, help="the same checkpoint as a single file, to time its loading")
     parser.add_argument("--backend", default="node")
-    parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--half", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--half", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.half:
-        return peer(options.checkpoint, options.runs, *options.half)
+    if options.half is not None:
+        return serve(options.checkpoint, *options.half) if options.half else load(options.checkpoint)
 
     from safetensors.torch import load_file
+    here = ("node", HERE / "realSize.js", options.checkpoint, options.backend)
+    there = (sys.executable, __file__, options.checkpoint, "--half")
+    turns = {"load": [(loading(*here), loading(*there)) for _ in range(options.turns + 1)]}
     with tempfile.TemporaryDirectory() as folder:
         inputs, ours, theirs = (f"{folder}/{name}.safetensors" for name in ("inputs", "ours", "theirs"))
         write_inputs(options.checkpoint, inputs)
-        here = run("node", HERE / "realSize.js", options.checkpoint, options.backend, options.runs, inputs, ours)
-        there = run(sys.executable, __file__, options.checkpoint, "--runs", options.runs, "--half", inputs, theirs)
+        halves = Half(*here, inputs, ours), Half(*there, inputs, theirs)
+        halves[0].told()
+        for work in WORKS:
+            turns[work] = [tuple(half.asked(work) for half in halves) for _ in range(options.turns + 1)]
+        for half in halves:
+            half.end()
         results, expected = load_file(ours), load_file(theirs)
-    print(f"{'':14}{'difference':>12}{'seconds':>10}{'diffusers':>11}{'ratio':>7}{'GB':>7}{'diffusers':>11}")
-    for work, one in here.items():
-        other = there[work]
+    columns = ("seconds", "diffusers", "ratio", "middle", "diffusers", "ratio", "GB", "diffusers")
+    print(f"{'':14}{'difference':>12}" + "".join(f"{column:>11}" for column in columns))
+    for work, lines in turns.items():
         difference = f"{((results[work] - expected[work]).abs().max() / expected[work].std()).item():.1e}" if work in results else ""
-        print(f"{work:14}{difference:>12}{one['seconds']:10.2f}{other['seconds']:11.2f}{one['seconds'] / other['seconds']:7.2f}{one['peak']:7.1f}{other['peak']:11.1f}")
+        report(work, difference, *zip(*lines[1:]))
     if options.single_file:
-        loaded = run("node", HERE / "realSize.js", options.single_file, options.backend, 0)
-        print(f"{'load, one file':14}{'':>12}{loaded['load']['seconds']:10.2f}{'':>18}{loaded['load']['peak']:7.1f}")
+        loaded = loading("node", HERE / "realSize.js", options.single_file, options.backend)
+        print(f"{'load, one file':14}{'':>12}{loaded['seconds']:11.2f}")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,19 @@
-// The half of compare_real_size.py that runs this project: node scripts/realSize.js CHECKPOINT BACKEND RUNS [INPUTS OUTPUTS]; without the last two it only loads
+// The half of compare_real_size.py that runs this project: node scripts/realSize.js CHECKPOINT BACKEND [INPUTS OUTPUTS]. It loads the checkpoint; with the
+// last two it then does the works whose names it reads, line by line, and keeps the last results.
+const { createInterface } = require('node:readline');
 const tf = require('@tensorflow/tfjs');
 const { FixedContext, SafetensorsFile, StableDiffusionPipeline, attentionStore, compose, crossInjection, selfInjection } = require('../dist');
 const { chooseBackend, fileBytes, openCheckpoint, saveSafetensors } = require('../dist/node');
 
-const [checkpoint, backend, runs, inputs, outputs] = process.argv.slice(2);
-const peak = () => process.resourceUsage().maxRSS / 1e6;
-const tell = (result) => console.log(JSON.stringify(result));
-
-/** Best of the runs after a first one, in seconds; the last result is kept for comparison. */
-async function measure(work, compute, kept) {
-  let best = Infinity;
-  for (let run = 0; run <= runs; run++) {
-    const start = performance.now();
-    const y = compute();
-    const data = await y.data();
-    if (run > 0) best = Math.min(best, (performance.now() - start) / 1000);
-    kept.set(work, { name: work, shape: y.shape, data });
-    y.dispose();
-  }
-  tell({ work, seconds: best, peak: peak() });
-}
+const [checkpoint, backend, inputs, outputs] = process.argv.slice(2);
+/** @param start when the work was begun, in ms */
+const tell = (work, start) => console.log(JSON.stringify({ work, seconds: (performance.now() - start) / 1000, peak: process.resourceUsage().maxRSS / 1e6 }));
 
 async function main() {
   await chooseBackend(backend);
   const start = performance.now();
   const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(checkpoint));
-  tell({ work: 'load', seconds: (performance.now() - start) / 1000, peak: peak() });
+  tell('load', start);
 
   if (inputs === undefined) return;
 
@@ -43,13 +31,20 @@ async function main() {
   const controller = compose(crossInjection({ targets: [target], alignments: [alignment] }), selfInjection(), store);
   const context = new FixedContext(prompts.clone(), [0, 1, 2, 3]);
 
+  const computations = {
+    'text encoder': () => pipeline.textEncoder.forward(ids.arraySync()),
+    'UNet step': () => pipeline.unet.forward(latents, 981, context),
+    'edit step': () => pipeline.unet.forward(latents, 981, context, { controller, evaluation }),
+    'VAE decode': () => tf.tidy(() => pipeline.vae.decode(tf.slice(latents, 0, 1))),
+  };
   const kept = new Map();
-  await measure('text encoder', () => pipeline.textEncoder.forward(ids.arraySync()), kept);
-  await measure('UNet step', () => pipeline.unet.forward(latents, 981, context), kept);
-  await measure('edit step', () => pipeline.unet.forward(latents, 981, context, { controller, evaluation }), kept);
-  context.dispose();
-  store.dispose();
-  await measure('VAE decode', () => tf.tidy(() => pipeline.vae.decode(tf.slice(latents, 0, 1))), kept);
+  for await (const work of createInterface({ input: process.stdin })) {
+    const start = performance.now();
+    const y = computations[work]();
+    kept.set(work, { name: work, shape: y.shape, data: await y.data() });
+    tell(work, start);
+    y.dispose();
+  }
   await saveSafetensors(outputs, [...kept.values()]);
 }
 

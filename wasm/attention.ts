@@ -10,20 +10,20 @@ import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
  * Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a thread; then for each of q, k, v and out the
  * bytes from row to row, from head to head, from token to token; and whether a query sees no key after it.
  */
-export function attention(control: usize, chunk: i32, thread: i32): void {
-  const queries = integer(control, 5), keys = integer(control, 6), size = integer(control, 7), parts = integer(control, 8);
+export function attention(slot: usize, chunk: i32, thread: i32): void {
+  const queries = integer(slot, 5), keys = integer(slot, 6), size = integer(slot, 7), parts = integer(slot, 8);
   const keyPanels = (keys + COLUMNS - 1) / COLUMNS, valuePanels = (size + COLUMNS - 1) / COLUMNS;
   const keyPanel = <usize>size * LINE_BYTES, valuePanel = <usize>keys * LINE_BYTES;
-  const partial = address(control, 10) + <usize>thread * address(control, 11);
+  const partial = address(slot, 10) + <usize>thread * address(slot, 11);
   const zeros = partial + TILE_BYTES, rows = zeros + LINE_BYTES, scaled = rows + LINE_BYTES;
   const packedK = scaled + <usize>(ROWS * size) * 4;
   const packedV = packedK + <usize>keyPanels * keyPanel, scores = packedV + <usize>valuePanels * valuePanel;
   const scoreStride = <usize>keyPanels * LINE_BYTES;
   memory.fill(zeros, 0, LINE_BYTES);
 
-  const head = chunk / parts, causal = integer(control, 24) != 0;
-  const q = headOf(control, 0, head), k = headOf(control, 1, head), v = headOf(control, 2, head), out = headOf(control, 3, head);
-  const qStride = tokenBytes(control, 0), kStride = tokenBytes(control, 1), vStride = tokenBytes(control, 2), outStride = tokenBytes(control, 3);
+  const head = chunk / parts, causal = integer(slot, 24) != 0;
+  const q = headOf(slot, 0, head), k = headOf(slot, 1, head), v = headOf(slot, 2, head), out = headOf(slot, 3, head);
+  const qStride = tokenBytes(slot, 0), kStride = tokenBytes(slot, 1), vStride = tokenBytes(slot, 2), outStride = tokenBytes(slot, 3);
   for (let panel = 0; panel < keyPanels; panel++) {
     packPanel(k, kStride, panel * COLUMNS, min(COLUMNS, keys - panel * COLUMNS), size, true, packedK + <usize>panel * keyPanel);
   }
@@ -36,7 +36,7 @@ export function attention(control: usize, chunk: i32, thread: i32): void {
     const first = block * ROWS;
     for (let i = 0; i < ROWS; i++) {
       const query = scaled + <usize>(i * size) * 4;
-      scaleTo(query, q + <usize>min(first + i, queries - 1) * qStride, float(control, 9), <usize>size << 2);
+      scaleTo(query, q + <usize>min(first + i, queries - 1) * qStride, float(slot, 9), <usize>size << 2);
       store<u32>(rows + (<usize>i << 2), <u32>query);
     }
     for (let panel = 0; panel < keyPanels; panel++) {
@@ -63,11 +63,11 @@ function scaleTo(to: usize, from: usize, scale: f32, bytes: usize): void {
 }
 
 /** Where one of the tensors has a head of a row. @param tensor 0 q, 1 k, 2 v, 3 out */
-function headOf(control: usize, tensor: i32, head: i32): usize {
-  const heads = integer(control, 4);
-  return address(control, tensor) + <usize>(head / heads) * address(control, 12 + 3 * tensor) + <usize>(head % heads) * address(control, 13 + 3 * tensor);
+function headOf(slot: usize, tensor: i32, head: i32): usize {
+  const heads = integer(slot, 4);
+  return address(slot, tensor) + <usize>(head / heads) * address(slot, 12 + 3 * tensor) + <usize>(head % heads) * address(slot, 13 + 3 * tensor);
 }
 
-function tokenBytes(control: usize, tensor: i32): usize {
-  return address(control, 14 + 3 * tensor);
+function tokenBytes(slot: usize, tensor: i32): usize {
+  return address(slot, 14 + 3 * tensor);
 }

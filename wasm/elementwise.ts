@@ -2,13 +2,13 @@ import { address, float, integer } from './pool';
 import { phi, read, sigmoid, write } from './vector';
 
 /** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out, rows, features, rows a chunk. */
-export function geglu(control: usize, chunk: i32): void {
-  const bytes = <usize>integer(control, 3) << 2;
+export function geglu(slot: usize, chunk: i32): void {
+  const bytes = <usize>integer(slot, 3) << 2;
   const fours = bytes & ~15;
-  const each = integer(control, 4);
-  for (let row = chunk * each, end = min(row + each, integer(control, 2)); row < end; row++) {
-    const x = address(control, 0) + 2 * <usize>row * bytes;
-    const out = address(control, 1) + <usize>row * bytes;
+  const each = integer(slot, 4);
+  for (let row = chunk * each, end = min(row + each, integer(slot, 2)); row < end; row++) {
+    const x = address(slot, 0) + 2 * <usize>row * bytes;
+    const out = address(slot, 1) + <usize>row * bytes;
     for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
       const four = i < fours;
       const gate = read(x + bytes + i, four);
@@ -18,11 +18,11 @@ export function geglu(control: usize, chunk: i32): void {
 }
 
 /** x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. Parameters: x, out, numbers, numbers a chunk (whole fours), slope. */
-export function silu(control: usize, chunk: i32): void {
-  const x = address(control, 0), out = address(control, 1);
-  const slope = f32x4.splat(float(control, 4));
-  const end = endOf(control, chunk, 2);
-  for (let i = startOf(control, chunk, 2); i < end; i += i + 16 <= end ? 16 : 4) {
+export function silu(slot: usize, chunk: i32): void {
+  const x = address(slot, 0), out = address(slot, 1);
+  const slope = f32x4.splat(float(slot, 4));
+  const end = endOf(slot, chunk, 2);
+  for (let i = startOf(slot, chunk, 2); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
     const value = read(x + i, four);
     write(out + i, f32x4.mul(value, sigmoid(f32x4.mul(slope, value))), four);
@@ -30,11 +30,11 @@ export function silu(control: usize, chunk: i32): void {
 }
 
 /** a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours), which of these from 0, whether b is one number. */
-export function arithmetic(control: usize, chunk: i32): void {
-  const a = address(control, 0), b = address(control, 1), out = address(control, 2);
-  const operation = integer(control, 5), isOne = integer(control, 6) != 0;
-  const end = endOf(control, chunk, 3);
-  for (let i = startOf(control, chunk, 3); i < end; i += i + 16 <= end ? 16 : 4) {
+export function arithmetic(slot: usize, chunk: i32): void {
+  const a = address(slot, 0), b = address(slot, 1), out = address(slot, 2);
+  const operation = integer(slot, 5), isOne = integer(slot, 6) != 0;
+  const end = endOf(slot, chunk, 3);
+  for (let i = startOf(slot, chunk, 3); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
     write(out + i, operate(operation, read(a + i, four), isOne ? v128.load32_splat(b) : read(b + i, four)), four);
   }
@@ -52,10 +52,10 @@ function operate(operation: i32, x: v128, y: v128): v128 {
 }
 
 /** Where a chunk of a long row of numbers starts, in bytes. @param numbers which parameter says how many there are; the next says how many are a chunk */
-function startOf(control: usize, chunk: i32, numbers: i32): usize {
-  return <usize>chunk * address(control, numbers + 1) << 2;
+function startOf(slot: usize, chunk: i32, numbers: i32): usize {
+  return <usize>chunk * address(slot, numbers + 1) << 2;
 }
 
-function endOf(control: usize, chunk: i32, numbers: i32): usize {
-  return min(startOf(control, chunk + 1, numbers), address(control, numbers) << 2);
+function endOf(slot: usize, chunk: i32, numbers: i32): usize {
+  return min(startOf(slot, chunk + 1, numbers), address(slot, numbers) << 2);
 }

@@ -8,20 +8,20 @@ import { sum } from './sum';
 import { winograd, winogradFilter } from './winograd';
 
 /** One chunk of a job; the numbers of the kinds are those of src/backend/wasmPool.ts. */
-export function compute(kind: i32, control: usize, chunk: i32, thread: i32): void {
+export function compute(kind: i32, slot: usize, chunk: i32, thread: i32): void {
   switch (kind) {
-    case 0: return rowTable(control, chunk);
-    case 1: return product(control, chunk, thread);
-    case 2: return attention(control, chunk, thread);
-    case 3: return groupNorm(control, chunk, thread);
-    case 4: return layerNorm(control, chunk);
-    case 5: return softmax(control, chunk);
-    case 6: return geglu(control, chunk);
-    case 7: return silu(control, chunk);
-    case 8: return arithmetic(control, chunk);
-    case 9: return moveHeads(control, chunk);
-    case 10: return winogradFilter(control, chunk, thread);
-    case 11: return winograd(control, chunk, thread);
-    case 12: return sum(control, chunk);
+    case 0: return rowTable(slot, chunk);
+    case 1: return product(slot, chunk, thread);
+    case 2: return attention(slot, chunk, thread);
+    case 3: return groupNorm(slot, chunk, thread);
+    case 4: return layerNorm(slot, chunk);
+    case 5: return softmax(slot, chunk);
+    case 6: return geglu(slot, chunk);
+    case 7: return silu(slot, chunk);
+    case 8: return arithmetic(slot, chunk);
+    case 9: return moveHeads(slot, chunk);
+    case 10: return winogradFilter(slot, chunk, thread);
+    case 11: return winograd(slot, chunk, thread);
+    case 12: return sum(slot, chunk);
   }
 }

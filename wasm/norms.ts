@@ -2,14 +2,14 @@ import { address, float, integer } from './pool';
 import { read, sigmoid, sumOf, write } from './vector';
 
 /** Each row along its last axis. Parameters: x, weight, bias, out, rows, features, rows a chunk, epsilon. */
-export function layerNorm(control: usize, chunk: i32): void {
-  const weight = address(control, 1), bias = address(control, 2);
-  const features = integer(control, 5);
+export function layerNorm(slot: usize, chunk: i32): void {
+  const weight = address(slot, 1), bias = address(slot, 2);
+  const features = integer(slot, 5);
   const bytes = <usize>features << 2;
-  const each = integer(control, 6);
-  for (let row = chunk * each, end = min(row + each, integer(control, 4)); row < end; row++) {
+  const each = integer(slot, 6);
+  for (let row = chunk * each, end = min(row + each, integer(slot, 4)); row < end; row++) {
     const offset = <usize>row * bytes;
-    normalise(address(control, 0) + offset, weight, bias, address(control, 3) + offset, features, float(control, 7));
+    normalise(address(slot, 0) + offset, weight, bias, address(slot, 3) + offset, features, float(slot, 7));
   }
 }
 
@@ -47,18 +47,18 @@ const PIXELS: i32 = 256;
  * Some groups of channels of one picture, then SiLU if told: a chunk is a slab of channels that holds whole groups.
  * Parameters: x, weight, bias, out, pixels, channels, channels a group, channels a slab, slabs, epsilon, silu, scratch, its bytes a thread.
  */
-export function groupNorm(control: usize, chunk: i32, thread: i32): void {
-  const pixels = integer(control, 4), channels = integer(control, 5);
-  const slab = integer(control, 7), slabs = integer(control, 8);
+export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
+  const pixels = integer(slot, 4), channels = integer(slot, 5);
+  const slab = integer(slot, 7), slabs = integer(slot, 8);
   const row = chunk / slabs;
   const first = <usize>((chunk % slabs) * slab) << 2;
   const stride = <usize>channels << 2;
   const offset = <usize>row * <usize>pixels * stride + first;
-  const x = address(control, 0) + offset;
+  const x = address(slot, 0) + offset;
   // For each channel: a sum, its mean, its scale, its shift
-  const sums = address(control, 11) + <usize>thread * address(control, 12);
+  const sums = address(slot, 11) + <usize>thread * address(slot, 12);
   const means = sums + (<usize>slab << 3), scales = means + (<usize>slab << 2), shifts = scales + (<usize>slab << 2);
-  const group = integer(control, 6);
+  const group = integer(slot, 6);
   const count = <f64>group * <f64>pixels;
 
   memory.fill(means, 0, <usize>slab << 2);
@@ -67,13 +67,13 @@ export function groupNorm(control: usize, chunk: i32, thread: i32): void {
   channelSums(x, pixels, stride, slab, means, true, sums);
   for (let c = 0; c < slab; c++) {
     const at = <usize>c << 2;
-    const inverse = 1 / sqrt<f64>(groupSum(sums, c, group) / count + <f64>float(control, 9));
-    const scale = <f64>load<f32>(address(control, 1) + first + at) * inverse;
+    const inverse = 1 / sqrt<f64>(groupSum(sums, c, group) / count + <f64>float(slot, 9));
+    const scale = <f64>load<f32>(address(slot, 1) + first + at) * inverse;
     store<f32>(scales + at, <f32>scale);
-    store<f32>(shifts + at, <f32>(<f64>load<f32>(address(control, 2) + first + at) - <f64>load<f32>(means + at) * scale));
+    store<f32>(shifts + at, <f32>(<f64>load<f32>(address(slot, 2) + first + at) - <f64>load<f32>(means + at) * scale));
   }
-  if (integer(control, 10)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(control, 3) + offset);
-  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(control, 3) + offset);
+  if (integer(slot, 10)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(slot, 3) + offset);
+  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, 3) + offset);
 }
 
 /** The sum of a channel's whole group. */

@@ -123,8 +123,9 @@ function takeChunk(queue: usize, job: i32, owner: i32, thread: i32): bool {
   const left = atomic.load<i64>(count);
   if (<i32>(left >> 32) !== job || <i32>left === 0) return false;
   if (atomic.cmpxchg<i64>(count, left, left - 1) !== left) return true;
+  const chunks = load<i32>(slot + CHUNKS); // Before this one is done: then it may be another job's slot.
   compute(load<i32>(slot + KIND), slot, firstOf(slot, owner) + <i32>left - 1, thread);
-  if (atomic.add<i32>(slot + CHUNKS_DONE, 1) + 1 === load<i32>(slot + CHUNKS)) {
+  if (atomic.add<i32>(slot + CHUNKS_DONE, 1) + 1 === chunks) {
     atomic.store<i32>(queue + DONE, job + 1);
     tell(queue);
   }

@@ -13,30 +13,30 @@ const BLOCKS: i32 = 64;
  * Parameters: table, x, zeros, blocks, blocks a matrix, rows a matrix, height, width, bytes a pixel, pixels of a result, width of a result,
  * filter's height, filter's width, stride, zeros above, zeros left.
  */
-export function rowTable(control: usize, chunk: i32): void {
-  const perMatrix = integer(control, 4), rows = integer(control, 5);
-  const pixels = integer(control, 9), width = integer(control, 10), stride = integer(control, 13);
-  const taps = integer(control, 11) * integer(control, 12);
-  for (let block = chunk * BLOCKS, end = min(block + BLOCKS, integer(control, 3)); block < end; block++) {
+export function rowTable(slot: usize, chunk: i32): void {
+  const perMatrix = integer(slot, 4), rows = integer(slot, 5);
+  const pixels = integer(slot, 9), width = integer(slot, 10), stride = integer(slot, 13);
+  const taps = integer(slot, 11) * integer(slot, 12);
+  for (let block = chunk * BLOCKS, end = min(block + BLOCKS, integer(slot, 3)); block < end; block++) {
     const matrix = block / perMatrix;
-    const table = address(control, 0) + <usize>block * <usize>(taps * ROWS) * 4;
+    const table = address(slot, 0) + <usize>block * <usize>(taps * ROWS) * 4;
     for (let i = 0; i < ROWS; i++) {
       const row = matrix * rows + min((block % perMatrix) * ROWS + i, rows - 1);
       const pixel = row % pixels;
-      const top = (pixel / width) * stride - integer(control, 14);
-      const left = (pixel % width) * stride - integer(control, 15);
-      tapAddresses(control, row / pixels, top, left, table + (<usize>i << 2));
+      const top = (pixel / width) * stride - integer(slot, 14);
+      const left = (pixel % width) * stride - integer(slot, 15);
+      tapAddresses(slot, row / pixels, top, left, table + (<usize>i << 2));
     }
   }
 }
 
 /** Where the pixels under the filter are, or zeros where it reaches beyond the picture. */
-function tapAddresses(control: usize, picture: i32, top: i32, left: i32, table: usize): void {
-  const x = address(control, 1), zeros = address(control, 2);
-  const height = integer(control, 6), width = integer(control, 7), bytes = address(control, 8);
-  for (let y = top, bottom = top + integer(control, 11); y < bottom; y++) {
+function tapAddresses(slot: usize, picture: i32, top: i32, left: i32, table: usize): void {
+  const x = address(slot, 1), zeros = address(slot, 2);
+  const height = integer(slot, 6), width = integer(slot, 7), bytes = address(slot, 8);
+  for (let y = top, bottom = top + integer(slot, 11); y < bottom; y++) {
     const line = x + <usize>((picture * height + y) * width) * bytes;
-    for (let at = left, right = left + integer(control, 12); at < right; at++) {
+    for (let at = left, right = left + integer(slot, 12); at < right; at++) {
       const inside = y >= 0 && y < height && at >= 0 && at < width;
       store<u32>(table, <u32>(inside ? line + <usize>at * bytes : zeros));
       table += 4 * ROWS;
@@ -49,26 +49,26 @@ function tapAddresses(control: usize, picture: i32, top: i32, left: i32, table: 
  * Parameters: table or 0, taps, inner, b, bytes from row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns,
  * rows a matrix, blocks a matrix, panels, parts, scratch, its bytes a thread, A where there is no table.
  */
-export function product(control: usize, chunk: i32, thread: i32): void {
-  const taps = integer(control, 1), inner = integer(control, 2);
-  const columns = integer(control, 9), rows = integer(control, 10), blocks = integer(control, 11);
-  const panels = integer(control, 12), parts = integer(control, 13);
+export function product(slot: usize, chunk: i32, thread: i32): void {
+  const taps = integer(slot, 1), inner = integer(slot, 2);
+  const columns = integer(slot, 9), rows = integer(slot, 10), blocks = integer(slot, 11);
+  const panels = integer(slot, 12), parts = integer(slot, 13);
   const part = (chunk / panels) % parts, matrix = chunk / (parts * panels);
   const column = (chunk % panels) * COLUMNS;
   const width = min(COLUMNS, columns - column);
-  const partial = address(control, 14) + <usize>thread * address(control, 15);
+  const partial = address(slot, 14) + <usize>thread * address(slot, 15);
   const bias = partial + TILE_BYTES, addresses = bias + LINE_BYTES, panel = addresses + LINE_BYTES;
 
-  packPanel(address(control, 3) + <usize>matrix * address(control, 5), address(control, 4), column, width, taps * inner, integer(control, 6) !== 0, panel);
+  packPanel(address(slot, 3) + <usize>matrix * address(slot, 5), address(slot, 4), column, width, taps * inner, integer(slot, 6) !== 0, panel);
   memory.fill(bias, 0, LINE_BYTES);
-  if (address(control, 7)) memory.copy(bias, address(control, 7) + (<usize>column << 2), <usize>width << 2);
+  if (address(slot, 7)) memory.copy(bias, address(slot, 7) + (<usize>column << 2), <usize>width << 2);
 
   const stride = <usize>columns << 2;
-  const out = address(control, 8) + <usize>(matrix * rows) * stride + (<usize>column << 2);
+  const out = address(slot, 8) + <usize>(matrix * rows) * stride + (<usize>column << 2);
   for (let block = (blocks * part) / parts, end = (blocks * (part + 1)) / parts; block < end; block++) {
     let table = addresses;
-    if (address(control, 0)) table = address(control, 0) + <usize>(matrix * blocks + block) * <usize>(taps * ROWS) * 4;
-    else rowAddresses(address(control, 16) + <usize>(matrix * rows) * (<usize>inner << 2), block, rows, <usize>inner << 2, table);
+    if (address(slot, 0)) table = address(slot, 0) + <usize>(matrix * blocks + block) * <usize>(taps * ROWS) * 4;
+    else rowAddresses(address(slot, 16) + <usize>(matrix * rows) * (<usize>inner << 2), block, rows, <usize>inner << 2, table);
     const to = out + <usize>(block * ROWS) * stride;
     const height = min(ROWS, rows - block * ROWS);
     if (height === ROWS && width === COLUMNS) {

@@ -2,12 +2,12 @@ import { address, integer } from './pool';
 import { exp, largestOf, read, sumOf, write } from './vector';
 
 /** Parameters: x, out, rows, size, rows a chunk. */
-export function softmax(control: usize, chunk: i32): void {
-  const size = integer(control, 3);
-  const each = integer(control, 4);
+export function softmax(slot: usize, chunk: i32): void {
+  const size = integer(slot, 3);
+  const each = integer(slot, 4);
   const bytes = <usize>size << 2;
-  for (let row = chunk * each, end = min(row + each, integer(control, 2)); row < end; row++) {
-    softmaxOf(address(control, 0) + <usize>row * bytes, address(control, 1) + <usize>row * bytes, size);
+  for (let row = chunk * each, end = min(row + each, integer(slot, 2)); row < end; row++) {
+    softmaxOf(address(slot, 0) + <usize>row * bytes, address(slot, 1) + <usize>row * bytes, size);
   }
 }
 

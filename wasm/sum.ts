@@ -5,10 +5,10 @@ import { read, write } from './vector';
  * Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. Parameters: x, out, axis, inner, parts,
  * numbers a part (whole fours).
  */
-export function sum(control: usize, chunk: i32): void {
-  const parts = integer(control, 4), outer = <usize>(chunk / parts), axis = integer(control, 2);
-  const bytes = address(control, 3) << 2, part = address(control, 5) << 2;
-  const x = address(control, 0) + outer * <usize>axis * bytes, out = address(control, 1) + outer * bytes;
+export function sum(slot: usize, chunk: i32): void {
+  const parts = integer(slot, 4), outer = <usize>(chunk / parts), axis = integer(slot, 2);
+  const bytes = address(slot, 3) << 2, part = address(slot, 5) << 2;
+  const x = address(slot, 0) + outer * <usize>axis * bytes, out = address(slot, 1) + outer * bytes;
   const start = <usize>(chunk % parts) * part, end = min(start + part, bytes);
   for (let i = start; i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
