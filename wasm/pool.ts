@@ -14,9 +14,10 @@ const DONE: usize = 64;
 const GIVEN: usize = 128;
 const SLOTS: usize = 192;
 
-/** How many jobs may stand in the queue, a power of 2; bytes of a slot. */
-const QUEUE: i32 = 64;
+/** How many jobs may stand in the queue, a power of 2; bytes of a slot, and of all. */
+export const QUEUE: i32 = 64;
 const SLOT: usize = 1024;
+export const QUEUE_BYTES: i32 = <i32>(SLOTS + <usize>QUEUE * SLOT);
 
 /** In a slot: for each thread, in a cache line of its own, the job's number above and below it how many of the thread's chunks are still to be taken. */
 const LEFT: usize = 0;
@@ -29,7 +30,10 @@ const CHUNKS: usize = 580;
 const THREADS: usize = 584;
 const PARAMETERS: usize = 588;
 
-/** So many looks in vain before a thread is to sleep, about a millisecond: to wake it up takes longer than what lies between two jobs of a network. */
+/**
+ * So many looks in vain before a thread is to sleep, about a millisecond: to wake it up takes longer than what lies between two jobs of a network.
+ * It sleeps in JavaScript: where it does so in WebAssembly, V8 11.3 (Node 20) forgets the function's variables.
+ */
 const LOOKS: i32 = 500_000;
 
 export function integer(slot: usize, index: i32): i32 {

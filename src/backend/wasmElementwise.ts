@@ -33,7 +33,7 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
 };
 
 /** In the order of the numbers in wasm/elementwise.ts. */
-const ARITHMETIC = ['Add', 'Sub', 'Multiply', 'RealDiv'] as const;
+export const ARITHMETIC = ['Add', 'Sub', 'Multiply', 'RealDiv'] as const;
 
 /** In place of tfjs's kernel of that name where both operands are of one shape or the second is one number; else `plain`, which is tfjs's. */
 export function arithmeticOr(name: (typeof ARITHMETIC)[number], plain: tf.KernelFunc): WasmKernel {
@@ -46,22 +46,6 @@ export function arithmeticOr(name: (typeof ARITHMETIC)[number], plain: tf.Kernel
     const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
     const addresses = [a, b, out].map((tensor) => pool.address(tensor));
     pool.run('arithmetic', Math.ceil(size / each), [...addresses, size, each, ARITHMETIC.indexOf(name), Number(isOne)], 2 * size);
-    return out;
-  };
-}
-
-/** In place of tfjs's `Sum` along one axis that is not the last; else `plain`. */
-export function sumOr(plain: tf.KernelFunc): WasmKernel {
-  return ({ inputs, attrs, backend, pool }) => {
-    const { x } = inputs;
-    const [axis, ...others] = tf.util.parseAxisParam(attrs.axis, x.shape);
-    if (x.dtype !== 'float32' || others.length > 0 || axis === undefined || axis === x.shape.length - 1) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
-    const [before, after] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
-    const out = backend.makeOutput([...before, ...(attrs.keepDims ? [1] : []), ...after], 'float32');
-    const [outer, inner] = [before, after].map(tf.util.sizeFromShape);
-    const each = 4 * rowsPerChunk((outer * inner) / 4, 4, pool.threads);
-    const parts = Math.ceil(inner / each);
-    pool.run('sum', outer * parts, [pool.address(x), pool.address(out), x.shape[axis], inner, parts, each], 2 * tf.util.sizeFromShape(x.shape));
     return out;
   };
 }

@@ -3,12 +3,13 @@ import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
 import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
 import { conv2d } from './wasmConv2d';
-import { arithmeticOr, geglu, silu, softmax, sumOr } from './wasmElementwise';
+import { ARITHMETIC, arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
 import { groupNorm, layerNorm } from './wasmNorms';
 import { hasWasmKernels } from './wasmPool';
+import { sumOr } from './wasmSum';
 
 /** What products and softmax, which are ours here too, do as well one by one. */
 type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues';
@@ -40,7 +41,7 @@ export function prepareWasm(): void {
   const plain = (name: string): tf.KernelFunc => tf.getKernel(name, 'wasm').kernelFunc;
   const replaced = {
     BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Identity: identity,
-    Add: arithmeticOr('Add', plain('Add')), Sub: arithmeticOr('Sub', plain('Sub')), Multiply: arithmeticOr('Multiply', plain('Multiply')), RealDiv: arithmeticOr('RealDiv', plain('RealDiv')),
+    ...Object.fromEntries(ARITHMETIC.map((name) => [name, arithmeticOr(name, plain(name))])),
     Sum: sumOr(plain('Sum')), Concat: concatOr(plain('Concat')), Slice: sliceOr(plain('Slice')), ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
   };
   for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);

@@ -30,8 +30,8 @@ export class WasmPool {
     this.memory = this.tfjs.wasmMemory ?? this.tfjs.asm.memory;
     this.module = compiled(isShared(this.memory));
     this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } }).exports as unknown as PoolExports;
-    this.queue = this.tfjs._malloc(QUEUE_BYTES);
-    this.tfjs.HEAP32.fill(0, this.queue >>> 2, (this.queue + QUEUE_BYTES) >>> 2);
+    const bytes = this.exports.QUEUE_BYTES.value;
+    this.queue = this.reserve(bytes, bytes);
 
     // What a job reads is nobody else's, and what it writes is read by nobody, before it is done. (At its first call the loader's `_free` puts
     // another in its place.)
@@ -95,7 +95,7 @@ export class WasmPool {
   run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
     if (chunks === 0) return;
     this.forgetDone();
-    while (this.pending.length === QUEUE || this.ahead() > AHEAD) this.finish(1);
+    while (this.pending.length === this.exports.QUEUE.value || this.ahead() > AHEAD) this.finish(1);
     this.tfjs.HEAP32.set(parameters, this.exports.parameters(this.queue) >>> 2);
     this.exports.give(this.queue, JOBS.indexOf(job), chunks, this.threads);
     this.given = (this.given + 1) | 0; // As in wasm.
@@ -108,7 +108,7 @@ export class WasmPool {
     this.finish(this.pending.length);
   }
 
-  /** Finishes the first of the jobs that are pending. */
+  /** Finishes so many of the jobs that are pending, the first ones. */
   private finish(count: number): void {
     if (count === 0) return;
     const job = this.given - this.pending.length + count;
@@ -144,10 +144,6 @@ interface PendingJob {
 const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'arithmetic', 'moveHeads', 'winogradFilter', 'winograd', 'sum'] as const;
 export type Job = (typeof JOBS)[number];
 
-/** How many jobs may stand in the queue, and its bytes (wasm/pool.ts). */
-const QUEUE = 64;
-const QUEUE_BYTES = 192 + QUEUE * 1024;
-
 /** Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not much. */
 const AHEAD = 50_000_000;
 
@@ -160,7 +156,10 @@ interface TfjsModule {
   _free(address: number): void;
 }
 
+/** See wasm/pool.ts. */
 interface PoolExports {
+  readonly QUEUE: { readonly value: number };
+  readonly QUEUE_BYTES: { readonly value: number };
   done(queue: number): number;
   parameters(queue: number): number;
   give(queue: number, kind: number, chunks: number, threads: number): void;

@@ -1,10 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { WasmPool } from '../backend/wasmPool';
 
-/**
- * All that a helper does is its share of the jobs, and to sleep while there are none (wasm/pool.ts). Not in WebAssembly: there V8 11.3 (Node 20)
- * forgets a function's variables while it sleeps.
- */
+/** All that a helper does is its share of the jobs, and to sleep while there are none (wasm/pool.ts). */
 const HELPER = `
   const { module, memory, queue, thread } = require('node:worker_threads').workerData;
   const { help } = new WebAssembly.Instance(module, { env: { memory } }).exports;

@@ -70,17 +70,17 @@ test.each([1, 3, 4, 18, 5000])('differences, products and quotients of %d number
   const [a, b] = [x, y].map((tensor) => tensor.dataSync());
   const before = tf.memory().numTensors;
   tf.tidy(() => {
-    const close = (actual: tf.Tensor, expected: (i: number) => number): void => {
+    const exactly = (actual: tf.Tensor, expected: (i: number) => number): void => {
       expect(actual.shape).toEqual([2, size]);
       expect(actual.dataSync()).toEqual(Float32Array.from({ length: 2 * size }, (_, i) => expected(i)));
     };
-    close(tf.sub(x, y), (i) => a[i] - b[i]);
-    close(tf.mul(x, y), (i) => a[i] * b[i]);
-    close(tf.div(x, y), (i) => a[i] / b[i]);
-    close(tf.sub(x, 3), (i) => a[i] - 3);
-    close(tf.mul(x, tf.tensor1d([3])), (i) => a[i] * 3);
-    close(tf.div(x, 3), (i) => a[i] / 3);
-    close(tf.mul(3, x), (i) => a[i] * 3);
+    exactly(tf.sub(x, y), (i) => a[i] - b[i]);
+    exactly(tf.mul(x, y), (i) => a[i] * b[i]);
+    exactly(tf.div(x, y), (i) => a[i] / b[i]);
+    exactly(tf.sub(x, 3), (i) => a[i] - 3);
+    exactly(tf.mul(x, tf.tensor1d([3])), (i) => a[i] * 3);
+    exactly(tf.div(x, 3), (i) => a[i] / 3);
+    exactly(tf.mul(3, x), (i) => a[i] * 3);
     expect(tf.mul(tf.scalar(3), tf.tensor2d([[2]])).arraySync()).toEqual([[6]]);
     expect(tf.mul(tf.tensor1d([2]), tf.tensor2d([[3]])).arraySync()).toEqual([[6]]);
   });
