@@ -1,8 +1,8 @@
 /** Prompts and the controllers of an edit of them, without a checkpoint's tokenizer. */
 import { compose } from '../src/attention/compose';
 import type { AttentionController, BatchRow } from '../src/attention/controller';
-import { promptToPrompt } from '../src/attention/promptToPrompt';
-import { attentionStore, type AttentionStore } from '../src/attention/store';
+import { type AttentionStore, attentionStore } from '../src/attention/store';
+import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import type { Tokenizer } from '../src/text/tokenizer';
 
 /** A source and its targets, each with one word swapped. */
@@ -15,7 +15,13 @@ const words = (maxLength: number): Tokenizer => ({
   tokenize: (text) => {
     const pieces = text.split(' ').map((word, i) => ({ text: word, start: i + 1, end: i + 2 }));
     const ids = [0, ...pieces.map((piece) => 2 + WORDS.indexOf(piece.text)), 1];
-    return { text, ids: [...ids, ...Array<number>(maxLength - ids.length).fill(1)], length: ids.length, pieces, lost: '' };
+    return {
+      text,
+      ids: [...ids, ...Array<number>(maxLength - ids.length).fill(1)],
+      length: ids.length,
+      pieces,
+      lost: '',
+    };
   },
 });
 
@@ -24,13 +30,25 @@ const words = (maxLength: number): Tokenizer => ({
  * @param count of prompts, the source among them
  * @param share of the run in which it injects; what the method does unless told
  */
-export function editOf(count: number, tokens: number, share?: number): { readonly controller: AttentionController; readonly store: AttentionStore } {
+export function editOf(
+  count: number,
+  tokens: number,
+  share?: number,
+): { readonly controller: AttentionController; readonly store: AttentionStore } {
   const store = attentionStore();
-  const edit = promptToPrompt({ tokenizer: words(tokens), prompts: PROMPTS.slice(0, count), ...(share === undefined ? {} : { cross: share, self: share }) });
+  const edit = promptToPrompt({
+    tokenizer: words(tokens),
+    prompts: PROMPTS.slice(0, count),
+    ...(share === undefined ? {} : { cross: share, self: share }),
+  });
   return { controller: compose(edit, store), store };
 }
 
-/** What the rows of a batch are: with guidance the unconditional ones for all prompts, then in any case the conditional. */
+/**
+ * What the rows of a batch are: with guidance the unconditional ones for all prompts, then in any case the conditional.
+ */
 export function rowsOf(prompts: readonly number[], guidance = true): BatchRow[] {
-  return (guidance ? [false, true] : [true]).flatMap((conditional) => prompts.map((prompt) => ({ prompt, conditional })));
+  return (guidance ? [false, true] : [true]).flatMap((conditional) =>
+    prompts.map((prompt) => ({ prompt, conditional })),
+  );
 }

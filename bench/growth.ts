@@ -1,14 +1,15 @@
 /**
- * How do the time of a step and the peak of memory grow with the rows of a batch, the size of the latents, the threads and the share of
- * the run that is injected, and the time of a run with its steps? At the embedded model's size; with --full at Stable Diffusion 1.4's, and at
- * that with a quarter of the channels, which can go further. Every point has a process of its own, so that its memory is its own.
+ * How do the time of a step and the peak of memory grow with the rows of a batch, the size of the latents, the threads
+ * and the share of the run that is injected, and the time of a run with its steps? At the embedded model's size; with
+ * --full at Stable Diffusion 1.4's, and at that with a quarter of the channels, which can go further. Every point has a
+ * process of its own, so that its memory is its own.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { chooseBackend } from '../src/node/backend';
-import { pointsOf, readSizes, type Point } from './growth/points';
+import { type Point, pointsOf, readSizes } from './growth/points';
 import { runOf } from './growth/run';
-import { full, option, timing, type Timing } from './measure';
+import { full, option, type Timing, timing } from './measure';
 
 /** What a point's process tells. */
 interface Measured extends Timing {
@@ -32,7 +33,11 @@ async function measure(point: Point): Promise<Measured> {
 }
 
 function inProcess(point: Point): Measured {
-  const output = execFileSync(process.execPath, [process.argv[1], `--backend=${option('backend')}`, `--point=${JSON.stringify(point)}`], { encoding: 'utf8' });
+  const output = execFileSync(
+    process.execPath,
+    [process.argv[1], `--backend=${option('backend')}`, `--point=${JSON.stringify(point)}`],
+    { encoding: 'utf8' },
+  );
   return JSON.parse(output.split('\n').find((line) => line.startsWith('{'))!) as Measured;
 }
 
@@ -53,5 +58,9 @@ function measureAll(): void {
 }
 
 const point = option('point');
-if (point) void measure(JSON.parse(point) as Point).then((measured) => { console.log(JSON.stringify(measured)); process.exit(); });
+if (point)
+  void measure(JSON.parse(point) as Point).then((measured) => {
+    console.log(JSON.stringify(measured));
+    process.exit();
+  });
 else measureAll();

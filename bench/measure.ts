@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { chooseBackend, type BackendInfo } from '../src/node/backend';
+import { type BackendInfo, chooseBackend } from '../src/node/backend';
 
 /** What one thing took, in milliseconds, over all its runs. */
 export interface Timing {
@@ -21,22 +21,28 @@ export interface Result extends Timing {
 }
 
 /** What stands behind `--name=` on the command line. */
-export const option = (name: string): string | undefined => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+export const option = (name: string): string | undefined =>
+  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 
 export const full = process.argv.includes('--full');
 
 /** Starts the backend that is asked for, and tells bench/run.js what it is made of. */
 export async function startBackend(): Promise<BackendInfo> {
-  const backend = await chooseBackend(option('backend'), { threads: option('threads') ? Number(option('threads')) : undefined });
+  const backend = await chooseBackend(option('backend'), {
+    threads: option('threads') ? Number(option('threads')) : undefined,
+  });
   console.log(JSON.stringify({ versions: backend.versions }));
   return backend;
 }
 
 /**
- * Runs all of them in turns, so that what else the machine does falls on all alike, for some seconds and three times at least. The
- * first turn is not counted: it packs weights and grows memory.
+ * Runs all of them in turns, so that what else the machine does falls on all alike, for some seconds and three times at
+ * least. The first turn is not counted: it packs weights and grows memory.
  */
-export async function inTurns(work: Readonly<Record<string, () => tf.Tensor | Promise<tf.Tensor>>>, seconds: number): Promise<Record<string, Timing>> {
+export async function inTurns(
+  work: Readonly<Record<string, () => tf.Tensor | Promise<tf.Tensor>>>,
+  seconds: number,
+): Promise<Record<string, Timing>> {
   const times = Object.fromEntries(Object.keys(work).map((name) => [name, [] as number[]]));
   let end = Infinity;
   for (let turn = 0; turn < 4 || performance.now() < end; turn++) {
@@ -44,7 +50,13 @@ export async function inTurns(work: Readonly<Record<string, () => tf.Tensor | Pr
       const start = performance.now();
       const result = await compute();
       // One number is waited for: reading all of them would be measured too.
-      const first = tf.tidy(() => tf.slice(result, result.shape.map(() => 0), result.shape.map(() => 1)));
+      const first = tf.tidy(() =>
+        tf.slice(
+          result,
+          result.shape.map(() => 0),
+          result.shape.map(() => 1),
+        ),
+      );
       await first.data();
       if (turn > 0) times[name].push(performance.now() - start);
       tf.dispose([result, first]);
@@ -68,9 +80,14 @@ export function timing(times: readonly number[]): Timing {
 const round = (ms: number): number => Number(ms.toPrecision(3));
 
 /** Prints results for bench/run.js to collect. @param against the name of what the others are compared with */
-export function report({ name: backend, threads }: BackendInfo, timings: Readonly<Record<string, Timing>>, against?: string): void {
+export function report(
+  { name: backend, threads }: BackendInfo,
+  timings: Readonly<Record<string, Timing>>,
+  against?: string,
+): void {
   for (const [work, one] of Object.entries(timings)) {
-    const compared = against !== undefined && work !== against ? { against, ratio: round(one.best / timings[against].best) } : {};
+    const compared =
+      against !== undefined && work !== against ? { against, ratio: round(one.best / timings[against].best) } : {};
     const result: Result = { backend, threads, work, ...one, ...compared };
     console.log(JSON.stringify(result));
   }

@@ -5,7 +5,7 @@ import { geglu, silu } from '../src/nn/activations';
 import { GroupNorm } from '../src/nn/groupNorm';
 import { LayerNorm } from '../src/nn/layerNorm';
 import { Scope } from '../src/nn/scope';
-import { inTurns, full, report, startBackend } from './measure';
+import { full, inTurns, report, startBackend } from './measure';
 
 /** Of a UNet's first level, with 4 rows. */
 const LEVELS = [

@@ -1,4 +1,7 @@
-/** Does what the tests compare with diffusers, transformers and the authors' code hold on every backend, and how near is it? */
+/**
+ * Does what the tests compare with diffusers, transformers and the authors' code hold on every backend, and how near is
+ * it?
+ */
 import { comparisons } from '../test/parity/all';
 import type { Comparison } from '../test/parity/comparison';
 import { option, startBackend } from './measure';
@@ -17,11 +20,11 @@ export interface Outcome extends Pick<Comparison, 'part' | 'name' | 'most'> {
 
 async function main(): Promise<void> {
   const tiles = option('tiles') === 'all' ? true : undefined;
-  if (tiles) process.env['P2P_TILES'] = 'all';
+  if (tiles) process.env.P2P_TILES = 'all';
   const { name: backend, threads, device } = await startBackend();
   for (const comparison of comparisons) {
     const { part, name, most } = comparison;
-    const outcome: Outcome = { backend, threads, device, tiles, part, name, most, ...await outcomeOf(comparison) };
+    const outcome: Outcome = { backend, threads, device, tiles, part, name, most, ...(await outcomeOf(comparison)) };
     console.log(JSON.stringify(outcome));
   }
 }
@@ -29,7 +32,9 @@ async function main(): Promise<void> {
 async function outcomeOf(comparison: Comparison): Promise<Pick<Outcome, 'largest' | 'failed'>> {
   try {
     const largest = await comparison.largest();
-    return Number.isFinite(largest) ? { largest: Number(largest.toPrecision(2)) } : { failed: `the difference is ${largest}` };
+    return Number.isFinite(largest)
+      ? { largest: Number(largest.toPrecision(2)) }
+      : { failed: `the difference is ${largest}` };
   } catch (error) {
     return { failed: (error as Error).message };
   }

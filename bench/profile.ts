@@ -1,13 +1,14 @@
 /**
- * Where does an edit's time go? By function, as a flame graph in profiles/, and by tfjs's kernel, as a table. An edit of ten steps on the
- * embedded model, from the prompts to the pictures, after a first one.
+ * Where does an edit's time go? By function, as a flame graph in profiles/, and by tfjs's kernel, as a table. An edit
+ * of ten steps on the embedded model, from the prompts to the pictures, after a first one.
  */
-import * as tf from '@tensorflow/tfjs';
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
-import { promptToPrompt } from '../src/attention/promptToPrompt';
-import { EMBEDDED } from '../src/node/checkpoint';
+import * as tf from '@tensorflow/tfjs';
+import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import { loadPipeline } from '../src/node';
+import { EMBEDDED } from '../src/node/checkpoint';
 import type { StableDiffusionPipeline } from '../src/pipeline';
 import { option, startBackend } from './measure';
 import { flameGraph } from './profile/flameGraph';
@@ -37,10 +38,20 @@ async function main(): Promise<void> {
 
   const profile = await profiled(() => edit(pipe));
   mkdirSync(FOLDER, { recursive: true });
-  writeFileSync(`${FOLDER}/edit-${backend.name}.svg`, flameGraph(`An edit of ${STEPS} steps on ${backend.name}, ${backend.threads} thread${backend.threads > 1 ? 's' : ''}`, profile));
+  writeFileSync(
+    `${FOLDER}/edit-${backend.name}.svg`,
+    flameGraph(
+      `An edit of ${STEPS} steps on ${backend.name}, ${backend.threads} thread${backend.threads > 1 ? 's' : ''}`,
+      profile,
+    ),
+  );
 
-  const { kernels } = await tf.profile(async () => { await edit(pipe); return []; });
-  for (const line of await byKernel(kernels)) console.log(JSON.stringify({ backend: backend.name, threads: backend.threads, ...line }));
+  const { kernels } = await tf.profile(async () => {
+    await edit(pipe);
+    return [];
+  });
+  for (const line of await byKernel(kernels))
+    console.log(JSON.stringify({ backend: backend.name, threads: backend.threads, ...line }));
 }
 
 async function edit(pipe: StableDiffusionPipeline): Promise<void> {
@@ -63,7 +74,9 @@ async function profiled(work: () => Promise<void>): Promise<Profile> {
   return profile;
 }
 
-async function byKernel(kernels: Awaited<ReturnType<typeof tf.profile>>['kernels']): Promise<Omit<KernelTime, 'backend' | 'threads'>[]> {
+async function byKernel(
+  kernels: Awaited<ReturnType<typeof tf.profile>>['kernels'],
+): Promise<Omit<KernelTime, 'backend' | 'threads'>[]> {
   const sums = new Map<string, { calls: number; milliseconds: number }>();
   for (const { name, kernelTimeMs } of kernels) {
     if (!tf.getKernel(name, tf.getBackend())) continue; // tfjs counts the scopes around kernels besides.
@@ -75,7 +88,13 @@ async function byKernel(kernels: Awaited<ReturnType<typeof tf.profile>>['kernels
   }
   const total = [...sums.values()].reduce((all, { milliseconds }) => all + milliseconds, 0);
   const round = (value: number): number => Number(value.toPrecision(3));
-  return [...sums].map(([kernel, { calls, milliseconds }]) => ({ kernel, calls, milliseconds: round(milliseconds), share: round(milliseconds / total) }))
+  return [...sums]
+    .map(([kernel, { calls, milliseconds }]) => ({
+      kernel,
+      calls,
+      milliseconds: round(milliseconds),
+      share: round(milliseconds / total),
+    }))
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 

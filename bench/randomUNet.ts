@@ -5,7 +5,9 @@ import { UNet2DConditionModel } from '../src/model/unet';
 import type { BackendInfo } from '../src/node/backend';
 import { full } from './measure';
 
-/** A UNet to measure, the height and width of its latents, the length of its context, and for how long to measure it. */
+/**
+ * A UNet to measure, the height and width of its latents, the length of its context, and for how long to measure it.
+ */
 export interface UNetToMeasure {
   readonly name: string;
   readonly config: UNetConfig;
@@ -14,12 +16,17 @@ export interface UNetToMeasure {
   readonly seconds: number;
 }
 
-/** The embedded model's, for so many seconds; with --full Stable Diffusion 1.4's too, where the backend's memory holds it. */
+/**
+ * The embedded model's, for so many seconds; with --full Stable Diffusion 1.4's too, where the backend's memory holds
+ * it.
+ */
 export function unetsFor(backend: BackendInfo, seconds: number): UNetToMeasure[] {
   const read = (file: string): UNetConfig => parseUNetConfig(JSON.parse(readFileSync(file, 'utf8')));
   return [
     { name: 'embedded', config: read('weights/emoji-world/unet/config.json'), size: 16, tokens: 32, seconds },
-    ...(full && backend.name !== 'wasm' ? [{ name: 'SD 1.4', config: read('bench/unetSd14.json'), size: 64, tokens: 77, seconds: 100 }] : []),
+    ...(full && backend.name !== 'wasm'
+      ? [{ name: 'SD 1.4', config: read('bench/unetSd14.json'), size: 64, tokens: 77, seconds: 100 }]
+      : []),
   ];
 }
 

@@ -1,22 +1,23 @@
 /**
- * What does a step of an edit cost from a recording of its source, against the step with all rows computed? In every step words are
- * replaced, self-attention is injected and maps are stored; reading the recording's step from disk is in the time. And what does recording
- * cost? With --full at Stable Diffusion 1.4's size too.
+ * What does a step of an edit cost from a recording of its source, against the step with all rows computed? In every
+ * step words are replaced, self-attention is injected and maps are stored; reading the recording's step from disk is in
+ * the time. And what does recording cost? With --full at Stable Diffusion 1.4's size too.
  */
-import * as tf from '@tensorflow/tfjs';
+
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { compose } from '../src/attention/compose';
 import { FixedContext } from '../src/attention/context';
 import type { AttentionController, Run } from '../src/attention/controller';
-import { attentionReplace } from '../src/attention/crossInjection';
-import { besideRecorded } from '../src/attention/recordedSource';
-import { selfInjection } from '../src/attention/selfInjection';
 import { attentionStore } from '../src/attention/store';
-import { fileBytes } from '../src/node/fileSource';
+import { attentionReplace } from '../src/edits/prompt-to-prompt/crossInjection';
+import { selfInjection } from '../src/edits/prompt-to-prompt/selfInjection';
 import { fileSink } from '../src/node/fileSink';
+import { fileBytes } from '../src/node/fileSource';
 import { Playback } from '../src/recording/playback';
+import { besideRecorded } from '../src/recording/recordedSource';
 import { describe, Recorder } from '../src/recording/recorder';
 import { Recording } from '../src/recording/recording';
 import type { TokenizedPrompt } from '../src/text/tokenizer';
@@ -30,7 +31,13 @@ const STEP = { step: 0, steps: 50, timestep: 981 };
 /** Prompts of three words that differ in the last. */
 const prompt = (last: number, length: number): TokenizedPrompt => {
   const pieces = ['a', 'small', String(last)].map((text, i) => ({ text, start: i + 1, end: i + 2 }));
-  return { text: pieces.map(({ text }) => text).join(' '), ids: Array.from({ length }, (_, i) => (i === 3 ? last : i)), length: 5, pieces, lost: '' };
+  return {
+    text: pieces.map(({ text }) => text).join(' '),
+    ids: Array.from({ length }, (_, i) => (i === 3 ? last : i)),
+    length: 5,
+    pieces,
+    lost: '',
+  };
 };
 
 async function main(): Promise<void> {
@@ -47,10 +54,28 @@ async function main(): Promise<void> {
     const alone = both.pick([0, 2]);
     const record = async (path: string): Promise<tf.Tensor4D> => {
       const noise = tf.slice(latents, 0, 1);
-      const settings = { prompt: '', negative: '', seed: '1', steps: 1, guidance: 7.5, sampler: 'ddim' as const, eta: 0, karras: null, height: size, width: size };
+      const settings = {
+        prompt: '',
+        negative: '',
+        seed: '1',
+        steps: 1,
+        guidance: 7.5,
+        sampler: 'ddim' as const,
+        eta: 0,
+        karras: null,
+        height: size,
+        width: size,
+      };
       const how = { to: fileSink(path), self: 1 };
-      const recorder = new Recorder(how, noise, describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }));
-      const control = { controller: recorder.controller, evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf([0]) } };
+      const recorder = new Recorder(
+        how,
+        noise,
+        describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }),
+      );
+      const control = {
+        controller: recorder.controller,
+        evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf([0]) },
+      };
       const prediction = tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone, control));
       await recorder.write({ step: 0, steps: 1, timestep: 981, latents, prediction, seconds: 0 });
       await recorder.close();
@@ -59,24 +84,37 @@ async function main(): Promise<void> {
     };
     const recorded = join(folder, name);
     (await record(recorded)).dispose();
-    console.error(`${name}: ${statSync(recorded).size} bytes for a first step with self-attention; later ones take half`);
+    console.error(
+      `${name}: ${statSync(recorded).size} bytes for a first step with self-attention; later ones take half`,
+    );
     const recording = await Recording.open(await fileBytes(recorded));
 
     const store = attentionStore();
     const prompts = [prompt(100, tokens), prompt(101, tokens)];
     const edit: AttentionController = compose(attentionReplace({ prompts }), selfInjection(), store);
     const evaluation = { ...STEP, latents: run.latents };
-    report(backend, await inTurns({
-      [`all 4 rows, ${name}`]: () => unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf([0, 1]) } }),
-      [`the target's 2 rows, from a recording, ${name}`]: async () => {
-        const playback = new Playback(recording);
-        await playback.next();
-        const control = { controller: besideRecorded(playback, edit), evaluation: { ...evaluation, rows: rowsOf([1]) } };
-        return tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, target, control));
-      },
-      [`the source's 2 rows, ${name}`]: () => tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone)),
-      [`the source's 2 rows, recorded, ${name}`]: () => record(`${recorded} again`),
-    }, seconds), `all 4 rows, ${name}`);
+    report(
+      backend,
+      await inTurns(
+        {
+          [`all 4 rows, ${name}`]: () =>
+            unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf([0, 1]) } }),
+          [`the target's 2 rows, from a recording, ${name}`]: async () => {
+            const playback = new Playback(recording);
+            await playback.next();
+            const control = {
+              controller: besideRecorded(playback, edit),
+              evaluation: { ...evaluation, rows: rowsOf([1]) },
+            };
+            return tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, target, control));
+          },
+          [`the source's 2 rows, ${name}`]: () => tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone)),
+          [`the source's 2 rows, recorded, ${name}`]: () => record(`${recorded} again`),
+        },
+        seconds,
+      ),
+      `all 4 rows, ${name}`,
+    );
     tf.dispose(latents);
     for (const context of [both, target, alone]) context.dispose();
     store.dispose();

@@ -1,6 +1,6 @@
-// npm run bench [-- --full] [QUESTION ...]: asks every question of this folder, or those named, of every backend that is there, and
-// of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; a question's show.ts
-// makes a plot or a table of them. Times are in milliseconds.
+// npm run bench [-- --full] [QUESTION ...]: asks every question of this folder, or those named, of every backend that
+// is there, and of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; a
+// question's show.ts makes a plot or a table of them. Times are in milliseconds.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
@@ -10,13 +10,16 @@ const { buildPackage, bundle } = require('../scripts/bundle');
 
 const root = join(__dirname, '..');
 const shared = ['editing', 'measure', 'randomUNet'];
-const all = readdirSync(__dirname).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3)).filter((name) => !shared.includes(name));
+const all = readdirSync(__dirname)
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -3))
+  .filter((name) => !shared.includes(name));
 
 program
   .name('bench')
   .description('Measure this project beside its peers. Every answer is written to bench/results.')
   .addArgument(new Argument('[questions...]', 'what to ask; all, if none is named').choices(all))
-  .option('--full', 'longer, and at Stable Diffusion 1.4\'s size too')
+  .option('--full', "longer, and at Stable Diffusion 1.4's size too")
   .parse();
 const full = program.opts().full ? ['--full'] : [];
 const named = program.args;
@@ -27,37 +30,77 @@ const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend
 /** Whether the processor multiplies tiles of bfloat16 (native/tiles.h). */
 const hasTiles = existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('amx_bf16');
 
-/** Parity is no matter of speed: it is asked of the slow ones too, and of tiles where small layers are faster without. */
-const waysOf = (question) => (question === 'parity' ? [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']] : WAYS);
+/**
+ * Parity is no matter of speed: it is asked of the slow ones too, and of tiles where small layers are faster without.
+ */
+const waysOf = (question) =>
+  question === 'parity'
+    ? [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']]
+    : WAYS;
 
 /** What a program prints as JSON, a line each, up to where it ends or breaks off. */
 function ask(command, ...args) {
   try {
-    return { lines: parse(execFileSync(command, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' })) };
+    return {
+      lines: parse(
+        execFileSync(command, [...args, ...full], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' }),
+      ),
+    };
   } catch (error) {
-    const why = String(error.stderr ?? '').trim().split('\n').find((line) => /Error/.test(line)) ?? (error.signal ? `stopped by ${error.signal}` : error.message.replace(/^Command failed: .*/s, `ended with ${error.status}`));
+    const why =
+      String(error.stderr ?? '')
+        .trim()
+        .split('\n')
+        .find((line) => /Error/.test(line)) ??
+      (error.signal
+        ? `stopped by ${error.signal}`
+        : error.message.replace(/^Command failed: .*/s, `ended with ${error.status}`));
     const skipped = `${[command === process.execPath ? '' : command, ...args.slice(1)].join(' ').trim()}: ${why}`;
     console.log(`  skipped: ${skipped}`);
     return { lines: parse(String(error.stdout ?? '')), skipped };
   }
 }
 
-const parse = (output) => output.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+const parse = (output) =>
+  output
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line));
 
 /** The state of the project that is measured. */
 function commit() {
   try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' }).trim();
+    return execFileSync('git', ['describe', '--always', '--dirty'], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      encoding: 'utf8',
+    }).trim();
   } catch {
     return undefined; // Not a clone.
   }
 }
 
 function askAll(question, compiled) {
-  const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`, system: `${os.type()} ${os.release()}` };
-  const before = { question, date: new Date().toISOString(), commit: commit(), node: process.version, machine, load: os.loadavg()[0], full: full.length > 0 };
+  const machine = {
+    processor: os.cpus()[0].model,
+    cores: os.cpus().length,
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    system: `${os.type()} ${os.release()}`,
+  };
+  const before = {
+    question,
+    date: new Date().toISOString(),
+    commit: commit(),
+    node: process.version,
+    machine,
+    load: os.loadavg()[0],
+    full: full.length > 0,
+  };
   const peer = join(__dirname, 'peers', `${question}.py`);
-  const answers = [...waysOf(question).map((way) => ask(process.execPath, compiled, ...way)), ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : [])];
+  const answers = [
+    ...waysOf(question).map((way) => ask(process.execPath, compiled, ...way)),
+    ...(existsSync(peer) ? [ask('python3', `bench/peers/${question}.py`)] : []),
+  ];
   const lines = answers.flatMap((answer) => answer.lines);
   return {
     ...before,

@@ -1,6 +1,7 @@
 /**
- * How much faster is an edit's step on wasm with all threads than with one, and how much is there to be had? As much as processes of one
- * thread each, one for each core, get done side by side: cores can share their clock, their caches, even what multiplies.
+ * How much faster is an edit's step on wasm with all threads than with one, and how much is there to be had? As much as
+ * processes of one thread each, one for each core, get done side by side: cores can share their clock, their caches,
+ * even what multiplies.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,8 +36,9 @@ async function measureAll(): Promise<void> {
     started.push(child);
     return { child, versions: (await once(child, 'message'))[0] as object };
   };
-  const one = 'an edit\'s step, 1 thread';
-  const single = await start(1), all = await start(cores);
+  const one = "an edit's step, 1 thread";
+  const single = await start(1),
+    all = await start(cores);
   const beside = await Promise.all(Array.from({ length: cores - 1 }, () => start(1)));
   console.log(JSON.stringify({ versions: single.versions }));
   const ways: Readonly<Record<string, ChildProcess[]>> = {
@@ -46,16 +48,24 @@ async function measureAll(): Promise<void> {
   };
 
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, [] as number[]]));
-  for (const end = performance.now() + SECONDS * 1000; performance.now() < end;) {
+  for (const end = performance.now() + SECONDS * 1000; performance.now() < end; ) {
     for (const [name, children] of Object.entries(ways)) {
-      times[name].push(...await Promise.all(children.map(async (child) => {
-        child.send('run');
-        return (await once(child, 'message'))[0] as number;
-      })));
+      times[name].push(
+        ...(await Promise.all(
+          children.map(async (child) => {
+            child.send('run');
+            return (await once(child, 'message'))[0] as number;
+          }),
+        )),
+      );
     }
   }
   for (const child of started) child.kill();
-  report({ name: 'wasm', threads: cores, versions: {} }, Object.fromEntries(Object.entries(times).map(([name, taken]) => [name, timing(taken)])), one);
+  report(
+    { name: 'wasm', threads: cores, versions: {} },
+    Object.fromEntries(Object.entries(times).map(([name, taken]) => [name, timing(taken)])),
+    one,
+  );
 }
 
 const measured = option('measured');

@@ -1,6 +1,6 @@
 /**
- * How long is a step of the UNet for two prompts with guidance, 4 rows of latents: by itself, and while an edit replaces words, injects
- * self-attention and stores the maps? With --full at Stable Diffusion 1.4's size too.
+ * How long is a step of the UNet for two prompts with guidance, 4 rows of latents: by itself, and while an edit
+ * replaces words, injects self-attention and stores the maps? With --full at Stable Diffusion 1.4's size too.
  */
 import * as tf from '@tensorflow/tfjs';
 import { FixedContext } from '../src/attention/context';
@@ -17,11 +17,23 @@ async function main(): Promise<void> {
     const prompts = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
     const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows have the same, empty text.
     const { controller, store } = editOf(2, tokens);
-    const evaluation: Evaluation = { step: 0, steps: 50, timestep: 981, latents: { height: size, width: size }, rows: rowsOf([0, 1]) };
-    report(backend, await inTurns({
-      [`UNet step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context),
-      [`edit step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context, { controller, evaluation }),
-    }, seconds));
+    const evaluation: Evaluation = {
+      step: 0,
+      steps: 50,
+      timestep: 981,
+      latents: { height: size, width: size },
+      rows: rowsOf([0, 1]),
+    };
+    report(
+      backend,
+      await inTurns(
+        {
+          [`UNet step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context),
+          [`edit step, ${name}, 4 rows`]: () => unet.forward(latents, 981, context, { controller, evaluation }),
+        },
+        seconds,
+      ),
+    );
     latents.dispose();
     context.dispose();
     store.dispose();

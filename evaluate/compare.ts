@@ -16,10 +16,15 @@ export function grown(mask: Mask): Mask {
   const side = Math.sqrt(mask.length);
   const at = (row: number, column: number): boolean => column >= 0 && column < side && mask[row * side + column];
   const near = [-1, 0, 1];
-  return mask.map((_, i) => near.some((down) => near.some((right) => at((i - (i % side)) / side + down, (i % side) + right))));
+  return mask.map((_, i) =>
+    near.some((down) => near.some((right) => at((i - (i % side)) / side + down, (i % side) + right))),
+  );
 }
 
-/** How much of either mask is not in the other, as a share of both together (1 less intersection over union), 0 to 1; nothing if both are empty. */
+/**
+ * How much of either mask is not in the other, as a share of both together (1 less intersection over union), 0 to 1;
+ * nothing if both are empty.
+ */
 export function apart(a: Mask, b: Mask): number | undefined {
   const both = either(a, b).filter(Boolean).length;
   return both === 0 ? undefined : a.filter((yes, i) => yes !== b[i]).length / both;

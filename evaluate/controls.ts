@@ -1,4 +1,7 @@
-/** What an edit takes from its source: for how many times as many steps as an edit usually takes cross-attention, the whole run at most. */
+/**
+ * What an edit takes from its source: for how many times as many steps as an edit usually takes cross-attention, the
+ * whole run at most.
+ */
 export interface Control {
   /** The cross-attention itself. */
   readonly cross: number;
@@ -9,10 +12,11 @@ export interface Control {
 }
 
 /**
- * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a place is added, the words
- * that stay go on saying a picture without it, and hold it back; a time of day comes all the same, and a colour mostly. The noun that a colour
- * is added to keeps its own meaning all along. Where only weights differ, so that there is nothing new to look at, they count to the end: in
- * steps without them, what they took away comes back.
+ * What suits each kind of edit. The context keeps surroundings as they were, which is what a swap wants; where a place
+ * is added, the words that stay go on saying a picture without it, and hold it back; a time of day comes all the same,
+ * and a colour mostly. The noun that a colour is added to keeps its own meaning all along. Where only weights differ,
+ * so that there is nothing new to look at, they count to the end: in steps without them, what they took away comes
+ * back.
  */
 export const CONTROLS = {
   swap: { cross: 1, self: 0.75, context: 1.25 },

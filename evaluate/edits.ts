@@ -11,7 +11,10 @@ export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
 /** How many sources' swaps are in the plot. */
 const MORE = 20;
 
-/** One word swapped for another: afresh from the same noise, with injection, with that of maps alone, and with injection and local blend. */
+/**
+ * One word swapped for another: afresh from the same noise, with injection, with that of maps alone, and with injection
+ * and local blend.
+ */
 export const swaps: Experiment = {
   name: 'swaps',
   sheet: { columns: 9, most: 72 },
@@ -39,7 +42,9 @@ export const swaps: Experiment = {
         sample('swaps.outside', index, outside(usual), outside(0)),
         sample('swaps.maps alone.recognised', index, Number(mapsAlone.verdict.things.has(to)), recognised(0)),
         sample('swaps.maps alone.outside', index, changeOutside(drawn.source, mapsAlone), outside(0)),
-        ...(index < MORE ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share))) : []),
+        ...(index < MORE
+          ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share)))
+          : []),
         ...blendSamples(index, drawn.source, edited[perTarget - 1], at(0), to),
       ].flat();
     });
@@ -75,16 +80,26 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
         const edit = { prompt: text, share: cross, control };
         if (kind !== 'colour') return [edit, { ...edit, share: 0 }];
         const noun = asked.split(' ')[1]; // What an added word speaks of is no longer what it was.
-        return [{ ...edit, ownMeaning: [noun] }, { ...edit, share: 0 }, { ...edit, ownMeaning: [noun], blend: [{ source: noun, target: asked }] }];
+        return [
+          { ...edit, ownMeaning: [noun] },
+          { ...edit, share: 0 },
+          { ...edit, ownMeaning: [noun], blend: [{ source: noun, target: asked }] },
+        ];
       });
       const perTarget = edits.length / targets.length;
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {
         const [withInjection, without, ...blended] = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
         const pair = [withInjection, without];
-        const recognised = pair.map(({ verdict }) => Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked));
+        const recognised = pair.map(({ verdict }) =>
+          Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked),
+        );
         // A place and a time change the background, and are to leave things as they were; a colour the other way round.
-        const change = pair.map((edited) => (kind === 'colour' ? changeOutside(drawn.source, edited) : apart(drawn.source.verdict.occupied, edited.verdict.occupied)));
+        const change = pair.map((edited) =>
+          kind === 'colour'
+            ? changeOutside(drawn.source, edited)
+            : apart(drawn.source.verdict.occupied, edited.verdict.occupied),
+        );
         return [
           sample(`added.${kind}.recognised`, index, ...recognised),
           sample(`added.${kind}.change`, index, ...change),
@@ -95,7 +110,10 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
         ].flat();
       });
       const notes = (text: string): string[] => [text, 'without injection', 'with local blend'].slice(0, perTarget);
-      const panels = [panel(drawn.source, source), ...targets.flatMap(({ text }, i) => notes(text).map((note, k) => panel(drawn.edited[i * perTarget + k], note)))];
+      const panels = [
+        panel(drawn.source, source),
+        ...targets.flatMap(({ text }, i) => notes(text).map((note, k) => panel(drawn.edited[i * perTarget + k], note))),
+      ];
       return { samples, panels };
     },
   };
@@ -104,7 +122,11 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
-export const FACTORS = { snowy: [-1, 0, 0.5, 1, 2], blossom: [-2, 0, 0.5, 0.875, 1], fluffy: [0.5, 0.75, 1, 1.25, 1.5] } as const;
+export const FACTORS = {
+  snowy: [-1, 0, 0.5, 1, 2],
+  blossom: [-2, 0, 0.5, 0.875, 1],
+  fluffy: [0.5, 0.75, 1, 1.25, 1.5],
+} as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
 /** Of how many of the judge's pixels there is what a graded word speaks of. */
@@ -112,7 +134,9 @@ export function amount(word: (typeof WEIGHTED)[number], { pixels }: Verdict): nu
   return pixels.filter((pixel) => pixel === AMOUNT[word]).length;
 }
 
-/** A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff? */
+/**
+ * A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff?
+ */
 function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
   const factors: readonly number[] = FACTORS[word];
   return {
@@ -123,10 +147,17 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
       const prompt = studio.heldOut.weighted[word][index];
       const others = factors.filter((factor) => factor !== 1);
       const given = { prompt, share: studio.settings.cross, control: controlOf('weight', studio) };
-      const drawn = await studio.edit(prompt, others.map((factor) => ({ ...given, weights: { [word]: factor } })), firstSeed + index);
+      const drawn = await studio.edit(
+        prompt,
+        others.map((factor) => ({ ...given, weights: { [word]: factor } })),
+        firstSeed + index,
+      );
       const series = factors.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
       const amounts = series.map(({ verdict }) => amount(word, verdict));
-      return { samples: sample(`weighted.${word}`, index, ...amounts), panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)) };
+      return {
+        samples: sample(`weighted.${word}`, index, ...amounts),
+        panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)),
+      };
     },
   };
 }
@@ -137,14 +168,21 @@ function controlOf(kind: keyof typeof CONTROLS, { settings }: Studio): Control {
   return { ...CONTROLS[kind], ...settings.control };
 }
 
-/** The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's pixels. */
+/**
+ * The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's
+ * pixels.
+ */
 function changeOutside(source: Drawn, edited: Drawn): number | undefined {
-  return meanDifference(source.picture, edited.picture, not(grown(either(source.verdict.occupied, edited.verdict.occupied))));
+  return meanDifference(
+    source.picture,
+    edited.picture,
+    not(grown(either(source.verdict.occupied, edited.verdict.occupied))),
+  );
 }
 
 /**
- * The mean difference, 0 to 255, where local blend left the latents as they were, two places away from where it did not: the decoder's
- * convolutions look at the neighbours of each latent.
+ * The mean difference, 0 to 255, where local blend left the latents as they were, two places away from where it did
+ * not: the decoder's convolutions look at the neighbours of each latent.
  */
 function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
   const places = 16 ** 2;

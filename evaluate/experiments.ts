@@ -4,4 +4,12 @@ import { neverSeen, newCaptions, reconstruction } from './fidelity';
 import { trueEdits } from './trueEdits';
 
 /** Everything that is measured, in the order in which it is done. */
-export const experiments: readonly Experiment[] = [reconstruction, newCaptions, neverSeen, swaps, ...added, ...weighted, trueEdits];
+export const experiments: readonly Experiment[] = [
+  reconstruction,
+  newCaptions,
+  neverSeen,
+  swaps,
+  ...added,
+  ...weighted,
+  trueEdits,
+];

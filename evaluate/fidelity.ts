@@ -1,6 +1,6 @@
-import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
-import { attentionStore, type AttentionStore } from '../src/attention/store';
+import * as tf from '@tensorflow/tfjs';
+import { type AttentionStore, attentionStore } from '../src/attention/store';
 import { grown } from './compare';
 import type { Experiment } from './experiment';
 import type { Prompt } from './heldOut';
@@ -24,14 +24,19 @@ export const reconstruction: Experiment = {
     });
     const values = Array.from(await decibels.data());
     tf.dispose([originals, decibels]);
-    return { samples: values.map((value, i) => ({ figure: 'psnr', group: index * COLUMNS + i, values: [value] })), panels: [] };
+    return {
+      samples: values.map((value, i) => ({ figure: 'psnr', group: index * COLUMNS + i, values: [value] })),
+      panels: [],
+    };
   },
 };
 
 /** Prompts that share a noise. */
 const BATCH = 8;
 
-/** Pictures of held-out captions: does the judge find what was asked for, and do the words look where their things are? */
+/**
+ * Pictures of held-out captions: does the judge find what was asked for, and do the words look where their things are?
+ */
 function captions(name: 'newCaptions' | 'neverSeen', firstSeed: number): Experiment {
   return {
     name,
@@ -40,11 +45,21 @@ function captions(name: 'newCaptions' | 'neverSeen', firstSeed: number): Experim
     async run(studio, index) {
       const prompts = studio.heldOut[name].slice(index * BATCH, (index + 1) * BATCH);
       const store = attentionStore();
-      const drawn = await studio.draw(prompts.map(({ text }) => text), { seed: firstSeed + index, controller: store });
-      const samples = prompts.flatMap((prompt, i) => [...found(prompt, drawn[i].verdict), ...pointed(studio, prompt.text, i, drawn[i], store)]);
+      const drawn = await studio.draw(
+        prompts.map(({ text }) => text),
+        { seed: firstSeed + index, controller: store },
+      );
+      const samples = prompts.flatMap((prompt, i) => [
+        ...found(prompt, drawn[i].verdict),
+        ...pointed(studio, prompt.text, i, drawn[i], store),
+      ]);
       store.dispose();
       return {
-        samples: samples.map(({ figure, hit }) => ({ figure: `${name}.${figure}`, group: index, values: [Number(hit)] })),
+        samples: samples.map(({ figure, hit }) => ({
+          figure: `${name}.${figure}`,
+          group: index,
+          values: [Number(hit)],
+        })),
         panels: drawn.map(({ picture }, i) => ({ tiles: [{ picture }], notes: [prompts[i].text] })),
       };
     },
@@ -70,15 +85,23 @@ function found({ things, colours, place, time }: Prompt, verdict: Verdict): Hit[
 }
 
 /**
- * The pointing game (Zhang et al. 2018): is the place where a word looks most one of its thing? A noun's must lie on the thing, or beside it by
- * one of the judge's pixels at most; a place's, and that of `snowy`, must not lie on a thing.
+ * The pointing game (Zhang et al. 2018): is the place where a word looks most one of its thing? A noun's must lie on
+ * the thing, or beside it by one of the judge's pixels at most; a place's, and that of `snowy`, must not lie on a
+ * thing.
  */
-function pointed({ pipeline: { tokenizer }, heldOut: { vocabulary } }: Studio, text: string, prompt: number, { verdict }: Drawn, store: AttentionStore): Hit[] {
+function pointed(
+  { pipeline: { tokenizer }, heldOut: { vocabulary } }: Studio,
+  text: string,
+  prompt: number,
+  { verdict }: Drawn,
+  store: AttentionStore,
+): Hit[] {
   const tokenized = tokenizer.tokenize(text);
-  const peak = (word: string): number => tf.tidy(() => {
-    const map = tf.expandDims(store.wordMap(tokenized, word, { prompt }), 2) as tf.Tensor3D;
-    return tf.argMax(tf.reshape(tf.image.resizeBilinear(map, [GRID, GRID], false, true), [-1])).dataSync()[0];
-  });
+  const peak = (word: string): number =>
+    tf.tidy(() => {
+      const map = tf.expandDims(store.wordMap(tokenized, word, { prompt }), 2) as tf.Tensor3D;
+      return tf.argMax(tf.reshape(tf.image.resizeBilinear(map, [GRID, GRID], false, true), [-1])).dataSync()[0];
+    });
   const words = text.split(' ');
   const nouns = words.filter((word) => vocabulary.nouns.includes(word));
   const grounds = words.filter((word) => word === 'snowy' || vocabulary.places.includes(word));

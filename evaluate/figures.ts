@@ -1,7 +1,7 @@
 import { FACTORS, SHARES } from './edits';
 import type { Sample } from './experiment';
 import { GRID } from './judge';
-import { type Estimate, bootstrap, grows, mean, wilson } from './statistics';
+import { bootstrap, type Estimate, grows, mean, wilson } from './statistics';
 
 /** What is measured, against what it should be. */
 export interface Figure extends Estimate {
@@ -13,7 +13,10 @@ export interface Figure extends Estimate {
   readonly detail?: string;
 }
 
-/** A point of the plot: at an injected share, how many swaps' new objects are recognised, and how much changes outside of the things. */
+/**
+ * A point of the plot: at an injected share, how many swaps' new objects are recognised, and how much changes outside
+ * of the things.
+ */
 export interface Point {
   readonly share: number;
   readonly recognised: Estimate;
@@ -29,8 +32,16 @@ interface Definition extends Pick<Figure, 'part' | 'what' | 'unit' | 'aim'> {
 }
 
 const DEFINITIONS: readonly Definition[] = [
-  { ...average('Pictures', 'psnr', 'Held-out pictures through the autoencoder and back: PSNR', 'dB'), aim: { least: 28 } },
-  ...([['newCaptions', 'new captions'], ['neverSeen', 'combinations never seen']] as const).flatMap(([set, name]) => [
+  {
+    ...average('Pictures', 'psnr', 'Held-out pictures through the autoencoder and back: PSNR', 'dB'),
+    aim: { least: 28 },
+  },
+  ...(
+    [
+      ['newCaptions', 'new captions'],
+      ['neverSeen', 'combinations never seen'],
+    ] as const
+  ).flatMap(([set, name]) => [
     share('Pictures', `${set}.object`, `Objects found, ${name}`, set === 'newCaptions' ? 0.9 : 0.8),
     share('Pictures', `${set}.place`, `Place found, ${name}`, set === 'newCaptions' ? 0.95 : undefined),
     share('Pictures', `${set}.colour`, `Colour found, ${name}`, set === 'newCaptions' ? 0.85 : undefined),
@@ -42,22 +53,80 @@ const DEFINITIONS: readonly Definition[] = [
   share('Attention', 'neverSeen.ground', 'The same, combinations never seen'),
   recognition('Word swaps', 'swaps.recognised', 'New object recognised with injection, against without'),
   preservation('Word swaps', 'swaps.outside', 'Change outside the objects without injection, against with', 255),
-  withoutAim(recognition('Word swaps', 'swaps.maps alone.recognised', 'New object recognised, the paper\'s injection of maps alone')),
-  withoutAim(preservation('Word swaps', 'swaps.maps alone.outside', 'Change outside the objects, the paper\'s injection of maps alone', 255)),
+  withoutAim(
+    recognition(
+      'Word swaps',
+      'swaps.maps alone.recognised',
+      "New object recognised, the paper's injection of maps alone",
+    ),
+  ),
+  withoutAim(
+    preservation(
+      'Word swaps',
+      'swaps.maps alone.outside',
+      "Change outside the objects, the paper's injection of maps alone",
+      255,
+    ),
+  ),
   ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
-    recognition('Added phrases', `added.${kind}.recognised`, `Added ${kind} recognised with injection, against without`),
-    preservation('Added phrases', `added.${kind}.change`, kind === 'colour' ? 'Change outside the objects without injection, against with' : 'Change of the objects\' shapes without injection, against with', kind === 'colour' ? 255 : 1),
-    ...(kind === 'colour' ? [] : [average('Added phrases', `true.${kind}`, `Change of the objects' shapes that the judge sees where a ${kind} was truly added, in renderings`, '%')]),
+    recognition(
+      'Added phrases',
+      `added.${kind}.recognised`,
+      `Added ${kind} recognised with injection, against without`,
+    ),
+    preservation(
+      'Added phrases',
+      `added.${kind}.change`,
+      kind === 'colour'
+        ? 'Change outside the objects without injection, against with'
+        : "Change of the objects' shapes without injection, against with",
+      kind === 'colour' ? 255 : 1,
+    ),
+    ...(kind === 'colour'
+      ? []
+      : [
+          average(
+            'Added phrases',
+            `true.${kind}`,
+            `Change of the objects' shapes that the judge sees where a ${kind} was truly added, in renderings`,
+            '%',
+          ),
+        ]),
   ]),
-  recognition('Added phrases', 'added.colour.blend.recognised', 'Added colour recognised with injection and local blend, against without either'),
-  preservation('Added phrases', 'added.colour.blend.change', 'Change outside the objects without either, against with both', 255),
-  ...([['snowy', 'snow'], ['blossom', 'blossom'], ['fluffy', 'fluff']] as const).flatMap(([word, grown]) => {
+  recognition(
+    'Added phrases',
+    'added.colour.blend.recognised',
+    'Added colour recognised with injection and local blend, against without either',
+  ),
+  preservation(
+    'Added phrases',
+    'added.colour.blend.change',
+    'Change outside the objects without either, against with both',
+    255,
+  ),
+  ...(
+    [
+      ['snowy', 'snow'],
+      ['blossom', 'blossom'],
+      ['fluffy', 'fluff'],
+    ] as const
+  ).flatMap(([word, grown]) => {
     const factors = `*${word}* × ${FACTORS[word].join(', ').replaceAll('-', '−')}`;
-    return [growth(`weighted.${word}`, `${factors}: ${grown} grows`, 0.8), growth(`true.${word}`, `The judge sees ${grown} grow in renderings with 0, 25, 50, 75, 100 % of it`)];
+    return [
+      growth(`weighted.${word}`, `${factors}: ${grown} grows`, 0.8),
+      growth(`true.${word}`, `The judge sees ${grown} grow in renderings with 0, 25, 50, 75, 100 % of it`),
+    ];
   }),
-  recognition('Local blend', 'blend.recognised', 'New object recognised with injection and blend, against without either'),
+  recognition(
+    'Local blend',
+    'blend.recognised',
+    'New object recognised with injection and blend, against without either',
+  ),
   preservation('Local blend', 'blend.change', 'Change outside the objects without either, against with both', 255),
-  { ...average('Local blend', 'blend.outside', 'Mean change outside the region of the swap', '/255'), aim: { most: 1 } },
+  {
+    ...average('Local blend', 'blend.outside', 'Mean change outside the region of the swap', '/255'),
+    aim: { most: 1 },
+  },
 ];
 
 /** All figures that there are samples for. */
@@ -76,18 +145,37 @@ export function isMet({ value, aim }: Figure): boolean | undefined {
 export function curveOf(samples: readonly Sample[]): Point[] {
   return SHARES.flatMap((share) => {
     const own = samples.filter(({ figure }) => figure === `swaps.at ${share}`);
-    return own.length === 0 ? [] : [{ share, recognised: wilson(column(own, 0).map(Boolean)), outside: bootstrap(grouped(own), (drawn) => mean(column(drawn, 1))) }];
+    return own.length === 0
+      ? []
+      : [
+          {
+            share,
+            recognised: wilson(column(own, 0).map(Boolean)),
+            outside: bootstrap(grouped(own), (drawn) => mean(column(drawn, 1))),
+          },
+        ];
   });
 }
 
 function share(part: string, of: string, what: string, least?: number): Definition {
-  return { part, of, what, unit: '%', ...(least === undefined ? {} : { aim: { least } }), estimate: (samples) => wilson(column(samples, 0).map(Boolean)) };
+  return {
+    part,
+    of,
+    what,
+    unit: '%',
+    ...(least === undefined ? {} : { aim: { least } }),
+    estimate: (samples) => wilson(column(samples, 0).map(Boolean)),
+  };
 }
 
 /** Of samples [with, without]: how often with, for each time without. */
 function recognition(part: string, of: string, what: string): Definition {
   return {
-    part, of, what, unit: 'x', aim: { least: 0.85 },
+    part,
+    of,
+    what,
+    unit: 'x',
+    aim: { least: 0.85 },
     estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0)) / mean(column(drawn, 1))),
     detail: (samples) => `${percent(mean(column(samples, 0)))} with, ${percent(mean(column(samples, 1)))} without`,
   };
@@ -97,7 +185,11 @@ function recognition(part: string, of: string, what: string): Definition {
 function preservation(part: string, of: string, what: string, scale: 1 | 255): Definition {
   const show = (value: number): string => (scale === 1 ? percent(value) : `${value.toFixed(1)}/255`);
   return {
-    part, of, what, unit: 'x', aim: { least: 3 },
+    part,
+    of,
+    what,
+    unit: 'x',
+    aim: { least: 3 },
     estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 1)) / mean(column(drawn, 0))),
     detail: (samples) => `${show(mean(column(samples, 0)))} with, ${show(mean(column(samples, 1)))} without`,
   };
@@ -106,9 +198,14 @@ function preservation(part: string, of: string, what: string, scale: 1 | 255): D
 /** Of samples with as many amounts each: the share of those that grow. */
 function growth(of: string, what: string, least?: number): Definition {
   return {
-    part: 'Re-weighting', of, what, unit: '%', ...(least === undefined ? {} : { aim: { least } }),
+    part: 'Re-weighting',
+    of,
+    what,
+    unit: '%',
+    ...(least === undefined ? {} : { aim: { least } }),
     estimate: (samples) => wilson(samples.map(({ values }) => grows(values))),
-    detail: (samples) => `${samples[0].values.map((_, i) => percent(mean(column(samples, i)) / GRID ** 2)).join(', ')} of the picture`,
+    detail: (samples) =>
+      `${samples[0].values.map((_, i) => percent(mean(column(samples, i)) / GRID ** 2)).join(', ')} of the picture`,
   };
 }
 
@@ -118,7 +215,13 @@ function withoutAim(definition: Definition): Definition {
 }
 
 function average(part: string, of: string, what: string, unit: Figure['unit']): Definition {
-  return { part, of, what, unit, estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0))) };
+  return {
+    part,
+    of,
+    what,
+    unit,
+    estimate: (samples) => bootstrap(grouped(samples), (drawn) => mean(column(drawn, 0))),
+  };
 }
 
 function column(samples: readonly Sample[], index: number): number[] {

@@ -18,7 +18,10 @@ export interface Verdict {
   readonly weather: string;
   /** What most of each 2x2 pixels is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
   readonly pixels: readonly string[];
-  /** Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the same pixels. */
+  /**
+   * Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the
+   * same pixels.
+   */
   readonly occupied: readonly boolean[];
 }
 
@@ -34,8 +37,8 @@ type Head = (typeof HEADS)[number];
 export type Logits = Readonly<Record<Head | 'pixels', tf.Tensor>>;
 
 /**
- * The convolutional network that says what a picture shows, and where (`training/judge.py`, whose names these are). It was trained
- * on renderings, whose truth is known.
+ * The convolutional network that says what a picture shows, and where (`training/judge.py`, whose names these are). It
+ * was trained on renderings, whose truth is known.
  */
 export class Judge extends Network {
   private readonly labels: Readonly<Record<Head | 'pixels', readonly string[]>>;
@@ -50,8 +53,16 @@ export class Judge extends Network {
   constructor(vocabulary: Vocabulary, scope = new Scope()) {
     super(scope);
     const { nouns, coloured, places, times, weathers } = vocabulary;
-    this.labels = { things: nouns, colours: coloured, place: places, time: times, weather: weathers, pixels: [...nouns, 'fluff', 'blossom', ...GROUND] };
-    const conv = (name: string, from: number, to: number, size = 3) => new Conv2d(scope.at(name), from, to, size, { padding: (size - 1) / 2 });
+    this.labels = {
+      things: nouns,
+      colours: coloured,
+      place: places,
+      time: times,
+      weather: weathers,
+      pixels: [...nouns, 'fluff', 'blossom', ...GROUND],
+    };
+    const conv = (name: string, from: number, to: number, size = 3) =>
+      new Conv2d(scope.at(name), from, to, size, { padding: (size - 1) / 2 });
     const channels = [3, 24, 40, 56, 96, 96, 128, 128];
     this.convs = channels.slice(1).map((to, i) => conv(`conv${i + 1}`, channels[i], to));
     this.from8 = conv('from8', 128, 40, 1);
@@ -72,14 +83,26 @@ export class Judge extends Network {
   /** @param pictures [n, 64, 64, 3], -1 to 1 @returns heads [n, labels], pixels [n, 32, 32, labels] */
   forward(pictures: tf.Tensor4D): Logits {
     return tf.tidy(() => {
-      const [conv1, conv2, conv3, conv4, conv5, conv6, conv7] = this.convs.map((conv) => (x: tf.Tensor4D): tf.Tensor4D => tf.relu(conv.forward(x)));
+      const [conv1, conv2, conv3, conv4, conv5, conv6, conv7] = this.convs.map(
+        (conv) =>
+          (x: tf.Tensor4D): tf.Tensor4D =>
+            tf.relu(conv.forward(x)),
+      );
       const half = (x: tf.Tensor4D): tf.Tensor4D => tf.maxPool(x, 2, 2, 'valid');
       const at64 = conv1(pictures);
       const at32 = conv3(conv2(half(at64)));
       const at16 = conv5(conv4(half(at32)));
       const at8 = conv7(conv6(half(at16)));
       const whole = tf.concat([tf.max(at8, [1, 2]), tf.mean(at8, [1, 2])], 1) as tf.Tensor2D;
-      const wide = tf.concat([at32, this.from64.forward(at64), upsampleNearest(this.from16.forward(at16)), upsampleNearest(this.from8.forward(at8), [GRID, GRID])], 3);
+      const wide = tf.concat(
+        [
+          at32,
+          this.from64.forward(at64),
+          upsampleNearest(this.from16.forward(at16)),
+          upsampleNearest(this.from8.forward(at8), [GRID, GRID]),
+        ],
+        3,
+      );
       const pixels = this.pixels.forward(tf.relu(this.merge.forward(tf.relu(wide))));
       return { ...Object.fromEntries(HEADS.map((head, i) => [head, this.heads[i].forward(whole)])), pixels } as Logits;
     });
@@ -90,10 +113,23 @@ export class Judge extends Network {
     const found = tf.tidy(() => {
       const { things, colours, ...choices } = this.forward(pictures);
       const best = Object.entries(choices).map(([name, logits]) => [name, tf.argMax(logits, -1)]);
-      const [thing, ground] = tf.split(choices.pixels, [this.labels.pixels.length - GROUND.length, GROUND.length], -1).map((logits) => tf.logSumExp(logits, -1));
-      return { things: tf.greater(things, 0), colours: tf.greater(colours, 0), occupied: tf.greater(thing, ground), ...Object.fromEntries(best) } as Readonly<Record<string, tf.Tensor>>;
+      const [thing, ground] = tf
+        .split(choices.pixels, [this.labels.pixels.length - GROUND.length, GROUND.length], -1)
+        .map((logits) => tf.logSumExp(logits, -1));
+      return {
+        things: tf.greater(things, 0),
+        colours: tf.greater(colours, 0),
+        occupied: tf.greater(thing, ground),
+        ...Object.fromEntries(best),
+      } as Readonly<Record<string, tf.Tensor>>;
     });
-    const data = Object.fromEntries(await Promise.all(Object.entries(found).map(async ([name, tensor]) => [name, Array.from(await tensor.data<'float32'>())] as const)));
+    const data = Object.fromEntries(
+      await Promise.all(
+        Object.entries(found).map(
+          async ([name, tensor]) => [name, Array.from(await tensor.data<'float32'>())] as const,
+        ),
+      ),
+    );
     tf.dispose(Object.values(found));
     return Array.from({ length: pictures.shape[0] }, (_, i) => {
       const present = (name: 'things' | 'colours') => {
@@ -103,8 +139,13 @@ export class Judge extends Network {
       const chosen = (name: 'place' | 'time' | 'weather') => this.labels[name][data[name][i]];
       const own = (name: 'pixels' | 'occupied'): number[] => data[name].slice(i * GRID ** 2, (i + 1) * GRID ** 2);
       return {
-        things: present('things'), colours: present('colours'), place: chosen('place'), time: chosen('time'), weather: chosen('weather'),
-        pixels: own('pixels').map((label) => this.labels.pixels[label]), occupied: own('occupied').map(Boolean),
+        things: present('things'),
+        colours: present('colours'),
+        place: chosen('place'),
+        time: chosen('time'),
+        weather: chosen('weather'),
+        pixels: own('pixels').map((label) => this.labels.pixels[label]),
+        occupied: own('occupied').map(Boolean),
       };
     });
   }

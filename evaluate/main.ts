@@ -1,8 +1,9 @@
 /** npm run evaluate: what the embedded model can do, and what its edits are worth, in figures. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { findMarks, writeBetweenMarks } from '../scripts/marks';
 import type { Panel } from '../src/image/layout';
 import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
@@ -13,7 +14,7 @@ import { CONTROLS, sharesOf } from './controls';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
-import { readHeldOut, type PromptSet } from './heldOut';
+import { type PromptSet, readHeldOut } from './heldOut';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
 import { table } from './report';
@@ -49,22 +50,42 @@ function number(text: string): number {
 }
 
 new Command('evaluate')
-  .description('Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model\'s card; every run writes out/evaluate.')
+  .description(
+    "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
+  )
   .addOption(new Option('--only <names...>', 'some experiments only').choices(experiments.map(({ name }) => name)))
   .option('--quick', `an ${QUICK}th of the runs`)
   .option('--tuning', 'on the prompts that settings are chosen by, not those that are measured by')
   .option('--model <folder>', 'another model of the same world', EMBEDDED)
-  .option('--judge <file>', 'the judge\'s weights, if they are not in the model\'s folder')
+  .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
   .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
   .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
   .option('--steps <n>', 'denoising steps', number, 10)
   .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
   .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
-  .option('--cross <f>', 'for what share of the run edits take the source\'s cross-attention, unless their kind has it otherwise', number, 0.8)
-  .option('--blend-threshold <f>', 'what part of their strongest look makes a place belong to the words of a local blend', number, 0.2)
-  .option('--self <f>', 'for how many times that share they take its self-attention too, for all kinds of edits', number)
-  .option('--context <f>', 'for how many times that share words that both prompts have keep the source\'s meaning, for all kinds of edits', number)
+  .option(
+    '--cross <f>',
+    "for what share of the run edits take the source's cross-attention, unless their kind has it otherwise",
+    number,
+    0.8,
+  )
+  .option(
+    '--blend-threshold <f>',
+    'what part of their strongest look makes a place belong to the words of a local blend',
+    number,
+    0.2,
+  )
+  .option(
+    '--self <f>',
+    'for how many times that share they take its self-attention too, for all kinds of edits',
+    number,
+  )
+  .option(
+    '--context <f>',
+    "for how many times that share words that both prompts have keep the source's meaning, for all kinds of edits",
+    number,
+  )
   .action(evaluate)
   .parseAsync()
   .catch((error: Error) => {
@@ -75,15 +96,27 @@ new Command('evaluate')
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, tuning, model, out } = options;
   const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
-  const control = { ...(options.self !== undefined && { self: options.self }), ...(options.context !== undefined && { context: options.context }) };
-  const settings: Settings = { steps: options.steps, sampler: options.sampler, guidance: options.guidance, cross: options.cross, blendThreshold: options.blendThreshold, control };
+  const control = {
+    ...(options.self !== undefined && { self: options.self }),
+    ...(options.context !== undefined && { context: options.context }),
+  };
+  const settings: Settings = {
+    steps: options.steps,
+    sampler: options.sampler,
+    guidance: options.guidance,
+    cross: options.cross,
+    blendThreshold: options.blendThreshold,
+    control,
+  };
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
   const whole = !only && !quick && !tuning && model === EMBEDDED && Object.keys(control).length === 0;
   if (whole) await findMarks(card, 'figures'); // Not only after all the work.
   const heldOut = readHeldOut(folder, prompts);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
-  const tasks = chosen.flatMap(({ name, runs }) => Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })));
+  const tasks = chosen.flatMap(({ name, runs }) =>
+    Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })),
+  );
 
   const processes = options.processes ?? (options.backend === 'wasm' ? os.availableParallelism() : 1);
   const setup = {
@@ -95,12 +128,18 @@ async function evaluate(options: Options): Promise<void> {
   const progress = new Progress();
   const started = performance.now();
   let done = 0;
-  const backend = await inProcesses(processes, join(__dirname, 'worker.js'), setup, tasks, ({ name, index }, outcome) => {
-    outcomes.get(name)![index] = outcome;
-    progress.show('evaluate', ++done, tasks.length, 'runs');
-    const last = tasks.filter((task) => task.name === name).length === Object.keys(outcomes.get(name)!).length;
-    if (last && !process.stderr.isTTY) console.error(`${name}: done after ${minutes(started)} min`);
-  });
+  const backend = await inProcesses(
+    processes,
+    join(__dirname, 'worker.js'),
+    setup,
+    tasks,
+    ({ name, index }, outcome) => {
+      outcomes.get(name)![index] = outcome;
+      progress.show('evaluate', ++done, tasks.length, 'runs');
+      const last = tasks.filter((task) => task.name === name).length === Object.keys(outcomes.get(name)!).length;
+      if (last && !process.stderr.isTTY) console.error(`${name}: done after ${minutes(started)} min`);
+    },
+  );
 
   const samples = [...outcomes.values()].flat().flatMap((outcome) => outcome.samples);
   const [figures, curve] = [figuresOf(samples), curveOf(samples)];
@@ -108,7 +147,12 @@ async function evaluate(options: Options): Promise<void> {
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
   writeFileSync(join(out, 'figures.md'), `${lines}\n`);
-  for (const experiment of chosen) drawSheet(experiment, outcomes.get(experiment.name)!.flatMap(({ panels }) => panels), out);
+  for (const experiment of chosen)
+    drawSheet(
+      experiment,
+      outcomes.get(experiment.name)!.flatMap(({ panels }) => panels),
+      out,
+    );
   if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, { ...CONTROLS.swap, ...control }));
   console.log(`${lines}\n\nPictures to look at are in ${out}.`);
 
@@ -116,12 +160,20 @@ async function evaluate(options: Options): Promise<void> {
   const results = join(folder, 'results');
   mkdirSync(results, { recursive: true });
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
-  writeFileSync(join(results, 'figures.json'), `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings: { ...settings, control: CONTROLS }, figures, curve }, null, 2)}\n`);
+  writeFileSync(
+    join(results, 'figures.json'),
+    `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings: { ...settings, control: CONTROLS }, figures, curve }, null, 2)}\n`,
+  );
   writeFileSync(join(results, 'injection.png'), drawCurve(curve, CONTROLS.swap));
   await writeBetweenMarks(card, 'figures', lines);
 }
 
-function madeBy({ steps, sampler, guidance, cross, blendThreshold, control }: Settings, backend: BackendInfo, processes: number, started: number): string {
+function madeBy(
+  { steps, sampler, guidance, cross, blendThreshold, control }: Settings,
+  backend: BackendInfo,
+  processes: number,
+  started: number,
+): string {
   const kinds = Object.entries(CONTROLS).map(([kind, usual]) => {
     const { cross: maps, self, context } = sharesOf(cross, { ...usual, ...control });
     return `${kind} ${maps}, ${self}, ${context}`;
@@ -132,7 +184,9 @@ function madeBy({ steps, sampler, guidance, cross, blendThreshold, control }: Se
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {
   if (!sheet) return;
   const shown = panels.slice(0, sheet.most);
-  const bands = shown.flatMap((_, i) => (i % sheet.columns === 0 ? [{ panels: shown.slice(i, i + sheet.columns) }] : []));
+  const bands = shown.flatMap((_, i) =>
+    i % sheet.columns === 0 ? [{ panels: shown.slice(i, i + sheet.columns) }] : [],
+  );
   writeFileSync(join(out, `${name.replaceAll(' ', '-')}.png`), drawFigure(bands, 128));
 }
 

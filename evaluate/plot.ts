@@ -19,17 +19,40 @@ interface Line {
   of(point: Point): Estimate;
 }
 
-/** Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the bytes of a PNG file */
+/**
+ * Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the
+ * bytes of a PNG file
+ */
 export function drawCurve(points: readonly Point[], { self, context: words }: Control): Buffer {
   const { canvas, context } = whiteCanvas(WIDTH, HEIGHT, SCALE);
   const most = Math.ceil(Math.max(...points.map(({ outside }) => outside.high)) / 10) * 10;
   const lines: Line[] = [
-    { colour: BLUE, label: 'New object recognised', side: 'left', most: 1, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, `${100 * share} %`]), of: ({ recognised }) => recognised },
-    { colour: ORANGE, label: 'Change outside the objects, of 255', side: 'right', most, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share * most, `${share * most}`]), of: ({ outside }) => outside },
+    {
+      colour: BLUE,
+      label: 'New object recognised',
+      side: 'left',
+      most: 1,
+      ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, `${100 * share} %`]),
+      of: ({ recognised }) => recognised,
+    },
+    {
+      colour: ORANGE,
+      label: 'Change outside the objects, of 255',
+      side: 'right',
+      most,
+      ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share * most, `${share * most}`]),
+      of: ({ outside }) => outside,
+    },
   ];
   lines.forEach((line) => drawAxis(context, line));
   points.forEach(({ share }) => write(context, `${share}`, [x(share), AREA.bottom + 18], INK, 'center'));
-  write(context, `Share of the run in which attention is injected (self × ${self}, context × ${words})`, [(AREA.left + AREA.right) / 2, AREA.bottom + 44], INK, 'center');
+  write(
+    context,
+    `Share of the run in which attention is injected (self × ${self}, context × ${words})`,
+    [(AREA.left + AREA.right) / 2, AREA.bottom + 44],
+    INK,
+    'center',
+  );
   lines.forEach((line) => drawLine(context, line, points));
   return canvas.toBuffer('image/png');
 }
@@ -47,16 +70,38 @@ function drawAxis(context: SKRSContext2D, { colour, label, side, most, ticks }: 
   const align = side === 'left' ? 'right' : 'left';
   ticks.forEach(([value, text]) => {
     write(context, text, [at + out, y(value, most) + 4], colour, align);
-    if (side === 'left') stroke(context, GRID, [[AREA.left, y(value, most)], [AREA.right, y(value, most)]], 1);
+    if (side === 'left')
+      stroke(
+        context,
+        GRID,
+        [
+          [AREA.left, y(value, most)],
+          [AREA.right, y(value, most)],
+        ],
+        1,
+      );
   });
   write(context, label, [side === 'left' ? 16 : WIDTH - 16, 28], colour, side === 'left' ? 'left' : 'right', 'title');
 }
 
 function drawLine(context: SKRSContext2D, { colour, most, of }: Line, points: readonly Point[]): void {
-  stroke(context, colour, points.map((point) => [x(point.share), y(of(point).value, most)]), 2);
+  stroke(
+    context,
+    colour,
+    points.map((point) => [x(point.share), y(of(point).value, most)]),
+    2,
+  );
   for (const point of points) {
     const { value, low, high } = of(point);
-    stroke(context, colour, [[x(point.share), y(low, most)], [x(point.share), y(high, most)]], 1);
+    stroke(
+      context,
+      colour,
+      [
+        [x(point.share), y(low, most)],
+        [x(point.share), y(high, most)],
+      ],
+      1,
+    );
     dot(context, colour, [x(point.share), y(value, most)]);
   }
 }

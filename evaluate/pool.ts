@@ -4,19 +4,28 @@ import type { Outcome } from './experiment';
 import type { Setup, Task } from './worker';
 
 /**
- * Shares tasks among processes. Two of one thread each do more than one of two threads, which wait for one another after every operation.
+ * Shares tasks among processes. Two of one thread each do more than one of two threads, which wait for one another
+ * after every operation.
  *
  * @param onDone told of each task's outcome as it comes, in no order
  * @returns what the processes compute with
  */
-export async function inProcesses(count: number, script: string, setup: Setup, tasks: readonly Task[], onDone: (task: Task, outcome: Outcome) => void): Promise<BackendInfo> {
+export async function inProcesses(
+  count: number,
+  script: string,
+  setup: Setup,
+  tasks: readonly Task[],
+  onDone: (task: Task, outcome: Outcome) => void,
+): Promise<BackendInfo> {
   const processes = Array.from({ length: count }, () => fork(script, { serialization: 'advanced' }));
   try {
     const [backend] = await Promise.all(processes.map((process) => ask<BackendInfo>(process, setup)));
     const left = [...tasks];
-    await Promise.all(processes.map(async (process) => {
-      for (let task = left.shift(); task; task = left.shift()) onDone(task, await ask<Outcome>(process, task));
-    }));
+    await Promise.all(
+      processes.map(async (process) => {
+        for (let task = left.shift(); task; task = left.shift()) onDone(task, await ask<Outcome>(process, task));
+      }),
+    );
     return backend;
   } finally {
     processes.forEach((process) => process.kill());
@@ -25,7 +34,8 @@ export async function inProcesses(count: number, script: string, setup: Setup, t
 
 function ask<Reply>(process: ChildProcess, message: Setup | Task): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => reject(new Error(`A process of the evaluation ended (${code ?? 'killed'}).`));
+    const ended = (code: number | null): void =>
+      reject(new Error(`A process of the evaluation ended (${code ?? 'killed'}).`));
     process.once('exit', ended);
     process.once('message', (reply: Reply | { error: string }) => {
       process.off('exit', ended);

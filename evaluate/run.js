@@ -7,7 +7,9 @@ async function main() {
   buildPackage();
   await bundle(join(__dirname, 'worker.ts'));
   const program = await bundle(join(__dirname, 'main.ts'));
-  process.exitCode = spawnSync(process.execPath, [program, ...process.argv.slice(2)], { cwd: join(__dirname, '..'), stdio: 'inherit' }).status ?? 1;
+  process.exitCode =
+    spawnSync(process.execPath, [program, ...process.argv.slice(2)], { cwd: join(__dirname, '..'), stdio: 'inherit' })
+      .status ?? 1;
 }
 
 void main();

@@ -7,6 +7,8 @@ export async function readRow(file: string, row: number, columns: number): Promi
   const side = width / columns;
   return tf.tidy(() => {
     const pixels = tf.sub(tf.div(tf.tensor3d(Float32Array.from(data), [height, width, 4]), 127.5), 1);
-    return tf.stack(Array.from({ length: columns }, (_, column) => tf.slice(pixels, [row * side, column * side, 0], [side, side, 3]))) as tf.Tensor4D;
+    return tf.stack(
+      Array.from({ length: columns }, (_, column) => tf.slice(pixels, [row * side, column * side, 0], [side, side, 3])),
+    ) as tf.Tensor4D;
   });
 }

@@ -4,31 +4,39 @@ import type { AttentionController, BatchRow } from '../src/attention/controller'
 import { replaceRows, takeRow } from '../src/attention/rows';
 
 /**
- * Several edits of one source in one run, each with settings of its own: picture i + 1 of the run is edited by controller i, which knows
- * of two prompts only, the source (0) and its target (1). A picture without a controller is drawn afresh, from the same noise.
+ * Several edits of one source in one run, each with settings of its own: picture i + 1 of the run is edited by
+ * controller i, which knows of two prompts only, the source (0) and its target (1). A picture without a controller is
+ * drawn afresh, from the same noise.
  */
 export function sideBySide(controllers: readonly (AttentionController | undefined)[]): AttentionController {
   return compose(...controllers.flatMap((controller, i) => (controller ? [forTarget(i + 1, controller)] : [])));
 }
 
-/** A controller of a source and one target, in a run of several: the others' rows look to it like unconditional ones, which no edit touches. */
+/**
+ * A controller of a source and one target, in a run of several: the others' rows look to it like unconditional ones,
+ * which no edit touches.
+ */
 function forTarget(target: number, controller: AttentionController): AttentionController {
   const roleOf = ({ prompt, conditional }: BatchRow): BatchRow => {
     if (prompt === target) return { prompt: 1, conditional };
     return { prompt, conditional: conditional && prompt === 0 };
   };
-  const seen = <Call extends { readonly rows: readonly BatchRow[] }>(call: Call): Call => ({ ...call, rows: call.rows.map(roleOf) });
+  const seen = <Call extends { readonly rows: readonly BatchRow[] }>(call: Call): Call => ({
+    ...call,
+    rows: call.rows.map(roleOf),
+  });
   return {
     wants: (call) => controller.wants(seen(call)),
     onQkv: (qkv, call) => controller.onQkv?.(qkv, seen(call)) ?? qkv,
     onLogits: (logits, call) => controller.onLogits?.(logits, seen(call)) ?? logits,
     onProbs: (probs, call) => controller.onProbs?.(probs, seen(call)) ?? probs,
     onOutput: (output, call) => controller.onOutput?.(output, seen(call)) ?? output,
-    onLatents: (latents, call) => tf.tidy(() => {
-      const pair = tf.concat([takeRow(latents, 0), takeRow(latents, target)], 0) as tf.Tensor4D;
-      const edited = controller.onLatents?.(pair, call) ?? pair;
-      return edited === pair ? latents : replaceRows(latents, new Map([[target, takeRow(edited, 1)]]));
-    }),
+    onLatents: (latents, call) =>
+      tf.tidy(() => {
+        const pair = tf.concat([takeRow(latents, 0), takeRow(latents, target)], 0) as tf.Tensor4D;
+        const edited = controller.onLatents?.(pair, call) ?? pair;
+        return edited === pair ? latents : replaceRows(latents, new Map([[target, takeRow(edited, 1)]]));
+      }),
     begin: (run) => controller.begin?.({ ...run, prompts: 2 }),
     end: () => controller.end?.(),
   };

@@ -17,13 +17,20 @@ export function wilson(hits: readonly boolean[]): Estimate {
 }
 
 /**
- * Any figure of samples, with the interval in which it lies when the samples are drawn anew from themselves (bootstrap percentiles).
+ * Any figure of samples, with the interval in which it lies when the samples are drawn anew from themselves (bootstrap
+ * percentiles).
  *
  * @param groups samples that belong together, such as the edits of one source: they are drawn together or not at all
  */
-export function bootstrap<T>(groups: readonly (readonly T[])[], figure: (samples: readonly T[]) => number, draws = 1000): Estimate {
+export function bootstrap<T>(
+  groups: readonly (readonly T[])[],
+  figure: (samples: readonly T[]) => number,
+  draws = 1000,
+): Estimate {
   const dice = random(groups.length);
-  const drawn = Array.from({ length: draws }, () => figure(groups.flatMap(() => groups[Math.floor(dice() * groups.length)])))
+  const drawn = Array.from({ length: draws }, () =>
+    figure(groups.flatMap(() => groups[Math.floor(dice() * groups.length)])),
+  )
     .filter((value) => !Number.isNaN(value))
     .sort((a, b) => a - b);
   const at = (share: number): number => drawn[Math.round(share * (drawn.length - 1))] ?? NaN;
@@ -31,12 +38,15 @@ export function bootstrap<T>(groups: readonly (readonly T[])[], figure: (samples
 }
 
 /**
- * Whether amounts grow from the first to the last. No step down may be larger than a twentieth of the largest amount: the judge counts
- * whole pixels, and one more or less is no change.
+ * Whether amounts grow from the first to the last. No step down may be larger than a twentieth of the largest amount:
+ * the judge counts whole pixels, and one more or less is no change.
  */
 export function grows(amounts: readonly number[]): boolean {
   const tolerance = Math.max(...amounts) / 20;
-  return amounts[amounts.length - 1] > amounts[0] && amounts.every((amount, i) => i === 0 || amount >= amounts[i - 1] - tolerance);
+  return (
+    amounts[amounts.length - 1] > amounts[0] &&
+    amounts.every((amount, i) => i === 0 || amount >= amounts[i - 1] - tolerance)
+  );
 }
 
 export function mean(values: readonly number[]): number {

@@ -1,14 +1,14 @@
-import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
-import { promptToPrompt, type WordPair } from '../src/attention/promptToPrompt';
-import { toPictures, type Picture } from '../src/image/picture';
-import { chooseBackend, type BackendInfo } from '../src/node/backend';
+import * as tf from '@tensorflow/tfjs';
+import { promptToPrompt, type WordPair } from '../src/edits/prompt-to-prompt/promptToPrompt';
+import { type Picture, toPictures } from '../src/image/picture';
+import { type BackendInfo, chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
-import { StableDiffusionPipeline, type GenerateOptions } from '../src/pipeline';
+import { type GenerateOptions, StableDiffusionPipeline } from '../src/pipeline';
 import { SafetensorsFile } from '../src/weights/safetensors';
 import { type Control, sharesOf } from './controls';
-import { readHeldOut, type HeldOut, type PromptSet } from './heldOut';
+import { type HeldOut, type PromptSet, readHeldOut } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
 
@@ -46,7 +46,10 @@ export interface Drawn {
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /** For what share of the run it takes the source's cross-attention, unless the control has it otherwise; 0 draws the prompt afresh. */
+  /**
+   * For what share of the run it takes the source's cross-attention, unless the control has it otherwise; 0 draws the
+   * prompt afresh.
+   */
   readonly share: number;
   readonly control: Control;
   /** Words that keep their own meaning, whatever the control says of the context. */
@@ -57,30 +60,74 @@ export interface Edit {
 
 /** A model that draws, and a judge that looks. */
 export class Studio {
-  private constructor(readonly pipeline: StableDiffusionPipeline, readonly judge: Judge, readonly heldOut: HeldOut, readonly folder: string, readonly settings: Settings, readonly backend: BackendInfo) {}
+  private constructor(
+    readonly pipeline: StableDiffusionPipeline,
+    readonly judge: Judge,
+    readonly heldOut: HeldOut,
+    readonly folder: string,
+    readonly settings: Settings,
+    readonly backend: BackendInfo,
+  ) {}
 
-  static async open({ model, judge, folder, prompts }: Places, settings: Settings, backend: { name: string; threads?: number }): Promise<Studio> {
+  static async open(
+    { model, judge, folder, prompts }: Places,
+    settings: Settings,
+    backend: { name: string; threads?: number },
+  ): Promise<Studio> {
     const started = await chooseBackend(backend.name, { threads: backend.threads });
     const heldOut = readHeldOut(folder, prompts);
     const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(model));
-    return new Studio(pipeline, await Judge.load(await SafetensorsFile.open(await fileBytes(judge)), heldOut.vocabulary), heldOut, folder, settings, started);
+    return new Studio(
+      pipeline,
+      await Judge.load(await SafetensorsFile.open(await fileBytes(judge)), heldOut.vocabulary),
+      heldOut,
+      folder,
+      settings,
+      started,
+    );
   }
 
   /** A picture a prompt, all from one noise, each looked at. */
   async draw(prompts: readonly string[], options: Pick<GenerateOptions, 'seed' | 'controller'>): Promise<Drawn[]> {
     const { steps, sampler, guidance } = this.settings;
-    const { images, latents, noise, context } = await this.pipeline.generate(prompts, { steps, sampler, guidance, ...options });
-    const [pictures, verdicts, numbers] = [await toPictures(images), await this.judge.look(images), await latents.data<'float32'>()];
+    const { images, latents, noise, context } = await this.pipeline.generate(prompts, {
+      steps,
+      sampler,
+      guidance,
+      ...options,
+    });
+    const [pictures, verdicts, numbers] = [
+      await toPictures(images),
+      await this.judge.look(images),
+      await latents.data<'float32'>(),
+    ];
     tf.dispose([images, latents, noise, context]);
     const size = numbers.length / prompts.length;
-    return pictures.map((picture, i) => ({ picture, verdict: verdicts[i], latents: numbers.slice(i * size, (i + 1) * size) }));
+    return pictures.map((picture, i) => ({
+      picture,
+      verdict: verdicts[i],
+      latents: numbers.slice(i * size, (i + 1) * size),
+    }));
   }
 
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
-    const controller = sideBySide(edits.map(({ prompt, share, control, ownMeaning = [], weights, blend }) =>
-      (share === 0 ? undefined : promptToPrompt({ tokenizer, prompts: [source, prompt], ...sharesOf(share, control), contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])), weights, blend, blendThreshold }))));
+    const controller = sideBySide(
+      edits.map(({ prompt, share, control, ownMeaning = [], weights, blend }) =>
+        share === 0
+          ? undefined
+          : promptToPrompt({
+              tokenizer,
+              prompts: [source, prompt],
+              ...sharesOf(share, control),
+              contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])),
+              weights,
+              blend,
+              blendThreshold,
+            }),
+      ),
+    );
     const [first, ...edited] = await this.draw([source, ...edits.map(({ prompt }) => prompt)], { seed, controller });
     return { source: first, edited };
   }

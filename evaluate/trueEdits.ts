@@ -6,7 +6,10 @@ import { WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
 import { readRow } from './sheet';
 
-/** What the rows of `true_edits.png` are of, as many of each, and how many pictures are on a row (`training/held_out.py`). */
+/**
+ * What the rows of `true_edits.png` are of, as many of each, and how many pictures are on a row
+ * (`training/held_out.py`).
+ */
 const KINDS = ['place', 'time', ...WEIGHTED] as const;
 const [ROWS, COLUMNS] = [8, 10];
 /** A picture and its edit; or one thing in five amounts. */
@@ -26,8 +29,13 @@ export const trueEdits: Experiment = {
 };
 
 function samplesOf(kind: (typeof KINDS)[number], group: number, verdicts: readonly Verdict[]): Sample[] {
-  if (kind !== 'place' && kind !== 'time') return inParts(verdicts, AMOUNTS).flatMap((series) => sample(`true.${kind}`, group, ...series.map((verdict) => amount(kind, verdict))));
-  return inParts(verdicts, PAIR).flatMap(([before, after]) => sample(`true.${kind}`, group, apart(before.occupied, after.occupied)));
+  if (kind !== 'place' && kind !== 'time')
+    return inParts(verdicts, AMOUNTS).flatMap((series) =>
+      sample(`true.${kind}`, group, ...series.map((verdict) => amount(kind, verdict))),
+    );
+  return inParts(verdicts, PAIR).flatMap(([before, after]) =>
+    sample(`true.${kind}`, group, apart(before.occupied, after.occupied)),
+  );
 }
 
 function inParts<T>(items: readonly T[], size: number): T[][] {

@@ -1,6 +1,6 @@
 /** A process that does runs of experiments as it is told to: its start, then one message a run, each answered. */
 import { experiments } from './experiments';
-import { Studio, type Places, type Settings } from './studio';
+import { type Places, type Settings, Studio } from './studio';
 
 export interface Setup {
   readonly places: Places;
@@ -17,7 +17,10 @@ export interface Task {
 let studio: Studio | undefined;
 
 process.on('message', (message: Setup | Task) => {
-  void answer(message).then((reply) => process.send!(reply), (error: Error) => process.send!({ error: error.message }));
+  void answer(message).then(
+    (reply) => process.send!(reply),
+    (error: Error) => process.send!({ error: error.message }),
+  );
 });
 
 async function answer(message: Setup | Task): Promise<unknown> {

@@ -1,5 +1,5 @@
-// Compiles wasm/, our kernels for the wasm backend, into src/backend/wasmBinary.ts where that is older: once for a memory of one thread,
-// once for a shared one.
+// Compiles wasm/, our kernels for the wasm backend, into src/backend/wasmBinary.ts where that is older: once for a
+// memory of one thread, once for a shared one.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -10,7 +10,20 @@ const target = join(root, 'src', 'backend', 'wasmBinary.ts');
 const compiler = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
 
 const MEMORIES = { plain: [], shared: ['--sharedMemory', '--maximumMemory', '65536'] };
-const OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--initialMemory', '1', '--enable', 'simd', '--enable', 'threads'];
+const OPTIONS = [
+  '-O3',
+  '--noAssert',
+  '--runtime',
+  'stub',
+  '--importMemory',
+  '--noExportMemory',
+  '--initialMemory',
+  '1',
+  '--enable',
+  'simd',
+  '--enable',
+  'threads',
+];
 
 function isFresh() {
   const sources = [__filename, ...readdirSync(source).map((file) => join(source, file))];
@@ -22,14 +35,20 @@ function compile(memory) {
   const folder = join(root, '.cache', 'wasm');
   mkdirSync(folder, { recursive: true });
   const out = join(folder, `${memory}.wasm`);
-  execFileSync(process.execPath, [compiler, 'wasm/index.ts', '-o', out, ...OPTIONS, ...MEMORIES[memory]], { cwd: root, stdio: 'inherit' });
+  execFileSync(process.execPath, [compiler, 'wasm/index.ts', '-o', out, ...OPTIONS, ...MEMORIES[memory]], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   return `  ${memory}: '${readFileSync(out, 'base64')}',`;
 }
 
 exports.buildWasm = () => {
   if (isFresh()) return;
   const note = '/** wasm/ as scripts/buildWasm.js compiles it, in base64. */';
-  writeFileSync(target, `${note}\nexport const WASM_BINARY = {\n${Object.keys(MEMORIES).map(compile).join('\n')}\n} as const;\n`);
+  writeFileSync(
+    target,
+    `${note}\nexport const WASM_BINARY = {\n${Object.keys(MEMORIES).map(compile).join('\n')}\n} as const;\n`,
+  );
 };
 
 if (require.main === module) exports.buildWasm();

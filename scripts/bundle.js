@@ -9,18 +9,33 @@ const root = join(__dirname, '..');
 /** What is imported from `../src/`, or from further down, is taken from `dist/`, where it finds its files. */
 const srcIsDist = {
   name: 'src-is-dist',
-  setup: ({ onResolve }) => onResolve({ filter: /^(\.\.\/)+src\// }, ({ path }) => ({ path: join(root, 'dist', path.replace(/^(\.\.\/)+src\//, '')), external: true })),
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^(\.\.\/)+src\// }, ({ path }) => ({
+      path: join(root, 'dist', path.replace(/^(\.\.\/)+src\//, '')),
+      external: true,
+    })),
 };
 
 exports.buildPackage = () => {
   buildWasm();
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
 };
 
 /** @returns the bundled file, in `.cache/` */
 exports.bundle = async (file) => {
   const folder = basename(join(file, '..'));
   const outfile = join(root, '.cache', folder, basename(file).replace(/\.ts$/, '.js'));
-  await esbuild.build({ entryPoints: [file], bundle: true, platform: 'node', packages: 'external', plugins: [srcIsDist], outfile, logLevel: 'error' });
+  await esbuild.build({
+    entryPoints: [file],
+    bundle: true,
+    platform: 'node',
+    packages: 'external',
+    plugins: [srcIsDist],
+    outfile,
+    logLevel: 'error',
+  });
   return outfile;
 };

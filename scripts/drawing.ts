@@ -1,5 +1,5 @@
 /** Lines and words of a plot on a canvas, in the font of the figures. */
-import { createCanvas, type Canvas, type SKRSContext2D } from '@napi-rs/canvas';
+import { type Canvas, createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { font } from '../src/node/figure';
 
 export const INK = '#1e293b';
@@ -9,7 +9,11 @@ export const GRID = '#e2e8f0';
 export type Place = readonly [x: number, y: number];
 
 /** A white canvas, drawn on in the units given. @param scale pixels to a unit */
-export function whiteCanvas(width: number, height: number, scale: number): { readonly canvas: Canvas; readonly context: SKRSContext2D } {
+export function whiteCanvas(
+  width: number,
+  height: number,
+  scale: number,
+): { readonly canvas: Canvas; readonly context: SKRSContext2D } {
   const canvas = createCanvas(width * scale, height * scale);
   const context = canvas.getContext('2d');
   context.scale(scale, scale);
@@ -19,7 +23,13 @@ export function whiteCanvas(width: number, height: number, scale: number): { rea
 }
 
 /** @param dash lengths of strokes and gaps; a line without gaps if left out */
-export function stroke(context: SKRSContext2D, colour: string, path: readonly Place[], width: number, dash: readonly number[] = []): void {
+export function stroke(
+  context: SKRSContext2D,
+  colour: string,
+  path: readonly Place[],
+  width: number,
+  dash: readonly number[] = [],
+): void {
   context.strokeStyle = colour;
   context.lineWidth = width;
   context.setLineDash([...dash]);
@@ -36,7 +46,14 @@ export function dot(context: SKRSContext2D, colour: string, [x, y]: Place, radiu
   context.fill();
 }
 
-export function write(context: SKRSContext2D, text: string, [x, baseline]: Place, colour: string, align: 'left' | 'center' | 'right', style: 'title' | 'caption' = 'caption'): void {
+export function write(
+  context: SKRSContext2D,
+  text: string,
+  [x, baseline]: Place,
+  colour: string,
+  align: 'left' | 'center' | 'right',
+  style: 'title' | 'caption' = 'caption',
+): void {
   context.font = font(style);
   context.fillStyle = colour;
   context.textAlign = align;

@@ -1,11 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** What a file has before and after the place for what is measured, with the marks around it. @throws if it lacks them */
+/**
+ * What a file has before and after the place for what is measured, with the marks around it. @throws if it lacks them
+ */
 export async function findMarks(file: string, name: string): Promise<[before: string, after: string]> {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const text = await readFile(file, 'utf8');
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${file} has no place for the ${name}: put the lines ${begin} and ${end} where they should stand.`);
+  if (from < 0 || to < from)
+    throw new Error(`${file} has no place for the ${name}: put the lines ${begin} and ${end} where they should stand.`);
   return [text.slice(0, from + begin.length), text.slice(to)];
 }
 

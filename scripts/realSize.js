@@ -1,13 +1,25 @@
-// The half of compare_real_size.py that runs this project: node scripts/realSize.js CHECKPOINT BACKEND [INPUTS OUTPUTS]. It loads the checkpoint; with the
-// last two it then does the works whose names it reads, line by line, and keeps the last results.
+// The half of compare_real_size.py that runs this project: node scripts/realSize.js CHECKPOINT BACKEND [INPUTS
+// OUTPUTS]. It loads the checkpoint; with the last two it then does the works whose names it reads, line by line, and
+// keeps the last results.
 const { createInterface } = require('node:readline');
 const tf = require('@tensorflow/tfjs');
-const { FixedContext, SafetensorsFile, StableDiffusionPipeline, attentionStore, compose, crossInjection, selfInjection } = require('../dist');
+const {
+  FixedContext,
+  SafetensorsFile,
+  StableDiffusionPipeline,
+  attentionStore,
+  compose,
+  crossInjection,
+  selfInjection,
+} = require('../dist');
 const { chooseBackend, fileBytes, openCheckpoint, saveSafetensors } = require('../dist/node');
 
 const [checkpoint, backend, inputs, outputs] = process.argv.slice(2);
 /** @param start when the work was begun, in ms */
-const tell = (work, start) => console.log(JSON.stringify({ work, seconds: (performance.now() - start) / 1000, peak: process.resourceUsage().maxRSS / 1e6 }));
+const tell = (work, start) =>
+  console.log(
+    JSON.stringify({ work, seconds: (performance.now() - start) / 1000, peak: process.resourceUsage().maxRSS / 1e6 }),
+  );
 
 async function main() {
   await chooseBackend(backend);
@@ -25,7 +37,11 @@ async function main() {
   const rows = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
   const evaluation = { step: 0, steps: 50, timestep: 981, latents: { height, width }, rows };
   const own = (i) => Number(i % (tokens + 1) === 0);
-  const alignment = { length: tokens, matrix: new Float32Array(tokens * tokens).map((_, i) => own(i)), aligned: new Float32Array(tokens).fill(1) };
+  const alignment = {
+    length: tokens,
+    matrix: new Float32Array(tokens * tokens).map((_, i) => own(i)),
+    aligned: new Float32Array(tokens).fill(1),
+  };
   const target = { text: '', ids: Array(tokens).fill(0), length: tokens, pieces: [], lost: '' };
   const store = attentionStore();
   const controller = compose(crossInjection({ targets: [target], alignments: [alignment] }), selfInjection(), store);

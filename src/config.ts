@@ -1,5 +1,11 @@
 import { z } from 'zod';
 
+/** A config as it was found: `json` is yet to be validated, and `file` says where, for the messages. */
+export interface ConfigFile {
+  readonly file: string;
+  readonly json: unknown;
+}
+
 /** A config that asks for what this project does not do. The message names the file, the key and the value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -14,8 +20,9 @@ export function only<const T extends readonly [z.core.util.Literal, ...z.core.ut
 export const harmless = z.unknown().optional();
 
 /**
- * Checks a config as a checkpoint has it against a strict schema. Keys that the schema does not know are let pass where they
- * are notes (`_diffusers_version`) or switched off (null, false); anything else might change the result, so it is an error.
+ * Checks a config as a checkpoint has it against a strict schema. Keys that the schema does not know are let pass where
+ * they are notes (`_diffusers_version`) or switched off (null, false); anything else might change the result, so it is
+ * an error.
  *
  * @param file what to call the config in a message: its path
  * @throws ConfigError that lists every key with a value that is wrong or not supported
@@ -29,12 +36,14 @@ export function parseConfig<T extends z.ZodObject>(schema: T, json: unknown, fil
 
 function withoutNotes(json: unknown, schema: z.ZodObject): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return json;
-  const matters = ([key, value]: [string, unknown]) => Object.hasOwn(schema.shape, key) || !(key.startsWith('_') || value === null || value === false);
+  const matters = ([key, value]: [string, unknown]) =>
+    Object.hasOwn(schema.shape, key) || !(key.startsWith('_') || value === null || value === false);
   return Object.fromEntries(Object.entries(json).filter(matters));
 }
 
 function describe(issue: z.core.$ZodIssue, json: unknown): string[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${key} is ${show(valueAt(json, [key]))}, and this key is not supported.`);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${key} is ${show(valueAt(json, [key]))}, and this key is not supported.`);
   if (issue.path.length === 0) return [issue.message];
   const is = `${issue.path.join('.')} is ${show(valueAt(json, issue.path))}`;
   if (issue.code === 'invalid_value') return [`${is}; supported: ${issue.values.map(show).join(', ')}.`];
@@ -50,7 +59,8 @@ function show(value: unknown): string {
 }
 
 /**
- * JSON as Python writes it: `Infinity`, `-Infinity` and `NaN` (as null) too, which diffusers puts into scheduler configs.
+ * JSON as Python writes it: `Infinity`, `-Infinity` and `NaN` (as null) too, which diffusers puts into scheduler
+ * configs.
  *
  * @throws SyntaxError for anything else that is not JSON
  */

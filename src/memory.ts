@@ -8,7 +8,10 @@ export class MemoryError extends Error {
   override readonly name = 'MemoryError';
 }
 
-/** Of attention that no controller looks into, at a time: as much as it takes where nobody sets a limit, and the least that is worth computing. */
+/**
+ * Of attention that no controller looks into, at a time: as much as it takes where nobody sets a limit, and the least
+ * that is worth computing.
+ */
 const USUAL_ATTENTION = 64 * 2 ** 20;
 const LEAST_ATTENTION = 2 ** 20;
 /** Maps of one size that attention holds at a time: logits, probabilities, and what becomes of either. */
@@ -26,16 +29,30 @@ export interface MemoryNeeds {
 /** @param rows of a step's batch @param tokens of the context */
 export function memoryNeeds(
   { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet2DConditionModel; readonly vae: AutoencoderKL },
-  run: Run, rows: readonly BatchRow[], tokens: number, controller?: AttentionController,
+  run: Run,
+  rows: readonly BatchRow[],
+  tokens: number,
+  controller?: AttentionController,
 ): MemoryNeeds {
   const maps = sitesAt(unet, run.latents).map(({ grid, ...site }) => {
     const queries = grid.height * grid.width;
     const keys = site.kind === 'self' ? queries : tokens;
-    const laidOut = Array.from({ length: run.steps }, (_, step) => ({ ...run, step, timestep: 0, rows, site, grid, keys }))
-      .some((call) => controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'));
+    const laidOut = Array.from({ length: run.steps }, (_, step) => ({
+      ...run,
+      step,
+      timestep: 0,
+      rows,
+      site,
+      grid,
+      keys,
+    })).some((call) => controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'));
     return laidOut ? 4 * COPIES * rows.length * site.heads * queries * keys : 0;
   });
-  return { weights: bytes, features: workingBytes(unet.config, vae.config, run.latents, rows.length), maps: Math.max(...maps) };
+  return {
+    weights: bytes,
+    features: workingBytes(unet.config, vae.config, run.latents, rows.length),
+    maps: Math.max(...maps),
+  };
 }
 
 /**
@@ -48,10 +65,13 @@ export function attentionBytes({ weights, features, maps }: MemoryNeeds, limit: 
   const attention = Math.max(maps, COPIES * LEAST_ATTENTION);
   const rest = limit - weights - features;
   if (rest < attention) {
-    throw new MemoryError(`The run needs about ${scaled(weights + features + attention)}, and ${scaled(limit)} are allowed: ${scaled(weights)} for the weights, `
-      + `${scaled(features)} for features, ${scaled(attention)} for attention. A smaller picture, fewer prompts at a time and no guidance need less.`);
+    throw new MemoryError(
+      `The run needs about ${scaled(weights + features + attention)}, and ${scaled(limit)} are allowed: ${scaled(weights)} for the weights, ` +
+        `${scaled(features)} for features, ${scaled(attention)} for attention. A smaller picture, fewer prompts at a time and no guidance need less.`,
+    );
   }
   return Math.max(LEAST_ATTENTION, Math.min(USUAL_ATTENTION, Math.floor(rest / COPIES)));
 }
 
-const scaled = (bytes: number): string => (bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
+const scaled = (bytes: number): string =>
+  bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;

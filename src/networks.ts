@@ -1,9 +1,9 @@
+import { CheckpointError } from './errors';
 import { AutoencoderKL } from './model/autoencoderKL';
 import { CLIPTextModel } from './model/clipText';
 import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
 import { UNet2DConditionModel } from './model/unet';
 import type { Checkpoint, NetworkName } from './weights/checkpoint';
-import { CheckpointError } from './weights/error';
 import { inputProblem } from './weights/kinds';
 
 export interface Networks {

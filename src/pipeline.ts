@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { FixedContext, type Context } from './attention/context';
 import { compose } from './attention/compose';
+import { type Context, FixedContext } from './attention/context';
 import type { AttentionController, AttentionSite, BatchRow, Grid, Run } from './attention/controller';
-import { besideRecorded } from './attention/recordedSource';
 import { withAttentionBytes } from './attention/scaledDotProduct';
 import { prepareWasm } from './backend/wasmKernels';
+import type { ConfigFile } from './config';
 import { attentionBytes, memoryNeeds } from './memory';
 import type { AutoencoderKL } from './model/autoencoderKL';
 import type { CLIPTextModel } from './model/clipText';
@@ -14,15 +14,16 @@ import { networksOf } from './networks';
 import type { RecordedSettings } from './recording/description';
 import { fingerprints } from './recording/fingerprint';
 import { Playback } from './recording/playback';
+import { besideRecorded } from './recording/recordedSource';
 import { describe, Recorder, type RecordOptions } from './recording/recorder';
 import type { Recording } from './recording/recording';
 import { optionsFor, settingsIn } from './recording/settings';
-import { denoise, type DenoisingStep, type Predict } from './sampler/denoise';
+import { type DenoisingStep, denoise, type Predict } from './sampler/denoise';
 import { guided } from './sampler/guidance';
 import { randomLatents, TorchGenerator } from './sampler/noise';
 import { createSampler, type SamplerName } from './sampler/sampler';
 import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
-import type { Checkpoint, ConfigFile, NetworkName } from './weights/checkpoint';
+import type { Checkpoint, NetworkName } from './weights/checkpoint';
 import { loadParameters } from './weights/load';
 
 /** What a pipeline is composed of; all of one checkpoint. */
@@ -57,9 +58,15 @@ export interface RunOptions {
   readonly controller?: AttentionController;
   /** Writes down what edits of the source, the first prompt, need of it: for `recording`. */
   readonly record?: RecordOptions;
-  /** The source's run, made before: only the targets are computed. Options left out are the recording's; others must be the same. */
+  /**
+   * The source's run, made before: only the targets are computed. Options left out are the recording's; others must be
+   * the same.
+   */
   readonly recording?: Recording;
-  /** Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is refused. No limit unless told. */
+  /**
+   * Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is
+   * refused. No limit unless told.
+   */
   readonly memory?: number;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
@@ -80,7 +87,9 @@ export interface Generation {
   readonly latents: tf.Tensor4D;
   /** What the run started from, [1, height, width, channels]. */
   readonly noise: tf.Tensor4D;
-  /** The encoded prompts, [rows, tokens, features]: the unconditional rows (none at guidance 1), then the conditional. */
+  /**
+   * The encoded prompts, [rows, tokens, features]: the unconditional rows (none at guidance 1), then the conditional.
+   */
   readonly context: tf.Tensor3D;
 }
 
@@ -107,13 +116,31 @@ export class StableDiffusionPipeline {
   /** @throws Error if the parts do not fit together */
   constructor(parts: PipelineParts) {
     prepareWasm(); // Of use where that backend is.
-    ({ tokenizer: this.tokenizer, textEncoder: this.textEncoder, unet: this.unet, vae: this.vae, scheduler: this.scheduler } = parts);
+    ({
+      tokenizer: this.tokenizer,
+      textEncoder: this.textEncoder,
+      unet: this.unet,
+      vae: this.vae,
+      scheduler: this.scheduler,
+    } = parts);
     const fits = (what: string, a: number, b: number) => {
       if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
     };
-    fits("The text encoder's hidden_size and the UNet's cross_attention_dim", this.textEncoder.config.hidden_size, this.unet.config.cross_attention_dim);
-    fits("The tokenizer's model_max_length and the text encoder's max_position_embeddings", this.tokenizer.maxLength, this.textEncoder.config.max_position_embeddings);
-    fits("The VAE's latent_channels and the UNet's out_channels", this.vae.config.latent_channels, this.unet.config.out_channels);
+    fits(
+      "The text encoder's hidden_size and the UNet's cross_attention_dim",
+      this.textEncoder.config.hidden_size,
+      this.unet.config.cross_attention_dim,
+    );
+    fits(
+      "The tokenizer's model_max_length and the text encoder's max_position_embeddings",
+      this.tokenizer.maxLength,
+      this.textEncoder.config.max_position_embeddings,
+    );
+    fits(
+      "The VAE's latent_channels and the UNet's out_channels",
+      this.vae.config.latent_channels,
+      this.unet.config.out_channels,
+    );
   }
 
   /**
@@ -122,19 +149,28 @@ export class StableDiffusionPipeline {
    * @param onProgress told how many of the networks' numbers are loaded, of how many
    * @throws CheckpointError naming the file, the key or the tensors that do not fit
    */
-  static async load(checkpoint: Checkpoint, { onProgress }: { onProgress?: (loaded: number, total: number) => void } = {}): Promise<StableDiffusionPipeline> {
+  static async load(
+    checkpoint: Checkpoint,
+    { onProgress }: { onProgress?: (loaded: number, total: number) => void } = {},
+  ): Promise<StableDiffusionPipeline> {
     const pipeline = new StableDiffusionPipeline({
-      ...await networksOf(checkpoint),
+      ...(await networksOf(checkpoint)),
       tokenizer: new CLIPTokenizer(await checkpoint.tokenizer()),
       scheduler: await checkpoint.config('scheduler'),
     });
 
-    const networks: readonly (readonly [NetworkName, Network])[] = [['text_encoder', pipeline.textEncoder], ['unet', pipeline.unet], ['vae', pipeline.vae]];
+    const networks: readonly (readonly [NetworkName, Network])[] = [
+      ['text_encoder', pipeline.textEncoder],
+      ['unet', pipeline.unet],
+      ['vae', pipeline.vae],
+    ];
     const total = pipeline.size;
     let before = 0;
     try {
       for (const [name, network] of networks) {
-        await loadParameters(network.parameters, await checkpoint.weights(name), { onProgress: (loaded) => onProgress?.(before + loaded, total) });
+        await loadParameters(network.parameters, await checkpoint.weights(name), {
+          onProgress: (loaded) => onProgress?.(before + loaded, total),
+        });
         before += network.size;
       }
     } catch (error) {
@@ -169,10 +205,14 @@ export class StableDiffusionPipeline {
 
   /** @returns [prompts, tokens, features]; the caller's to dispose */
   encode(prompts: readonly (string | TokenizedPrompt)[]): tf.Tensor3D {
-    return this.textEncoder.forward(prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids));
+    return this.textEncoder.forward(
+      prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids),
+    );
   }
 
-  /** @param latents [rows, height, width, channels], as the UNet knows them @returns [rows, height, width, 3], -1 to 1 */
+  /**
+   * @param latents [rows, height, width, channels], as the UNet knows them @returns [rows, height, width, 3], -1 to 1
+   */
   decode(latents: tf.Tensor4D): tf.Tensor4D {
     const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
     return tf.tidy(() => tf.clipByValue(this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0)), -1, 1));
@@ -183,7 +223,8 @@ export class StableDiffusionPipeline {
    * Leaving the loop ends the run; however it ends, nothing of it stays in memory.
    *
    * @returns steps whose tensors are lent: see {@link DenoisingStep}
-   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if a recording is not of this run; the signal's reason if it stops the run
+   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if a
+   *   recording is not of this run; the signal's reason if it stops the run
    */
   async *run(prompts: readonly string[], options: RunOptions = {}): AsyncGenerator<DenoisingStep, void, undefined> {
     const settled = await this.settle(prompts, options);
@@ -207,7 +248,12 @@ export class StableDiffusionPipeline {
         latents = step.latents.clone();
       }
       // A sampler has at least one step.
-      return { noise: start.noise.clone(), context: start.context.tensor(), latents: latents!, images: this.decode(latents!) };
+      return {
+        noise: start.noise.clone(),
+        context: start.context.tensor(),
+        latents: latents!,
+        images: this.decode(latents!),
+      };
     } catch (error) {
       latents?.dispose();
       throw error;
@@ -226,7 +272,9 @@ export class StableDiffusionPipeline {
     const { recording } = given;
     if (!recording) return { ...DEFAULTS, ...given };
     if (prompts.length < 2) throw new RangeError('A run from a recording needs a target prompt, after the source.');
-    for (const name of ['noise', 'record'] as const) if (given[name]) throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
+    for (const name of ['noise', 'record'] as const)
+      if (given[name])
+        throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
     recording.checkSettings(settingsIn(prompts, given));
     const settled = { ...DEFAULTS, ...optionsFor(recording.settings), ...given };
     recording.checkModel(await fingerprints(this, settled.sampler));
@@ -237,32 +285,60 @@ export class StableDiffusionPipeline {
     const { guidance, negative, onWarning = console.warn } = options;
     if (prompts.length === 0) throw new RangeError('A run needs a prompt.');
     const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
-    if (negatives.length !== prompts.length) throw new RangeError(`${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`);
+    if (negatives.length !== prompts.length)
+      throw new RangeError(
+        `${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`,
+      );
 
     const rows = [...(guidance === 1 ? [] : negatives), ...prompts];
     const texts = [...new Set(rows)];
     const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
     for (const { text, lost } of tokenized) {
-      if (lost) onWarning(`The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`);
+      if (lost)
+        onWarning(
+          `The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`,
+        );
     }
-    return { noise: this.noise(options), context: new FixedContext(this.encode(tokenized), rows.map((text) => texts.indexOf(text))) };
+    return {
+      noise: this.noise(options),
+      context: new FixedContext(
+        this.encode(tokenized),
+        rows.map((text) => texts.indexOf(text)),
+      ),
+    };
   }
 
-  private noise({ seed, height = this.defaultSize.height, width = this.defaultSize.width, noise, recording }: Settled): tf.Tensor4D {
+  private noise({
+    seed,
+    height = this.defaultSize.height,
+    width = this.defaultSize.width,
+    noise,
+    recording,
+  }: Settled): tf.Tensor4D {
     if (recording) return recording.noise();
     const { pixelsPerLatent } = this.vae;
     const channels = this.vae.config.latent_channels;
     if (noise) {
-      if (noise.shape[0] !== 1 || noise.shape[3] !== channels) throw new RangeError(`The noise is [${noise.shape}]: it must be [1, height, width, ${channels}].`);
+      if (noise.shape[0] !== 1 || noise.shape[3] !== channels)
+        throw new RangeError(`The noise is [${noise.shape}]: it must be [1, height, width, ${channels}].`);
       return noise.clone();
     }
     for (const [name, pixels] of Object.entries({ height, width })) {
-      if (!(Number.isInteger(pixels) && pixels > 0 && pixels % pixelsPerLatent === 0)) throw new RangeError(`The ${name} is ${pixels}: it must be a multiple of ${pixelsPerLatent} pixels.`);
+      if (!(Number.isInteger(pixels) && pixels > 0 && pixels % pixelsPerLatent === 0))
+        throw new RangeError(`The ${name} is ${pixels}: it must be a multiple of ${pixelsPerLatent} pixels.`);
     }
-    return randomLatents(new TorchGenerator(seed), { height: height / pixelsPerLatent, width: width / pixelsPerLatent, channels });
+    return randomLatents(new TorchGenerator(seed), {
+      height: height / pixelsPerLatent,
+      width: width / pixelsPerLatent,
+      channels,
+    });
   }
 
-  private async *steps(prompts: readonly string[], { noise, context }: Start, options: Settled): AsyncGenerator<DenoisingStep, void, undefined> {
+  private async *steps(
+    prompts: readonly string[],
+    { noise, context }: Start,
+    options: Settled,
+  ): AsyncGenerator<DenoisingStep, void, undefined> {
     const { seed, steps, guidance, sampler: name, eta, karras, signal, record, recording, memory } = options;
     const [, height, width] = noise.shape;
     // Fresh noise goes on where the starting noise ended, as one PyTorch generator for both would.
@@ -271,9 +347,16 @@ export class StableDiffusionPipeline {
     const sampler = createSampler(this.scheduler, { sampler: name, steps, eta, karras, generator });
     const run: Run = { prompts: prompts.length, steps: sampler.timesteps.length, latents: { height, width } };
 
-    const recorder = record && new Recorder(record, noise, describe(record, run, {
-      settings: this.settingsOf(prompts, options, run.latents), model: await fingerprints(this, name),
-    }));
+    const recorder =
+      record &&
+      new Recorder(
+        record,
+        noise,
+        describe(record, run, {
+          settings: this.settingsOf(prompts, options, run.latents),
+          model: await fingerprints(this, name),
+        }),
+      );
     const playback = recording && new Playback(recording);
     const controller = watched(options.controller, recorder, playback);
     const all = batchRows(prompts.length, guidance);
@@ -286,7 +369,13 @@ export class StableDiffusionPipeline {
       const attention = memory && attentionBytes(memoryNeeds(this, run, rows, batch.shape[1], controller), memory);
       const network = guided(this.predictor(batch, rows, run, { controller, attention }), guidance);
       const predict = playback ? playback.besides(network) : network;
-      for await (const step of denoise({ sampler, latents, predict, signal, onLatents: controller?.onLatents?.bind(controller) })) {
+      for await (const step of denoise({
+        sampler,
+        latents,
+        predict,
+        signal,
+        onLatents: controller?.onLatents?.bind(controller),
+      })) {
         await recorder?.write(step);
         yield step;
         await playback?.next();
@@ -303,10 +392,20 @@ export class StableDiffusionPipeline {
   /** What a recording says of a run. */
   private settingsOf(prompts: readonly string[], options: Settled, { height, width }: Grid): RecordedSettings {
     const { pixelsPerLatent } = this.vae;
-    return { karras: null, ...settingsIn(prompts, options), height: height * pixelsPerLatent, width: width * pixelsPerLatent } as RecordedSettings;
+    return {
+      karras: null,
+      ...settingsIn(prompts, options),
+      height: height * pixelsPerLatent,
+      width: width * pixelsPerLatent,
+    } as RecordedSettings;
   }
 
-  private predictor(context: Context, rows: readonly BatchRow[], { steps, latents }: Run, { controller, attention }: { controller?: AttentionController; attention?: number }): Predict {
+  private predictor(
+    context: Context,
+    rows: readonly BatchRow[],
+    { steps, latents }: Run,
+    { controller, attention }: { controller?: AttentionController; attention?: number },
+  ): Predict {
     return (input, timestep, step) => {
       const control = controller && { controller, evaluation: { step, steps, timestep, latents, rows } };
       const forward = () => this.unet.forward(input, timestep, context, control);
@@ -327,7 +426,11 @@ function batchRows(prompts: number, guidance: number): BatchRow[] {
 }
 
 /** The controller of a run that is recorded, or whose source was. */
-function watched(controller: AttentionController | undefined, recorder?: Recorder, playback?: Playback): AttentionController | undefined {
+function watched(
+  controller: AttentionController | undefined,
+  recorder?: Recorder,
+  playback?: Playback,
+): AttentionController | undefined {
   if (playback) return controller && besideRecorded(playback, controller);
   return recorder ? compose(recorder.controller, ...(controller ? [controller] : [])) : controller;
 }

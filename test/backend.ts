@@ -2,10 +2,15 @@ import * as tf from '@tensorflow/tfjs';
 import { chooseBackend } from '../src/node/backend';
 
 /**
- * Starts the backend before a file's tests and stops it after them: wasm, or what the environment variable P2P_BACKEND names.
- * Call it at the top of a test file. One thread for each, as jest runs as many files at a time as there are cores.
+ * Starts the backend before a file's tests and stops it after them: wasm, or what the environment variable P2P_BACKEND
+ * names. Call it at the top of a test file. One thread for each, as jest runs as many files at a time as there are
+ * cores.
  */
 export function useBackend(): void {
-  beforeAll(async () => { await chooseBackend(process.env['P2P_BACKEND'] || 'wasm', { threads: 1 }); });
-  afterAll(() => { tf.removeBackend(tf.getBackend()); });
+  beforeAll(async () => {
+    await chooseBackend(process.env.P2P_BACKEND || 'wasm', { threads: 1 });
+  });
+  afterAll(() => {
+    tf.removeBackend(tf.getBackend());
+  });
 }

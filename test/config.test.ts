@@ -1,9 +1,10 @@
 import { parsePythonJson } from '../src/config';
 
-describe("parsePythonJson", () => {
+describe('parsePythonJson', () => {
   test('reads the numbers that Python writes and JSON does not know', () => {
     expect(parsePythonJson('{"lambda_min_clipped": -Infinity, "list": [Infinity, NaN, -1.5e3]}')).toEqual({
-      lambda_min_clipped: -Infinity, list: [Infinity, null, -1500],
+      lambda_min_clipped: -Infinity,
+      list: [Infinity, null, -1500],
     });
   });
 

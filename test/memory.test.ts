@@ -11,7 +11,15 @@ import { useBackend } from './backend';
 useBackend();
 
 const unet = new UNet2DConditionModel(parseUNetConfig({ cross_attention_dim: 768, sample_size: 64 }));
-const vae = new AutoencoderKL(parseVAEConfig({ block_out_channels: [128, 256, 512, 512], down_block_types: Array(4).fill('DownEncoderBlock2D'), up_block_types: Array(4).fill('UpDecoderBlock2D'), layers_per_block: 2, latent_channels: 4 }));
+const vae = new AutoencoderKL(
+  parseVAEConfig({
+    block_out_channels: [128, 256, 512, 512],
+    down_block_types: Array(4).fill('DownEncoderBlock2D'),
+    up_block_types: Array(4).fill('UpDecoderBlock2D'),
+    layers_per_block: 2,
+    latent_channels: 4,
+  }),
+);
 const run = { prompts: 2, steps: 2, latents: { height: 64, width: 64 } };
 const rows = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
 const sd1 = { bytes: unet.bytes + vae.bytes, unet, vae };
@@ -19,13 +27,29 @@ const sd1 = { bytes: unet.bytes + vae.bytes, unet, vae };
 test('the maps that a controller wants count, and only those', () => {
   expect(memoryNeeds(sd1, run, rows, 77).maps).toBe(0);
   expect(memoryNeeds(sd1, run, rows, 77, attentionStore()).maps).toBe(3 * 4 * 4 * 8 * 256 * 77);
-  expect(memoryNeeds(sd1, run, rows, 77, attentionStore(() => true)).maps).toBe(3 * 4 * 4 * 8 * 4096 * 4096);
+  expect(
+    memoryNeeds(
+      sd1,
+      run,
+      rows,
+      77,
+      attentionStore(() => true),
+    ).maps,
+  ).toBe(3 * 4 * 4 * 8 * 4096 * 4096);
 });
 
 test('Stable Diffusion fits into 6 GB, not with all of its maps laid out, and not into what its weights take', () => {
   expect(attentionBytes(memoryNeeds(sd1, run, rows, 77, attentionStore()), 6e9)).toBe(64 * 2 ** 20);
-  const all = memoryNeeds(sd1, run, rows, 77, attentionStore(() => true));
-  expect(() => attentionBytes(all, 6e9)).toThrow(/The run needs about 11\.0 GB, and 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./);
+  const all = memoryNeeds(
+    sd1,
+    run,
+    rows,
+    77,
+    attentionStore(() => true),
+  );
+  expect(() => attentionBytes(all, 6e9)).toThrow(
+    /The run needs about 11\.0 GB, and 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./,
+  );
   expect(() => attentionBytes(memoryNeeds(sd1, run, rows, 77), 3e9)).toThrow(MemoryError);
 });
 
@@ -37,12 +61,15 @@ test('what is left is for attention, which then takes no more of it', async () =
   expect(bytes).toBe(10e6);
   const [q, k, v] = [1, 2, 3].map((seed) => tf.randomNormal([1, 2, 30, 4], 0, 1, 'float32', seed) as tf.Tensor4D);
   const usual = scaledDotProduct({ q, k, v });
-  const largest = (compute: () => tf.Tensor): Promise<number> => tf.profile(compute).then(({ kernels }) => {
-    return Math.max(...kernels.filter(({ name }) => name === 'Softmax').map(({ bytesAdded }) => bytesAdded));
-  });
+  const largest = (compute: () => tf.Tensor): Promise<number> =>
+    tf.profile(compute).then(({ kernels }) => {
+      return Math.max(...kernels.filter(({ name }) => name === 'Softmax').map(({ bytesAdded }) => bytesAdded));
+    });
   const limit = 4 * 2 * 30 * 7;
   expect(await largest(() => scaledDotProduct({ q, k, v }))).toBeGreaterThan(limit);
-  expect(await largest(() => withAttentionBytes(limit, () => scaledDotProduct({ q, k, v })))).toBeLessThanOrEqual(limit);
+  expect(await largest(() => withAttentionBytes(limit, () => scaledDotProduct({ q, k, v })))).toBeLessThanOrEqual(
+    limit,
+  );
   const small = withAttentionBytes(limit, () => scaledDotProduct({ q, k, v }));
   expect(tf.max(tf.abs(tf.sub(usual, small))).dataSync()[0]).toBeLessThan(1e-6);
   tf.dispose([q, k, v, usual, small]);

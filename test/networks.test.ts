@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CheckpointError } from '../src/errors';
 import { networksOf } from '../src/networks';
 import type { Checkpoint } from '../src/weights/checkpoint';
-import { CheckpointError } from '../src/weights/error';
 
 /** The configs of Stable Diffusion 1.4, but for the UNet's input. */
 function withInput(inChannels: number): Checkpoint {
@@ -15,13 +15,22 @@ function withInput(inChannels: number): Checkpoint {
 
 test('networks are made as the configs say', async () => {
   const { unet, vae, textEncoder } = await networksOf(withInput(4));
-  expect([unet.config.block_out_channels, vae.pixelsPerLatent, textEncoder.config.hidden_size]).toEqual([[320, 640, 1280, 1280], 8, 768]);
+  expect([unet.config.block_out_channels, vae.pixelsPerLatent, textEncoder.config.hidden_size]).toEqual([
+    [320, 640, 1280, 1280],
+    8,
+    768,
+  ]);
 });
 
-test.each([[9, /takes 9 channels where latents have 4\. It is a model for inpainting;/], [8, /InstructPix2Pix/], [7, /upscaling/], [5, /depth/], [6, /takes 6 channels where latents have 4\. Only models/]])(
-  'a UNet of %d channels is refused by what it is for', async (channels, message) => {
-    const making = networksOf(withInput(channels));
-    await expect(making).rejects.toBeInstanceOf(CheckpointError);
-    await expect(making).rejects.toThrow(/^painter cannot be used: its UNet/);
-    await expect(making).rejects.toThrow(message);
-  });
+test.each([
+  [9, /takes 9 channels where latents have 4\. It is a model for inpainting;/],
+  [8, /InstructPix2Pix/],
+  [7, /upscaling/],
+  [5, /depth/],
+  [6, /takes 6 channels where latents have 4\. Only models/],
+])('a UNet of %d channels is refused by what it is for', async (channels, message) => {
+  const making = networksOf(withInput(channels));
+  await expect(making).rejects.toBeInstanceOf(CheckpointError);
+  await expect(making).rejects.toThrow(/^painter cannot be used: its UNet/);
+  await expect(making).rejects.toThrow(message);
+});

@@ -1,4 +1,8 @@
 /** `test` where the machine has what it takes; elsewhere a skipped test, whose name says what is missing. */
-export function onlyWhere(there: boolean, missing: string): (name: string, work: jest.ProvidesCallback, timeout?: number) => void {
-  return (name, work, timeout) => (there ? test(name, work, timeout) : test.skip(`${name} (skipped: ${missing})`, work, timeout));
+export function onlyWhere(
+  there: boolean,
+  missing: string,
+): (name: string, work: jest.ProvidesCallback, timeout?: number) => void {
+  return (name, work, timeout) =>
+    there ? test(name, work, timeout) : test.skip(`${name} (skipped: ${missing})`, work, timeout);
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../src/attention/controller';
-import { promptToPrompt } from '../src/attention/promptToPrompt';
+import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { StableDiffusionPipeline } from '../src/pipeline';
 import { useBackend } from './backend';
@@ -13,11 +13,15 @@ beforeAll(async () => {
   pipe = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint'));
 });
 
-const largestDifference = (a: tf.Tensor, b: tf.Tensor): number => tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]);
+const largestDifference = (a: tf.Tensor, b: tf.Tensor): number =>
+  tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]);
 
 test('a run leaves only what it returns', async () => {
   const before = tf.memory().numTensors;
-  const made = await pipe.generate(prompts, { steps: 2, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts }) });
+  const made = await pipe.generate(prompts, {
+    steps: 2,
+    controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts }),
+  });
   expect(made.images.shape).toEqual([2, 64, 64, 3]);
   expect(made.latents.shape).toEqual([2, 16, 16, 4]);
   expect(made.noise.shape).toEqual([1, 16, 16, 4]);
@@ -29,15 +33,30 @@ test('a run leaves only what it returns', async () => {
 test('a run that is left, stopped or broken leaves nothing, and tells its controller that it is over', async () => {
   const before = tf.memory().numTensors;
   const ended: string[] = [];
-  const controller = (name: string, onProbs: AttentionController['onProbs']): AttentionController => ({ wants: () => ['probs'], onProbs, end: () => ended.push(name) });
+  const controller = (name: string, onProbs: AttentionController['onProbs']): AttentionController => ({
+    wants: () => ['probs'],
+    onProbs,
+    end: () => ended.push(name),
+  });
 
-  for await (const { step } of pipe.run(prompts, { steps: 5, controller: controller('left', (probs) => probs) })) if (step === 0) break;
+  for await (const { step } of pipe.run(prompts, { steps: 5, controller: controller('left', (probs) => probs) }))
+    if (step === 0) break;
 
   const stop = new AbortController();
-  const stopped = pipe.generate(prompts, { steps: 5, signal: stop.signal, onStep: () => stop.abort(new Error('enough')), controller: controller('stopped', (probs) => probs) });
+  const stopped = pipe.generate(prompts, {
+    steps: 5,
+    signal: stop.signal,
+    onStep: () => stop.abort(new Error('enough')),
+    controller: controller('stopped', (probs) => probs),
+  });
   await expect(stopped).rejects.toThrow('enough');
 
-  const broken = pipe.generate(prompts, { steps: 5, controller: controller('broken', () => { throw new Error('a bug in a controller'); }) });
+  const broken = pipe.generate(prompts, {
+    steps: 5,
+    controller: controller('broken', () => {
+      throw new Error('a bug in a controller');
+    }),
+  });
   await expect(broken).rejects.toThrow('a bug in a controller');
 
   expect(ended).toEqual(['left', 'stopped', 'broken']);
@@ -46,8 +65,18 @@ test('a run that is left, stopped or broken leaves nothing, and tells its contro
 
 test('a controller is told where it is asked: every site, the grid, and what the rows are', async () => {
   const calls: AttentionCall[] = [];
-  const spy: AttentionController = { wants: (call) => { calls.push(call); return []; } };
-  const { images, latents, noise, context } = await pipe.generate(prompts, { steps: 2, height: 48, width: 80, controller: spy });
+  const spy: AttentionController = {
+    wants: (call) => {
+      calls.push(call);
+      return [];
+    },
+  };
+  const { images, latents, noise, context } = await pipe.generate(prompts, {
+    steps: 2,
+    height: 48,
+    width: 80,
+    controller: spy,
+  });
   expect(images.shape).toEqual([2, 48, 80, 3]);
   tf.dispose([images, latents, noise, context]);
 
@@ -55,14 +84,21 @@ test('a controller is told where it is asked: every site, the grid, and what the
   expect(calls[0].latents).toEqual({ height: 12, width: 20 });
   expect(calls[0].grid).toEqual({ height: 12, width: 20 });
   expect(calls[0].rows).toEqual([
-    { prompt: 0, conditional: false }, { prompt: 1, conditional: false },
-    { prompt: 0, conditional: true }, { prompt: 1, conditional: true },
+    { prompt: 0, conditional: false },
+    { prompt: 1, conditional: false },
+    { prompt: 0, conditional: true },
+    { prompt: 1, conditional: true },
   ]);
 });
 
 test('at guidance 1 there are no unconditional rows, and the negative prompt has no part', async () => {
   const rows: number[] = [];
-  const spy: AttentionController = { wants: (call) => { rows.push(call.rows.length); return []; } };
+  const spy: AttentionController = {
+    wants: (call) => {
+      rows.push(call.rows.length);
+      return [];
+    },
+  };
   const plain = await pipe.generate(['a cat'], { steps: 2, guidance: 1, controller: spy });
   const negative = await pipe.generate(['a cat'], { steps: 2, guidance: 1, negative: 'a dog' });
   expect(new Set(rows)).toEqual(new Set([1]));
@@ -71,7 +107,7 @@ test('at guidance 1 there are no unconditional rows, and the negative prompt has
   tf.dispose([{ ...plain }, { ...negative }]);
 });
 
-test('prompts of one run do not see each other, and the noise is the seed\'s', async () => {
+test("prompts of one run do not see each other, and the noise is the seed's", async () => {
   const together = await pipe.generate(prompts, { steps: 2, seed: 7 });
   const alone = await pipe.generate([prompts[1]], { steps: 2, seed: 7 });
   const other = await pipe.generate([prompts[1]], { steps: 2, seed: 8 });

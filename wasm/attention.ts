@@ -5,10 +5,11 @@ import { softmaxOf } from './softmax';
 import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
 
 /**
- * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist. Every number is rounded as
- * when the three steps are taken one by one, so that it does not matter to a result who looks at which site.
- * Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a thread; then for each of q, k, v and out the
- * bytes from row to row, from head to head, from token to token; and whether a query sees no key after it.
+ * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.
+ * Every number is rounded as when the three steps are taken one by one, so that it does not matter to a result who
+ * looks at which site. Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a
+ * thread; then for each of q, k, v and out the bytes from row to row, from head to head, from token to token; and
+ * whether a query sees no key after it.
  */
 export function attention(slot: usize, chunk: i32, thread: i32): void {
   const queries = integer(slot, 5), keys = integer(slot, 6), size = integer(slot, 7), parts = integer(slot, 8);

@@ -1,7 +1,10 @@
 import { address, float, integer } from './pool';
 import { phi, read, sigmoid, write } from './vector';
 
-/** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out, rows, features, rows a chunk. */
+/**
+ * out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out,
+ * rows, features, rows a chunk.
+ */
 export function geglu(slot: usize, chunk: i32): void {
   const bytes = <usize>integer(slot, 3) << 2;
   const fours = bytes & ~15;
@@ -17,7 +20,10 @@ export function geglu(slot: usize, chunk: i32): void {
   }
 }
 
-/** x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. Parameters: x, out, numbers, numbers a chunk (whole fours), slope. */
+/**
+ * x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. Parameters: x, out, numbers,
+ * numbers a chunk (whole fours), slope.
+ */
 export function silu(slot: usize, chunk: i32): void {
   const x = address(slot, 0), out = address(slot, 1);
   const slope = f32x4.splat(float(slot, 4));
@@ -29,7 +35,10 @@ export function silu(slot: usize, chunk: i32): void {
   }
 }
 
-/** a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours), which of these from 0, whether b is one number. */
+/**
+ * a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours),
+ * which of these from 0, whether b is one number.
+ */
 export function arithmetic(slot: usize, chunk: i32): void {
   const a = address(slot, 0), b = address(slot, 1), out = address(slot, 2);
   const operation = integer(slot, 5), isOne = integer(slot, 6) != 0;
@@ -51,7 +60,10 @@ function operate(operation: i32, x: v128, y: v128): v128 {
   }
 }
 
-/** Where a chunk of a long row of numbers starts, in bytes. @param numbers which parameter says how many there are; the next says how many are a chunk */
+/**
+ * Where a chunk of a long row of numbers starts, in bytes. @param numbers which parameter says how many there are; the
+ * next says how many are a chunk
+ */
 function startOf(slot: usize, chunk: i32, numbers: i32): usize {
   return <usize>chunk * address(slot, numbers + 1) << 2;
 }

@@ -2,8 +2,8 @@ import { address, integer } from './pool';
 import { read, write } from './vector';
 
 /**
- * Lays out one head of one row in another order of axes. Parameters: x, out, heads, tokens, bytes of a head; then for x and for out the bytes
- * from row to row, from head to head, from token to token.
+ * Lays out one head of one row in another order of axes. Parameters: x, out, heads, tokens, bytes of a head; then for x
+ * and for out the bytes from row to row, from head to head, from token to token.
  */
 export function moveHeads(slot: usize, chunk: i32): void {
   const heads = integer(slot, 2), bytes = address(slot, 4);

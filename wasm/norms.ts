@@ -45,7 +45,8 @@ const PIXELS: i32 = 256;
 
 /**
  * Some groups of channels of one picture, then SiLU if told: a chunk is a slab of channels that holds whole groups.
- * Parameters: x, weight, bias, out, pixels, channels, channels a group, channels a slab, slabs, epsilon, silu, scratch, its bytes a thread.
+ * Parameters: x, weight, bias, out, pixels, channels, channels a group, channels a slab, slabs, epsilon, silu, scratch,
+ * its bytes a thread.
  */
 export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
   const pixels = integer(slot, 4), channels = integer(slot, 5);

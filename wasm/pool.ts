@@ -1,14 +1,19 @@
 /**
- * Work for several threads. Jobs stand in a queue, and each begins when the one before is done. A job is divided into chunks, and these among the
- * threads, in order: what lies at one place in the tensors of one layer after the other stays in one processor's cache. Who is done with its own
- * takes chunks of others. So jobs are done without the helpers too, only later: nobody waits for a helper that has not begun. And the helpers go
- * on through the queue without the thread that gives out the jobs, which has other things to do in between.
+ * Work for several threads. Jobs stand in a queue, and each begins when the one before is done. A job is divided into
+ * chunks, and these among the threads, in order: what lies at one place in the tensors of one layer after the other
+ * stays in one processor's cache. Who is done with its own takes chunks of others. So jobs are done without the helpers
+ * too, only later: nobody waits for a helper that has not begun. And the helpers go on through the queue without the
+ * thread that gives out the jobs, which has other things to do in between.
  *
- * All is in shared memory: some counters, and a slot for each job that stands in the queue. Jobs are told apart by their number, from 0.
+ * All is in shared memory: some counters, and a slot for each job that stands in the queue. Jobs are told apart by
+ * their number, from 0.
  */
 import { compute } from './jobs';
 
-/** Each in a cache line of its own: how often a job has been given out or got done, how many jobs are done, how many have been given out. */
+/**
+ * Each in a cache line of its own: how often a job has been given out or got done, how many jobs are done, how many
+ * have been given out.
+ */
 const EVENTS: usize = 0;
 const DONE: usize = 64;
 const GIVEN: usize = 128;
@@ -19,7 +24,10 @@ export const QUEUE: i32 = 64;
 const SLOT: usize = 1024;
 export const QUEUE_BYTES: i32 = <i32>(SLOTS + <usize>QUEUE * SLOT);
 
-/** In a slot: for each thread, in a cache line of its own, the job's number above and below it how many of the thread's chunks are still to be taken. */
+/**
+ * In a slot: for each thread, in a cache line of its own, the job's number above and below it how many of the thread's
+ * chunks are still to be taken.
+ */
 const LEFT: usize = 0;
 const LINE: usize = 64;
 /** How many chunks are done. */
@@ -31,8 +39,9 @@ const THREADS: usize = 584;
 const PARAMETERS: usize = 588;
 
 /**
- * So many looks in vain before a thread is to sleep, about a millisecond: to wake it up takes longer than what lies between two jobs of a network.
- * It sleeps in JavaScript: where it does so in WebAssembly, V8 11.3 (Node 20) forgets the function's variables.
+ * So many looks in vain before a thread is to sleep, about a millisecond: to wake it up takes longer than what lies
+ * between two jobs of a network. It sleeps in JavaScript: where it does so in WebAssembly, V8 11.3 (Node 20) forgets
+ * the function's variables.
  */
 const LOOKS: i32 = 500_000;
 
@@ -73,7 +82,10 @@ export function give(queue: usize, kind: i32, chunks: i32, threads: i32): void {
   tell(queue);
 }
 
-/** Of the thread that gives out the jobs: its share of all before this one. @returns whether they are done; else sleep until there is an event */
+/**
+ * Of the thread that gives out the jobs: its share of all before this one. @returns whether they are done; else sleep
+ * until there is an event
+ */
 export function finish(queue: usize, job: i32): bool {
   let looks = LOOKS;
   while (done(queue) - job < 0) {
@@ -116,8 +128,8 @@ function takeChunks(queue: usize, thread: i32): bool {
 }
 
 /**
- * That a chunk may be taken is known from the one number alone, so that who comes late, when another job stands in the slot, takes none of a job
- * whose turn it may not be: only then it looks at the rest.
+ * That a chunk may be taken is known from the one number alone, so that who comes late, when another job stands in the
+ * slot, takes none of a job whose turn it may not be: only then it looks at the rest.
  *
  * @returns whether there was one
  */

@@ -1,6 +1,7 @@
 /**
- * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's rows are those of
- * matrices, one after the other, or for a convolution given as a table: the addresses of the pixels under each tap of the filter.
+ * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's
+ * rows are those of matrices, one after the other, or for a convolution given as a table: the addresses of the pixels
+ * under each tap of the filter.
  */
 import { address, integer } from './pool';
 import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
@@ -9,9 +10,9 @@ import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
 const BLOCKS: i32 = 64;
 
 /**
- * The table of A's rows, in blocks of ROWS: taps x ROWS addresses a block. A last block that lacks rows repeats the last one.
- * Parameters: table, x, zeros, blocks, blocks a matrix, rows a matrix, height, width, bytes a pixel, pixels of a result, width of a result,
- * filter's height, filter's width, stride, zeros above, zeros left.
+ * The table of A's rows, in blocks of ROWS: taps x ROWS addresses a block. A last block that lacks rows repeats the
+ * last one. Parameters: table, x, zeros, blocks, blocks a matrix, rows a matrix, height, width, bytes a pixel, pixels
+ * of a result, width of a result, filter's height, filter's width, stride, zeros above, zeros left.
  */
 export function rowTable(slot: usize, chunk: i32): void {
   const perMatrix = integer(slot, 4), rows = integer(slot, 5);
@@ -45,9 +46,9 @@ function tapAddresses(slot: usize, picture: i32, top: i32, left: i32, table: usi
 }
 
 /**
- * COLUMNS columns of one matrix's result, for a part of its rows.
- * Parameters: table or 0, taps, inner, b, bytes from row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns,
- * rows a matrix, blocks a matrix, panels, parts, scratch, its bytes a thread, A where there is no table.
+ * COLUMNS columns of one matrix's result, for a part of its rows. Parameters: table or 0, taps, inner, b, bytes from
+ * row to row of b, bytes from matrix to matrix of b, whether b is transposed, bias or 0, out, columns, rows a matrix,
+ * blocks a matrix, panels, parts, scratch, its bytes a thread, A where there is no table.
  */
 export function product(slot: usize, chunk: i32, thread: i32): void {
   const taps = integer(slot, 1), inner = integer(slot, 2);
@@ -87,7 +88,10 @@ function rowAddresses(matrix: usize, block: i32, rows: i32, bytes: usize, table:
   for (let i = 0; i < ROWS; i++) store<u32>(table + (<usize>i << 2), <u32>(matrix + <usize>min(block * ROWS + i, rows - 1) * bytes));
 }
 
-/** Lays out some columns of b as `tile` takes them, with zeros for those that lack. @param stride bytes from row to row of b as it lies */
+/**
+ * Lays out some columns of b as `tile` takes them, with zeros for those that lack. @param stride bytes from row to row
+ * of b as it lies
+ */
 export function packPanel(b: usize, stride: usize, column: i32, width: i32, inner: i32, transposed: bool, panel: usize): void {
   if (!transposed && width === COLUMNS) {
     b += <usize>column << 2;

@@ -2,8 +2,8 @@ import { address, integer } from './pool';
 import { read, write } from './vector';
 
 /**
- * Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. Parameters: x, out, axis, inner, parts,
- * numbers a part (whole fours).
+ * Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. Parameters:
+ * x, out, axis, inner, parts, numbers a part (whole fours).
  */
 export function sum(slot: usize, chunk: i32): void {
   const parts = integer(slot, 4), outer = <usize>(chunk / parts), axis = integer(slot, 2);

@@ -1,4 +1,7 @@
-/** Rows and columns of a result that are computed together. More sums than these would not find registers: 6 x 8 take half as long again. */
+/**
+ * Rows and columns of a result that are computed together. More sums than these would not find registers: 6 x 8 take
+ * half as long again.
+ */
 export const ROWS: i32 = 4;
 export const COLUMNS: i32 = 8;
 /** Of a tile, and of one of its rows. */

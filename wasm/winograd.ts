@@ -1,8 +1,9 @@
 /**
- * 3x3 convolutions of stride 1 with zeros around by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four results of a tile by 16
- * products in place of 36. Of each tile, 4x4 pixels that lie 2 apart, the 16 numbers are sums and differences of them; so are the
- * filter's; what belongs together is multiplied as 16 products of matrices; and 2x2 results are sums and differences of those. All of it is done
- * for some tiles at a time, which stay in a processor's cache. Input channels go by fours, output channels by COLUMNS.
+ * 3x3 convolutions of stride 1 with zeros around by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four
+ * results of a tile by 16 products in place of 36. Of each tile, 4x4 pixels that lie 2 apart, the 16 numbers are sums
+ * and differences of them; so are the filter's; what belongs together is multiplied as 16 products of matrices; and 2x2
+ * results are sums and differences of those. All of it is done for some tiles at a time, which stay in a processor's
+ * cache. Input channels go by fours, output channels by COLUMNS.
  */
 import { address, integer } from './pool';
 import { COLUMNS, LINE_BYTES, ROWS, tile } from './tile';
@@ -10,10 +11,16 @@ import { COLUMNS, LINE_BYTES, ROWS, tile } from './tile';
 /** 4x4 times four numbers. */
 const SUMS_BYTES: usize = 256;
 const SUMS_ROW: usize = 64;
-/** From one of the 16 matrices to the next there is more than their numbers take: a cache keeps few things that are a power of two apart. */
+/**
+ * From one of the 16 matrices to the next there is more than their numbers take: a cache keeps few things that are a
+ * power of two apart.
+ */
 const GAP: usize = 64;
 
-/** Parameters: filter [3, 3, in, out], to [16, out / COLUMNS, in, COLUMNS] with a GAP after each of the 16, in, out, input channels a chunk, scratch, its bytes a thread. */
+/**
+ * Parameters: filter [3, 3, in, out], to [16, out / COLUMNS, in, COLUMNS] with a GAP after each of the 16, in, out,
+ * input channels a chunk, scratch, its bytes a thread.
+ */
 export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
   const inputs = integer(slot, 2), outputs = integer(slot, 3), each = integer(slot, 4);
   const plane = <usize>(inputs * outputs) << 2, apart = plane + GAP;
@@ -35,9 +42,9 @@ export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
 }
 
 /**
- * Some tiles of all pictures.
- * Parameters: x [rows, height, width, in], zeros (as many as input channels), filter as `winogradFilter` makes it, bias, y [rows, height, width, out],
- * height, width, in, out, tiles, tiles a chunk (whole ROWS), scratch, its bytes a thread: of the sums, and for 16 matrices the pixels and COLUMNS of products.
+ * Some tiles of all pictures. Parameters: x [rows, height, width, in], zeros (as many as input channels), filter as
+ * `winogradFilter` makes it, bias, y [rows, height, width, out], height, width, in, out, tiles, tiles a chunk (whole
+ * ROWS), scratch, its bytes a thread: of the sums, and for 16 matrices the pixels and COLUMNS of products.
  */
 export function winograd(slot: usize, chunk: i32, thread: i32): void {
   const inputs = integer(slot, 7), outputs = integer(slot, 8), each = integer(slot, 10);

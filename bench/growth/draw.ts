@@ -1,5 +1,5 @@
 import type { SKRSContext2D } from '@napi-rs/canvas';
-import { dot, GRID, INK, stroke, whiteCanvas, write, type Place } from '../../scripts/drawing';
+import { dot, GRID, INK, type Place, stroke, whiteCanvas, write } from '../../scripts/drawing';
 import type { Line, Panel } from './panels';
 
 /** All in pixels, drawn at twice the size. */
@@ -10,10 +10,20 @@ const AREA = { left: 56, right: 420, top: 58, bottom: 210 };
 const MUTED = '#64748b';
 
 /** A line's colour says whose it is; those of plain runs are dashed. */
-const KINDS: readonly { readonly backend: string; readonly colour: string; readonly edit: string; readonly plain: string }[] = [
+const KINDS: readonly {
+  readonly backend: string;
+  readonly colour: string;
+  readonly edit: string;
+  readonly plain: string;
+}[] = [
   { backend: 'node', colour: '#3b5b8c', edit: 'node: an edit', plain: 'node: a run without one' },
   { backend: 'wasm', colour: '#0f8a6d', edit: 'wasm: an edit', plain: 'wasm: a run without one' },
-  { backend: 'PyTorch', colour: '#b4430b', edit: "PyTorch: an edit, the authors' way", plain: 'PyTorch: a run without one, fused attention' },
+  {
+    backend: 'PyTorch',
+    colour: '#b4430b',
+    edit: "PyTorch: an edit, the authors' way",
+    plain: 'PyTorch: a run without one, fused attention',
+  },
 ];
 const DASH: Readonly<Record<Line['work'], readonly number[]>> = { edit: [], plain: [5, 4] };
 
@@ -33,12 +43,25 @@ export function drawPanels(title: string, panels: readonly Panel[]): Buffer {
 
 /** A column for each colour that is there, an entry for each kind of run. */
 function drawLegend(context: SKRSContext2D, panels: readonly Panel[]): void {
-  const there = KINDS.filter(({ backend }) => panels.some(({ lines }) => lines.some((line) => line.backend === backend)));
-  there.forEach(({ colour, ...labels }, column) => (['edit', 'plain'] as const).forEach((work, row) => {
-    const [x, y] = [16 + column * 250, 52 + 20 * row];
-    stroke(context, colour, [[x, y - 4], [x + 28, y - 4]], 2, DASH[work]);
-    write(context, labels[work], [x + 36, y], INK, 'left');
-  }));
+  const there = KINDS.filter(({ backend }) =>
+    panels.some(({ lines }) => lines.some((line) => line.backend === backend)),
+  );
+  there.forEach(({ colour, ...labels }, column) =>
+    (['edit', 'plain'] as const).forEach((work, row) => {
+      const [x, y] = [16 + column * 250, 52 + 20 * row];
+      stroke(
+        context,
+        colour,
+        [
+          [x, y - 4],
+          [x + 28, y - 4],
+        ],
+        2,
+        DASH[work],
+      );
+      write(context, labels[work], [x + 36, y], INK, 'left');
+    }),
+  );
 }
 
 function drawPanel(context: SKRSContext2D, { title, along, ticks, lines, note }: Panel): void {
@@ -53,7 +76,15 @@ function drawPanel(context: SKRSContext2D, { title, along, ticks, lines, note }:
   if (note) write(context, note, [16, 40], MUTED, 'left');
   for (let i = 0; i * step <= top * 1.001; i++) {
     const [, y] = place(0, i * step);
-    stroke(context, GRID, [[AREA.left, y], [AREA.right, y]], 1);
+    stroke(
+      context,
+      GRID,
+      [
+        [AREA.left, y],
+        [AREA.right, y],
+      ],
+      1,
+    );
     write(context, `${Number((i * step).toPrecision(6))}`, [AREA.left - 8, y + 4], INK, 'right');
   }
   ticks.forEach((at) => write(context, `${at}`, [place(at, 0)[0], AREA.bottom + 18], INK, 'center'));
@@ -61,7 +92,11 @@ function drawPanel(context: SKRSContext2D, { title, along, ticks, lines, note }:
   lines.forEach((line) => drawLine(context, line, place));
 }
 
-function drawLine(context: SKRSContext2D, { backend, work, points }: Line, place: (at: number, value: number) => Place): void {
+function drawLine(
+  context: SKRSContext2D,
+  { backend, work, points }: Line,
+  place: (at: number, value: number) => Place,
+): void {
   const colour = KINDS.find((kind) => kind.backend === backend)?.colour ?? INK;
   const path = points.map(([at, value]) => place(at, value));
   stroke(context, colour, path, 2, DASH[work]);

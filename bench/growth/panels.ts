@@ -46,7 +46,14 @@ const ALONG: Readonly<Record<Axis, string>> = {
 
 /** In the order in which they stand, two side by side. */
 const PANELS: readonly (readonly [what: 'time' | 'memory', axis: Axis])[] = [
-  ['time', 'rows'], ['memory', 'rows'], ['time', 'latents'], ['memory', 'latents'], ['time', 'share'], ['memory', 'share'], ['time', 'steps'], ['time', 'threads'],
+  ['time', 'rows'],
+  ['memory', 'rows'],
+  ['time', 'latents'],
+  ['memory', 'latents'],
+  ['time', 'share'],
+  ['memory', 'share'],
+  ['time', 'steps'],
+  ['time', 'threads'],
 ];
 
 export function panelsOf({ name }: Pick<Size, 'name'>, rows: readonly Row[]): Panel[] {
@@ -66,7 +73,10 @@ function panel(what: 'time' | 'memory', axis: Axis, rows: readonly Row[]): Panel
     title: `${of}, ${unit}`,
     along: ALONG[axis],
     ticks: [...new Set(rows.map(({ at }) => at))].sort((a, b) => a - b),
-    lines: linesOf(rows, (row) => { const value = valueOf(what, axis, row); return value === undefined ? undefined : factor * value; }),
+    lines: linesOf(rows, (row) => {
+      const value = valueOf(what, axis, row);
+      return value === undefined ? undefined : factor * value;
+    }),
     note: noteOf(axis, rows),
   };
 }
@@ -92,5 +102,8 @@ function linesOf(rows: readonly Row[], valueOf: (row: Row) => number | undefined
 
 function noteOf(axis: Axis, rows: readonly Row[]): string | undefined {
   const first = rows.find(({ stopped }) => stopped !== undefined);
-  return first && `The authors' way needs ${first.stopped} at ${axis === 'latents' ? `${first.at}x${first.at}` : `${first.at} ${first.at === 1 ? axis.replace(/s$/, '') : axis}`}.`;
+  return (
+    first &&
+    `The authors' way needs ${first.stopped} at ${axis === 'latents' ? `${first.at}x${first.at}` : `${first.at} ${first.at === 1 ? axis.replace(/s$/, '') : axis}`}.`
+  );
 }

@@ -1,4 +1,7 @@
-/** What is measured along each axis: the same points for this project and for its peer (peers/growth.py), from sizes.json. */
+/**
+ * What is measured along each axis: the same points for this project and for its peer (peers/growth.py), from
+ * sizes.json.
+ */
 import { readFileSync } from 'node:fs';
 
 /** What grows. `share` is of the run: how much of it is injected. */
@@ -42,14 +45,19 @@ export function readSizes(): Size[] {
 }
 
 /** Every point of every axis; those where axes cross come more than once. */
-export function pointsOf({ axes, ...size }: Size, cores: number): { readonly axis: Axis; readonly at: number; readonly point: Point }[] {
+export function pointsOf(
+  { axes, ...size }: Size,
+  cores: number,
+): { readonly axis: Axis; readonly at: number; readonly point: Point }[] {
   const { config, tokens, rows, latents, shareSteps, runs } = size;
   const usual = { config, tokens, rows, latents, runs, steps: 1, share: 1, threads: cores };
   const withThreads = { ...axes, threads: [...new Set([1, cores])] };
-  return (Object.entries(withThreads) as [Axis, readonly number[]][]).flatMap(([axis, values]) => values.flatMap((at) => {
-    const point = { ...usual, ...(axis === 'share' ? { steps: shareSteps } : {}), [axis]: at };
-    return worksOf(axis, point.rows).map((work) => ({ axis, at, point: { ...point, work } }));
-  }));
+  return (Object.entries(withThreads) as [Axis, readonly number[]][]).flatMap(([axis, values]) =>
+    values.flatMap((at) => {
+      const point = { ...usual, ...(axis === 'share' ? { steps: shareSteps } : {}), [axis]: at };
+      return worksOf(axis, point.rows).map((work) => ({ axis, at, point: { ...point, work } }));
+    }),
+  );
 }
 
 /** An edit needs a source and a target: two rows. Without one, only steps and shares say nothing new. */

@@ -1,10 +1,10 @@
-import * as tf from '@tensorflow/tfjs';
 import { readFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs';
 import { FixedContext } from '../../src/attention/context';
 import { parseUNetConfig } from '../../src/model/config';
-import { createSampler } from '../../src/sampler/sampler';
 import { denoise } from '../../src/sampler/denoise';
 import { guided } from '../../src/sampler/guidance';
+import { createSampler } from '../../src/sampler/sampler';
 import { editOf, rowsOf } from '../editing';
 import { randomUNet } from '../randomUNet';
 import type { Point } from './points';
@@ -13,24 +13,48 @@ const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'
 
 /** How rows are used: one prompt alone, a source and a target without guidance, and from four on with it. */
 const promptsOf = (rows: number): { readonly prompts: number; readonly guidance: number } =>
-  (rows > 2 ? { prompts: rows / 2, guidance: 7.5 } : { prompts: rows, guidance: 1 });
+  rows > 2 ? { prompts: rows / 2, guidance: 7.5 } : { prompts: rows, guidance: 1 };
 
 /** Makes a point's run of the sampler on a network of random weights. @returns what runs it, for so many steps */
-export function runOf({ config: file, tokens, work, rows, latents: size, share }: Point): (steps: number) => Promise<void> {
+export function runOf({
+  config: file,
+  tokens,
+  work,
+  rows,
+  latents: size,
+  share,
+}: Point): (steps: number) => Promise<void> {
   const config = parseUNetConfig(readJson(file));
   const unet = randomUNet(config);
   const { prompts, guidance } = promptsOf(rows);
-  const context = new FixedContext(tf.randomNormal([rows, tokens, config.cross_attention_dim]), Array.from({ length: rows }, (_, row) => row));
+  const context = new FixedContext(
+    tf.randomNormal([rows, tokens, config.cross_attention_dim]),
+    Array.from({ length: rows }, (_, row) => row),
+  );
   const latents = tf.randomNormal<tf.Rank.R4>([prompts, size, size, config.in_channels]);
-  const scheduler = { file: 'scheduler_config.json', json: readJson('weights/emoji-world/scheduler/scheduler_config.json') };
+  const scheduler = {
+    file: 'scheduler_config.json',
+    json: readJson('weights/emoji-world/scheduler/scheduler_config.json'),
+  };
   const controller = work === 'edit' ? editOf(prompts, tokens, share).controller : undefined;
-  const evaluated = rowsOf(Array.from({ length: prompts }, (_, prompt) => prompt), guidance !== 1);
+  const evaluated = rowsOf(
+    Array.from({ length: prompts }, (_, prompt) => prompt),
+    guidance !== 1,
+  );
 
   return async (steps) => {
     const grid = { height: size, width: size };
     controller?.begin?.({ prompts, steps, latents: grid });
-    const predict = guided((input, timestep, step) =>
-      unet.forward(input, timestep, context, controller && { controller, evaluation: { step, steps, timestep, latents: grid, rows: evaluated } }), guidance);
+    const predict = guided(
+      (input, timestep, step) =>
+        unet.forward(
+          input,
+          timestep,
+          context,
+          controller && { controller, evaluation: { step, steps, timestep, latents: grid, rows: evaluated } },
+        ),
+      guidance,
+    );
     for await (const _ of denoise({ sampler: createSampler(scheduler, { steps }), latents, predict })); // Each step waits for its numbers.
     controller?.end?.();
   };

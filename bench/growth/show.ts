@@ -7,5 +7,9 @@ import { readSizes } from './points';
 const { results: rows } = JSON.parse(readFileSync('bench/results/growth.json', 'utf8')) as { results: Row[] };
 for (const size of readSizes()) {
   const panels = panelsOf(size, rows);
-  if (panels.length > 0) writeFileSync(`bench/results/growth-${size.name.toLowerCase().replace(/[^a-z0-9]+/g, '')}.png`, drawPanels(size.title, panels));
+  if (panels.length > 0)
+    writeFileSync(
+      `bench/results/growth-${size.name.toLowerCase().replace(/[^a-z0-9]+/g, '')}.png`,
+      drawPanels(size.title, panels),
+    );
 }

@@ -29,7 +29,11 @@ function table(outcomes: readonly Outcome[]): string {
     const most = Math.max(...ofPart.map((outcome) => outcome.most));
     return `| ${part} | ${names.size} | ${COLUMNS.map(({ has }) => cell(ofPart.filter(has))).join(' | ')} | ${scientific(most)} |`;
   });
-  return [`| | comparisons | ${COLUMNS.map(({ name }) => name).join(' | ')} | allowed |`, `|---|---|${COLUMNS.map(() => '---|').join('')}---|`, ...rows].join('\n');
+  return [
+    `| | comparisons | ${COLUMNS.map(({ name }) => name).join(' | ')} | allowed |`,
+    `|---|---|${COLUMNS.map(() => '---|').join('')}---|`,
+    ...rows,
+  ].join('\n');
 }
 
 /** The largest difference of a part on a backend, or what is wrong with it. */
@@ -41,11 +45,14 @@ function cell(outcomes: readonly Outcome[]): string {
   return failed.length > 0 ? `**${failed.length} of ${outcomes.length} fail** ${largest}`.trim() : largest;
 }
 
-const scientific = (value: number): string => (value === 0 ? '0' : value.toExponential(value.toExponential(0) === value.toExponential() ? 0 : 1));
+const scientific = (value: number): string =>
+  value === 0 ? '0' : value.toExponential(value.toExponential(0) === value.toExponential() ? 0 : 1);
 
 function madeOn({ date, node, versions, machine, results }: Answers): string {
   const device = results.find(({ device }) => device)?.device;
-  const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ');
+  const packages = Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
   return `\`npm run bench -- parity\`, ${date.slice(0, 10)}, ${machine.cores} cores of ${machine.processor}, Node ${node}, ${packages}${device ? `; webgpu on ${device}` : ''}.`;
 }
 

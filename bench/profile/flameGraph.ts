@@ -1,4 +1,4 @@
-import { treeOf, type Frame, type Owner, type Profile } from './tree';
+import { type Frame, type Owner, type Profile, treeOf } from './tree';
 
 /** In pixels. */
 const [WIDTH, LINE, MARGIN, HEAD] = [1200, 17, 10, 54];
@@ -11,13 +11,22 @@ const COLOURS: Readonly<Record<Owner, { readonly fill: string; readonly label: s
   other: { fill: '#e5e7eb', label: 'Node, garbage collection' },
 };
 
-/** What called what, from below to above, each as wide as its time; of one caller's by name. @returns an SVG file's text */
+/**
+ * What called what, from below to above, each as wide as its time; of one caller's by name. @returns an SVG file's text
+ */
 export function flameGraph(title: string, profile: Profile): string {
   const root = treeOf(profile);
   const boxes: string[] = [];
-  const deepest = place(root, { x: MARGIN, depth: 0, scale: (WIDTH - 2 * MARGIN) / root.time, least: LEAST * root.time }, boxes);
+  const deepest = place(
+    root,
+    { x: MARGIN, depth: 0, scale: (WIDTH - 2 * MARGIN) / root.time, least: LEAST * root.time },
+    boxes,
+  );
   const height = HEAD + (deepest + 1) * LINE + MARGIN;
-  const legend = Object.values(COLOURS).map(({ fill, label }, i) => `<rect x="${MARGIN + i * 230}" y="32" width="12" height="12" fill="${fill}"/><text x="${MARGIN + 18 + i * 230}" y="42">${label}</text>`);
+  const legend = Object.values(COLOURS).map(
+    ({ fill, label }, i) =>
+      `<rect x="${MARGIN + i * 230}" y="32" width="12" height="12" fill="${fill}"/><text x="${MARGIN + 18 + i * 230}" y="42">${label}</text>`,
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11" fill="#1e293b">
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 <text x="${MARGIN}" y="20" font-size="14" font-weight="600">${escape(title)}: ${(root.time / 1e6).toFixed(2)} s</text>
@@ -56,4 +65,5 @@ function box({ name, owner, time }: Frame, x: number, y: number, width: number):
   return `<g><title>${escape(name)}: ${(time / 1000).toFixed(0)} ms</title>${rect}${text ? `<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escape(text)}</text>` : ''}</g>`;
 }
 
-const escape = (text: string): string => text.replace(/[&<>]/g, (letter) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[letter]!);
+const escape = (text: string): string =>
+  text.replace(/[&<>]/g, (letter) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[letter]!);

@@ -1,6 +1,7 @@
 /** A profile of V8's as a tree of frames. */
-import { basename } from 'node:path';
+
 import type { Profiler } from 'node:inspector';
+import { basename } from 'node:path';
 
 export type Profile = Profiler.Profile;
 
@@ -15,8 +16,25 @@ export interface Frame {
   readonly children: Map<string, Frame>;
 }
 
-/** Frames without a name of their own, or that every operation goes through; what they call is shown as called by who called them. */
-const PLUMBING = new Set(['tidy', 'scopedRun', 'runKernel', 'runKernelFunc', 'kernelFunc', 'forwardFunc', 'runInCPU', 'profileKernel', 'f', 'fn', 'fused', '', '(root)']);
+/**
+ * Frames without a name of their own, or that every operation goes through; what they call is shown as called by who
+ * called them.
+ */
+const PLUMBING = new Set([
+  'tidy',
+  'scopedRun',
+  'runKernel',
+  'runKernelFunc',
+  'kernelFunc',
+  'forwardFunc',
+  'runInCPU',
+  'profileKernel',
+  'f',
+  'fn',
+  'fused',
+  '',
+  '(root)',
+]);
 
 /** @returns the root; time in which nothing ran is left out */
 export function treeOf({ nodes, samples = [], timeDeltas = [] }: Profile): Frame {
@@ -43,7 +61,12 @@ function add(root: Frame, path: readonly Profiler.ProfileNode[], time: number): 
     if (PLUMBING.has(name.replace(/^Engine\.|[$_]?\d*$/g, ''))) continue;
     // Neither a path, which is this machine's, nor a line: equal names from one file are one frame.
     const label = callFrame.url && !callFrame.url.startsWith('wasm:') ? `${name} (${basename(callFrame.url)})` : name;
-    const child: Frame = frame.children.get(label) ?? { name: label, owner: ownerOf(callFrame), time: 0, children: new Map() };
+    const child: Frame = frame.children.get(label) ?? {
+      name: label,
+      owner: ownerOf(callFrame),
+      time: 0,
+      children: new Map(),
+    };
     frame.children.set(label, child);
     child.time += time;
     frame = child;
@@ -52,7 +75,8 @@ function add(root: Frame, path: readonly Profiler.ProfileNode[], time: number): 
 
 /** Functions of WebAssembly have its URL; those of native code have none. */
 function ownerOf({ url, functionName }: { url: string; functionName: string }): Owner {
-  if (url.startsWith('wasm:') || functionName.startsWith('wasm-function') || functionName === 'executeOp') return 'kernel';
+  if (url.startsWith('wasm:') || functionName.startsWith('wasm-function') || functionName === 'executeOp')
+    return 'kernel';
   if (url.includes('@tensorflow')) return 'tfjs';
   return /\/dist\/|\.cache\//.test(url) ? 'project' : 'other';
 }

@@ -1,9 +1,26 @@
 import * as tf from '@tensorflow/tfjs';
 import { JoinedLinear, Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
-import { FixedContext, type Context, type KeysAndValues } from './context';
-import type { AttentionCall, AttentionController, AttentionKind, AttentionSite, Evaluation, Grid, Place, Qkv, Stage } from './controller';
-import { attentionLogits, attentionValues, mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
+import { type Context, FixedContext, type KeysAndValues } from './context';
+import type {
+  AttentionCall,
+  AttentionController,
+  AttentionKind,
+  AttentionSite,
+  Evaluation,
+  Grid,
+  Place,
+  Qkv,
+  Stage,
+} from './controller';
+import {
+  attentionLogits,
+  attentionValues,
+  mergeHeads,
+  scaledDotProduct,
+  selfAttention,
+  splitHeads,
+} from './scaledDotProduct';
 
 /** What an attention layer is, and its sizes. */
 export interface AttentionOptions {
@@ -61,7 +78,9 @@ export class Attention {
       const output = wanted.some((stage) => stage !== 'output')
         ? this.controlled(this.qkv(hidden, context), wanted, control!.controller, call!)
         : this.free(hidden, context);
-      return this.toOut.forward(wanted.includes('output') ? (control!.controller.onOutput?.(output, call!) ?? output) : output);
+      return this.toOut.forward(
+        wanted.includes('output') ? (control!.controller.onOutput?.(output, call!) ?? output) : output,
+      );
     });
   }
 
@@ -72,7 +91,12 @@ export class Attention {
   }
 
   /** Attention with what the controller wants laid out for it. @returns [rows, queries, heads x headSize] */
-  private controlled(qkv: Qkv, wanted: readonly Stage[], controller: AttentionController, call: AttentionCall): tf.Tensor3D {
+  private controlled(
+    qkv: Qkv,
+    wanted: readonly Stage[],
+    controller: AttentionController,
+    call: AttentionCall,
+  ): tf.Tensor3D {
     if (wanted.includes('qkv')) qkv = controller.onQkv?.(qkv, call) ?? qkv;
     if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
     let logits: tf.Tensor4D = attentionLogits(qkv);
@@ -87,13 +111,22 @@ export class Attention {
       const [q, k, v] = splitHeads(this.toQkv.forward(hidden), this.site.heads, 3);
       return { q, k, v };
     }
-    const [q] = this.toQkv ? splitHeads(this.toQkv.forward(hidden), this.site.heads, 3) : splitHeads(this.toQ!.forward(hidden), this.site.heads);
-    return { q, ...(context instanceof FixedContext ? context.at(this.site.path, (prompts) => this.keysAndValues(prompts)) : this.keysAndValues(context)) };
+    const [q] = this.toQkv
+      ? splitHeads(this.toQkv.forward(hidden), this.site.heads, 3)
+      : splitHeads(this.toQ!.forward(hidden), this.site.heads);
+    return {
+      q,
+      ...(context instanceof FixedContext
+        ? context.at(this.site.path, (prompts) => this.keysAndValues(prompts))
+        : this.keysAndValues(context)),
+    };
   }
 
   private keysAndValues(context: tf.Tensor3D): KeysAndValues {
     const { heads } = this.site;
-    const [k, v] = this.toQkv ? splitHeads(this.toQkv.forward(context), heads, 3).slice(1) : splitHeads(this.toKv!.forward(context), heads, 2);
+    const [k, v] = this.toQkv
+      ? splitHeads(this.toQkv.forward(context), heads, 3).slice(1)
+      : splitHeads(this.toKv!.forward(context), heads, 2);
     return { k, v };
   }
 }

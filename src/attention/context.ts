@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** What cross-attention reads, an encoded prompt a row: [rows, tokens, features], any; or what stays the same for a whole run. */
+/**
+ * What cross-attention reads, an encoded prompt a row: [rows, tokens, features], any; or what stays the same for a
+ * whole run.
+ */
 export type Context = tf.Tensor3D | FixedContext;
 
 /** What a site makes of a context, both [rows, heads, tokens, headSize]. */
@@ -10,8 +13,9 @@ export interface KeysAndValues {
 }
 
 /**
- * Encoded prompts that stay the same for a whole run. Each site's keys and values are computed at its first call, once for all rows of
- * equal prompts, and kept until `dispose()`, which frees the prompts too. No gradient flows to the prompts: where it should, give a tensor as the context.
+ * Encoded prompts that stay the same for a whole run. Each site's keys and values are computed at its first call, once
+ * for all rows of equal prompts, and kept until `dispose()`, which frees the prompts too. No gradient flows to the
+ * prompts: where it should, give a tensor as the context.
  */
 export class FixedContext {
   /** [rows, tokens, features] of the batch. */
@@ -22,7 +26,10 @@ export class FixedContext {
    * @param prompts [prompts, tokens, features], each once; freed with the context
    * @param rows which of them each row of the batch has
    */
-  constructor(private readonly prompts: tf.Tensor3D, private readonly rows: readonly number[]) {
+  constructor(
+    private readonly prompts: tf.Tensor3D,
+    private readonly rows: readonly number[],
+  ) {
     this.shape = [rows.length, prompts.shape[1], prompts.shape[2]];
   }
 
@@ -33,7 +40,10 @@ export class FixedContext {
 
   /** The same for a batch of some of the rows; the caller's to dispose. */
   pick(rows: readonly number[]): FixedContext {
-    return new FixedContext(this.prompts.clone(), rows.map((row) => this.rows[row]));
+    return new FixedContext(
+      this.prompts.clone(),
+      rows.map((row) => this.rows[row]),
+    );
   }
 
   /**

@@ -78,12 +78,16 @@ export interface LatentsCall {
 /**
  * What reads or changes attention at the sites and calls that it asks for.
  *
- * Hooks run inside `tf.tidy`: they return a tensor of the shape they were given (or that very tensor), and `tf.keep` what they want
- * to have later. They must be differentiable where gradients are taken through them: tensor operations only, no `dataSync`.
- * A stage nobody wants at a call costs nothing there; where nobody wants `logits` or `probs`, they never exist as a whole.
+ * Hooks run inside `tf.tidy`: they return a tensor of the shape they were given (or that very tensor), and `tf.keep`
+ * what they want to have later. They must be differentiable where gradients are taken through them: tensor operations
+ * only, no `dataSync`. A stage nobody wants at a call costs nothing there; where nobody wants `logits` or `probs`, they
+ * never exist as a whole.
  */
 export interface AttentionController {
-  /** The stages that this controller needs at this call; none leaves the call untouched. Asked more than once a call: it must not change anything. */
+  /**
+   * The stages that this controller needs at this call; none leaves the call untouched. Asked more than once a call: it
+   * must not change anything.
+   */
   wants(call: AttentionCall): readonly Stage[];
   onQkv?(qkv: Qkv, call: AttentionCall): Qkv;
   /** @param logits [rows, heads, queries, keys], already scaled by headSize ** -0.5 */

@@ -22,7 +22,9 @@ export function rowOf(prompt: number, call: Pick<AttentionCall, 'rows' | 'site' 
   const found = conditionalRows(call).find((row) => row.prompt === prompt);
   if (found) return found.row;
   const name = prompt === 0 ? 'the source prompt' : `target prompt ${prompt}`;
-  throw new Error(`The batch at ${call.site.path} has no conditional row of ${name}: ${call.sourceMissing ?? 'evaluate the source and its targets in one batch.'}`);
+  throw new Error(
+    `The batch at ${call.site.path} has no conditional row of ${name}: ${call.sourceMissing ?? 'evaluate the source and its targets in one batch.'}`,
+  );
 }
 
 /** One row of a batch, its first axis kept. */

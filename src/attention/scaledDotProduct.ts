@@ -31,7 +31,10 @@ export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
   return fused('P2pAttentionLogits', { inputs: { q, k } }, (both) => tf.matMul(scaled(both.q), both.k, false, true));
 }
 
-/** Its last step, after a softmax: probabilities times V. @param probs [rows, heads, queries, keys] @returns [rows, heads, queries, headSize] */
+/**
+ * Its last step, after a softmax: probabilities times V. @param probs [rows, heads, queries, keys] @returns [rows,
+ * heads, queries, headSize]
+ */
 export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
   return fused('P2pAttentionValues', { inputs: { probs, v } }, (both) => tf.matMul(both.probs, both.v));
 }
@@ -59,10 +62,18 @@ function causalAttention({ q, k, v }: Qkv): tf.Tensor4D {
   return tf.matMul(tf.softmax(tf.add(tf.matMul(scaled(q), k, false, true), mask)), v);
 }
 
-/** @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of them, [rows, heads, tokens, headSize] */
+/**
+ * @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of
+ * them, [rows, heads, tokens, headSize]
+ */
 export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
   return Array.from({ length: parts }, (_, part) =>
-    fused<tf.Tensor4D, { x: tf.Tensor3D }>('P2pSplitHeads', { inputs: { x }, attributes: { heads, part, parts } }, (inputs) => splitPart(inputs.x, heads, part, parts)));
+    fused<tf.Tensor4D, { x: tf.Tensor3D }>(
+      'P2pSplitHeads',
+      { inputs: { x }, attributes: { heads, part, parts } },
+      (inputs) => splitPart(inputs.x, heads, part, parts),
+    ),
+  );
 }
 
 /** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */

@@ -3,15 +3,17 @@ import type { AttentionCall, AttentionController, AttentionKind, Grid, Place } f
 import { queriesOf } from './grids';
 
 /** Calls that have all of what is named here, or for which a function says yes. */
-export type Where = ((call: AttentionCall) => boolean) | {
-  readonly kind?: AttentionKind;
-  readonly place?: Place;
-  /** The layer's checkpoint path, or a place above it (`up_blocks.1`), or a pattern. */
-  readonly path?: string | RegExp;
-  readonly grid?: Grid;
-  /** The largest grid, in queries. */
-  readonly maxQueries?: number;
-};
+export type Where =
+  | ((call: AttentionCall) => boolean)
+  | {
+      readonly kind?: AttentionKind;
+      readonly place?: Place;
+      /** The layer's checkpoint path, or a place above it (`up_blocks.1`), or a pattern. */
+      readonly path?: string | RegExp;
+      readonly grid?: Grid;
+      /** The largest grid, in queries. */
+      readonly maxQueries?: number;
+    };
 
 /** A controller that is asked only at the calls chosen. */
 export function select(where: Where, controller: AttentionController): AttentionController {
@@ -22,11 +24,13 @@ export function select(where: Where, controller: AttentionController): Attention
 export function isAt(where: Where, call: AttentionCall): boolean {
   if (typeof where === 'function') return where(call);
   const { kind, place, path, grid, maxQueries } = where;
-  return (kind === undefined || kind === call.site.kind)
-    && (place === undefined || place === call.site.place)
-    && (path === undefined || hasPath(path, call.site.path))
-    && (grid === undefined || (grid.height === call.grid.height && grid.width === call.grid.width))
-    && (maxQueries === undefined || queriesOf(call.grid) <= maxQueries);
+  return (
+    (kind === undefined || kind === call.site.kind) &&
+    (place === undefined || place === call.site.place) &&
+    (path === undefined || hasPath(path, call.site.path)) &&
+    (grid === undefined || (grid.height === call.grid.height && grid.width === call.grid.width)) &&
+    (maxQueries === undefined || queriesOf(call.grid) <= maxQueries)
+  );
 }
 
 function hasPath(wanted: string | RegExp, path: string): boolean {

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { TokenizedPrompt } from '../text/tokenizer';
+import { tokensOf, type Word } from '../text/words';
 import type { AttentionCall, AttentionController, AttentionSite, Grid } from './controller';
 import { layoutQueries, queriesOf } from './grids';
 import { conditionalRows, takeRow } from './rows';
 import { isAt, type Where } from './select';
-import { tokensOf, type Word } from './words';
 
 /** A site of which a store has maps. */
 export interface StoredSite {
@@ -19,7 +19,10 @@ export interface StoredSite {
 export interface MapOptions {
   /** 0, the source, if left out. */
   readonly prompt?: number;
-  /** The sites that are averaged, all of one grid; if left out, those of the largest cross-attention grid up to {@link layoutQueries}. */
+  /**
+   * The sites that are averaged, all of one grid; if left out, those of the largest cross-attention grid up to {@link
+   * layoutQueries}.
+   */
   readonly where?: Where;
 }
 
@@ -48,8 +51,8 @@ interface Sum {
 }
 
 /**
- * Keeps the attention of every prompt at the calls chosen, summed as it comes: memory does not grow with the steps. Composed after
- * controllers that edit, it stores the edited attention.
+ * Keeps the attention of every prompt at the calls chosen, summed as it comes: memory does not grow with the steps.
+ * Composed after controllers that edit, it stores the edited attention.
  *
  * @param where all cross-attention up to {@link layoutQueries} if left out
  */
@@ -60,27 +63,37 @@ export function attentionStore(where: Where = isLayout): AttentionStore {
     sums.clear();
   };
 
-  const maps = ({ prompt = 0, where: chosen }: MapOptions = {}): tf.Tensor3D => tf.tidy(() => {
-    const found = choose([...sums.values()], chosen);
-    const { grid, keys } = found[0].call;
-    const means = found.map(({ call: { site }, evaluations, maps: stored }) => {
-      const map = stored.get(prompt);
-      if (!map) throw new Error(`The store has no maps of prompt ${prompt}: the run had prompts ${[...stored.keys()].join(', ')}.`);
-      return { heads: site.heads, sum: tf.div(map, evaluations) };
+  const maps = ({ prompt = 0, where: chosen }: MapOptions = {}): tf.Tensor3D =>
+    tf.tidy(() => {
+      const found = choose([...sums.values()], chosen);
+      const { grid, keys } = found[0].call;
+      const means = found.map(({ call: { site }, evaluations, maps: stored }) => {
+        const map = stored.get(prompt);
+        if (!map)
+          throw new Error(
+            `The store has no maps of prompt ${prompt}: the run had prompts ${[...stored.keys()].join(', ')}.`,
+          );
+        return { heads: site.heads, sum: tf.div(map, evaluations) };
+      });
+      const heads = means.reduce((total, mean) => total + mean.heads, 0);
+      return tf.reshape(tf.div(tf.addN(means.map(({ sum }) => sum)), heads), [grid.height, grid.width, keys]);
     });
-    const heads = means.reduce((total, mean) => total + mean.heads, 0);
-    return tf.reshape(tf.div(tf.addN(means.map(({ sum }) => sum)), heads), [grid.height, grid.width, keys]);
-  });
 
   return {
     get sites() {
-      return [...sums.values()].map(({ call: { site, grid, keys }, evaluations }) => ({ site, grid, keys, evaluations }));
+      return [...sums.values()].map(({ call: { site, grid, keys }, evaluations }) => ({
+        site,
+        grid,
+        keys,
+        evaluations,
+      }));
     },
     maps,
-    wordMap: (prompt, word, options) => tf.tidy(() => {
-      const tokens = tf.tensor1d(tokensOf(prompt, word), 'int32');
-      return tf.sum(tf.gather(maps(options), tokens, 2), 2);
-    }),
+    wordMap: (prompt, word, options) =>
+      tf.tidy(() => {
+        const tokens = tf.tensor1d(tokensOf(prompt, word), 'int32');
+        return tf.sum(tf.gather(maps(options), tokens, 2), 2);
+      }),
     dispose,
 
     wants: (call) => (conditionalRows(call).length > 0 && isAt(where, call) ? ['probs'] : []),
@@ -108,10 +121,16 @@ function isLayout({ site, grid, latents }: AttentionCall): boolean {
 /** The sums of the sites chosen. @throws if there are none, or their maps are of different sizes */
 function choose(sums: readonly Sum[], where?: Where): Sum[] {
   const found = sums.filter(({ call }) => isAt(where ?? isLayout, call));
-  if (found.length === 0) throw new Error('The store has no maps of the sites chosen. It stores what attentionStore(where) names, in a run that it takes part in.');
+  if (found.length === 0)
+    throw new Error(
+      'The store has no maps of the sites chosen. It stores what attentionStore(where) names, in a run that it takes part in.',
+    );
   const largest = Math.max(...found.map(({ call }) => queriesOf(call.grid)));
   const chosen = where ? found : found.filter(({ call }) => queriesOf(call.grid) === largest);
   const sizes = new Set(chosen.map(({ call: { grid, keys } }) => `${grid.height}x${grid.width} to ${keys} keys`));
-  if (sizes.size > 1) throw new Error(`Maps of different sizes cannot be averaged: ${[...sizes].join(', ')}. Choose sites of one grid and kind.`);
+  if (sizes.size > 1)
+    throw new Error(
+      `Maps of different sizes cannot be averaged: ${[...sizes].join(', ')}. Choose sites of one grid and kind.`,
+    );
   return chosen;
 }

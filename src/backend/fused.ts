@@ -1,8 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 
 /** Kernels of ours, each one pass for what takes tfjs several operations. A backend has them or not. */
-export type FusedKernel = 'P2pConv2D' | 'P2pLinear' | 'P2pGroupNorm' | 'P2pLayerNorm' | 'P2pSilu' | 'P2pGeglu' | 'P2pAttention' | 'P2pAttentionLogits' | 'P2pAttentionValues'
-  | 'P2pSelfAttention' | 'P2pSplitHeads' | 'P2pMergeHeads';
+export type FusedKernel =
+  | 'P2pConv2D'
+  | 'P2pLinear'
+  | 'P2pGroupNorm'
+  | 'P2pLayerNorm'
+  | 'P2pSilu'
+  | 'P2pGeglu'
+  | 'P2pAttention'
+  | 'P2pAttentionLogits'
+  | 'P2pAttentionValues'
+  | 'P2pSelfAttention'
+  | 'P2pSplitHeads'
+  | 'P2pMergeHeads';
 
 export interface FusedCall<Inputs extends tf.NamedTensorMap> {
   readonly inputs: Inputs;
@@ -12,11 +23,13 @@ export interface FusedCall<Inputs extends tf.NamedTensorMap> {
 }
 
 /**
- * Computes with the current backend's own kernel where it has that one, else with `plain`, which says the same in tfjs's operations.
- * While a gradient is being taken, `plain` computes, as its operations know their gradients.
+ * Computes with the current backend's own kernel where it has that one, else with `plain`, which says the same in
+ * tfjs's operations. While a gradient is being taken, `plain` computes, as its operations know their gradients.
  */
 export function fused<T extends tf.Tensor, Inputs extends tf.NamedTensorMap>(
-  kernel: FusedKernel, { inputs, constants, attributes = {} }: FusedCall<Inputs>, plain: (inputs: Inputs) => T,
+  kernel: FusedKernel,
+  { inputs, constants, attributes = {} }: FusedCall<Inputs>,
+  plain: (inputs: Inputs) => T,
 ): T {
   const engine = tf.engine();
   if (engine.state.gradientDepth > 0 || !tf.getKernel(kernel, tf.getBackend())) return tf.tidy(() => plain(inputs));

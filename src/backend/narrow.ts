@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 
 /**
- * Weights that a backend keeps as their file has them, in 16 bits a number: half the memory, and the same results, as they are widened where they
- * are used. To tfjs such a tensor is one of float32, but only the kernels of ours for layers can take it.
+ * Weights that a backend keeps as their file has them, in 16 bits a number: half the memory, and the same results, as
+ * they are widened where they are used. To tfjs such a tensor is one of float32, but only the kernels of ours for
+ * layers can take it.
  */
 const narrow = new WeakSet<tf.DataId>();
 
@@ -18,5 +19,5 @@ export function bytesPerNumber(tensor: tf.Tensor): number {
 
 /** What all of tfjs can take: the tensor itself, or for a narrow one a copy in float32, the caller's to dispose. */
 export function widened<T extends tf.Tensor>(tensor: T): T {
-  return narrow.has(tensor.dataId) ? tf.engine().runKernel<tf.Tensor>('P2pWiden', { x: tensor }) as T : tensor;
+  return narrow.has(tensor.dataId) ? (tf.engine().runKernel<tf.Tensor>('P2pWiden', { x: tensor }) as T) : tensor;
 }

@@ -22,8 +22,16 @@ export const attention: WasmKernel = ({ inputs: { q, k, v }, backend, pool }) =>
   const [rows, heads, queries, headSize] = q.shape;
   const keys = k.shape[2];
   const out = backend.makeOutput(q.shape, 'float32');
-  const headsFirst = (tensor: typeof q, tokens: number): Heads => ({ address: pool.address(tensor), steps: [heads * tokens * headSize, tokens * headSize, headSize] });
-  attend(pool, { rows, heads, queries, keys, headSize, causal: 0 }, [headsFirst(q, queries), headsFirst(k, keys), headsFirst(v, keys), headsFirst(out, queries)]);
+  const headsFirst = (tensor: typeof q, tokens: number): Heads => ({
+    address: pool.address(tensor),
+    steps: [heads * tokens * headSize, tokens * headSize, headSize],
+  });
+  attend(pool, { rows, heads, queries, keys, headSize, causal: 0 }, [
+    headsFirst(q, queries),
+    headsFirst(k, keys),
+    headsFirst(v, keys),
+    headsFirst(out, queries),
+  ]);
   return out;
 };
 
@@ -33,8 +41,16 @@ export const selfAttention: WasmKernel = ({ inputs: { qkv }, attrs: { heads, cau
   const inner = features / 3;
   const headSize = inner / heads;
   const out = backend.makeOutput([rows, tokens, inner], 'float32');
-  const part = (i: number): Heads => ({ address: pool.address(qkv) + 4 * i * inner, steps: [tokens * features, headSize, features] });
-  attend(pool, { rows, heads, queries: tokens, keys: tokens, headSize, causal }, [part(0), part(1), part(2), { address: pool.address(out), steps: [tokens * inner, headSize, inner] }]);
+  const part = (i: number): Heads => ({
+    address: pool.address(qkv) + 4 * i * inner,
+    steps: [tokens * features, headSize, features],
+  });
+  attend(pool, { rows, heads, queries: tokens, keys: tokens, headSize, causal }, [
+    part(0),
+    part(1),
+    part(2),
+    { address: pool.address(out), steps: [tokens * inner, headSize, inner] },
+  ]);
   return out;
 };
 
@@ -45,7 +61,11 @@ const TILE_BYTES = 128;
 const LINE_BYTES = 32;
 
 /** @param tensors q, k, v and the result */
-function attend(pool: WasmPool, { rows, heads, queries, keys, headSize, causal }: Sizes, tensors: readonly Heads[]): void {
+function attend(
+  pool: WasmPool,
+  { rows, heads, queries, keys, headSize, causal }: Sizes,
+  tensors: readonly Heads[],
+): void {
   const keyPanels = Math.ceil(keys / COLUMNS);
   const valuePanels = Math.ceil(headSize / COLUMNS);
   const packed = LINE_BYTES * (keyPanels * headSize + valuePanels * keys);
@@ -54,7 +74,12 @@ function attend(pool: WasmPool, { rows, heads, queries, keys, headSize, causal }
   const parts = Math.min(Math.ceil(queries / ROWS), Math.ceil((4 * (pool.threads - 1)) / (rows * heads))) || 1;
   const scratch = pool.reserve(pool.threads * each);
   const sizes = [heads, queries, keys, headSize, parts, bitsOf(headSize ** -0.5), scratch, each];
-  const parameters = [...tensors.map(({ address }) => address), ...sizes, ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)), causal];
+  const parameters = [
+    ...tensors.map(({ address }) => address),
+    ...sizes,
+    ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)),
+    causal,
+  ];
   pool.run('attention', rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
   pool.release(scratch);
 }

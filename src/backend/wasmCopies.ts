@@ -1,15 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Place, move } from './wasmHeads';
+import { move, type Place } from './wasmHeads';
 import type { WasmKernel } from './wasmKernel';
 import type { WasmPool } from './wasmPool';
 
 /** In place of tfjs's `Identity`, which copies: no tensor's numbers ever change, so both can have the same. */
-export const identity: WasmKernel = ({ inputs: { x: { dataId, shape, dtype } }, backend }) => {
+export const identity: WasmKernel = ({
+  inputs: {
+    x: { dataId, shape, dtype },
+  },
+  backend,
+}) => {
   backend.incRef(dataId);
   return { dataId, shape, dtype };
 };
 
-/** In place of tfjs's `Concat`, whose copying is done by one thread, in JavaScript; of other numbers than float32 `plain`, which is tfjs's. */
+/**
+ * In place of tfjs's `Concat`, whose copying is done by one thread, in JavaScript; of other numbers than float32
+ * `plain`, which is tfjs's.
+ */
 export function concatOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const tensors = Object.values(inputs);
@@ -29,7 +37,10 @@ export function concatOr(plain: tf.KernelFunc): WasmKernel {
   };
 }
 
-/** In place of tfjs's `Slice`, which copies all of its input first. Where more than one axis is cut, or the numbers are no float32, `plain`. */
+/**
+ * In place of tfjs's `Slice`, which copies all of its input first. Where more than one axis is cut, or the numbers are
+ * no float32, `plain`.
+ */
 export function sliceOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { x } = inputs;
@@ -42,7 +53,13 @@ export function sliceOr(plain: tf.KernelFunc): WasmKernel {
     const numbers = tf.util.sizeFromShape(shape.slice(axis));
     const step = tf.util.sizeFromShape(x.shape.slice(axis));
     const address = pool.address(x) + 4 * first[axis] * tf.util.sizeFromShape(x.shape.slice(axis + 1));
-    copy(pool, tf.util.sizeFromShape(shape.slice(0, axis)), numbers, { address, step }, { address: pool.address(out), step: numbers });
+    copy(
+      pool,
+      tf.util.sizeFromShape(shape.slice(0, axis)),
+      numbers,
+      { address, step },
+      { address: pool.address(out), step: numbers },
+    );
     return out;
   };
 }
@@ -52,14 +69,28 @@ export function resizeNearestOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { images } = inputs;
     const [rows, height, width, channels] = images.shape;
-    const { size: [toHeight, toWidth], alignCorners, halfPixelCenters } = attrs as unknown as { size: [number, number]; alignCorners: boolean; halfPixelCenters: boolean };
+    const {
+      size: [toHeight, toWidth],
+      alignCorners,
+      halfPixelCenters,
+    } = attrs as unknown as { size: [number, number]; alignCorners: boolean; halfPixelCenters: boolean };
     const [down, across] = [toHeight / height, toWidth / width];
-    if (images.dtype !== 'float32' || alignCorners || halfPixelCenters || !Number.isInteger(down) || !Number.isInteger(across)) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    if (
+      images.dtype !== 'float32' ||
+      alignCorners ||
+      halfPixelCenters ||
+      !Number.isInteger(down) ||
+      !Number.isInteger(across)
+    )
+      return plain({ inputs, attrs, backend }) as tf.TensorInfo;
     const out = backend.makeOutput([rows, toHeight, toWidth, channels], 'float32');
     const from = { address: pool.address(images), steps: [width * channels, 0, channels] };
     for (let pixel = 0; pixel < down * across; pixel++) {
       const first = Math.floor(pixel / across) * toWidth + (pixel % across);
-      move(pool, [rows * height, 1, width, channels], from, { address: pool.address(out) + 4 * first * channels, steps: [down * toWidth * channels, 0, across * channels] });
+      move(pool, [rows * height, 1, width, channels], from, {
+        address: pool.address(out) + 4 * first * channels,
+        steps: [down * toWidth * channels, 0, across * channels],
+      });
     }
     return out;
   };
@@ -78,7 +109,10 @@ function copy(pool: WasmPool, pieces: number, size: number, from: Pieces, to: Pi
   if (pieces * size === 0) return;
   const groups = largestDivisor(pieces, CHUNKS);
   const parts = largestDivisor(size, Math.floor(CHUNKS / groups));
-  const place = ({ address, step }: Pieces): Place => ({ address, steps: [(pieces / groups) * step, size / parts, step] });
+  const place = ({ address, step }: Pieces): Place => ({
+    address,
+    steps: [(pieces / groups) * step, size / parts, step],
+  });
   move(pool, [groups, parts, pieces / groups, size / parts], place(from), place(to));
 }
 

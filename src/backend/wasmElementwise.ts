@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type WasmKernel, rowsPerChunk } from './wasmKernel';
+import { rowsPerChunk, type WasmKernel } from './wasmKernel';
 import { bitsOf } from './wasmPool';
 
 /** For `geglu` (src/nn/activations.ts). */
@@ -28,24 +28,38 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
   const out = backend.makeOutput(logits.shape, 'float32');
   const rows = tf.util.sizeFromShape(logits.shape.slice(0, -1));
   const each = rowsPerChunk(rows, size, pool.threads);
-  pool.run('softmax', Math.ceil(rows / each), [pool.address(logits), pool.address(out), rows, size, each], 30 * rows * size);
+  pool.run(
+    'softmax',
+    Math.ceil(rows / each),
+    [pool.address(logits), pool.address(out), rows, size, each],
+    30 * rows * size,
+  );
   return out;
 };
 
 /** In the order of the numbers in wasm/elementwise.ts. */
 export const ARITHMETIC = ['Add', 'Sub', 'Multiply', 'RealDiv'] as const;
 
-/** In place of tfjs's kernel of that name where both operands are of one shape or the second is one number; else `plain`, which is tfjs's. */
+/**
+ * In place of tfjs's kernel of that name where both operands are of one shape or the second is one number; else
+ * `plain`, which is tfjs's.
+ */
 export function arithmeticOr(name: (typeof ARITHMETIC)[number], plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { a, b } = inputs;
     const isOne = tf.util.sizeFromShape(b.shape) === 1 && b.shape.length <= a.shape.length;
-    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !(isOne || tf.util.arraysEqual(a.shape, b.shape))) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !(isOne || tf.util.arraysEqual(a.shape, b.shape)))
+      return plain({ inputs, attrs, backend }) as tf.TensorInfo;
     const out = backend.makeOutput(a.shape, 'float32');
     const size = tf.util.sizeFromShape(a.shape);
     const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
     const addresses = [a, b, out].map((tensor) => pool.address(tensor));
-    pool.run('arithmetic', Math.ceil(size / each), [...addresses, size, each, ARITHMETIC.indexOf(name), Number(isOne)], 2 * size);
+    pool.run(
+      'arithmetic',
+      Math.ceil(size / each),
+      [...addresses, size, each, ARITHMETIC.indexOf(name), Number(isOne)],
+      2 * size,
+    );
     return out;
   };
 }

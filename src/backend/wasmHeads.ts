@@ -2,12 +2,18 @@ import type * as tf from '@tensorflow/tfjs';
 import type { WasmKernel } from './wasmKernel';
 import type { WasmPool } from './wasmPool';
 
-/** For `splitHeads` (src/attention/scaledDotProduct.ts): one of the tensors that lie side by side in [rows, tokens, parts x heads x headSize]. */
+/**
+ * For `splitHeads` (src/attention/scaledDotProduct.ts): one of the tensors that lie side by side in [rows, tokens,
+ * parts x heads x headSize].
+ */
 export const splitHeads: WasmKernel = ({ inputs: { x }, attrs: { heads, part, parts }, backend, pool }) => {
   const [rows, tokens, features] = x.shape;
   const headSize = features / parts / heads;
   const out = backend.makeOutput([rows, heads, tokens, headSize], 'float32');
-  const from = { address: pool.address(x) + 4 * part * heads * headSize, steps: [tokens * features, headSize, features] };
+  const from = {
+    address: pool.address(x) + 4 * part * heads * headSize,
+    steps: [tokens * features, headSize, features],
+  };
   move(pool, out.shape, from, { address: pool.address(out), steps: headsFirst(out) });
   return out;
 };
@@ -17,7 +23,12 @@ export const mergeHeads: WasmKernel = ({ inputs: { x }, backend, pool }) => {
   const [rows, heads, tokens, headSize] = x.shape;
   const inner = heads * headSize;
   const out = backend.makeOutput([rows, tokens, inner], 'float32');
-  move(pool, x.shape, { address: pool.address(x), steps: headsFirst(x) }, { address: pool.address(out), steps: [tokens * inner, headSize, inner] });
+  move(
+    pool,
+    x.shape,
+    { address: pool.address(x), steps: headsFirst(x) },
+    { address: pool.address(out), steps: [tokens * inner, headSize, inner] },
+  );
   return out;
 };
 
@@ -34,5 +45,10 @@ function headsFirst({ shape: [, heads, tokens, headSize] }: tf.TensorInfo): numb
 /** Copies a tensor's numbers from one place to another. */
 export function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
   const steps = [...from.steps, ...to.steps].map((step) => 4 * step);
-  pool.run('moveHeads', rows * heads, [from.address, to.address, heads, tokens, 4 * headSize, ...steps], 2 * rows * heads * tokens * headSize);
+  pool.run(
+    'moveHeads',
+    rows * heads,
+    [from.address, to.address, heads, tokens, 4 * headSize, ...steps],
+    2 * rows * heads * tokens * headSize,
+  );
 }

@@ -38,8 +38,15 @@ export function settleBeforeOthers(): void {
 }
 
 /** Calls another of the wasm backend's kernels. */
-export function callWasm(kernelName: string, inputs: tf.NamedTensorInfoMap, attrs: object, backend: BackendWasm): tf.TensorInfo {
-  return tf.getKernel(kernelName, 'wasm').kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }) as tf.TensorInfo;
+export function callWasm(
+  kernelName: string,
+  inputs: tf.NamedTensorInfoMap,
+  attrs: object,
+  backend: BackendWasm,
+): tf.TensorInfo {
+  return tf
+    .getKernel(kernelName, 'wasm')
+    .kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }) as tf.TensorInfo;
 }
 
 /** How many rows of a size make a chunk: enough numbers to be worth taking, and a few chunks a thread. */

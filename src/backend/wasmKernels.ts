@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
-import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
 import { conv2d } from './wasmConv2d';
+import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
 import { ARITHMETIC, arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
@@ -28,21 +28,28 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
 };
 
 /**
- * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place of tfjs's products,
- * softmax, arithmetic, sums and copies, with the same gradients. Call it once the package `@tensorflow/tfjs-backend-wasm` is imported;
- * again, or where that backend is not used, it does no harm. Where the runtime cannot run them (no SIMD), tfjs's kernels stay.
+ * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place
+ * of tfjs's products, softmax, arithmetic, sums and copies, with the same gradients. Call it once the package
+ * `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend is not used, it does no harm. Where the
+ * runtime cannot run them (no SIMD), tfjs's kernels stay.
  *
- * With several threads a kernel of ours may still be at work when it has returned. All others that are registered by now wait for it; so register
- * your own for that backend before.
+ * With several threads a kernel of ours may still be at work when it has returned. All others that are registered by
+ * now wait for it; so register your own for that backend before.
  */
 export function prepareWasm(): void {
   if (!tf.getKernel('Add', 'wasm') || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;
   settleBeforeOthers();
   const plain = (name: string): tf.KernelFunc => tf.getKernel(name, 'wasm').kernelFunc;
   const replaced = {
-    BatchMatMul: batchMatMul, _FusedMatMul: fusedMatMul, Softmax: softmax, Identity: identity,
+    BatchMatMul: batchMatMul,
+    _FusedMatMul: fusedMatMul,
+    Softmax: softmax,
+    Identity: identity,
     ...Object.fromEntries(ARITHMETIC.map((name) => [name, arithmeticOr(name, plain(name))])),
-    Sum: sumOr(plain('Sum')), Concat: concatOr(plain('Concat')), Slice: sliceOr(plain('Slice')), ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
+    Sum: sumOr(plain('Sum')),
+    Concat: concatOr(plain('Concat')),
+    Slice: sliceOr(plain('Slice')),
+    ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
   };
   for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
 }

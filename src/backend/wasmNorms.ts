@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type WasmKernel, rowsPerChunk } from './wasmKernel';
+import { rowsPerChunk, type WasmKernel } from './wasmKernel';
 import { bitsOf } from './wasmPool';
 
 /** For `LayerNorm` (src/nn/layerNorm.ts). */
@@ -18,7 +18,12 @@ export const layerNorm: WasmKernel = ({ inputs: { x, weight, bias }, attrs: { ep
 const SLAB = 32;
 
 /** For `GroupNorm` (src/nn/groupNorm.ts); then SiLU if told. */
-export const groupNorm: WasmKernel = ({ inputs: { x, weight, bias }, attrs: { groups, epsilon, silu }, backend, pool }) => {
+export const groupNorm: WasmKernel = ({
+  inputs: { x, weight, bias },
+  attrs: { groups, epsilon, silu },
+  backend,
+  pool,
+}) => {
   const [rows, height, width, channels] = x.shape;
   const group = channels / groups;
   const slab = group * wholeShare(groups, Math.ceil(SLAB / group));

@@ -1,13 +1,14 @@
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { WASM_BINARY } from './wasmBinary';
 
 /**
  * Kernels of our own for tfjs's wasm backend, and who runs them.
  *
- * tfjs's kernels leave all but products and convolutions to one thread, and take a pass over memory for every addition. The folder `wasm/`
- * has kernels in AssemblyScript that do in one pass what a layer does. They work in tfjs's own memory, so nothing is copied. Where that memory
- * is shared, other threads help: see `wasm/pool.ts` for how they divide the work, and src/node/wasmHelpers.ts for who starts them.
+ * tfjs's kernels leave all but products and convolutions to one thread, and take a pass over memory for every addition.
+ * The folder `wasm/` has kernels in AssemblyScript that do in one pass what a layer does. They work in tfjs's own
+ * memory, so nothing is copied. Where that memory is shared, other threads help: see `wasm/pool.ts` for how they divide
+ * the work, and src/node/wasmHelpers.ts for who starts them.
  */
 export class WasmPool {
   private static readonly pools = new WeakMap<BackendWasm, WasmPool>();
@@ -29,12 +30,13 @@ export class WasmPool {
     this.tfjs = backend.wasm as unknown as TfjsModule;
     this.memory = this.tfjs.wasmMemory ?? this.tfjs.asm.memory;
     this.module = compiled(isShared(this.memory));
-    this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } }).exports as unknown as PoolExports;
+    this.exports = new WebAssembly.Instance(this.module, { env: { memory: this.memory } })
+      .exports as unknown as PoolExports;
     const bytes = this.exports.QUEUE_BYTES.value;
     this.queue = this.reserve(bytes, bytes);
 
-    // What a job reads is nobody else's, and what it writes is read by nobody, before it is done. (At its first call the loader's `_free` puts
-    // another in its place.)
+    // What a job reads is nobody else's, and what it writes is read by nobody, before it is done. (At its first call
+    // the loader's `_free` puts another in its place.)
     this.tfjs._free(this.tfjs._malloc(1));
     this.free = this.tfjs._free.bind(this.tfjs);
     const read = backend.readSync.bind(backend);
@@ -47,8 +49,8 @@ export class WasmPool {
 
   /** @throws where the runtime lacks SIMD, threads or this tfjs's memory: see `hasWasmKernels` */
   static of(backend: BackendWasm): WasmPool {
-    let pool = this.pools.get(backend);
-    if (!pool) this.pools.set(backend, (pool = new WasmPool(backend)));
+    let pool = WasmPool.pools.get(backend);
+    if (!pool) WasmPool.pools.set(backend, (pool = new WasmPool(backend)));
     return pool;
   }
 
@@ -62,7 +64,9 @@ export class WasmPool {
     return isShared(this.memory);
   }
 
-  /** From now on so many other threads take part; each of them runs the module's `help`, and may begin when it likes. */
+  /**
+   * From now on so many other threads take part; each of them runs the module's `help`, and may begin when it likes.
+   */
   setHelpers(count: number): void {
     this.helpers = count;
   }
@@ -86,8 +90,8 @@ export class WasmPool {
   }
 
   /**
-   * Has a job done. Where others help it is only given out then, and done before whatever looks at memory next ({@link settle}): while JavaScript
-   * finds out what the next jobs are, they are not idle.
+   * Has a job done. Where others help it is only given out then, and done before whatever looks at memory next ({@link
+   * settle}): while JavaScript finds out what the next jobs are, they are not idle.
    *
    * @param parameters as wasm/ has them for this kind of job; of a float its {@link bitsOf}
    * @param operations about how many there are
@@ -103,7 +107,10 @@ export class WasmPool {
     if (this.helpers === 0) this.settle();
   }
 
-  /** Finishes the jobs that have been given out, if any. Who reads or writes tensors' memory by other means than jobs calls it first. */
+  /**
+   * Finishes the jobs that have been given out, if any. Who reads or writes tensors' memory by other means than jobs
+   * calls it first.
+   */
   settle(): void {
     this.finish(this.pending.length);
   }
@@ -112,7 +119,7 @@ export class WasmPool {
   private finish(count: number): void {
     if (count === 0) return;
     const job = this.given - this.pending.length + count;
-    for (let isDone = false; !isDone;) {
+    for (let isDone = false; !isDone; ) {
       const { HEAP32 } = this.tfjs;
       const events = Atomics.load(HEAP32, this.queue >>> 2);
       isDone = this.exports.finish(this.queue, job) === 1;
@@ -141,10 +148,27 @@ interface PendingJob {
 }
 
 /** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = ['rowTable', 'product', 'attention', 'groupNorm', 'layerNorm', 'softmax', 'geglu', 'silu', 'arithmetic', 'moveHeads', 'winogradFilter', 'winograd', 'sum'] as const;
+const JOBS = [
+  'rowTable',
+  'product',
+  'attention',
+  'groupNorm',
+  'layerNorm',
+  'softmax',
+  'geglu',
+  'silu',
+  'arithmetic',
+  'moveHeads',
+  'winogradFilter',
+  'winograd',
+  'sum',
+] as const;
 export type Job = (typeof JOBS)[number];
 
-/** Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not much. */
+/**
+ * Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not
+ * much.
+ */
 const AHEAD = 50_000_000;
 
 /** The part of tfjs's emscripten module that is needed. With threads the memory is made outside of it. */
@@ -184,7 +208,8 @@ const modules = new Map<boolean, WebAssembly.Module>();
 
 function compiled(shared: boolean): WebAssembly.Module {
   let module = modules.get(shared);
-  if (!module) modules.set(shared, (module = new WebAssembly.Module(bytesOf(shared ? WASM_BINARY.shared : WASM_BINARY.plain))));
+  if (!module)
+    modules.set(shared, (module = new WebAssembly.Module(bytesOf(shared ? WASM_BINARY.shared : WASM_BINARY.plain))));
   return module;
 }
 

@@ -32,7 +32,10 @@ export interface ProductColumns {
   readonly out: number;
 }
 
-/** Rows and columns of a tile, blocks a chunk of the table, bytes of a tile and of one of its rows: wasm/tile.ts and product.ts. */
+/**
+ * Rows and columns of a tile, blocks a chunk of the table, bytes of a tile and of one of its rows: wasm/tile.ts and
+ * product.ts.
+ */
 const ROWS = 4;
 const COLUMNS = 8;
 const BLOCKS = 64;
@@ -40,7 +43,11 @@ const TILE_BYTES = 128;
 const LINE_BYTES = 32;
 
 /** out = A B + bias, all float32: products and convolutions alike (wasm/product.ts). */
-export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transposed, bias = 0, out }: ProductColumns): void {
+export function multiply(
+  pool: WasmPool,
+  a: ProductRows,
+  { b, columns, transposed, bias = 0, out }: ProductColumns,
+): void {
   const { matrices, rows, channels, under } = a;
   const taps = under ? under.filter[0] * under.filter[1] : 1;
   const inner = taps * channels;
@@ -52,15 +59,48 @@ export function multiply(pool: WasmPool, a: ProductRows, { b, columns, transpose
   const scratch = pool.reserve(zeros + table + pool.threads * each, zeros);
 
   if (under) {
-    const tableOf = [scratch + zeros, a.address, scratch, matrices * blocks, blocks, rows, ...under.picture, 4 * channels,
-      under.result[0] * under.result[1], under.result[1], ...under.filter, under.stride, ...under.zeros];
+    const tableOf = [
+      scratch + zeros,
+      a.address,
+      scratch,
+      matrices * blocks,
+      blocks,
+      rows,
+      ...under.picture,
+      4 * channels,
+      under.result[0] * under.result[1],
+      under.result[1],
+      ...under.filter,
+      under.stride,
+      ...under.zeros,
+    ];
     pool.run('rowTable', Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
   }
 
   // Every thread has rows of its own, as far as there are enough of them: each part lays out the panels for itself.
-  const parts = pool.threads === 1 ? 1 : Math.max(1, Math.min(Math.floor(blocks / 32), pool.threads * Math.ceil(4 / (panels * matrices))));
-  const productOf = [under ? scratch + zeros : 0, taps, channels, b, 4 * (transposed ? inner : columns), 4 * inner * columns, transposed ? 1 : 0, bias, out, columns,
-    rows, blocks, panels, parts, scratch + zeros + table, each, a.address];
+  const parts =
+    pool.threads === 1
+      ? 1
+      : Math.max(1, Math.min(Math.floor(blocks / 32), pool.threads * Math.ceil(4 / (panels * matrices))));
+  const productOf = [
+    under ? scratch + zeros : 0,
+    taps,
+    channels,
+    b,
+    4 * (transposed ? inner : columns),
+    4 * inner * columns,
+    transposed ? 1 : 0,
+    bias,
+    out,
+    columns,
+    rows,
+    blocks,
+    panels,
+    parts,
+    scratch + zeros + table,
+    each,
+    a.address,
+  ];
   pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
   pool.release(scratch);
 }

@@ -1,18 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
-import { type WasmKernel, rowsPerChunk } from './wasmKernel';
+import { rowsPerChunk, type WasmKernel } from './wasmKernel';
 
 /** In place of tfjs's `Sum` along one axis that is not the last; else `plain`. */
 export function sumOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { x } = inputs;
     const [axis, ...others] = tf.util.parseAxisParam(attrs.axis, x.shape);
-    if (x.dtype !== 'float32' || others.length > 0 || axis === undefined || axis === x.shape.length - 1) return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    if (x.dtype !== 'float32' || others.length > 0 || axis === undefined || axis === x.shape.length - 1)
+      return plain({ inputs, attrs, backend }) as tf.TensorInfo;
     const [before, after] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
     const out = backend.makeOutput([...before, ...(attrs.keepDims ? [1] : []), ...after], 'float32');
     const [outer, inner] = [before, after].map(tf.util.sizeFromShape);
     const each = 4 * rowsPerChunk((outer * inner) / 4, 4, pool.threads);
     const parts = Math.ceil(inner / each);
-    pool.run('sum', outer * parts, [pool.address(x), pool.address(out), x.shape[axis], inner, parts, each], 2 * tf.util.sizeFromShape(x.shape));
+    pool.run(
+      'sum',
+      outer * parts,
+      [pool.address(x), pool.address(out), x.shape[axis], inner, parts, each],
+      2 * tf.util.sizeFromShape(x.shape),
+    );
     return out;
   };
 }

@@ -1,7 +1,7 @@
+import type * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import * as tf from '@tensorflow/tfjs';
-import type { WasmPool } from './wasmPool';
 import { rowsPerChunk } from './wasmKernel';
+import type { WasmPool } from './wasmPool';
 
 /** Where the operands of a 3x3 convolution and its result, of x's height and width, lie. */
 export interface Convolution {
@@ -12,13 +12,20 @@ export interface Convolution {
 }
 
 /**
- * Fewer tiles a picture are not worth a transformation of the filter, which each call makes anew. Not of all pictures together: the numbers of one
- * are to be the same, to the last bit, whichever others are computed with it (src/recording).
+ * Fewer tiles a picture are not worth a transformation of the filter, which each call makes anew. Not of all pictures
+ * together: the numbers of one are to be the same, to the last bit, whichever others are computed with it
+ * (src/recording).
  */
 const LEAST_TILES = 16;
-/** Tiles that are computed together, if there are enough for all threads: fewer would have the whole filter read for fewer products. */
+/**
+ * Tiles that are computed together, if there are enough for all threads: fewer would have the whole filter read for
+ * fewer products.
+ */
 const MOST_TILES = 32;
-/** Rows and columns of a product's tile, bytes of such a row, of four tiles' sums, and what separates matrices (wasm/tile.ts, wasm/winograd.ts). */
+/**
+ * Rows and columns of a product's tile, bytes of such a row, of four tiles' sums, and what separates matrices
+ * (wasm/tile.ts, wasm/winograd.ts).
+ */
 const ROWS = 4;
 const COLUMNS = 8;
 const LINE_BYTES = 32;
@@ -28,10 +35,20 @@ const GAP = 64;
 /** Of one picture. */
 const tilesOf = ([, height, width]: readonly number[]): number => Math.ceil(height / 2) * Math.ceil(width / 2);
 
-/** Whether a convolution of stride 1 with zeros around is one that {@link winograd} does, and faster than as a product. */
+/**
+ * Whether a convolution of stride 1 with zeros around is one that {@link winograd} does, and faster than as a product.
+ */
 export function paysWinograd(x: tf.TensorInfo, filter: tf.TensorInfo): boolean {
   const [height, width, channels, columns] = filter.shape;
-  return height === 3 && width === 3 && channels % 4 === 0 && columns % COLUMNS === 0 && channels >= 32 && columns >= 32 && tilesOf(x.shape) >= LEAST_TILES;
+  return (
+    height === 3 &&
+    width === 3 &&
+    channels % 4 === 0 &&
+    columns % COLUMNS === 0 &&
+    channels >= 32 &&
+    columns >= 32 &&
+    tilesOf(x.shape) >= LEAST_TILES
+  );
 }
 
 /** A 3x3 convolution of stride 1 by fewer products (wasm/winograd.ts). */
@@ -47,8 +64,27 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
   const bytes = SUMS_BYTES + 2 * LINE_BYTES + 16 * (4 * each * channels + GAP + each * LINE_BYTES + GAP);
   const scratch = pool.reserve(zeros + pool.threads * bytes, zeros);
   const inputs = rowsPerChunk(channels, 9 * columns, pool.threads);
-  pool.run('winogradFilter', Math.ceil(channels / inputs), [pool.address(filter), filters, channels, columns, inputs, scratch + zeros, bytes], 32 * channels * columns);
-  const parameters = [from, scratch, filters, addends, to, height, width, channels, columns, tiles, each, scratch + zeros, bytes];
+  pool.run(
+    'winogradFilter',
+    Math.ceil(channels / inputs),
+    [pool.address(filter), filters, channels, columns, inputs, scratch + zeros, bytes],
+    32 * channels * columns,
+  );
+  const parameters = [
+    from,
+    scratch,
+    filters,
+    addends,
+    to,
+    height,
+    width,
+    channels,
+    columns,
+    tiles,
+    each,
+    scratch + zeros,
+    bytes,
+  ];
   pool.run('winograd', Math.ceil(tiles / each), parameters, 16 * tiles * channels * columns);
   pool.release(scratch);
   backend.disposeData(transformed.dataId);

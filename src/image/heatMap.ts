@@ -9,7 +9,15 @@ export interface HeatMap {
 
 /** Black over violet and orange to a pale yellow: even steps of lightness, readable without colour vision. */
 const COLOURS = [
-  [8, 6, 32], [49, 13, 92], [104, 24, 110], [158, 40, 100], [207, 68, 70], [240, 111, 32], [252, 165, 10], [246, 215, 70], [252, 252, 190],
+  [8, 6, 32],
+  [49, 13, 92],
+  [104, 24, 110],
+  [158, 40, 100],
+  [207, 68, 70],
+  [240, 111, 32],
+  [252, 165, 10],
+  [246, 215, 70],
+  [252, 252, 190],
 ];
 
 /** @param heat 0 (nothing) .. 1 (the most) @returns red, green and blue in 0..255 */
@@ -17,12 +25,16 @@ export function heatColour(heat: number): [number, number, number] {
   const place = Math.min(1, Math.max(0, heat)) * (COLOURS.length - 1);
   const below = Math.min(Math.floor(place), COLOURS.length - 2);
   const share = place - below;
-  return [0, 1, 2].map((c) => COLOURS[below][c] * (1 - share) + COLOURS[below + 1][c] * share) as [number, number, number];
+  return [0, 1, 2].map((c) => COLOURS[below][c] * (1 - share) + COLOURS[below + 1][c] * share) as [
+    number,
+    number,
+    number,
+  ];
 }
 
 /**
- * The map over the picture: the picture in grey, lit in colour from the map's coldest place to its hottest. It shows where, not how much.
- * Maps are coarse; between the centres of their cells, heat goes over evenly.
+ * The map over the picture: the picture in grey, lit in colour from the map's coldest place to its hottest. It shows
+ * where, not how much. Maps are coarse; between the centres of their cells, heat goes over evenly.
  */
 export function overlayHeat(picture: Picture, map: HeatMap): Picture {
   const { width, height, data } = picture;
@@ -42,7 +54,9 @@ export function overlayHeat(picture: Picture, map: HeatMap): Picture {
   return { width, height, data: result };
 }
 
-/** Bilinear between the centres of the cells; beyond the outermost centres, their value. @returns width x height values */
+/**
+ * Bilinear between the centres of the cells; beyond the outermost centres, their value. @returns width x height values
+ */
 function resample(map: HeatMap, width: number, height: number): Float32Array {
   const across = between(map.width, width);
   const down = between(map.height, height);
@@ -60,7 +74,9 @@ function resample(map: HeatMap, width: number, height: number): Float32Array {
   return result;
 }
 
-/** For each of `points` along a line: the two of `cells` between whose centres it lies, and how far it is on the way. */
+/**
+ * For each of `points` along a line: the two of `cells` between whose centres it lies, and how far it is on the way.
+ */
 function between(cells: number, points: number): { low: number; high: number; share: number }[] {
   return Array.from({ length: points }, (_, point) => {
     const place = Math.min(cells - 1, Math.max(0, ((point + 0.5) * cells) / points - 0.5));

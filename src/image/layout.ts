@@ -16,7 +16,9 @@ export interface Tile {
   readonly caption?: readonly Run[];
 }
 
-/** One column's part of a band: tiles in rows, all in the column's width; under them a prompt and lines of small print. */
+/**
+ * One column's part of a band: tiles in rows, all in the column's width; under them a prompt and lines of small print.
+ */
 export interface Panel {
   readonly heading?: string;
   readonly tiles: readonly Tile[];
@@ -70,8 +72,8 @@ const BAND_GAP = 24;
 const TEXT_GAP = 8;
 
 /**
- * Where everything in a figure goes: bands below each other, their panels in columns of one width, and text wrapped so that none of
- * it leaves its column.
+ * Where everything in a figure goes: bands below each other, their panels in columns of one width, and text wrapped so
+ * that none of it leaves its column.
  *
  * @param columnWidth in pixels; pictures are scaled to it
  * @param measure how wide a text is when it is drawn
@@ -88,9 +90,18 @@ export function layOut(bands: readonly Band[], columnWidth: number, measure: Mea
   bands.forEach((band, index) => {
     if (index > 0) y += BAND_GAP * unit;
     if (band.title) y = sheet.text([{ text: band.title }], 'title', margin, y, inner) + TEXT_GAP * unit;
-    y = Math.max(y, ...band.panels.map((panel, column) => (panel ? sheet.panel(panel, margin + column * step, y, columnWidth) : y)));
+    y = Math.max(
+      y,
+      ...band.panels.map((panel, column) => (panel ? sheet.panel(panel, margin + column * step, y, columnWidth) : y)),
+    );
   });
-  return { width: Math.ceil(inner + 2 * margin), height: Math.ceil(y + margin), unit, pictures: sheet.pictures, texts: sheet.texts };
+  return {
+    width: Math.ceil(inner + 2 * margin),
+    height: Math.ceil(y + margin),
+    unit,
+    pictures: sheet.pictures,
+    texts: sheet.texts,
+  };
 }
 
 /** What has been placed so far. Each method places one thing from `y` down and returns where it ends. */
@@ -98,7 +109,10 @@ class Sheet {
   readonly pictures: PictureBox[] = [];
   readonly texts: TextBox[] = [];
 
-  constructor(private readonly unit: number, private readonly measure: Measure) {}
+  constructor(
+    private readonly unit: number,
+    private readonly measure: Measure,
+  ) {}
 
   panel({ heading, tiles, prompt, notes = [] }: Panel, x: number, y: number, width: number): number {
     if (heading) y = this.text([{ text: heading }], 'heading', x, y, width) + (TEXT_GAP / 2) * this.unit;
@@ -152,7 +166,13 @@ function wrap(runs: readonly Run[], width: number, measure: (text: string, mark:
     used = 0;
   };
   for (const word of words(runs)) {
-    const fragments = word.flatMap(({ text, mark = 'plain' }) => breakUp(text, width, (part) => measure(part, mark)).map((part) => ({ text: part, mark, width: measure(part, mark) })));
+    const fragments = word.flatMap(({ text, mark = 'plain' }) =>
+      breakUp(text, width, (part) => measure(part, mark)).map((part) => ({
+        text: part,
+        mark,
+        width: measure(part, mark),
+      })),
+    );
     const whole = fragments.reduce((sum, fragment) => sum + fragment.width, 0);
     const space = line.length > 0 ? measure(' ', 'plain') : 0;
     if (used + space + whole > width) endLine();

@@ -1,7 +1,7 @@
-import { refinement } from '../attention/alignment';
-import { tokensInEach } from '../attention/words';
-import type { Mark, Run } from './layout';
+import { refinement } from '../edits/prompt-to-prompt/alignment';
 import type { Piece, TokenizedPrompt } from '../text/tokenizer';
+import { tokensInEach } from '../text/words';
+import type { Mark, Run } from './layout';
 
 /** A word that an edit is about. */
 export interface MarkedWord {
@@ -26,22 +26,31 @@ export function isArticle({ text }: Piece): boolean {
  * @param prompts the source, then its targets
  * @param weights factors for words of the targets
  */
-export function markedWords(prompts: readonly TokenizedPrompt[], weights: Readonly<Record<string, number>>): MarkedWord[][] {
+export function markedWords(
+  prompts: readonly TokenizedPrompt[],
+  weights: Readonly<Record<string, number>>,
+): MarkedWord[][] {
   const [source, ...targets] = prompts;
   const changes = targets.map((target) => changedWords(source, target));
   const changed = [changes.flatMap((change) => change.source), ...changes.map((change) => change.target)];
-  const weighted = Object.entries(weights).map(([word, factor]) => ({ factor, positions: tokensInEach(prompts, word) }));
-  return prompts.map((prompt, i) => wordsOf(prompt).flatMap((piece) => {
-    const weight = weighted.find(({ positions }) => tokens(piece).some((token) => positions[i].includes(token)));
-    if (!weight && !changed[i].includes(piece)) return [];
-    return [{ piece, factor: i === 0 ? undefined : weight?.factor }];
+  const weighted = Object.entries(weights).map(([word, factor]) => ({
+    factor,
+    positions: tokensInEach(prompts, word),
   }));
+  return prompts.map((prompt, i) =>
+    wordsOf(prompt).flatMap((piece) => {
+      const weight = weighted.find(({ positions }) => tokens(piece).some((token) => positions[i].includes(token)));
+      if (!weight && !changed[i].includes(piece)) return [];
+      return [{ piece, factor: i === 0 ? undefined : weight?.factor }];
+    }),
+  );
 }
 
 /** The words of a target that its source does not have in that place, and those of the source that it lacks. */
 function changedWords(source: TokenizedPrompt, target: TokenizedPrompt): { source: Piece[]; target: Piece[] } {
   const { length, matrix, aligned } = refinement(source, target);
-  const taken = (token: number): boolean => matrix.subarray(token * length, (token + 1) * length).some((share) => share > 0);
+  const taken = (token: number): boolean =>
+    matrix.subarray(token * length, (token + 1) * length).some((share) => share > 0);
   return {
     source: wordsOf(source).filter((piece) => !tokens(piece).every(taken)),
     target: wordsOf(target).filter((piece) => !tokens(piece).every((token) => aligned[token] > 0)),
@@ -49,7 +58,11 @@ function changedWords(source: TokenizedPrompt, target: TokenizedPrompt): { sourc
 }
 
 /** The prompt as it was written, with some of its words marked; what was cut off, being too long, is pale. */
-export function markedPrompt({ text, pieces, lost }: TokenizedPrompt, marked: readonly MarkedWord[], mark: Mark): Run[] {
+export function markedPrompt(
+  { text, pieces, lost }: TokenizedPrompt,
+  marked: readonly MarkedWord[],
+  mark: Mark,
+): Run[] {
   const lower = text.normalize('NFC').toLowerCase();
   const written = lower.length === text.normalize('NFC').length ? text.normalize('NFC') : lower;
   const runs: Run[] = [];
@@ -62,7 +75,9 @@ export function markedPrompt({ text, pieces, lost }: TokenizedPrompt, marked: re
     const word = marked.find((each) => each.piece === piece);
     runs.push({ text: written.slice(start, end) + times(word), mark: word ? mark : 'plain' });
   }
-  return [...runs, { text: written.slice(end), mark: lost ? 'quiet' as const : 'plain' as const }].filter((run) => run.text !== '');
+  return [...runs, { text: written.slice(end), mark: lost ? ('quiet' as const) : ('plain' as const) }].filter(
+    (run) => run.text !== '',
+  );
 }
 
 /** `×4` where a word has a factor; with a space that does not break. */

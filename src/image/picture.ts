@@ -21,12 +21,20 @@ export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
   const values = await bytes.data();
   bytes.dispose();
   const size = height * width * 4;
-  return Array.from({ length: count }, (_, i) => ({ width, height, data: Uint8ClampedArray.from(values.subarray(i * size, (i + 1) * size)) }));
+  return Array.from({ length: count }, (_, i) => ({
+    width,
+    height,
+    data: Uint8ClampedArray.from(values.subarray(i * size, (i + 1) * size)),
+  }));
 }
 
 /** The picture with every pixel drawn as a square of `factor` x `factor` (a positive integer). */
 export function enlarge({ width, height, data }: Picture, factor: number): Picture {
-  const enlarged = { width: width * factor, height: height * factor, data: new Uint8ClampedArray(data.length * factor * factor) };
+  const enlarged = {
+    width: width * factor,
+    height: height * factor,
+    data: new Uint8ClampedArray(data.length * factor * factor),
+  };
   const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
   const to = new Uint32Array(enlarged.data.buffer);
   for (let y = 0, at = 0; y < enlarged.height; y++) {

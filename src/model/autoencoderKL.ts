@@ -6,7 +6,9 @@ import type { VAEConfig } from './config';
 import { Network } from './network';
 import { Decoder, Encoder } from './vaeBlocks';
 
-/** The normal distribution of latents that the encoder sees in a picture. Both [rows, height, width, latent_channels]. */
+/**
+ * The normal distribution of latents that the encoder sees in a picture. Both [rows, height, width, latent_channels].
+ */
 export interface LatentDistribution {
   readonly mean: tf.Tensor4D;
   /** The standard deviation. */
@@ -14,8 +16,8 @@ export interface LatentDistribution {
 }
 
 /**
- * Pictures to latents and back (diffusers `AutoencoderKL`). Latents here are the network's own, neither shifted nor scaled:
- * the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
+ * Pictures to latents and back (diffusers `AutoencoderKL`). Latents here are the network's own, neither shifted nor
+ * scaled: the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
  */
 export class AutoencoderKL extends Network {
   private readonly encoder: Encoder;
@@ -23,13 +25,17 @@ export class AutoencoderKL extends Network {
   private readonly quantConv?: Conv2d;
   private readonly postQuantConv?: Conv2d;
 
-  constructor(readonly config: VAEConfig, scope = new Scope()) {
+  constructor(
+    readonly config: VAEConfig,
+    scope = new Scope(),
+  ) {
     super(scope);
     const { latent_channels: latentChannels, use_quant_conv, use_post_quant_conv } = config;
     this.encoder = new Encoder(scope.at('encoder'), config);
     this.decoder = new Decoder(scope.at('decoder'), config);
     if (use_quant_conv) this.quantConv = new Conv2d(scope.at('quant_conv'), 2 * latentChannels, 2 * latentChannels, 1);
-    if (use_post_quant_conv) this.postQuantConv = new Conv2d(scope.at('post_quant_conv'), latentChannels, latentChannels, 1);
+    if (use_post_quant_conv)
+      this.postQuantConv = new Conv2d(scope.at('post_quant_conv'), latentChannels, latentChannels, 1);
   }
 
   /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
@@ -62,7 +68,15 @@ function present<T>(layer: T | undefined): T[] {
   return layer ? [layer] : [];
 }
 
-/** At 512x512 one layer's features of a single row are 256 MiB: rows take turns, so that memory does not grow with their number. */
+/**
+ * At 512x512 one layer's features of a single row are 256 MiB: rows take turns, so that memory does not grow with their
+ * number.
+ */
 function rowByRow(x: tf.Tensor4D, f: (row: tf.Tensor4D) => tf.Tensor4D): tf.Tensor4D {
-  return tf.tidy(() => tf.concat(Array.from({ length: x.shape[0] }, (_, i) => tf.tidy(() => f(tf.slice(x, i, 1)))), 0));
+  return tf.tidy(() =>
+    tf.concat(
+      Array.from({ length: x.shape[0] }, (_, i) => tf.tidy(() => f(tf.slice(x, i, 1)))),
+      0,
+    ),
+  );
 }

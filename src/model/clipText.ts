@@ -18,19 +18,34 @@ export class CLIPTextModel extends Network {
   private readonly layers: readonly EncoderLayer[];
   private readonly finalLayerNorm: LayerNorm;
 
-  constructor(readonly config: CLIPTextConfig, scope = new Scope()) {
+  constructor(
+    readonly config: CLIPTextConfig,
+    scope = new Scope(),
+  ) {
     super(scope);
     const model = scope.at('text_model');
-    this.tokenEmbedding = new Embedding(model.at('embeddings', 'token_embedding'), config.vocab_size, config.hidden_size);
-    this.positionEmbedding = new Embedding(model.at('embeddings', 'position_embedding'), config.max_position_embeddings, config.hidden_size);
-    this.layers = Array.from({ length: config.num_hidden_layers }, (_, i) => new EncoderLayer(model.at('encoder', 'layers', i), config));
+    this.tokenEmbedding = new Embedding(
+      model.at('embeddings', 'token_embedding'),
+      config.vocab_size,
+      config.hidden_size,
+    );
+    this.positionEmbedding = new Embedding(
+      model.at('embeddings', 'position_embedding'),
+      config.max_position_embeddings,
+      config.hidden_size,
+    );
+    this.layers = Array.from(
+      { length: config.num_hidden_layers },
+      (_, i) => new EncoderLayer(model.at('encoder', 'layers', i), config),
+    );
     this.finalLayerNorm = new LayerNorm(model.at('final_layer_norm'), config.hidden_size, config.layer_norm_eps);
   }
 
   /**
    * @param ids the prompts' tokens, [rows][tokens], all rows of the same length
    * @returns [rows, tokens, hidden_size], the last layer's hidden states after the final norm
-   * @throws RangeError if the rows differ in length, are longer than the model's positions, or hold an id outside its vocabulary
+   * @throws RangeError if the rows differ in length, are longer than the model's positions, or hold an id outside its
+   *   vocabulary
    */
   forward(ids: readonly (readonly number[])[]): tf.Tensor3D {
     return tf.tidy(() => sequence(this.embed(ids), ...this.layers, this.finalLayerNorm));
@@ -53,9 +68,13 @@ export class CLIPTextModel extends Network {
   private embed(ids: readonly (readonly number[])[]): tf.Tensor3D {
     const [{ length }] = ids;
     const { max_position_embeddings: positions } = this.config;
-    if (ids.some((row) => row.length !== length)) throw new RangeError(`Rows of one length are needed, not of ${ids.map((row) => row.length).join(', ')} tokens.`);
-    if (length > positions) throw new RangeError(`The text encoder has ${positions} positions; ${length} tokens are too many.`);
-    return tf.tidy(() => tf.add(this.tokenEmbedding.forward(ids), this.positionEmbedding.forward([ids[0].map((_, position) => position)])));
+    if (ids.some((row) => row.length !== length))
+      throw new RangeError(`Rows of one length are needed, not of ${ids.map((row) => row.length).join(', ')} tokens.`);
+    if (length > positions)
+      throw new RangeError(`The text encoder has ${positions} positions; ${length} tokens are too many.`);
+    return tf.tidy(() =>
+      tf.add(this.tokenEmbedding.forward(ids), this.positionEmbedding.forward([ids[0].map((_, position) => position)])),
+    );
   }
 }
 
@@ -68,7 +87,16 @@ class EncoderLayer {
   private readonly fc2: Linear;
   private readonly activation: (x: tf.Tensor3D) => tf.Tensor3D;
 
-  constructor(scope: Scope, { hidden_size: features, intermediate_size: inner, num_attention_heads: heads, layer_norm_eps: eps, hidden_act }: CLIPTextConfig) {
+  constructor(
+    scope: Scope,
+    {
+      hidden_size: features,
+      intermediate_size: inner,
+      num_attention_heads: heads,
+      layer_norm_eps: eps,
+      hidden_act,
+    }: CLIPTextConfig,
+  ) {
     this.layerNorm1 = new LayerNorm(scope.at('layer_norm1'), features, eps);
     this.selfAttn = new CausalAttention(scope.at('self_attn'), features, heads);
     this.layerNorm2 = new LayerNorm(scope.at('layer_norm2'), features, eps);
@@ -90,8 +118,17 @@ class CausalAttention {
   private readonly toQkv: JoinedLinear;
   private readonly outProj: Linear;
 
-  constructor(scope: Scope, features: number, private readonly heads: number) {
-    this.toQkv = new JoinedLinear(['q_proj', 'k_proj', 'v_proj'].map((name) => scope.at(name)), features, features, { bias: true });
+  constructor(
+    scope: Scope,
+    features: number,
+    private readonly heads: number,
+  ) {
+    this.toQkv = new JoinedLinear(
+      ['q_proj', 'k_proj', 'v_proj'].map((name) => scope.at(name)),
+      features,
+      features,
+      { bias: true },
+    );
     this.outProj = new Linear(scope.at('out_proj'), features, features);
   }
 

@@ -24,8 +24,8 @@ export function sitesAt({ sites, config }: UNet2DConditionModel, latents: Grid):
 }
 
 /**
- * The floating-point operations of one row of one evaluation: two for each multiplication and addition of convolutions, linear layers
- * and attention. All else is left out.
+ * The floating-point operations of one row of one evaluation: two for each multiplication and addition of convolutions,
+ * linear layers and attention. All else is left out.
  *
  * @param tokens of the context
  */
@@ -46,8 +46,8 @@ export function flopsPerRow(unet: UNet2DConditionModel, latents: Grid, tokens: n
 }
 
 /**
- * Roughly what a run holds beside the weights, in bytes: the larger of what the UNet has at once (what its way down leaves for the way up,
- * and some ten maps of its widest place) and what the VAE has while it decodes one picture.
+ * Roughly what a run holds beside the weights, in bytes: the larger of what the UNet has at once (what its way down
+ * leaves for the way up, and some ten maps of its widest place) and what the VAE has while it decodes one picture.
  */
 export function workingBytes(unet: UNetConfig, vae: VAEConfig, latents: Grid, rows: number): number {
   const places = latents.height * latents.width;

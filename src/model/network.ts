@@ -11,7 +11,10 @@ export abstract class Network {
 
   /** How many numbers the parameters hold. */
   get size(): number {
-    return [...this.parameters.values()].reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
+    return [...this.parameters.values()].reduce(
+      (sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1),
+      0,
+    );
   }
 
   /** What the parameters take of memory, or will in float32 once they are loaded. */

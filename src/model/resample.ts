@@ -10,7 +10,10 @@ export class Downsample2D {
 
   /** @param padding of zeros on every side; 0 stands for what the VAE does: one below and one on the right */
   constructor(scope: Scope, channels: number, padding: number) {
-    this.conv = new Conv2d(scope.at('conv'), channels, channels, 3, { stride: 2, padding: padding === 0 ? [0, 1] : padding });
+    this.conv = new Conv2d(scope.at('conv'), channels, channels, 3, {
+      stride: 2,
+      padding: padding === 0 ? [0, 1] : padding,
+    });
   }
 
   forward(x: tf.Tensor4D): tf.Tensor4D {

@@ -26,13 +26,17 @@ export class ResnetBlock2D {
   private readonly convShortcut?: Conv2d;
   private readonly outputScaleFactor: number;
 
-  constructor(scope: Scope, { inChannels, outChannels, timeFeatures, groups, eps, outputScaleFactor = 1 }: ResnetOptions) {
+  constructor(
+    scope: Scope,
+    { inChannels, outChannels, timeFeatures, groups, eps, outputScaleFactor = 1 }: ResnetOptions,
+  ) {
     this.norm1 = new GroupNorm(scope.at('norm1'), groups, inChannels, eps, { activation: 'silu' });
     this.conv1 = new Conv2d(scope.at('conv1'), inChannels, outChannels, 3, { padding: 1 });
     if (timeFeatures) this.timeEmbProj = new Linear(scope.at('time_emb_proj'), timeFeatures, outChannels);
     this.norm2 = new GroupNorm(scope.at('norm2'), groups, outChannels, eps, { activation: 'silu' });
     this.conv2 = new Conv2d(scope.at('conv2'), outChannels, outChannels, 3, { padding: 1 });
-    if (inChannels !== outChannels) this.convShortcut = new Conv2d(scope.at('conv_shortcut'), inChannels, outChannels, 1);
+    if (inChannels !== outChannels)
+      this.convShortcut = new Conv2d(scope.at('conv_shortcut'), inChannels, outChannels, 1);
     this.outputScaleFactor = outputScaleFactor;
   }
 
@@ -43,7 +47,13 @@ export class ResnetBlock2D {
    */
   forward(x: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {
     return tf.tidy(() => {
-      const hidden = sequence(x, this.norm1, (h) => this.conv1.forward(h, time && this.timeEmbProj?.forward(time)), this.norm2, this.conv2);
+      const hidden = sequence(
+        x,
+        this.norm1,
+        (h) => this.conv1.forward(h, time && this.timeEmbProj?.forward(time)),
+        this.norm2,
+        this.conv2,
+      );
       const shortcut = this.convShortcut ? this.convShortcut.forward(x) : x;
       const sum = tf.add(shortcut, hidden) as tf.Tensor4D;
       return this.outputScaleFactor === 1 ? sum : tf.div(sum, this.outputScaleFactor);

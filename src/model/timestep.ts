@@ -16,7 +16,11 @@ export interface TimestepOptions {
  * @param size how many numbers, an even one
  * @returns [1, size]
  */
-export function timestepSinusoids(timestep: number, size: number, { flipSinToCos, freqShift }: TimestepOptions): tf.Tensor2D {
+export function timestepSinusoids(
+  timestep: number,
+  size: number,
+  { flipSinToCos, freqShift }: TimestepOptions,
+): tf.Tensor2D {
   const half = size / 2;
   // Rounded to float32 where PyTorch does: at timestep 1000, one bit of a frequency is 6e-5 of the angle.
   const angles = Array.from({ length: half }, (_, i) => {

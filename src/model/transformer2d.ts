@@ -32,7 +32,10 @@ export class Transformer2DModel {
     const { channels, groups, layers, useLinearProjection } = options;
     this.norm = new GroupNorm(scope.at('norm'), groups, channels, 1e-6);
     this.projIn = projection(scope.at('proj_in'), channels, useLinearProjection);
-    this.transformerBlocks = Array.from({ length: layers }, (_, i) => new BasicTransformerBlock(scope.at('transformer_blocks', i), options));
+    this.transformerBlocks = Array.from(
+      { length: layers },
+      (_, i) => new BasicTransformerBlock(scope.at('transformer_blocks', i), options),
+    );
     this.projOut = projection(scope.at('proj_out'), channels, useLinearProjection);
   }
 
@@ -49,7 +52,8 @@ export class Transformer2DModel {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
       const tokens: tf.Tensor3D = tf.reshape(sequence(x, this.norm, this.projIn), [rows, height * width, channels]);
-      const run = (block: BasicTransformerBlock) => (hidden: tf.Tensor3D) => block.forward(hidden, context, { height, width }, control);
+      const run = (block: BasicTransformerBlock) => (hidden: tf.Tensor3D) =>
+        block.forward(hidden, context, { height, width }, control);
       const hidden = sequence(tokens, ...this.transformerBlocks.map(run));
       const back: tf.Tensor4D = tf.reshape(hidden, x.shape);
       return tf.add(this.projOut.forward(back), x);
@@ -64,7 +68,10 @@ function projection(scope: Scope, channels: number, linear: boolean): Projection
   return linear ? new Linear(scope, channels, channels) : new Conv2d(scope, channels, channels, 1);
 }
 
-/** Self-attention, cross-attention and a feed-forward network, each added to what came in (diffusers `BasicTransformerBlock`). */
+/**
+ * Self-attention, cross-attention and a feed-forward network, each added to what came in (diffusers
+ * `BasicTransformerBlock`).
+ */
 class BasicTransformerBlock {
   private readonly norm1: LayerNorm;
   private readonly attn1: Attention;

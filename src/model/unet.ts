@@ -25,7 +25,10 @@ export class UNet2DConditionModel extends Network {
   private readonly convNormOut: GroupNorm;
   private readonly convOut: Conv2d;
 
-  constructor(readonly config: UNetConfig, scope = new Scope()) {
+  constructor(
+    readonly config: UNetConfig,
+    scope = new Scope(),
+  ) {
     super(scope);
     const channels = config.block_out_channels;
     const last = channels.length - 1;
@@ -75,7 +78,9 @@ export class UNet2DConditionModel extends Network {
       });
     });
 
-    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), config.norm_num_groups, channels[0], config.norm_eps, { activation: 'silu' });
+    this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), config.norm_num_groups, channels[0], config.norm_eps, {
+      activation: 'silu',
+    });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[0], config.out_channels, 3, { padding: 1 });
   }
 
@@ -87,7 +92,8 @@ export class UNet2DConditionModel extends Network {
   /**
    * @param latents [rows, height, width, in_channels]; any height and width
    * @param timestep of every row, such as 981
-   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens. {@link FixedContext} where they stay the same for a run
+   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens. {@link FixedContext}
+   *   where they stay the same for a run
    * @param control a controller that may read and change attention, and what it is told of this evaluation
    * @returns [rows, height, width, out_channels]
    * @throws RangeError if rows, channels or features do not fit
@@ -117,8 +123,11 @@ export class UNet2DConditionModel extends Network {
 
   private check(latents: tf.Tensor4D, context: Context): void {
     const { in_channels: channels, cross_attention_dim: features } = this.config;
-    if (latents.shape[3] !== channels) throw new RangeError(`The UNet takes latents of ${channels} channels, not [${latents.shape}].`);
-    if (context.shape[2] !== features) throw new RangeError(`The UNet takes contexts of ${features} features, not [${context.shape}].`);
-    if (latents.shape[0] !== context.shape[0]) throw new RangeError(`${latents.shape[0]} rows of latents do not go with ${context.shape[0]} of context.`);
+    if (latents.shape[3] !== channels)
+      throw new RangeError(`The UNet takes latents of ${channels} channels, not [${latents.shape}].`);
+    if (context.shape[2] !== features)
+      throw new RangeError(`The UNet takes contexts of ${features} features, not [${context.shape}].`);
+    if (latents.shape[0] !== context.shape[0])
+      throw new RangeError(`${latents.shape[0]} rows of latents do not go with ${context.shape[0]} of context.`);
   }
 }

@@ -36,8 +36,15 @@ export class DownBlock {
   private readonly downsampler?: Downsample2D;
 
   constructor(scope: Scope, { inChannels, outChannels, layers, resnet, transformer, downsample }: DownBlockOptions) {
-    this.resnets = Array.from({ length: layers }, (_, i) =>
-      new ResnetBlock2D(scope.at('resnets', i), { ...resnet, inChannels: i === 0 ? inChannels : outChannels, outChannels }));
+    this.resnets = Array.from(
+      { length: layers },
+      (_, i) =>
+        new ResnetBlock2D(scope.at('resnets', i), {
+          ...resnet,
+          inChannels: i === 0 ? inChannels : outChannels,
+          outChannels,
+        }),
+    );
     this.attentions = transformers(scope, layers, outChannels, transformer);
     if (downsample) this.downsampler = new Downsample2D(scope.at('downsamplers', 0), outChannels, downsample.padding);
   }
@@ -74,7 +81,10 @@ export class MidBlock {
 
   constructor(scope: Scope, { channels, resnet, transformer }: MidBlockOptions) {
     const options = { ...resnet, inChannels: channels, outChannels: channels };
-    this.resnets = [new ResnetBlock2D(scope.at('resnets', 0), options), new ResnetBlock2D(scope.at('resnets', 1), options)];
+    this.resnets = [
+      new ResnetBlock2D(scope.at('resnets', 0), options),
+      new ResnetBlock2D(scope.at('resnets', 1), options),
+    ];
     this.attention = new Transformer2DModel(scope.at('attentions', 0), { ...transformer, channels });
   }
 
@@ -91,7 +101,10 @@ export class MidBlock {
 }
 
 export interface UpBlockOptions extends BlockOptions {
-  /** Channels of the results of the way down that this block uses again, in the order in which it uses them; one for each layer. */
+  /**
+   * Channels of the results of the way down that this block uses again, in the order in which it uses them; one for
+   * each layer.
+   */
   readonly skipChannels: readonly number[];
   readonly upsample: boolean;
 }
@@ -103,8 +116,14 @@ export class UpBlock {
   private readonly upsampler?: Upsample2D;
 
   constructor(scope: Scope, { inChannels, outChannels, skipChannels, resnet, transformer, upsample }: UpBlockOptions) {
-    this.resnets = skipChannels.map((skip, i) =>
-      new ResnetBlock2D(scope.at('resnets', i), { ...resnet, inChannels: (i === 0 ? inChannels : outChannels) + skip, outChannels }));
+    this.resnets = skipChannels.map(
+      (skip, i) =>
+        new ResnetBlock2D(scope.at('resnets', i), {
+          ...resnet,
+          inChannels: (i === 0 ? inChannels : outChannels) + skip,
+          outChannels,
+        }),
+    );
     this.attentions = transformers(scope, skipChannels.length, outChannels, transformer);
     if (upsample) this.upsampler = new Upsample2D(scope.at('upsamplers', 0), outChannels);
   }
@@ -115,8 +134,9 @@ export class UpBlock {
 
   /**
    * @param x freed as soon as it is used
-   * @param skips the results of the way down that are not used yet: the block takes its own from the end, and frees them.
-   *   The last of those that stay tells the size to upsample to, so that sizes which were rounded up on the way down come back.
+   * @param skips the results of the way down that are not used yet: the block takes its own from the end, and frees
+   *   them. The last of those that stay tells the size to upsample to, so that sizes which were rounded up on the way
+   *   down come back.
    */
   forward(x: tf.Tensor4D, skips: tf.Tensor4D[], conditioning: Conditioning): tf.Tensor4D {
     return tf.tidy(() => {
@@ -135,12 +155,25 @@ export class UpBlock {
   }
 }
 
-function transformers(scope: Scope, count: number, channels: number, options?: Omit<TransformerOptions, 'channels'>): Transformer2DModel[] {
+function transformers(
+  scope: Scope,
+  count: number,
+  channels: number,
+  options?: Omit<TransformerOptions, 'channels'>,
+): Transformer2DModel[] {
   if (!options) return [];
-  return Array.from({ length: count }, (_, i) => new Transformer2DModel(scope.at('attentions', i), { ...options, channels }));
+  return Array.from(
+    { length: count },
+    (_, i) => new Transformer2DModel(scope.at('attentions', i), { ...options, channels }),
+  );
 }
 
-function layer(x: tf.Tensor4D, resnet: ResnetBlock2D, attention: Transformer2DModel | undefined, { time, context, control }: Conditioning): tf.Tensor4D {
+function layer(
+  x: tf.Tensor4D,
+  resnet: ResnetBlock2D,
+  attention: Transformer2DModel | undefined,
+  { time, context, control }: Conditioning,
+): tf.Tensor4D {
   return tf.tidy(() => {
     const hidden = resnet.forward(x, time);
     return attention ? attention.forward(hidden, context, control) : hidden;

@@ -24,19 +24,25 @@ export class Encoder {
     const { block_out_channels: channels, norm_num_groups: groups } = config;
     const last = channels.length - 1;
     this.convIn = new Conv2d(scope.at('conv_in'), config.in_channels, channels[0], 3, { padding: 1 });
-    this.downBlocks = channels.map((outChannels, level) => new ResnetStack(scope.at('down_blocks', level), {
-      inChannels: channels[Math.max(level - 1, 0)],
-      outChannels,
-      layers: config.layers_per_block,
-      groups,
-      resample: (block) => level < last && new Downsample2D(block.at('downsamplers', 0), outChannels, 0),
-    }));
+    this.downBlocks = channels.map(
+      (outChannels, level) =>
+        new ResnetStack(scope.at('down_blocks', level), {
+          inChannels: channels[Math.max(level - 1, 0)],
+          outChannels,
+          layers: config.layers_per_block,
+          groups,
+          resample: (block) => level < last && new Downsample2D(block.at('downsamplers', 0), outChannels, 0),
+        }),
+    );
     this.midBlock = new MidBlock(scope.at('mid_block'), channels[last], config);
     this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], 2 * config.latent_channels, 3, { padding: 1 });
   }
 
-  /** @param images [rows, height, width, in_channels] @returns means and log variances, [rows, h, w, 2 x latent_channels] */
+  /**
+   * @param images [rows, height, width, in_channels] @returns means and log variances, [rows, h, w, 2 x
+   * latent_channels]
+   */
   forward(images: tf.Tensor4D): tf.Tensor4D {
     return sequence(images, this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut, this.convOut);
   }
@@ -56,13 +62,16 @@ export class Decoder {
     const last = channels.length - 1;
     this.convIn = new Conv2d(scope.at('conv_in'), config.latent_channels, channels[0], 3, { padding: 1 });
     this.midBlock = new MidBlock(scope.at('mid_block'), channels[0], config);
-    this.upBlocks = channels.map((outChannels, i) => new ResnetStack(scope.at('up_blocks', i), {
-      inChannels: channels[Math.max(i - 1, 0)],
-      outChannels,
-      layers: config.layers_per_block + 1,
-      groups,
-      resample: (block) => i < last && new Upsample2D(block.at('upsamplers', 0), outChannels),
-    }));
+    this.upBlocks = channels.map(
+      (outChannels, i) =>
+        new ResnetStack(scope.at('up_blocks', i), {
+          inChannels: channels[Math.max(i - 1, 0)],
+          outChannels,
+          layers: config.layers_per_block + 1,
+          groups,
+          resample: (block) => i < last && new Upsample2D(block.at('upsamplers', 0), outChannels),
+        }),
+    );
     this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], config.out_channels, 3, { padding: 1 });
   }
@@ -87,8 +96,16 @@ class ResnetStack {
   private readonly layers: Layer<tf.Tensor4D>[];
 
   constructor(scope: Scope, { inChannels, outChannels, layers, groups, resample }: StackOptions) {
-    const resnets = Array.from({ length: layers }, (_, i) =>
-      new ResnetBlock2D(scope.at('resnets', i), { inChannels: i === 0 ? inChannels : outChannels, outChannels, groups, eps: EPS }));
+    const resnets = Array.from(
+      { length: layers },
+      (_, i) =>
+        new ResnetBlock2D(scope.at('resnets', i), {
+          inChannels: i === 0 ? inChannels : outChannels,
+          outChannels,
+          groups,
+          eps: EPS,
+        }),
+    );
     const last = resample(scope);
     this.layers = last ? [...resnets, last] : resnets;
   }
@@ -103,7 +120,8 @@ class MidBlock {
   private readonly layers: Layer<tf.Tensor4D>[];
 
   constructor(scope: Scope, channels: number, { norm_num_groups: groups, mid_block_add_attention }: VAEConfig) {
-    const resnet = (i: number) => new ResnetBlock2D(scope.at('resnets', i), { inChannels: channels, outChannels: channels, groups, eps: EPS });
+    const resnet = (i: number) =>
+      new ResnetBlock2D(scope.at('resnets', i), { inChannels: channels, outChannels: channels, groups, eps: EPS });
     const attention = mid_block_add_attention ? [new PixelAttention(scope.at('attentions', 0), channels, groups)] : [];
     this.layers = [resnet(0), ...attention, resnet(1)];
   }
@@ -133,7 +151,11 @@ class PixelAttention {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
       const pixels = tf.reshape(this.groupNorm.forward(x), [rows, 1, height * width, channels]) as tf.Tensor4D;
-      const attended = scaledDotProduct({ q: this.toQ.forward(pixels), k: this.toK.forward(pixels), v: this.toV.forward(pixels) });
+      const attended = scaledDotProduct({
+        q: this.toQ.forward(pixels),
+        k: this.toK.forward(pixels),
+        v: this.toV.forward(pixels),
+      });
       return tf.add(x, tf.reshape(this.toOut.forward(attended), x.shape));
     });
   }

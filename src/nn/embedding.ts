@@ -5,7 +5,11 @@ import type { Parameter, Scope } from './scope';
 export class Embedding {
   private readonly weight: Parameter;
 
-  constructor(scope: Scope, readonly count: number, readonly features: number) {
+  constructor(
+    scope: Scope,
+    readonly count: number,
+    readonly features: number,
+  ) {
     this.weight = scope.parameter('weight', [count, features]);
   }
 
@@ -16,8 +20,11 @@ export class Embedding {
    */
   forward(ids: readonly (readonly number[])[]): tf.Tensor3D {
     for (const id of ids.flat()) {
-      if (!Number.isInteger(id) || id < 0 || id >= this.count) throw new RangeError(`${this.weight.name}: id ${id} is not one of 0 to ${this.count - 1}.`);
+      if (!Number.isInteger(id) || id < 0 || id >= this.count)
+        throw new RangeError(`${this.weight.name}: id ${id} is not one of 0 to ${this.count - 1}.`);
     }
-    return tf.tidy(() => tf.gather(this.weight.value, tf.tensor2d(ids as number[][], undefined, 'int32')) as tf.Tensor3D);
+    return tf.tidy(
+      () => tf.gather(this.weight.value, tf.tensor2d(ids as number[][], undefined, 'int32')) as tf.Tensor3D,
+    );
   }
 }

@@ -2,12 +2,18 @@ import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
 import type { Parameter, Scope } from './scope';
 
-/** Normalises each vector along the last axis, then scales and shifts each of its features (Ba, Kiros and Hinton 2016). */
+/**
+ * Normalises each vector along the last axis, then scales and shifts each of its features (Ba, Kiros and Hinton 2016).
+ */
 export class LayerNorm {
   private readonly weight: Parameter;
   private readonly bias: Parameter;
 
-  constructor(scope: Scope, features: number, readonly eps = 1e-5) {
+  constructor(
+    scope: Scope,
+    features: number,
+    readonly eps = 1e-5,
+  ) {
     this.weight = scope.parameter('weight', [features]);
     this.bias = scope.parameter('bias', [features]);
   }
@@ -15,7 +21,9 @@ export class LayerNorm {
   /** @param x [..., features] @returns the same shape; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
     const constants = { weight: this.weight.value, bias: this.bias.value };
-    return fused('P2pLayerNorm', { inputs: { x }, constants, attributes: { epsilon: this.eps } }, (inputs) => this.plain(inputs.x));
+    return fused('P2pLayerNorm', { inputs: { x }, constants, attributes: { epsilon: this.eps } }, (inputs) =>
+      this.plain(inputs.x),
+    );
   }
 
   private plain<T extends tf.Tensor>(x: T): T {

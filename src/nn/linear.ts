@@ -7,7 +7,12 @@ export class Linear {
   private readonly weight: Parameter;
   private readonly bias?: Parameter;
 
-  constructor(scope: Scope, readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean } = {}) {
+  constructor(
+    scope: Scope,
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    options: { bias?: boolean } = {},
+  ) {
     this.weight = scope.parameter('weight', [outFeatures, inFeatures], 'linear');
     if (options.bias ?? true) this.bias = scope.parameter('bias', [outFeatures]);
   }
@@ -25,11 +30,16 @@ export class JoinedLinear {
 
   /** @param scopes of the layers, each of outFeatures */
   constructor(scopes: readonly Scope[], inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
-    this.weight = new JoinedParameters(scopes.map((scope) => scope.parameter('weight', [outFeatures, inFeatures], 'linear')));
+    this.weight = new JoinedParameters(
+      scopes.map((scope) => scope.parameter('weight', [outFeatures, inFeatures], 'linear')),
+    );
     if (options.bias) this.bias = new JoinedParameters(scopes.map((scope) => scope.parameter('bias', [outFeatures])));
   }
 
-  /** @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow to `x` alone */
+  /**
+   * @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow
+   * to `x` alone
+   */
   forward<T extends tf.Tensor>(x: T): T {
     return product(x, this.weight, this.bias);
   }
@@ -39,14 +49,18 @@ type Values = Pick<Parameter, 'value' | 'kept'>;
 
 function product<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
   const constants = { weight: weight.kept, ...(bias && { bias: bias.value }) };
-  return fused('P2pLinear', { inputs: { x }, constants, attributes: { biases: bias ? 1 : 0 } }, (inputs) => plainProduct(inputs.x, weight, bias));
+  return fused('P2pLinear', { inputs: { x }, constants, attributes: { biases: bias ? 1 : 0 } }, (inputs) =>
+    plainProduct(inputs.x, weight, bias),
+  );
 }
 
 function plainProduct<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
   const [inFeatures, outFeatures] = weight.kept.shape;
   const y = tf.customGrad((rows) => ({
     // tfjs gives a fused product three reshapes that a plain one does without.
-    value: bias ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight.value as tf.Tensor2D, bias: bias.value }) : tf.matMul(rows as tf.Tensor, weight.value),
+    value: bias
+      ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight.value as tf.Tensor2D, bias: bias.value })
+      : tf.matMul(rows as tf.Tensor, weight.value),
     gradFunc: (dy) => tf.matMul(dy, weight.value, false, true),
   }))(tf.reshape(x, [-1, inFeatures]));
   return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;

@@ -46,7 +46,9 @@ export class Parameter {
     return numbers * (tensor ? bytesPerNumber(tensor) : 4);
   }
 
-  /** Those that this one lies side by side with along the last axis, itself among them; alone if it does so with none. */
+  /**
+   * Those that this one lies side by side with along the last axis, itself among them; alone if it does so with none.
+   */
   get companions(): readonly Parameter[] {
     return this.joined?.parts ?? [this];
   }
@@ -94,10 +96,17 @@ export class Parameter {
 /** OIHW -> HWIO, with height and width as one axis: backends are faster with three axes than with four. */
 function toHwio(filter: tf.Tensor4D): tf.Tensor4D {
   const [outputs, inputs, height, width] = filter.shape;
-  return tf.reshape(tf.transpose(tf.reshape(filter, [outputs, inputs, height * width]), [2, 1, 0]), [height, width, inputs, outputs]);
+  return tf.reshape(tf.transpose(tf.reshape(filter, [outputs, inputs, height * width]), [2, 1, 0]), [
+    height,
+    width,
+    inputs,
+    outputs,
+  ]);
 }
 
-/** Parameters that lie in memory side by side, along the last axis of one tensor, from when all of them are assigned. */
+/**
+ * Parameters that lie in memory side by side, along the last axis of one tensor, from when all of them are assigned.
+ */
 export class JoinedParameters {
   private tensor?: tf.Tensor;
 
@@ -109,7 +118,10 @@ export class JoinedParameters {
     return this.tensor !== undefined;
   }
 
-  /** All of them; lent, or if the backend keeps them in 16 bits a copy. @throws if one of them has not been loaded, or was disposed */
+  /**
+   * All of them; lent, or if the backend keeps them in 16 bits a copy. @throws if one of them has not been loaded, or
+   * was disposed
+   */
   get value(): tf.Tensor {
     return widened(this.kept);
   }
@@ -130,7 +142,14 @@ export class JoinedParameters {
   /** Takes in what the parts have for themselves. */
   join(): void {
     if (!this.parts.every((part) => part.isLoaded)) return;
-    this.take(tf.tidy(() => tf.concat(this.parts.map((part) => part.value), -1)));
+    this.take(
+      tf.tidy(() =>
+        tf.concat(
+          this.parts.map((part) => part.value),
+          -1,
+        ),
+      ),
+    );
   }
 
   /** Becomes the owner of a tensor that holds all the parts. */
@@ -147,8 +166,8 @@ export class JoinedParameters {
 }
 
 /**
- * A place in a network, named as the checkpoint names it. Layers declare their parameters here, so that a checkpoint's path
- * leads to its layer and a network knows what it needs before anything is read.
+ * A place in a network, named as the checkpoint names it. Layers declare their parameters here, so that a checkpoint's
+ * path leads to its layer and a network knows what it needs before anything is read.
  */
 export class Scope {
   constructor(

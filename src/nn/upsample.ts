@@ -16,14 +16,25 @@ export function upsampleNearest(x: tf.Tensor4D, size?: readonly [number, number]
   }))(x) as tf.Tensor4D;
 }
 
-/** The sum of what lies where each pixel was repeated to. @param y [rows, toHeight, toWidth, channels] @returns [rows, height, width, channels] */
+/**
+ * The sum of what lies where each pixel was repeated to. @param y [rows, toHeight, toWidth, channels] @returns [rows,
+ * height, width, channels]
+ */
 function collect(y: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
   const [rows, toHeight, toWidth, channels] = y.shape;
   const lines = tf.matMul(repeats(height, toHeight), tf.reshape(y, [rows, toHeight, toWidth * channels]));
-  return tf.reshape(tf.matMul(repeats(width, toWidth), tf.reshape(lines, [rows * height, toWidth, channels])), [rows, height, width, channels]);
+  return tf.reshape(tf.matMul(repeats(width, toWidth), tf.reshape(lines, [rows * height, toWidth, channels])), [
+    rows,
+    height,
+    width,
+    channels,
+  ]);
 }
 
 /** Which of `to` places are repeats of which of `from`: [1, from, to], 0 or 1. */
 function repeats(from: number, to: number): tf.Tensor3D {
-  return tf.tensor3d(Array.from({ length: from * to }, (_, i) => Number(Math.floor(i / to) === Math.floor(((i % to) * from) / to))), [1, from, to]);
+  return tf.tensor3d(
+    Array.from({ length: from * to }, (_, i) => Number(Math.floor(i / to) === Math.floor(((i % to) * from) / to))),
+    [1, from, to],
+  );
 }

@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from './backendInfo';
+import {
+  activate,
+  BACKEND_NAMES,
+  BackendError,
+  type BackendInfo,
+  type BackendName,
+  type BackendOptions,
+} from './backendInfo';
 import { startNative } from './native/load';
 import { locateNative } from './native/locate';
 import { startWasm } from './wasm';
@@ -32,22 +39,29 @@ export async function chooseBackend(name?: string, options: BackendOptions = {})
 
 function backendName(name: string): BackendName {
   const known = ALIASES[name] ?? BACKEND_NAMES.find((backend) => backend === name);
-  if (!known) throw new BackendError(`There is no backend ${name}. Choose from ${[...BACKEND_NAMES, ...Object.keys(ALIASES)].join(', ')}.`);
+  if (!known)
+    throw new BackendError(
+      `There is no backend ${name}. Choose from ${[...BACKEND_NAMES, ...Object.keys(ALIASES)].join(', ')}.`,
+    );
   return known;
 }
 
 async function start(name: BackendName, options: BackendOptions): Promise<BackendInfo> {
   switch (name) {
     case 'node':
-    case 'node-gpu': return startNative(name, await locateNative(name), options);
-    case 'wasm': return startWasm(options);
-    case 'webgpu': return startWebgpu();
-    case 'cpu': return startCpu();
+    case 'node-gpu':
+      return startNative(name, await locateNative(name), options);
+    case 'wasm':
+      return startWasm(options);
+    case 'webgpu':
+      return startWebgpu();
+    case 'cpu':
+      return startCpu();
   }
 }
 
 async function startCpu(): Promise<BackendInfo> {
   await activate('cpu');
   Object.assign(tf.backend(), { firstUse: false }); // Else it says, at length, that tfjs-node is faster.
-  return { name: 'cpu', versions: { '@tensorflow/tfjs': tf.version['tfjs'] }, threads: 1 };
+  return { name: 'cpu', versions: { '@tensorflow/tfjs': tf.version.tfjs }, threads: 1 };
 }

@@ -1,14 +1,20 @@
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { CheckpointError } from '../errors';
 import type { Checkpoint } from '../weights/checkpoint';
-import { type DiffusersOptions, PICKLE, WHY_NO_PICKLE, neededFiles, openDiffusersLayout } from '../weights/diffusersLayout';
-import { CheckpointError } from '../weights/error';
+import {
+  type DiffusersOptions,
+  neededFiles,
+  openDiffusersLayout,
+  PICKLE,
+  WHY_NO_PICKLE,
+} from '../weights/diffusersLayout';
 import { SafetensorsFile } from '../weights/safetensors';
 import { openSingleFile } from '../weights/singleFile';
 import { fileBytes, folderTree } from './fileSource';
-import { ModelCache, isHubName } from './hub/cache';
+import { isHubName, ModelCache } from './hub/cache';
 import { hubEnvironment } from './hub/environment';
 
 /** Which of a checkpoint's files are taken, and of which revision. */
@@ -26,18 +32,22 @@ export const EMBEDDED = 'emoji-world';
 /**
  * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet, and nothing downloaded.
  *
- * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, the name of a model on the hub
- *   that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name comes first
+ * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, the name of a model
+ *   on the hub that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name comes first
  * @throws CheckpointError if there is none, or one of another kind
  */
 export async function openCheckpoint(where: string, options: OpenOptions = {}): Promise<Checkpoint> {
   const found = await stat(where).catch(() => undefined);
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
-  if (found) return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)), clipMerges);
-  if (where === EMBEDDED) return { ...(await openDiffusersLayout(folderTree(join(WEIGHTS, EMBEDDED)), options)), name: EMBEDDED };
+  if (found)
+    return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)), clipMerges);
+  if (where === EMBEDDED)
+    return { ...(await openDiffusersLayout(folderTree(join(WEIGHTS, EMBEDDED)), options)), name: EMBEDDED };
   if (isHubName(where)) return openPulled(where, options);
-  throw new CheckpointError(`${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
+  throw new CheckpointError(
+    `${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`,
+  );
 }
 
 /** CLIP's own vocabulary, for single files, which have none. */
@@ -48,7 +58,10 @@ async function clipMerges(): Promise<string> {
 async function openPulled(name: string, options: OpenOptions): Promise<Checkpoint> {
   const { cache } = await hubEnvironment();
   const folder = await new ModelCache(cache, name).find(options.revision ?? 'main');
-  if (!folder) throw new CheckpointError(`${name} is no folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`);
+  if (!folder)
+    throw new CheckpointError(
+      `${name} is no folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`,
+    );
   await checkWhole(folder, name, options.variant);
   return { ...(await openDiffusersLayout(folderTree(folder), options)), name };
 }
@@ -57,7 +70,11 @@ async function openPulled(name: string, options: OpenOptions): Promise<Checkpoin
 async function checkWhole(folder: string, name: string, variant?: string): Promise<void> {
   const paths = await readdir(folder, { recursive: true });
   try {
-    neededFiles(paths.map((path) => path.replaceAll(sep, '/')), `${name} in the hub's cache`, variant);
+    neededFiles(
+      paths.map((path) => path.replaceAll(sep, '/')),
+      `${name} in the hub's cache`,
+      variant,
+    );
   } catch (error) {
     throw new CheckpointError(`${(error as Error).message} To get what is missing, run: p2p pull ${name}`);
   }

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import { totalmem } from 'node:os';
+import * as tf from '@tensorflow/tfjs';
 import { chooseBackend } from './backend';
 import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
 
@@ -8,14 +8,17 @@ export type BackendDescription = {
   readonly name: BackendName;
   /** Bytes that tensors can take altogether; unknown for a GPU. */
   readonly memoryLimit?: number;
-} & ({ readonly info: BackendInfo; readonly gflops: { readonly matMul: number; readonly conv2d: number } } | { readonly missing: string });
+} & (
+  | { readonly info: BackendInfo; readonly gflops: { readonly matMul: number; readonly conv2d: number } }
+  | { readonly missing: string }
+);
 
 /** WebAssembly addresses memory with 32 bits. */
 const WASM_MEMORY = 2 ** 32;
 
 /**
- * Starts every backend that is there and measures it for about a second: a matrix product and a 3x3 convolution, each in 10^9
- * floating-point operations a second. tfjs's current backend is another one afterwards.
+ * Starts every backend that is there and measures it for about a second: a matrix product and a 3x3 convolution, each
+ * in 10^9 floating-point operations a second. tfjs's current backend is another one afterwards.
  */
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendDescription[]> {
   const descriptions: BackendDescription[] = [];
@@ -35,14 +38,28 @@ export async function describeBackends(options: BackendOptions = {}): Promise<Ba
  * Which of these backends a model would be run on, and why.
  * @param modelBytes of all weights in float32
  */
-export function recommendBackend(descriptions: readonly BackendDescription[], modelBytes: number): { readonly name?: BackendName; readonly why: string } {
-  const there = (name: BackendName): BackendDescription | undefined => descriptions.find((one) => one.name === name && 'info' in one);
+export function recommendBackend(
+  descriptions: readonly BackendDescription[],
+  modelBytes: number,
+): { readonly name?: BackendName; readonly why: string } {
+  const there = (name: BackendName): BackendDescription | undefined =>
+    descriptions.find((one) => one.name === name && 'info' in one);
   const native = there('node-gpu') ?? there('node');
-  if (native) return { name: native.name, why: `TensorFlow's own kernels are the fastest there are${native.name === 'node-gpu' ? ', here on a GPU' : ''}` };
+  if (native)
+    return {
+      name: native.name,
+      why: `TensorFlow's own kernels are the fastest there are${native.name === 'node-gpu' ? ', here on a GPU' : ''}`,
+    };
   const needed = modelBytes + WORKING_MEMORY;
   if (!there('wasm')) return { why: 'no backend starts here' };
-  if (needed > WASM_MEMORY) return { why: `the model needs more than the ${gibibytes(WASM_MEMORY)} that wasm can address; get a native backend with: p2p native install` };
-  return { name: 'wasm', why: `it is always there, and the model fits into its ${gibibytes(WASM_MEMORY)}; p2p native install builds one several times as fast` };
+  if (needed > WASM_MEMORY)
+    return {
+      why: `the model needs more than the ${gibibytes(WASM_MEMORY)} that wasm can address; get a native backend with: p2p native install`,
+    };
+  return {
+    name: 'wasm',
+    why: `it is always there, and the model fits into its ${gibibytes(WASM_MEMORY)}; p2p native install builds one several times as fast`,
+  };
 }
 
 /** What activations and the allocator take beside the weights, for a model that wasm is any use for. */

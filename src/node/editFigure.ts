@@ -1,7 +1,7 @@
 import type { AttentionStore } from '../attention/store';
 import type { Band, Mark, Panel, Tile } from '../image/layout';
-import { isArticle, markedPrompt, markedWords, times } from '../image/marks';
 import type { MarkedWord } from '../image/marks';
+import { isArticle, markedPrompt, markedWords, times } from '../image/marks';
 import type { Picture } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
 import type { TokenizedPrompt } from '../text/tokenizer';
@@ -19,15 +19,20 @@ export interface EditFigureOptions {
 }
 
 /**
- * Draws edits beside their source: the pictures over their prompts, in which the words that were changed are marked, what the prompts
- * give without injection, and where the marked words look.
+ * Draws edits beside their source: the pictures over their prompts, in which the words that were changed are marked,
+ * what the prompts give without injection, and where the marked words look.
  *
  * @param pictures the source's, then the targets'
  * @param prompts of these pictures, as {@link promptToPrompt} tokenized them: its `prompts`
  * @param store of the run that made them
  * @returns the bytes of a PNG file
  */
-export async function editFigure(pictures: readonly Picture[], prompts: readonly TokenizedPrompt[], store: AttentionStore, { weights = {}, fresh = [], notes = [] }: EditFigureOptions = {}): Promise<Buffer> {
+export async function editFigure(
+  pictures: readonly Picture[],
+  prompts: readonly TokenizedPrompt[],
+  store: AttentionStore,
+  { weights = {}, fresh = [], notes = [] }: EditFigureOptions = {},
+): Promise<Buffer> {
   return drawEdits(await editPanels(pictures, prompts, store, weights), fresh, notes);
 }
 
@@ -40,10 +45,18 @@ export interface EditPanels {
 }
 
 /** The panels of {@link editFigure}. */
-export async function editPanels(pictures: readonly Picture[], prompts: readonly TokenizedPrompt[], store: AttentionStore, weights: Readonly<Record<string, number>>): Promise<EditPanels> {
+export async function editPanels(
+  pictures: readonly Picture[],
+  prompts: readonly TokenizedPrompt[],
+  store: AttentionStore,
+  weights: Readonly<Record<string, number>>,
+): Promise<EditPanels> {
   const marked = markedWords(prompts, weights);
   return {
-    pictures: prompts.map((prompt, i) => ({ tiles: [{ picture: shown(pictures[i]) }], prompt: markedPrompt(prompt, marked[i], markOf(i)) })),
+    pictures: prompts.map((prompt, i) => ({
+      tiles: [{ picture: shown(pictures[i]) }],
+      prompt: markedPrompt(prompt, marked[i], markOf(i)),
+    })),
     maps: await Promise.all(prompts.map((_, i) => mapPanel(store, i, pictures[i], marked[i]))),
   };
 }
@@ -51,23 +64,46 @@ export async function editPanels(pictures: readonly Picture[], prompts: readonly
 /** The figure of such panels. @returns the bytes of a PNG file */
 export function drawEdits({ pictures, maps }: EditPanels, fresh: readonly Picture[], notes: readonly string[]): Buffer {
   const bands: Band[] = [{ panels: headed(pictures) }];
-  if (fresh.length > 0) bands.push({ title: 'Without injection: each prompt afresh, from the same noise', panels: [{ tiles: [], notes }, ...fresh.map((picture) => ({ tiles: [{ picture: shown(picture) }] }))] });
+  if (fresh.length > 0)
+    bands.push({
+      title: 'Without injection: each prompt afresh, from the same noise',
+      panels: [{ tiles: [], notes }, ...fresh.map((picture) => ({ tiles: [{ picture: shown(picture) }] }))],
+    });
   if (maps.some((panel) => panel)) bands.push({ title: 'Where the marked words look', panels: maps });
   return drawFigure(bands, columnWidth(pictures[0].tiles[0].picture));
 }
 
 /** The panels with a heading each: the source, and the edits by number. */
 export function headed(panels: readonly Panel[]): Panel[] {
-  return panels.map((panel, i) => ({ ...panel, heading: i === 0 ? 'Source' : panels.length === 2 ? 'Edit' : `Edit ${i}` }));
+  return panels.map((panel, i) => ({
+    ...panel,
+    heading: i === 0 ? 'Source' : panels.length === 2 ? 'Edit' : `Edit ${i}`,
+  }));
 }
 
 /** An article looks nowhere of its own: it is shown only where nothing else was changed. */
-async function mapPanel(store: AttentionStore, prompt: number, picture: Picture, marked: readonly MarkedWord[]): Promise<Panel | undefined> {
+async function mapPanel(
+  store: AttentionStore,
+  prompt: number,
+  picture: Picture,
+  marked: readonly MarkedWord[],
+): Promise<Panel | undefined> {
   const telling = marked.filter(({ piece }) => !isArticle(piece));
   const words = telling.length > 0 ? telling : marked;
   if (words.length === 0) return undefined;
-  const maps = await wordMaps(store, prompt, words.map(({ piece }) => piece));
-  return { tiles: words.map((word, i): Tile => ({ picture: lit(picture, maps[i]), caption: [{ text: word.piece.text + times(word), mark: markOf(prompt) }] })) };
+  const maps = await wordMaps(
+    store,
+    prompt,
+    words.map(({ piece }) => piece),
+  );
+  return {
+    tiles: words.map(
+      (word, i): Tile => ({
+        picture: lit(picture, maps[i]),
+        caption: [{ text: word.piece.text + times(word), mark: markOf(prompt) }],
+      }),
+    ),
+  };
 }
 
 function markOf(prompt: number): Mark {

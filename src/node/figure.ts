@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
-import { createCanvas, GlobalFonts, ImageData } from '@napi-rs/canvas';
 import type { SKRSContext2D } from '@napi-rs/canvas';
-import { layOut } from '../image/layout';
+import { createCanvas, GlobalFonts, ImageData } from '@napi-rs/canvas';
 import type { Band, Layout, Mark, PictureBox, TextBox, TextStyle } from '../image/layout';
+import { layOut } from '../image/layout';
 import type { Picture } from '../image/picture';
 
 const PAPER = '#ffffff';
@@ -28,8 +28,8 @@ const MARKS: Record<Mark, { weight?: Weight; colour?: string; tint?: string }> =
 };
 
 /**
- * Draws a figure. The font comes with the package, so that a figure needs none of the machine's;
- * characters which it lacks (it has the Latin, Greek and Cyrillic scripts) are taken from the machine's, where it has them.
+ * Draws a figure. The font comes with the package, so that a figure needs none of the machine's; characters which it
+ * lacks (it has the Latin, Greek and Cyrillic scripts) are taken from the machine's, where it has them.
  *
  * @param columnWidth how wide a column of pictures is drawn, in pixels
  * @returns the bytes of a PNG file
@@ -103,11 +103,16 @@ export function font(style: TextStyle, mark: Mark = 'plain', unit = 1): string {
 
 const registered = new Map<Weight, string>();
 
-/** Registers a weight's files, one a script, and names them for the canvas: a character comes from the first that has it. */
+/**
+ * Registers a weight's files, one a script, and names them for the canvas: a character comes from the first that has
+ * it.
+ */
 function families(weight: Weight): string {
   const known = registered.get(weight);
   if (known) return known;
-  const names = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese'].map((script) => registerFont(script, weight)).join(', ');
+  const names = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese']
+    .map((script) => registerFont(script, weight))
+    .join(', ');
   registered.set(weight, names);
   return names;
 }
@@ -116,6 +121,7 @@ function families(weight: Weight): string {
 function registerFont(script: string, weight: Weight): string {
   const folder = join(dirname(require.resolve('@fontsource/inter/package.json')), 'files');
   const family = `p2p ${weight} ${script}`;
-  if (!GlobalFonts.registerFromPath(join(folder, `inter-${script}-${weight}-normal.woff2`), family)) throw new Error(`The font in ${folder} cannot be read: install the packages again (npm ci).`);
+  if (!GlobalFonts.registerFromPath(join(folder, `inter-${script}-${weight}-normal.woff2`), family))
+    throw new Error(`The font in ${folder} cannot be read: install the packages again (npm ci).`);
   return `"${family}"`;
 }

@@ -4,8 +4,8 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { ByteSink } from '../weights/sink';
 
 /**
- * A file that is written part by part. It appears under its name when it is whole, in place of one that was there; until then it lies
- * beside it under another name, and nothing is left of it if it is discarded or the process ends.
+ * A file that is written part by part. It appears under its name when it is whole, in place of one that was there;
+ * until then it lies beside it under another name, and nothing is left of it if it is discarded or the process ends.
  */
 export function fileSink(path: string): ByteSink {
   const unfinished = `${path}.${randomBytes(4).toString('hex')}.tmp`;
@@ -13,7 +13,7 @@ export function fileSink(path: string): ByteSink {
   let opened: Promise<FileHandle> | undefined;
   const file = (): Promise<FileHandle> => {
     if (!opened) process.once('exit', remove);
-    return opened ??= open(unfinished, 'wx');
+    return (opened ??= open(unfinished, 'wx'));
   };
 
   return {

@@ -1,7 +1,7 @@
-import { type Stats, closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, type Stats } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError } from '../weights/error';
+import { CheckpointError } from '../errors';
 import type { FileTree } from '../weights/fileTree';
 import type { ByteSource } from '../weights/source';
 
@@ -9,11 +9,15 @@ import type { ByteSource } from '../weights/source';
 const MAX_READ = 1 << 30;
 
 /**
- * A file's bytes, read where they are asked for. Each reading opens the file and closes it again, so that nothing is left to close;
- * a file that was changed in between is an error, not a mixture.
+ * A file's bytes, read where they are asked for. Each reading opens the file and closes it again, so that nothing is
+ * left to close; a file that was changed in between is an error, not a mixture.
  */
 export class FileBytes implements ByteSource {
-  private constructor(readonly name: string, readonly size: number, private readonly changed: number) {}
+  private constructor(
+    readonly name: string,
+    readonly size: number,
+    private readonly changed: number,
+  ) {}
 
   static async of(path: string): Promise<FileBytes> {
     const { size, mtimeMs } = await stat(path);
@@ -43,7 +47,8 @@ export class FileBytes implements ByteSource {
   }
 
   private check({ size, mtimeMs }: Stats): void {
-    if (size !== this.size || mtimeMs !== this.changed) throw new CheckpointError(`${this.name} was changed while it was being read. Load it again.`);
+    if (size !== this.size || mtimeMs !== this.changed)
+      throw new CheckpointError(`${this.name} was changed while it was being read. Load it again.`);
   }
 }
 

@@ -35,7 +35,10 @@ export interface LoadPipelineOptions {
  * @param where as for {@link openCheckpoint}
  * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
  */
-export async function loadPipeline(where: string, { backend, onProgress }: LoadPipelineOptions = {}): Promise<StableDiffusionPipeline> {
+export async function loadPipeline(
+  where: string,
+  { backend, onProgress }: LoadPipelineOptions = {},
+): Promise<StableDiffusionPipeline> {
   await chooseBackend(backend);
   return StableDiffusionPipeline.load(await openCheckpoint(where), { onProgress });
 }

@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type * as tf from '@tensorflow/tfjs';
 import { PNG } from 'pngjs';
-import { toPictures, type Picture } from '../image/picture';
+import { type Picture, toPictures } from '../image/picture';
 
 /** @returns the bytes of a PNG file of 8 bits a channel, without alpha: pictures are opaque */
 export function encodePng({ width, height, data }: Picture): Buffer {
@@ -21,7 +21,10 @@ export async function readPng(file: string): Promise<Picture> {
   }
 }
 
-/** The PNG files of a batch of pictures. @param images [n, height, width, 3], -1 to 1; not disposed @returns n files' bytes */
+/**
+ * The PNG files of a batch of pictures. @param images [n, height, width, 3], -1 to 1; not disposed @returns n files'
+ * bytes
+ */
 export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
   return (await toPictures(images)).map(encodePng);
 }
@@ -34,7 +37,8 @@ export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
  * @throws RangeError if there are not as many files as pictures
  */
 export async function savePngs(images: tf.Tensor4D, files: readonly string[]): Promise<void> {
-  if (files.length !== images.shape[0]) throw new RangeError(`${images.shape[0]} pictures need as many files, not ${files.length}.`);
+  if (files.length !== images.shape[0])
+    throw new RangeError(`${images.shape[0]} pictures need as many files, not ${files.length}.`);
   for (const [i, bytes] of (await toPngs(images)).entries()) {
     await writeFile(`${files[i]}.unfinished`, bytes);
     await rename(`${files[i]}.unfinished`, files[i]);

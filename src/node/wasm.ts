@@ -1,11 +1,11 @@
+import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { BackendWasm, getThreadsCount, setThreadsCount, version_wasm } from '@tensorflow/tfjs-backend-wasm';
-import { availableParallelism } from 'node:os';
 import { prepareWasm } from '../backend/wasmKernels';
 import { hasWasmKernels, WasmPool } from '../backend/wasmPool';
-import { type BackendInfo, type BackendOptions, activate } from './backendInfo';
+import { activate, type BackendInfo, type BackendOptions } from './backendInfo';
 import { startHelpers } from './wasmHelpers';
-import { MAX_WASM_THREADS, detachWorkers, loadThreadedWasm } from './wasmThreads';
+import { detachWorkers, loadThreadedWasm, MAX_WASM_THREADS } from './wasmThreads';
 
 /** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
 export async function startWasm({ threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {

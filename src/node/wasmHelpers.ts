@@ -14,14 +14,17 @@ const HELPER = `
 `;
 
 /**
- * Starts threads that help with our kernels, where the memory can be shared. They begin when they are ready and do not keep the process alive.
+ * Starts threads that help with our kernels, where the memory can be shared. They begin when they are ready and do not
+ * keep the process alive.
  *
  * @returns ends them; nothing may be computed any more then
  */
 export function startHelpers(pool: WasmPool, count: number): () => void {
   const { module, memory, queue } = pool;
-  const helpers = Array.from({ length: pool.isShared ? count : 0 }, (_, i) =>
-    new Worker(HELPER, { eval: true, execArgv: [], workerData: { module, memory, queue, thread: i + 1 } }));
+  const helpers = Array.from(
+    { length: pool.isShared ? count : 0 },
+    (_, i) => new Worker(HELPER, { eval: true, execArgv: [], workerData: { module, memory, queue, thread: i + 1 } }),
+  );
   for (const helper of helpers) helper.unref();
   pool.setHelpers(helpers.length);
   return () => {

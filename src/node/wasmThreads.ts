@@ -1,17 +1,18 @@
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 
 /**
  * tfjs's wasm module with threads, in Node.
  *
- * tfjs 4.22 carries a threaded build of its wasm module and never starts it in Node. Its emscripten loader does run there; this file
- * calls the loader as tfjs would, with what Node needs besides:
- * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which is an ES module to
- *   Node, so a `require` is made for it.
+ * tfjs 4.22 carries a threaded build of its wasm module and never starts it in Node. Its emscripten loader does run
+ * there; this file calls the loader as tfjs would, with what Node needs besides:
+ * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which is an ES
+ *   module to Node, so a `require` is made for it.
  * - The loader's own path, as every worker runs the loader again.
- * - The number of cores. The module asks for it when it starts and allows half as many threads, so the answer is twice the number wanted.
+ * - The number of cores. The module asks for it when it starts and allows half as many threads, so the answer is twice
+ *   the number wanted.
  * - As many workers as there is work for. The loader always makes eight.
  * - Workers that do not keep the process alive.
  */
@@ -31,7 +32,10 @@ interface ThreadedModule {
 interface LoaderOptions extends Partial<ThreadedModule> {
   mainScriptUrlOrBlob: string;
   locateFile(file: string): string | URL;
-  instantiateWasm(imports: { env: Record<string, unknown> }, receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void): object;
+  instantiateWasm(
+    imports: { env: Record<string, unknown> },
+    receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+  ): object;
 }
 
 /**
@@ -50,12 +54,14 @@ export async function loadThreadedWasm(threads: number): Promise<BackendWasm['wa
     locateFile: (file) => (file.endsWith('.worker.js') ? script : join(folder, file)),
     instantiateWasm: (imports, receive) => {
       for (const surplus of options.PThread!.unusedWorkers.splice(threads - 1)) void surplus.terminate();
-      imports.env['emscripten_num_logical_cores'] = () => 2 * threads;
+      imports.env.emscripten_num_logical_cores = () => 2 * threads;
       receive(new WebAssembly.Instance(binary, imports as unknown as WebAssembly.Imports), binary);
       return {};
     },
   };
-  const module = await withoutTraces(() => (require(loader) as (options: LoaderOptions) => Promise<ThreadedModule>)(options));
+  const module = await withoutTraces(() =>
+    (require(loader) as (options: LoaderOptions) => Promise<ThreadedModule>)(options),
+  );
   return Object.assign(module, { tfjs: tfjsFunctions(module) }) as unknown as BackendWasm['wasm'];
 }
 
@@ -84,7 +90,10 @@ function tfjsFunctions({ cwrap }: ThreadedModule): object {
   };
 }
 
-/** The loader puts a `Worker` among the globals and listens for the process's uncaught errors; both are as before afterwards. */
+/**
+ * The loader puts a `Worker` among the globals and listens for the process's uncaught errors; both are as before
+ * afterwards.
+ */
 async function withoutTraces<T>(load: () => Promise<T>): Promise<T> {
   const events = ['uncaughtException', 'unhandledRejection'] as const;
   const before = events.map((event) => process.listeners(event as 'uncaughtException'));

@@ -1,10 +1,10 @@
 import type { AttentionStore } from '../attention/store';
-import { overlayHeat } from '../image/heatMap';
 import type { HeatMap } from '../image/heatMap';
+import { overlayHeat } from '../image/heatMap';
 import type { Band, Panel } from '../image/layout';
 import { wordsOf } from '../image/marks';
-import { enlarge } from '../image/picture';
 import type { Picture } from '../image/picture';
+import { enlarge } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
 import type { TokenizedPrompt } from '../text/tokenizer';
 import { drawFigure, enlargement } from './figure';
@@ -27,12 +27,23 @@ export interface WordFigureOptions {
  * @returns the bytes of a PNG file
  * @throws if the store has no maps of that prompt
  */
-export async function wordFigure(picture: Picture, prompt: TokenizedPrompt, store: AttentionStore, { index = 0, caption }: WordFigureOptions = {}): Promise<Buffer> {
+export async function wordFigure(
+  picture: Picture,
+  prompt: TokenizedPrompt,
+  store: AttentionStore,
+  { index = 0, caption }: WordFigureOptions = {},
+): Promise<Buffer> {
   const words = wordsOf(prompt);
   const maps = await wordMaps(store, index, words);
   const panels: Panel[] = [
-    { tiles: [{ picture: shown(picture), caption: caption === undefined ? undefined : [{ text: caption, mark: 'quiet' }] }] },
-    ...maps.map((map, i) => ({ tiles: [{ picture: lit(picture, map), caption: [{ text: words[i].text, mark: 'changed' as const }] }] })),
+    {
+      tiles: [
+        { picture: shown(picture), caption: caption === undefined ? undefined : [{ text: caption, mark: 'quiet' }] },
+      ],
+    },
+    ...maps.map((map, i) => ({
+      tiles: [{ picture: lit(picture, map), caption: [{ text: words[i].text, mark: 'changed' as const }] }],
+    })),
   ];
   return drawFigure(inRows(prompt.text, panels), columnWidth(picture));
 }

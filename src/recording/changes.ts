@@ -1,4 +1,7 @@
-/** Changes of numbers as int16 with one scale a group: half of float32's size, and an error of at most 1/65534 of the group's largest change. */
+/**
+ * Changes of numbers as int16 with one scale a group: half of float32's size, and an error of at most 1/65534 of the
+ * group's largest change.
+ */
 export interface Changes {
   readonly numbers: Int16Array;
   /** One a group: a number times its group's scale is what it stands for. */
@@ -14,15 +17,19 @@ export function changesOf(before: Float32Array, after: Float32Array, groups: num
   inGroups(after.length, groups, (group, start, end) => {
     let largest = 0;
     for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(after[i] - before[i]));
-    const scale = scales[group] = Math.fround(largest / MAX);
+    const scale = (scales[group] = Math.fround(largest / MAX));
     if (scale === 0) return;
     // The scale is rounded: the largest change may come out just over.
-    for (let i = start; i < end; i++) numbers[i] = Math.max(-MAX, Math.min(MAX, Math.round((after[i] - before[i]) / scale)));
+    for (let i = start; i < end; i++)
+      numbers[i] = Math.max(-MAX, Math.min(MAX, Math.round((after[i] - before[i]) / scale)));
   });
   return { numbers, scales };
 }
 
-/** The numbers after some changes. The next changes are best made from these, not from what was to be had: then no error adds up. */
+/**
+ * The numbers after some changes. The next changes are best made from these, not from what was to be had: then no error
+ * adds up.
+ */
 export function changed(before: Float32Array, { numbers, scales }: Changes): Float32Array {
   const after = new Float32Array(before.length);
   inGroups(before.length, scales.length, (group, start, end) => {

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { SAMPLERS } from '../sampler/sampler';
 
-/** A file that is no recording, or one of another run than was asked for. The message names the file and what differs. */
+/**
+ * A file that is no recording, or one of another run than was asked for. The message names the file and what differs.
+ */
 export class RecordingError extends Error {
   override readonly name = 'RecordingError';
 }
@@ -51,11 +53,16 @@ export function toMetadata(description: RecordingDescription): Record<string, st
 /** @throws RecordingError if there is no description, or one that this version cannot read */
 export function fromMetadata(metadata: ReadonlyMap<string, string>, file: string): RecordingDescription {
   const text = metadata.get(KEY);
-  if (text === undefined) throw new RecordingError(`${file} is a safetensors file, but no recording of a run. A run writes one if it is told to record.`);
+  if (text === undefined)
+    throw new RecordingError(
+      `${file} is a safetensors file, but no recording of a run. A run writes one if it is told to record.`,
+    );
   const { success, data, error } = descriptionSchema.safeParse(parsed(text));
   if (success) return data;
   const problems = error.issues.map(({ path, message }) => [...path, message].join(': '));
-  throw new RecordingError(`${file} is a recording that this version cannot read (${problems.join('; ')}). Record the run again.`);
+  throw new RecordingError(
+    `${file} is a recording that this version cannot read (${problems.join('; ')}). Record the run again.`,
+  );
 }
 
 function parsed(text: string): unknown {
@@ -74,6 +81,6 @@ export function differences(recorded: RecordedSettings, asked: Partial<RecordedS
 }
 
 function show(value: unknown): string {
-  if (value === null) return "as the checkpoint has it";
+  if (value === null) return 'as the checkpoint has it';
   return typeof value === 'string' && !/^\d+$/.test(value) ? JSON.stringify(value) : String(value);
 }

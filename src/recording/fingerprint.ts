@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { ConfigFile } from '../config';
 import { parseConfig } from '../config';
 import type { CLIPTextModel } from '../model/clipText';
 import { parseCLIPTextConfig, parseUNetConfig } from '../model/config';
@@ -7,7 +8,6 @@ import type { UNet2DConditionModel } from '../model/unet';
 import type { Parameter } from '../nn/scope';
 import type { SamplerName } from '../sampler/sampler';
 import { ddimConfig, dpmSolverConfig } from '../sampler/schedulerConfig';
-import type { ConfigFile } from '../weights/checkpoint';
 
 /** What of a model a run's latents hang on, each by a hash. The VAE has no part in them. */
 export interface Fingerprints {
@@ -16,15 +16,25 @@ export interface Fingerprints {
   readonly scheduler: string;
 }
 
-/** Numbers read of each parameter: enough to tell a fine-tuned model from its parent, and read in a fraction of a second. */
+/**
+ * Numbers read of each parameter: enough to tell a fine-tuned model from its parent, and read in a fraction of a
+ * second.
+ */
 const SAMPLE = 8;
 
 /** @param sampler the one that the run has: a scheduler's config is what that sampler reads of it */
-export async function fingerprints({ textEncoder, unet, scheduler }: {
-  readonly textEncoder: CLIPTextModel;
-  readonly unet: UNet2DConditionModel;
-  readonly scheduler: ConfigFile;
-}, sampler: SamplerName): Promise<Fingerprints> {
+export async function fingerprints(
+  {
+    textEncoder,
+    unet,
+    scheduler,
+  }: {
+    readonly textEncoder: CLIPTextModel;
+    readonly unet: UNet2DConditionModel;
+    readonly scheduler: ConfigFile;
+  },
+  sampler: SamplerName,
+): Promise<Fingerprints> {
   const schema = { ddim: ddimConfig, 'dpm++': dpmSolverConfig }[sampler];
   const parseScheduler = (json: unknown) => parseConfig(schema as typeof ddimConfig, json, scheduler.file);
   return {
@@ -34,19 +44,27 @@ export async function fingerprints({ textEncoder, unet, scheduler }: {
   };
 }
 
-/** The keys of a config that are read here are those that have a default; the others may differ between files of one model. */
+/**
+ * The keys of a config that are read here are those that have a default; the others may differ between files of one
+ * model.
+ */
 function read(config: object, defaults: object): string {
-  return JSON.stringify(Object.keys(defaults).sort().map((key) => [key, config[key as never] as unknown]));
+  return JSON.stringify(
+    Object.keys(defaults)
+      .sort()
+      .map((key) => [key, config[key as never] as unknown]),
+  );
 }
 
 /** The parameters' names and shapes, and the first numbers of each. */
 async function sampleOf({ parameters }: Network): Promise<[string, Float32Array]> {
   const inOrder = [...parameters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   // A tidy for each: the value may be a copy.
-  const first = (parameter: Parameter): tf.Tensor1D => tf.tidy(() => {
-    const { value } = parameter;
-    return tf.slice(tf.reshape(value, [-1]) as tf.Tensor1D, 0, Math.min(SAMPLE, value.size));
-  });
+  const first = (parameter: Parameter): tf.Tensor1D =>
+    tf.tidy(() => {
+      const { value } = parameter;
+      return tf.slice(tf.reshape(value, [-1]) as tf.Tensor1D, 0, Math.min(SAMPLE, value.size));
+    });
   const numbers = tf.tidy(() => tf.concat(inOrder.map(first)));
   try {
     return [JSON.stringify(inOrder.map(({ name, shape }) => [name, shape])), await numbers.data<'float32'>()];

@@ -1,4 +1,7 @@
-/** The names of a recording's tensors: `noise`, and of each step `step.12.prediction` and `step.12.<path of the site>.q`, `.k`, `.v`. */
+/**
+ * The names of a recording's tensors: `noise`, and of each step `step.12.prediction` and `step.12.<path of the
+ * site>.q`, `.k`, `.v`.
+ */
 
 export function nameAt(step: number, name: string): string {
   return `step.${step}.${name}`;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, Qkv } from '../attention/controller';
-import type { SourceAttention } from '../attention/recordedSource';
 import type { Predict } from '../sampler/denoise';
+import type { SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
 
 /** A recorded source for one run: its attention and its predictions, a step at a time. Before each, {@link next}. */
@@ -24,10 +24,14 @@ export class Playback implements SourceAttention {
 
   /** Predictions for all rows of latents, the source's first, from the targets' only. */
   besides(targets: Predict): Predict {
-    return (latents, timestep, step) => tf.tidy(() => {
-      const [rows, ...size] = latents.shape;
-      return tf.concat([this.current!.tensor('prediction'), targets(tf.slice(latents, [1, 0, 0, 0], [rows - 1, ...size]), timestep, step)]);
-    });
+    return (latents, timestep, step) =>
+      tf.tidy(() => {
+        const [rows, ...size] = latents.shape;
+        return tf.concat([
+          this.current!.tensor('prediction'),
+          targets(tf.slice(latents, [1, 0, 0, 0], [rows - 1, ...size]), timestep, step),
+        ]);
+      });
   }
 
   has({ site }: AttentionCall): boolean {
@@ -42,8 +46,13 @@ export class Playback implements SourceAttention {
   }
 
   get missing(): string {
-    const { self: { steps, maxQueries } } = this.recording.description;
-    const what = steps === 0 ? 'none of the source\'s self-attention' : `the source's self-attention up to step ${steps - 1} and at grids of up to ${maxQueries} queries`;
+    const {
+      self: { steps, maxQueries },
+    } = this.recording.description;
+    const what =
+      steps === 0
+        ? "none of the source's self-attention"
+        : `the source's self-attention up to step ${steps - 1} and at grids of up to ${maxQueries} queries`;
     return `${this.recording.name} has ${what}; record more of it, or inject less.`;
   }
 }

@@ -2,21 +2,27 @@ import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController, Qkv, Run } from '../attention/controller';
 import { layoutQueries, queriesOf } from '../attention/grids';
 import { rowOf, takeRow } from '../attention/rows';
-import { isDuring } from '../attention/schedule';
+import { isDuring } from '../edits/prompt-to-prompt/schedule';
 import type { DenoisingStep } from '../sampler/denoise';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
+import type { ByteSink } from '../weights/sink';
 import { changed, changesOf } from './changes';
-import { toMetadata, type RecordedSettings, type RecordingDescription } from './description';
+import { type RecordedSettings, type RecordingDescription, toMetadata } from './description';
 import type { Fingerprints } from './fingerprint';
 import { nameAt, scaleOf } from './names';
-import type { ByteSink } from '../weights/sink';
 
 export interface RecordOptions {
-  /** Where the file goes: `fileSink(path)` of the Node part, or a {@link BlobSink}. It is whole after the run's last step, and nothing is left of it if the run ends before. */
+  /**
+   * Where the file goes: `fileSink(path)` of the Node part, or a {@link BlobSink}. It is whole after the run's last
+   * step, and nothing is left of it if the run ends before.
+   */
   readonly to: ByteSink;
   /** Everything in float32: twice the size, and no rounding. */
   readonly exact?: boolean;
-  /** The share of the steps, from the first on, of which self-attention is kept; 0.4 unless told, as {@link selfInjection} has it. */
+  /**
+   * The share of the steps, from the first on, of which self-attention is kept; 0.4 unless told, as {@link
+   * selfInjection} has it.
+   */
   readonly self?: number;
   /** The largest grid of which self-attention is kept, in queries; as {@link selfInjection} has it unless told. */
   readonly maxQueries?: number;
@@ -29,12 +35,25 @@ export interface RecordOptions {
  *
  * @throws RangeError if the share of self-attention is no fraction
  */
-export function describe({ exact = false, self = 0.4, maxQueries, model: name }: RecordOptions, { steps, latents }: Run, { settings, model }: {
-  readonly settings: RecordedSettings;
-  readonly model: Fingerprints;
-}): RecordingDescription {
+export function describe(
+  { exact = false, self = 0.4, maxQueries, model: name }: RecordOptions,
+  { steps, latents }: Run,
+  {
+    settings,
+    model,
+  }: {
+    readonly settings: RecordedSettings;
+    readonly model: Fingerprints;
+  },
+): RecordingDescription {
   const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
-  return { version: 2, settings, model: { name, ...model }, self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) }, exact };
+  return {
+    version: 2,
+    settings,
+    model: { name, ...model },
+    self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) },
+    exact,
+  };
 }
 
 /** A tensor of the step that is being taken. */
@@ -49,9 +68,10 @@ interface Kept {
 }
 
 /**
- * Writes what edits need of the source as its run goes by, a step at a time: what the network predicts for it, after guidance, and at each
- * site and step that is kept the queries, keys and values of its conditional row, from which its attention follows. Its latents follow
- * from the noise and the predictions, by the sampler. Keys and values of the text are the same at each step, and written with the first.
+ * Writes what edits need of the source as its run goes by, a step at a time: what the network predicts for it, after
+ * guidance, and at each site and step that is kept the queries, keys and values of its conditional row, from which its
+ * attention follows. Its latents follow from the noise and the predictions, by the sampler. Keys and values of the text
+ * are the same at each step, and written with the first.
  */
 export class Recorder {
   private kept: Kept[] = [];
@@ -60,7 +80,11 @@ export class Recorder {
   private readonly to: ByteSink;
 
   /** @param noise [1, height, width, channels]; stays the caller's */
-  constructor({ to }: RecordOptions, private readonly noise: tf.Tensor4D, private readonly description: RecordingDescription) {
+  constructor(
+    { to }: RecordOptions,
+    private readonly noise: tf.Tensor4D,
+    private readonly description: RecordingDescription,
+  ) {
     this.to = to;
   }
 
@@ -92,8 +116,12 @@ export class Recorder {
 
   /** The header, for which the first step has told all there will be; and the noise. */
   private async begin(steps: number): Promise<void> {
-    const stepEntries = (step: number): TensorEntry[] => this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
-    const all = [{ name: 'noise', shape: this.noise.shape }, ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat()];
+    const stepEntries = (step: number): TensorEntry[] =>
+      this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
+    const all = [
+      { name: 'noise', shape: this.noise.shape },
+      ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat(),
+    ];
     await this.to.write(safetensorsHeader(all, toMetadata(this.description)));
     await this.to.write(bytesOf(await this.noise.data<'float32'>()));
   }
@@ -138,7 +166,12 @@ export class Recorder {
 
 function entries({ name, tensor, packed }: Kept, step: number): TensorEntry[] {
   const stored = { name: nameAt(step, name), shape: tensor.shape };
-  return packed && step > 0 ? [{ ...stored, dtype: 'I16' }, { name: scaleOf(stored.name), shape: [headsOf(tensor)] }] : [stored];
+  return packed && step > 0
+    ? [
+        { ...stored, dtype: 'I16' },
+        { name: scaleOf(stored.name), shape: [headsOf(tensor)] },
+      ]
+    : [stored];
 }
 
 /** @param tensor [1, heads, tokens, headSize] */

@@ -2,14 +2,24 @@ import * as tf from '@tensorflow/tfjs';
 import type { Dtype } from '../weights/dtype';
 import { SafetensorsFile } from '../weights/safetensors';
 import type { ByteSource } from '../weights/source';
-import { differences, fromMetadata, RecordingError, type RecordedSettings, type RecordingDescription } from './description';
-import type { Fingerprints } from './fingerprint';
 import { changed } from './changes';
+import {
+  differences,
+  fromMetadata,
+  type RecordedSettings,
+  type RecordingDescription,
+  RecordingError,
+} from './description';
+import type { Fingerprints } from './fingerprint';
 import { nameAt, scaleOf } from './names';
 
 /** A source's run in a file, for any number of edits. In memory there are the file's header and the noise, no more. */
 export class Recording {
-  private constructor(private readonly file: SafetensorsFile, readonly description: RecordingDescription, private readonly startingNoise: Float32Array) {}
+  private constructor(
+    private readonly file: SafetensorsFile,
+    readonly description: RecordingDescription,
+    private readonly startingNoise: Float32Array,
+  ) {}
 
   /**
    * @param bytes `await fileBytes(path)` of the Node part, or `bytesOf(blob)`
@@ -38,7 +48,10 @@ export class Recording {
   /** @throws RecordingError that names each setting which was asked for and is not the recorded one */
   checkSettings(asked: Partial<RecordedSettings>): void {
     const all = differences(this.settings, asked);
-    if (all.length > 0) throw new RecordingError(`${this.name} was ${all.join(', ')}. Leave out what the recording says, or record a run of your own.`);
+    if (all.length > 0)
+      throw new RecordingError(
+        `${this.name} was ${all.join(', ')}. Leave out what the recording says, or record a run of your own.`,
+      );
   }
 
   /** @throws RecordingError if the run was another model's */
@@ -46,20 +59,24 @@ export class Recording {
     const { name, ...recorded } = this.description.model;
     const parts = (Object.keys(recorded) as (keyof Fingerprints)[]).filter((part) => recorded[part] !== found[part]);
     if (parts.length === 0) return;
-    throw new RecordingError(`${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}.`);
+    throw new RecordingError(
+      `${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}.`,
+    );
   }
 
   /** Reads what was recorded, a step at a time. @throws CheckpointError if the file cannot be read */
   async *steps(): AsyncGenerator<RecordedStep, void, undefined> {
     let before: RecordedStep | undefined;
-    for (let step = 0; step < this.settings.steps; step++) yield before = await this.step(step, before);
+    for (let step = 0; step < this.settings.steps; step++) yield (before = await this.step(step, before));
   }
 
   private async step(step: number, before?: RecordedStep): Promise<RecordedStep> {
     const prefix = nameAt(step, '');
     const names = [...this.file.tensors.keys()].filter((name) => name.startsWith(prefix));
     const read = names.length > 0 ? await this.file.readRun(names) : new Map<string, Uint8Array>();
-    const stored = [...read].map(([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const);
+    const stored = [...read].map(
+      ([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const,
+    );
     return RecordedStep.of(new Map(stored), `${this.name}, step ${step}`, before);
   }
 }
@@ -80,15 +97,24 @@ interface RecordedTensor {
 
 /** The tensors of one step. */
 export class RecordedStep {
-  private constructor(private readonly tensors: ReadonlyMap<string, RecordedTensor>, private readonly where: string) {}
+  private constructor(
+    private readonly tensors: ReadonlyMap<string, RecordedTensor>,
+    private readonly where: string,
+  ) {}
 
   /** @param before the step before, of which some tensors say what has changed */
   static of(stored: ReadonlyMap<string, StoredTensor>, where: string, before?: RecordedStep): RecordedStep {
     const find = (name: string): StoredTensor => stored.get(name) ?? missing(where, name);
     const read = (name: string, { dtype, shape, bytes }: StoredTensor): RecordedTensor => {
       if (dtype !== 'I16') return { shape, values: new Float32Array(bytes.buffer) };
-      const changes = { numbers: new Int16Array(bytes.buffer), scales: new Float32Array(find(scaleOf(name)).bytes.buffer) };
-      return { shape, values: changed((before?.tensors.get(name) ?? missing(where, `what ${name} was before`)).values, changes) };
+      const changes = {
+        numbers: new Int16Array(bytes.buffer),
+        scales: new Float32Array(find(scaleOf(name)).bytes.buffer),
+      };
+      return {
+        shape,
+        values: changed((before?.tensors.get(name) ?? missing(where, `what ${name} was before`)).values, changes),
+      };
     };
     return new RecordedStep(new Map([...stored].map(([name, tensor]) => [name, read(name, tensor)])), where);
   }

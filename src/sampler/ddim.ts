@@ -14,12 +14,19 @@ export class DDIMSampler implements Sampler {
    * @param eta how much fresh noise each step adds, from 0 to 1; over 0 it needs a generator
    * @throws RangeError if `steps` or `eta` is out of range, or the schedule cannot be walked
    */
-  constructor(readonly config: DDIMConfig, private readonly steps: number, private readonly eta = 0, private readonly generator?: TorchGenerator) {
+  constructor(
+    readonly config: DDIMConfig,
+    private readonly steps: number,
+    private readonly eta = 0,
+    private readonly generator?: TorchGenerator,
+  ) {
     this.alphasCumprod = alphasCumprod(config);
     this.timesteps = timesteps(config, steps);
     checkTimesteps(this.timesteps, this.alphasCumprod.length);
     if (config.prediction_type === 'epsilon' && this.alphasCumprod[this.timesteps[0]] === 0) {
-      throw new RangeError(`At timestep ${this.timesteps[0]} there is nothing but noise (rescale_betas_zero_snr): from a network that predicts noise (epsilon) no picture can be had there.`);
+      throw new RangeError(
+        `At timestep ${this.timesteps[0]} there is nothing but noise (rescale_betas_zero_snr): from a network that predicts noise (epsilon) no picture can be had there.`,
+      );
     }
     if (!(eta >= 0 && eta <= 1)) throw new RangeError(`eta is ${eta}: it must be from 0 to 1.`);
     if (eta > 0 && !generator) throw new RangeError(`eta is ${eta}: a generator is needed for the noise it adds.`);
@@ -62,13 +69,20 @@ export class DDIMSampler implements Sampler {
   }
 }
 
-function timesteps({ num_train_timesteps: total, timestep_spacing, steps_offset }: DDIMConfig, steps: number): number[] {
+function timesteps(
+  { num_train_timesteps: total, timestep_spacing, steps_offset }: DDIMConfig,
+  steps: number,
+): number[] {
   switch (timestep_spacing) {
     case 'leading': {
       const ratio = Math.floor(total / steps);
       return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * ratio + steps_offset);
     }
-    case 'linspace': return linspace(0, total - 1, steps).map(roundHalfEven).reverse();
-    case 'trailing': return trailingTimesteps(total, total / steps);
+    case 'linspace':
+      return linspace(0, total - 1, steps)
+        .map(roundHalfEven)
+        .reverse();
+    case 'trailing':
+      return trailingTimesteps(total, total / steps);
   }
 }

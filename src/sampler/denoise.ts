@@ -17,13 +17,19 @@ export interface DenoisingOptions {
   /** The noise to start from, [rows, height, width, channels]; stays the caller's. */
   readonly latents: tf.Tensor4D;
   readonly predict: Predict;
-  /** Changes the latents after each step: local blend, masks. Runs inside `tf.tidy`; what it wants to have later, it keeps. */
+  /**
+   * Changes the latents after each step: local blend, masks. Runs inside `tf.tidy`; what it wants to have later, it
+   * keeps.
+   */
   readonly onLatents?: (latents: tf.Tensor4D, call: { step: number; steps: number; timestep: number }) => tf.Tensor4D;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
 }
 
-/** One step that was taken. Both tensors are lent until the next step is asked for or the run ends: clone what is to last. */
+/**
+ * One step that was taken. Both tensors are lent until the next step is asked for or the run ends: clone what is to
+ * last.
+ */
 export interface DenoisingStep {
   /** 0 .. steps - 1. */
   readonly step: number;
@@ -37,10 +43,17 @@ export interface DenoisingStep {
 }
 
 /**
- * Takes noise to latents of pictures, step by step. Whoever iterates owns the pace: leaving the loop ends the run, and whatever
- * way it ends, nothing of it stays in memory. Between steps the event loop gets its turn, for timers, signals and progress bars.
+ * Takes noise to latents of pictures, step by step. Whoever iterates owns the pace: leaving the loop ends the run, and
+ * whatever way it ends, nothing of it stays in memory. Between steps the event loop gets its turn, for timers, signals
+ * and progress bars.
  */
-export async function* denoise({ sampler, latents, predict, onLatents, signal }: DenoisingOptions): AsyncGenerator<DenoisingStep, void, undefined> {
+export async function* denoise({
+  sampler,
+  latents,
+  predict,
+  onLatents,
+  signal,
+}: DenoisingOptions): AsyncGenerator<DenoisingStep, void, undefined> {
   const steps = sampler.timesteps.length;
   let current = tf.clone(latents);
   let prediction: tf.Tensor4D | undefined;

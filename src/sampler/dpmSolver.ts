@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { predictedOriginal, thresholdSample, type NoiseLevel } from './prediction';
+import { type NoiseLevel, predictedOriginal, thresholdSample } from './prediction';
 import type { Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { DPMSolverConfig } from './schedulerConfig';
@@ -13,9 +13,13 @@ export class DPMSolverSampler implements Sampler {
   private originals: tf.Tensor4D[] = [];
 
   /** @throws RangeError if `steps` is out of range */
-  constructor(readonly config: DPMSolverConfig, steps: number) {
+  constructor(
+    readonly config: DPMSolverConfig,
+    steps: number,
+  ) {
     const { timesteps, sigmas } = noiseLevels(config, steps);
-    if (sigmas.some((sigma, i) => i < timesteps.length && sigma >= sigmas[i - 1])) throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
+    if (sigmas.some((sigma, i) => i < timesteps.length && sigma >= sigmas[i - 1]))
+      throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
     this.timesteps = timesteps;
     this.sigmas = sigmas;
   }
@@ -41,7 +45,10 @@ export class DPMSolverSampler implements Sampler {
     tf.dispose(this.originals.splice(this.config.solver_order));
   }
 
-  /** Of the solver at this step: lower at the start, where there is nothing to remember yet, and at the end of a short run. */
+  /**
+   * Of the solver at this step: lower at the start, where there is nothing to remember yet, and at the end of a short
+   * run.
+   */
   private order(index: number): number {
     const { lower_order_final, euler_at_final, final_sigmas_type } = this.config;
     const left = this.timesteps.length - 1 - index;
@@ -100,7 +107,10 @@ function noiseLevels(config: DPMSolverConfig, steps: number): { timesteps: numbe
     const sigmas = karrasSigmas(config.sigma_min ?? trained[0], config.sigma_max ?? trained[trained.length - 1], steps);
     const logs = trained.map(Math.log);
     const whole = config.beta_schedule === 'squaredcos_cap_v2' ? Math.floor : roundHalfEven;
-    return { timesteps: sigmas.map((sigma) => whole(timestepOf(Math.log(sigma), logs))), sigmas: Float32Array.of(...sigmas, last) };
+    return {
+      timesteps: sigmas.map((sigma) => whole(timestepOf(Math.log(sigma), logs))),
+      sigmas: Float32Array.of(...sigmas, last),
+    };
   }
   const timesteps = spacedTimesteps(config, steps, products);
   checkTimesteps(timesteps, trained.length);
@@ -125,14 +135,21 @@ function timestepOf(logSigma: number, logs: Float32Array): number {
 
 function spacedTimesteps(config: DPMSolverConfig, steps: number, products: Float32Array): number[] {
   const { num_train_timesteps: total, timestep_spacing, steps_offset, lambda_min_clipped } = config;
-  const lambdas = products.map((product) => Math.fround(Math.log(Math.sqrt(product))) - Math.fround(Math.log(Math.sqrt(Math.fround(1 - product)))));
+  const lambdas = products.map(
+    (product) => Math.fround(Math.log(Math.sqrt(product))) - Math.fround(Math.log(Math.sqrt(Math.fround(1 - product)))),
+  );
   const last = total - lambdas.filter((lambda) => lambda < lambda_min_clipped).length;
   switch (timestep_spacing) {
-    case 'linspace': return linspace(0, last - 1, steps + 1).map(roundHalfEven).reverse().slice(0, -1);
+    case 'linspace':
+      return linspace(0, last - 1, steps + 1)
+        .map(roundHalfEven)
+        .reverse()
+        .slice(0, -1);
     case 'leading': {
       const ratio = Math.floor(last / (steps + 1));
       return Array.from({ length: steps }, (_, i) => (steps - i) * ratio + steps_offset);
     }
-    case 'trailing': return trailingTimesteps(last, total / steps);
+    case 'trailing':
+      return trailingTimesteps(last, total / steps);
   }
 }

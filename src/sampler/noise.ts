@@ -44,7 +44,8 @@ const TWO_PI = fround(2 * PI);
  * PyTorch's generator on the CPU: `torch.Generator('cpu').manual_seed(seed)`.
  * Its numbers are those of `torch.randn(shape, generator=...)`, call after call, to 1e-6.
  *
- * @see ATen/native/cpu/DistributionTemplates.h (`normal_fill`) and ATen/core/DistributionsHelper.h (`normal_distribution`)
+ * @see ATen/native/cpu/DistributionTemplates.h (`normal_fill`) and ATen/core/DistributionsHelper.h
+ *   (`normal_distribution`)
  */
 export class TorchGenerator {
   private readonly engine: MersenneTwister;
@@ -57,17 +58,23 @@ export class TorchGenerator {
    */
   constructor(readonly seed: number | bigint) {
     if (typeof seed === 'number' ? !Number.isSafeInteger(seed) || seed < 0 : seed < 0n || seed >= 1n << 64n) {
-      throw new RangeError(`The seed is ${seed}: it must be a whole number from 0 to 2^64 - 1 (from 2^53 on, a bigint).`);
+      throw new RangeError(
+        `The seed is ${seed}: it must be a whole number from 0 to 2^64 - 1 (from 2^53 on, a bigint).`,
+      );
     }
     this.engine = new MersenneTwister(Number(BigInt(seed) & 0xffffffffn));
   }
 
-  /** Standard normal numbers in row-major order. @param shape in PyTorch's order: latents are [rows, channels, height, width] */
+  /**
+   * Standard normal numbers in row-major order. @param shape in PyTorch's order: latents are [rows, channels, height,
+   * width]
+   */
   randn(shape: readonly number[]): Float32Array {
     const numbers = new Float32Array(shape.reduce((product, size) => product * size, 1));
     if (numbers.length < BLOCK) return numbers.map(() => this.normal());
     for (let i = 0; i < numbers.length; i++) numbers[i] = this.uniform24();
-    for (let start = 0; start + BLOCK <= numbers.length; start += BLOCK) toNormal(numbers.subarray(start, start + BLOCK));
+    for (let start = 0; start + BLOCK <= numbers.length; start += BLOCK)
+      toNormal(numbers.subarray(start, start + BLOCK));
     if (numbers.length % BLOCK !== 0) {
       const tail = numbers.subarray(numbers.length - BLOCK);
       for (let i = 0; i < BLOCK; i++) tail[i] = this.uniform24();
@@ -101,7 +108,10 @@ export class TorchGenerator {
   }
 }
 
-/** Box-Muller over one block, in place: eight radii, then eight angles. Rounded to float32 where PyTorch rounds enough to matter. */
+/**
+ * Box-Muller over one block, in place: eight radii, then eight angles. Rounded to float32 where PyTorch rounds enough
+ * to matter.
+ */
 function toNormal(block: Float32Array): void {
   const half = BLOCK / 2;
   for (let i = 0; i < half; i++) {
@@ -117,6 +127,14 @@ function toNormal(block: Float32Array): void {
  *
  * @returns [1, height, width, channels]; the caller's to dispose
  */
-export function randomLatents(generator: TorchGenerator, { height, width, channels }: { height: number; width: number; channels: number }): tf.Tensor4D {
-  return tf.tidy(() => tf.transpose(tf.tensor4d(generator.randn([1, channels, height, width]), [1, channels, height, width]), [0, 2, 3, 1]));
+export function randomLatents(
+  generator: TorchGenerator,
+  { height, width, channels }: { height: number; width: number; channels: number },
+): tf.Tensor4D {
+  return tf.tidy(() =>
+    tf.transpose(
+      tf.tensor4d(generator.randn([1, channels, height, width]), [1, channels, height, width]),
+      [0, 2, 3, 1],
+    ),
+  );
 }

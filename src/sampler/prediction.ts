@@ -9,32 +9,45 @@ export interface NoiseLevel {
 
 /** The picture that the network sees behind the noise. @returns [rows, height, width, channels], the latents' shape */
 export function predictedOriginal(
-  type: ScheduleConfig['prediction_type'], prediction: tf.Tensor4D, latents: tf.Tensor4D, { alpha, sigma }: NoiseLevel,
+  type: ScheduleConfig['prediction_type'],
+  prediction: tf.Tensor4D,
+  latents: tf.Tensor4D,
+  { alpha, sigma }: NoiseLevel,
 ): tf.Tensor4D {
   switch (type) {
-    case 'epsilon': return tf.div(tf.sub(latents, tf.mul(prediction, sigma)), alpha);
-    case 'v_prediction': return tf.sub(tf.mul(latents, alpha), tf.mul(prediction, sigma));
-    case 'sample': return prediction;
+    case 'epsilon':
+      return tf.div(tf.sub(latents, tf.mul(prediction, sigma)), alpha);
+    case 'v_prediction':
+      return tf.sub(tf.mul(latents, alpha), tf.mul(prediction, sigma));
+    case 'sample':
+      return prediction;
   }
 }
 
 /** The noise that the network sees over the picture. @returns [rows, height, width, channels], the latents' shape */
 export function predictedNoise(
-  type: ScheduleConfig['prediction_type'], prediction: tf.Tensor4D, latents: tf.Tensor4D, { alpha, sigma }: NoiseLevel,
+  type: ScheduleConfig['prediction_type'],
+  prediction: tf.Tensor4D,
+  latents: tf.Tensor4D,
+  { alpha, sigma }: NoiseLevel,
 ): tf.Tensor4D {
   switch (type) {
-    case 'epsilon': return prediction;
-    case 'v_prediction': return tf.add(tf.mul(prediction, alpha), tf.mul(latents, sigma));
-    case 'sample': return tf.div(tf.sub(latents, tf.mul(prediction, alpha)), sigma);
+    case 'epsilon':
+      return prediction;
+    case 'v_prediction':
+      return tf.add(tf.mul(prediction, alpha), tf.mul(latents, sigma));
+    case 'sample':
+      return tf.div(tf.sub(latents, tf.mul(prediction, alpha)), sigma);
   }
 }
 
 /**
- * Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): each row is cut at a quantile of its absolute values
- * (at least 1, at most `sample_max_value`) and divided by it.
+ * Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): each row is cut at a quantile of its
+ * absolute values (at least 1, at most `sample_max_value`) and divided by it.
  */
 export function thresholdSample(
-  sample: tf.Tensor4D, { dynamic_thresholding_ratio: ratio, sample_max_value: max }: ScheduleConfig,
+  sample: tf.Tensor4D,
+  { dynamic_thresholding_ratio: ratio, sample_max_value: max }: ScheduleConfig,
 ): tf.Tensor4D {
   return tf.tidy(() => {
     const [rows] = sample.shape;
@@ -44,7 +57,10 @@ export function thresholdSample(
   });
 }
 
-/** Of each row, interpolated linearly between two numbers, as `torch.quantile`. @param x [rows, numbers] @returns [rows, 1] */
+/**
+ * Of each row, interpolated linearly between two numbers, as `torch.quantile`. @param x [rows, numbers] @returns [rows,
+ * 1]
+ */
 function quantile(x: tf.Tensor2D, ratio: number): tf.Tensor2D {
   const rank = Math.fround(Math.fround(ratio) * (x.shape[1] - 1));
   const below = Math.floor(rank);

@@ -1,6 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { parseConfig } from '../config';
-import type { ConfigFile } from '../weights/checkpoint';
+import { type ConfigFile, parseConfig } from '../config';
 import { DDIMSampler } from './ddim';
 import { DPMSolverSampler } from './dpmSolver';
 import type { TorchGenerator } from './noise';
@@ -8,7 +7,9 @@ import { ddimConfig, dpmSolverConfig } from './schedulerConfig';
 
 /** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
 export interface Sampler {
-  /** The training timesteps at which the network is asked, from the noisiest on. Their number is the number of steps. */
+  /**
+   * The training timesteps at which the network is asked, from the noisiest on. Their number is the number of steps.
+   */
   readonly timesteps: readonly number[];
   /**
    * One step towards the picture.
@@ -45,12 +46,19 @@ export interface SamplerOptions {
  *
  * @throws ConfigError for what the config asks for and cannot be had; RangeError for options out of range
  */
-export function createSampler({ json, file }: ConfigFile, { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions): Sampler {
-  if (!(Number.isInteger(steps) && steps > 0)) throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
-  if (sampler === 'ddim' && karras) throw new RangeError("Karras' noise levels are for the sampler dpm++, not for ddim.");
-  if (sampler === 'dpm++' && eta !== 0) throw new RangeError(`eta is ${eta}: the sampler dpm++ adds no fresh noise, ddim can.`);
+export function createSampler(
+  { json, file }: ConfigFile,
+  { sampler = 'ddim', steps, eta = 0, generator, karras }: SamplerOptions,
+): Sampler {
+  if (!(Number.isInteger(steps) && steps > 0))
+    throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
+  if (sampler === 'ddim' && karras)
+    throw new RangeError("Karras' noise levels are for the sampler dpm++, not for ddim.");
+  if (sampler === 'dpm++' && eta !== 0)
+    throw new RangeError(`eta is ${eta}: the sampler dpm++ adds no fresh noise, ddim can.`);
   switch (sampler) {
-    case 'ddim': return new DDIMSampler(parseConfig(ddimConfig, json, file), steps, eta, generator);
+    case 'ddim':
+      return new DDIMSampler(parseConfig(ddimConfig, json, file), steps, eta, generator);
     case 'dpm++': {
       const options = parseConfig(dpmSolverConfig, json, file);
       return new DPMSolverSampler({ ...options, use_karras_sigmas: karras ?? options.use_karras_sigmas }, steps);

@@ -1,8 +1,8 @@
 import type { ScheduleConfig } from './schedulerConfig';
 
 /**
- * How much of the picture is left at each training timestep: the running product of 1 - beta, rounded to float32 where diffusers rounds it
- * (1 minus its first values loses digits, and the last steps of a run show them).
+ * How much of the picture is left at each training timestep: the running product of 1 - beta, rounded to float32 where
+ * diffusers rounds it (1 minus its first values loses digits, and the last steps of a run show them).
  *
  * @returns `alphas_cumprod` [num_train_timesteps]
  */
@@ -11,12 +11,21 @@ export function alphasCumprod(config: ScheduleConfig): Float32Array {
   return cumulativeProduct(config.rescale_betas_zero_snr ? rescaleZeroTerminalSnr(betas) : betas);
 }
 
-function trainingBetas({ trained_betas, beta_schedule, beta_start, beta_end, num_train_timesteps }: ScheduleConfig): Float32Array {
+function trainingBetas({
+  trained_betas,
+  beta_schedule,
+  beta_start,
+  beta_end,
+  num_train_timesteps,
+}: ScheduleConfig): Float32Array {
   if (trained_betas) return Float32Array.from(trained_betas);
   switch (beta_schedule) {
-    case 'linear': return linspace32(beta_start, beta_end, num_train_timesteps);
-    case 'scaled_linear': return linspace32(beta_start ** 0.5, beta_end ** 0.5, num_train_timesteps).map((root) => root * root);
-    case 'squaredcos_cap_v2': return cosineBetas(num_train_timesteps);
+    case 'linear':
+      return linspace32(beta_start, beta_end, num_train_timesteps);
+    case 'scaled_linear':
+      return linspace32(beta_start ** 0.5, beta_end ** 0.5, num_train_timesteps).map((root) => root * root);
+    case 'squaredcos_cap_v2':
+      return cosineBetas(num_train_timesteps);
   }
 }
 
@@ -25,13 +34,17 @@ function linspace32(start: number, end: number, count: number): Float32Array {
   const first = Math.fround(start);
   const last = Math.fround(end);
   const step = Math.fround(Math.fround(last - first) / (count - 1));
-  return Float32Array.from({ length: count }, (_, i) => (i < count >> 1 ? first + step * i : last - step * (count - 1 - i)));
+  return Float32Array.from({ length: count }, (_, i) =>
+    i < count >> 1 ? first + step * i : last - step * (count - 1 - i),
+  );
 }
 
 /** Nichol & Dhariwal 2021, no beta over 0.999. */
 function cosineBetas(count: number): Float32Array {
   const alphaBar = (t: number): number => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
-  return Float32Array.from({ length: count }, (_, i) => Math.min(1 - alphaBar((i + 1) / count) / alphaBar(i / count), 0.999));
+  return Float32Array.from({ length: count }, (_, i) =>
+    Math.min(1 - alphaBar((i + 1) / count) / alphaBar(i / count), 0.999),
+  );
 }
 
 /** PyTorch's `cumprod(1 - betas)`: float32 factors, a product in double, rounded as it is stored. */
@@ -53,7 +66,9 @@ function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
 /** @throws RangeError if there are more timesteps than in the training, or one lies beyond them */
 export function checkTimesteps(timesteps: readonly number[], trained: number): void {
   if (timesteps.length <= trained && timesteps[0] < trained) return;
-  throw new RangeError(`${timesteps.length} steps are too many: the training had ${trained} timesteps, and the run would begin at ${timesteps[0]}.`);
+  throw new RangeError(
+    `${timesteps.length} steps are too many: the training had ${trained} timesteps, and the run would begin at ${timesteps[0]}.`,
+  );
 }
 
 /** numpy's `round`: a half goes to the even neighbour. */
@@ -69,7 +84,10 @@ export function linspace(start: number, end: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => (i === count - 1 && i > 0 ? end : start + (i && i * step)));
 }
 
-/** "trailing" timesteps: from the last one down in equal parts of the training's (`numpy.arange(last, 0, -ratio)`, rounded, less 1). */
+/**
+ * "trailing" timesteps: from the last one down in equal parts of the training's (`numpy.arange(last, 0, -ratio)`,
+ * rounded, less 1).
+ */
 export function trailingTimesteps(last: number, ratio: number): number[] {
   return Array.from({ length: Math.ceil(last / ratio) }, (_, i) => roundHalfEven(last + i * (last - ratio - last)) - 1);
 }

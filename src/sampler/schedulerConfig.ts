@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { harmless, only } from '../config';
 
 /**
- * What `scheduler_config.json` may say, whatever scheduler class it names. As diffusers' `from_config` does it, options that the class to be
- * made has too keep their values, the rest of its options take its own defaults, and options of other classes are left aside.
+ * What `scheduler_config.json` may say, whatever scheduler class it names. As diffusers' `from_config` does it, options
+ * that the class to be made has too keep their values, the rest of its options take its own defaults, and options of
+ * other classes are left aside.
  */
 
 /** Of both classes, with the same defaults. */

@@ -4,18 +4,34 @@ import type { TokenizerFiles } from './tokenizer';
 export const CLIP_TOKENS = 49408;
 
 /** CLIP's `tokenizer_config.json`, but for the pad token, in which Stable Diffusion 1.x and 2.x differ. */
-export const CLIP_CONFIG = { tokenizer_class: 'CLIPTokenizer', bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', unk_token: '<|endoftext|>', model_max_length: 77, do_lower_case: true };
+export const CLIP_CONFIG = {
+  tokenizer_class: 'CLIPTokenizer',
+  bos_token: '<|startoftext|>',
+  eos_token: '<|endoftext|>',
+  unk_token: '<|endoftext|>',
+  model_max_length: 77,
+  do_lower_case: true,
+};
 
 /**
- * A vocabulary as it follows from its merges, as CLIP's own does: the letters that stand for the bytes, the same at a word's end, what the
- * merges make, start and end of text (OpenAI's simple_tokenizer.py).
+ * A vocabulary as it follows from its merges, as CLIP's own does: the letters that stand for the bytes, the same at a
+ * word's end, what the merges make, start and end of text (OpenAI's simple_tokenizer.py).
  *
  * @param merges a line each
  */
 export function vocabularyOf(merges: string): Pick<TokenizerFiles, 'vocab' | 'merges'> {
-  const made = merges.trimEnd().split('\n').map((merge) => merge.replace(' ', ''));
+  const made = merges
+    .trimEnd()
+    .split('\n')
+    .map((merge) => merge.replace(' ', ''));
   const letters = byteLetters();
-  const tokens = [...letters, ...letters.map((letter) => `${letter}</w>`), ...made, CLIP_CONFIG.bos_token, CLIP_CONFIG.eos_token];
+  const tokens = [
+    ...letters,
+    ...letters.map((letter) => `${letter}</w>`),
+    ...made,
+    CLIP_CONFIG.bos_token,
+    CLIP_CONFIG.eos_token,
+  ];
   return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: `#version: 0.2\n${merges}` };
 }
 

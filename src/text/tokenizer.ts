@@ -1,6 +1,6 @@
 import { Tokenizer as Encoder } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { CheckpointError } from '../weights/error';
+import { CheckpointError } from '../errors';
 
 /** A word, number or mark of punctuation, as CLIP's pattern cuts a prompt before it is cut into tokens. */
 export interface Piece {
@@ -30,7 +30,10 @@ export interface Tokenizer {
   tokenize(prompt: string): TokenizedPrompt;
 }
 
-/** A checkpoint's tokenizer files, parsed from JSON except for `merges`. The vocabulary and merges are in `tokenizer`, or in files of their own. */
+/**
+ * A checkpoint's tokenizer files, parsed from JSON except for `merges`. The vocabulary and merges are in `tokenizer`,
+ * or in files of their own.
+ */
 export interface TokenizerFiles {
   /** tokenizer.json */
   readonly tokenizer?: unknown;
@@ -45,8 +48,8 @@ export interface TokenizerFiles {
 }
 
 /**
- * CLIP's byte-level BPE, with the ids that transformers' `CLIPTokenizer` (5.x) gives. As there, the pipeline around the vocabulary is
- * CLIP's own, whatever tokenizer.json says of it.
+ * CLIP's byte-level BPE, with the ids that transformers' `CLIPTokenizer` (5.x) gives. As there, the pipeline around the
+ * vocabulary is CLIP's own, whatever tokenizer.json says of it.
  *
  * @throws CheckpointError from the constructor, naming the file, if the files are not those of a CLIP tokenizer
  */
@@ -66,7 +69,9 @@ export class CLIPTokenizer implements Tokenizer {
     this.encoder = new Encoder(clipPipeline(bpe, added), {});
     this.special = new RegExp(`(${added.map(pattern).sort(longestFirst).join('|')})`);
     this.maxLength = config.model_max_length;
-    [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(({ content }) => this.encoder.token_to_id(content)!);
+    [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(
+      ({ content }) => this.encoder.token_to_id(content)!,
+    );
   }
 
   tokenize(prompt: string): TokenizedPrompt {
@@ -88,10 +93,18 @@ export class CLIPTokenizer implements Tokenizer {
   private split(prompt: string): number[][] {
     const { normalizer, pre_tokenizer, model } = this.encoder;
     const idsOf = (tokens: string[]) => tokens.map((token) => this.encoder.token_to_id(token)!);
-    // Splitting by a group gives text and special tokens in turn. JavaScript's lower case of a word's last Σ is ς; the reference goes letter by letter.
-    return prompt.replaceAll('Σ', 'σ').split(this.special).flatMap((part, i) => (i % 2 === 1
-      ? [idsOf([this.encoder.token_to_id(part) === undefined ? part.toLowerCase() : part])]
-      : pre_tokenizer!.pre_tokenize(normalizer!.normalize(part)).map((piece: string) => idsOf(model!.encode([piece])))));
+    // Splitting by a group gives text and special tokens in turn. JavaScript's lower case of a word's last Σ is ς; the
+    // reference goes letter by letter.
+    return prompt
+      .replaceAll('Σ', 'σ')
+      .split(this.special)
+      .flatMap((part, i) =>
+        i % 2 === 1
+          ? [idsOf([this.encoder.token_to_id(part) === undefined ? part.toLowerCase() : part])]
+          : pre_tokenizer!
+              .pre_tokenize(normalizer!.normalize(part))
+              .map((piece: string) => idsOf(model!.encode([piece]))),
+      );
   }
 
   private pieces(split: readonly number[][], kept: readonly number[]): Piece[] {
@@ -123,7 +136,10 @@ const namedToken = z.union([z.string().transform((content) => addedToken.parse({
 const named = (content: string) => namedToken.default(addedToken.parse({ content }));
 
 const configSchema = z.object({
-  model_max_length: z.int().min(3).max(100_000, 'must be how many tokens the text encoder takes: 77 in Stable Diffusion'),
+  model_max_length: z
+    .int()
+    .min(3)
+    .max(100_000, 'must be how many tokens the text encoder takes: 77 in Stable Diffusion'),
   bos_token: named('<|startoftext|>'),
   eos_token: named('<|endoftext|>'),
   unk_token: named('<|endoftext|>'),
@@ -139,41 +155,62 @@ const bpeSchema = z.object({
 });
 type Bpe = z.output<typeof bpeSchema>;
 
-/** special_tokens_map.json wins over tokenizer_config.json, unless this is of the newer kind that lists the added tokens itself. */
+/**
+ * special_tokens_map.json wins over tokenizer_config.json, unless this is of the newer kind that lists the added tokens
+ * itself.
+ */
 function readConfig({ config, specialTokens }: TokenizerFiles): Config {
   const older = parse('tokenizer_config.json', z.looseObject({}, 'must be there, and be a JSON object'), config);
-  const winning = 'added_tokens_decoder' in older ? {} : parse('special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
+  const winning =
+    'added_tokens_decoder' in older ? {} : parse('special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
   return parse('tokenizer_config.json', configSchema, { ...older, ...winning });
 }
 
 function readVocabulary({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
   if (tokenizer !== undefined) {
-    const schema = z.object({ added_tokens: z.unknown(), model: z.object({ vocab: z.unknown(), merges: z.unknown(), end_of_word_suffix: z.literal('</w>') }) });
+    const schema = z.object({
+      added_tokens: z.unknown(),
+      model: z.object({ vocab: z.unknown(), merges: z.unknown(), end_of_word_suffix: z.literal('</w>') }),
+    });
     const { added_tokens: added, model } = parse('tokenizer.json', schema, tokenizer);
     return parse('tokenizer.json', bpeSchema, { ...model, added });
   }
   if (vocab === undefined || merges === undefined) {
-    throw new CheckpointError('The checkpoint has no tokenizer: tokenizer.json, or vocab.json and merges.txt, must be there.');
+    throw new CheckpointError(
+      'The checkpoint has no tokenizer: tokenizer.json, or vocab.json and merges.txt, must be there.',
+    );
   }
-  const lines = merges.split('\n').map((line) => line.trimEnd()).filter((line) => line && !line.startsWith('#version'));
+  const lines = merges
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line && !line.startsWith('#version'));
   return parse('vocab.json', bpeSchema, { vocab, merges: lines });
 }
 
 /** All special tokens: those that are listed with their ids, then those that the config names. */
 function addedTokens(config: Config, { vocab, added }: Bpe): ListedToken[] {
-  const listed = config.added_tokens_decoder ? Object.entries(config.added_tokens_decoder).map(([id, token]) => ({ ...token, id: Number(id) })) : added;
+  const listed = config.added_tokens_decoder
+    ? Object.entries(config.added_tokens_decoder).map(([id, token]) => ({ ...token, id: Number(id) }))
+    : added;
   // Of two names for one token, the later one says how it is found: so does transformers.
-  const named = new Map([config.bos_token, config.eos_token, config.unk_token, config.pad_token].map((token) => [token.content, token]));
+  const named = new Map(
+    [config.bos_token, config.eos_token, config.unk_token, config.pad_token].map((token) => [token.content, token]),
+  );
   for (const { content } of listed) named.delete(content);
   const missing = [...named.keys()].filter((content) => !Object.hasOwn(vocab, content));
-  if (missing.length > 0) throw new CheckpointError(`The tokenizer's vocabulary has no ${missing.map((content) => `"${content}"`).join(', ')}.`);
+  if (missing.length > 0)
+    throw new CheckpointError(
+      `The tokenizer's vocabulary has no ${missing.map((content) => `"${content}"`).join(', ')}.`,
+    );
   return [...listed, ...[...named.values()].map((token) => ({ ...token, id: vocab[token.content] }))];
 }
 
 /** What finds a token in a prompt. */
 function pattern({ content, normalized }: AddedToken): string {
   const escaped = content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return normalized ? escaped.replace(/[a-z]/gi, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`) : escaped;
+  return normalized
+    ? escaped.replace(/[a-z]/gi, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`)
+    : escaped;
 }
 
 const longestFirst = (a: string, b: string): number => b.length - a.length;
@@ -186,13 +223,18 @@ function clipPipeline({ vocab, merges }: Bpe, added: readonly ListedToken[]): ob
     added_tokens: added.map((token) => ({ ...token, special: true })),
     normalizer: {
       type: 'Sequence',
-      normalizers: [{ type: 'NFC' }, { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' }, { type: 'Lowercase' }],
+      normalizers: [
+        { type: 'NFC' },
+        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
+        { type: 'Lowercase' },
+      ],
     },
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
         split(`<\\|startoftext\\|>|<\\|endoftext\\|>|${words}`),
-        // The reference's byte level splits once more. The library's own would do so at U+FEFF, which is a space to JavaScript alone.
+        // The reference's byte level splits once more. The library's own would do so at U+FEFF, which is a space to
+        // JavaScript alone.
         split(words),
         { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
       ],

@@ -1,3 +1,4 @@
+import type { ConfigFile } from '../config';
 import type { TokenizerFiles } from '../text/tokenizer';
 import type { TensorSource } from './source';
 
@@ -5,12 +6,6 @@ import type { TensorSource } from './source';
 export type NetworkName = 'unet' | 'vae' | 'text_encoder';
 /** What has a config of its own. */
 export type PartName = NetworkName | 'scheduler';
-
-/** A config as it was found: `json` is yet to be validated, and `file` says where, for the messages. */
-export interface ConfigFile {
-  readonly file: string;
-  readonly json: unknown;
-}
 
 /** A Stable Diffusion checkpoint, whatever its layout: configs and tensors under diffusers' names. */
 export interface Checkpoint {

@@ -1,11 +1,11 @@
+import { CheckpointError, listed } from '../errors';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
-import { CheckpointError, listed } from './error';
 import { type FileTree, nameIn, readJson } from './fileTree';
 import { canonicalNames } from './names';
 import { SafetensorsFile } from './safetensors';
 import { openShards } from './shards';
 import type { TensorSource } from './source';
-import { TOKENIZER_FILES, readTokenizer } from './tokenizerFiles';
+import { readTokenizer, TOKENIZER_FILES } from './tokenizerFiles';
 
 export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
   unet: 'unet/config.json',
@@ -29,13 +29,16 @@ const PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
 
 /** Which of a checkpoint's files are taken. */
 export interface DiffusersOptions {
-  /** What stands in the weights' file names before the ending, such as `fp16`. By default none, or else the only one there is. */
+  /**
+   * What stands in the weights' file names before the ending, such as `fp16`. By default none, or else the only one
+   * there is.
+   */
   readonly variant?: string;
 }
 
 /**
- * A checkpoint in the layout of diffusers: a folder for each network, with its config and its weights. Of what else there may be
- * (safety checker, feature extractor) nothing is read.
+ * A checkpoint in the layout of diffusers: a folder for each network, with its config and its weights. Of what else
+ * there may be (safety checker, feature extractor) nothing is read.
  *
  * @throws CheckpointError if it is of another kind; the parts are checked when they are asked for
  */
@@ -44,20 +47,28 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
   const index = (await readJson(tree, 'model_index.json')) as { _class_name?: unknown } | undefined;
   const pipeline = index?._class_name;
   if (pipeline !== undefined && !PIPELINES.includes(String(pipeline))) {
-    throw new CheckpointError(`${nameIn(tree, 'model_index.json')}: _class_name is ${JSON.stringify(pipeline)}; only ${PIPELINES[0]} (Stable Diffusion 1.x and 2.x) is supported.`);
+    throw new CheckpointError(
+      `${nameIn(tree, 'model_index.json')}: _class_name is ${JSON.stringify(pipeline)}; only ${PIPELINES[0]} (Stable Diffusion 1.x and 2.x) is supported.`,
+    );
   }
   return {
     name: tree.name,
     layout: 'diffusers',
     async config(part) {
       const json = await readJson(tree, CONFIG_FILES[part]);
-      if (json === undefined) throw new CheckpointError(`${nameIn(tree, CONFIG_FILES[part])} is missing: ${tree.name} is not a whole checkpoint in the layout of diffusers.`);
+      if (json === undefined)
+        throw new CheckpointError(
+          `${nameIn(tree, CONFIG_FILES[part])} is missing: ${tree.name} is not a whole checkpoint in the layout of diffusers.`,
+        );
       return { file: nameIn(tree, CONFIG_FILES[part]), json };
     },
     weights: async (network) => canonicalNames(network, await openWeights(tree, network, variant)),
     async tokenizer() {
       const files = await readTokenizer(tree, 'tokenizer');
-      if (!files) throw new CheckpointError(`${nameIn(tree, 'tokenizer')} has neither tokenizer.json nor vocab.json and merges.txt. Get the folder's missing files.`);
+      if (!files)
+        throw new CheckpointError(
+          `${nameIn(tree, 'tokenizer')} has neither tokenizer.json nor vocab.json and merges.txt. Get the folder's missing files.`,
+        );
       return files;
     },
   };
@@ -68,15 +79,19 @@ async function checkKind(tree: FileTree): Promise<void> {
   const names = await tree.list('');
   if (['model_index.json', ...FOLDERS].some((name) => names.includes(name))) return;
   const pickles = names.filter((name) => PICKLE.test(name));
-  if (pickles.length > 0 && !names.some((name) => name.endsWith('.safetensors'))) throw new CheckpointError(`${tree.name} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);
+  if (pickles.length > 0 && !names.some((name) => name.endsWith('.safetensors')))
+    throw new CheckpointError(`${tree.name} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);
   throw noCheckpoint(tree.name, Object.values(CONFIG_FILES), names);
 }
 
 /** @param files what lies in the checkpoint's folder itself */
 function noCheckpoint(place: string, absent: readonly string[], files: readonly string[]): CheckpointError {
   const single = files.filter((path) => path.endsWith('.safetensors') && !path.includes('/'));
-  const instead = single.length > 0 ? ` Its ${listed(single)} may be a checkpoint in one file: give the path of that.` : '';
-  return new CheckpointError(`${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`);
+  const instead =
+    single.length > 0 ? ` Its ${listed(single)} may be a checkpoint in one file: give the path of that.` : '';
+  return new CheckpointError(
+    `${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`,
+  );
 }
 
 async function openWeights(tree: FileTree, network: NetworkName, variant?: string): Promise<TensorSource> {
@@ -99,15 +114,23 @@ export interface WeightFile {
 }
 
 /**
- * The file to read a network's weights from: of the variant asked for, or of none; where there is only one variant, it needs no asking.
+ * The file to read a network's weights from: of the variant asked for, or of none; where there is only one variant, it
+ * needs no asking.
  *
  * @param names what lies in the network's folder
  * @param place what to call the checkpoint in a message
  * @throws CheckpointError that says what there is instead
  */
-export function chooseWeights(network: NetworkName, names: readonly string[], place: string, variant?: string): WeightFile {
+export function chooseWeights(
+  network: NetworkName,
+  names: readonly string[],
+  place: string,
+  variant?: string,
+): WeightFile {
   const [folder, base] = WEIGHT_FILES[network].split('/');
-  const files = names.flatMap((name) => weightFile(folder, name, base) ?? []).sort((a, b) => Number(a.sharded) - Number(b.sharded));
+  const files = names
+    .flatMap((name) => weightFile(folder, name, base) ?? [])
+    .sort((a, b) => Number(a.sharded) - Number(b.sharded));
   const variants = [...new Set(files.map((file) => file.variant))];
   const wanted = variant ?? (variants.length === 1 ? variants[0] : undefined);
   return files.find((file) => file.variant === wanted) ?? refuse(`${place}/${folder}`, base, names, variants, variant);
@@ -118,15 +141,24 @@ function weightFile(folder: string, name: string, base: string): WeightFile | un
   if (!name.startsWith(`${base}.`)) return undefined;
   const rest = name.slice(base.length);
   const whole = /^(?:\.(\w+))?\.safetensors$/.exec(rest);
-  const index = /^\.safetensors\.index(?:\.(\w+))?\.json$/.exec(rest) ?? /^\.(\w+)\.safetensors\.index\.json$/.exec(rest);
+  const index =
+    /^\.safetensors\.index(?:\.(\w+))?\.json$/.exec(rest) ?? /^\.(\w+)\.safetensors\.index\.json$/.exec(rest);
   const found = whole ?? index;
   return found ? { path: `${folder}/${name}`, variant: found[1], sharded: found === index } : undefined;
 }
 
-function refuse(place: string, base: string, names: readonly string[], variants: readonly (string | undefined)[], variant?: string): never {
+function refuse(
+  place: string,
+  base: string,
+  names: readonly string[],
+  variants: readonly (string | undefined)[],
+  variant?: string,
+): never {
   if (variants.length > 0) {
     const wanted = variant === undefined ? 'without a variant' : `of the variant ${variant}`;
-    throw new CheckpointError(`${place} has no weights ${wanted}; there are: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`);
+    throw new CheckpointError(
+      `${place} has no weights ${wanted}; there are: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`,
+    );
   }
   const pickles = names.filter((name) => PICKLE.test(name));
   if (pickles.length > 0) throw new CheckpointError(`${place} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);
@@ -157,9 +189,14 @@ export function neededFiles(paths: readonly string[], place: string, variant?: s
   const there = new Set(paths);
   const absent = Object.values(CONFIG_FILES).filter((path) => !there.has(path));
   if (absent.length > 0) throw noCheckpoint(place, absent, paths);
-  const inFolder = (folder: string) => paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
+  const inFolder = (folder: string) =>
+    paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
   const chosen = NETWORKS.map((network) => chooseWeights(network, inFolder(network), place, variant));
-  const small = ['model_index.json', ...Object.values(CONFIG_FILES), ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`)];
+  const small = [
+    'model_index.json',
+    ...Object.values(CONFIG_FILES),
+    ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`),
+  ];
   return {
     small: small.filter((path) => there.has(path)),
     indexes: chosen.filter(({ sharded }) => sharded).map(({ path }) => path),
@@ -171,5 +208,5 @@ const NETWORKS: readonly NetworkName[] = ['text_encoder', 'unet', 'vae'];
 
 /** What is wrong with `.bin`, `.ckpt` and `.pt`, and what to do. */
 export const WHY_NO_PICKLE =
-  'PyTorch\'s pickle format can run any code when it is read, so it is not read here. Take the checkpoint\'s safetensors files, or convert it once where you trust it: '
-  + 'in Python, DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or StableDiffusionPipeline.from_single_file(FILE).save_pretrained(NEW_FOLDER).';
+  "PyTorch's pickle format can run any code when it is read, so it is not read here. Take the checkpoint's safetensors files, or convert it once where you trust it: " +
+  'in Python, DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or StableDiffusionPipeline.from_single_file(FILE).save_pretrained(NEW_FOLDER).';

@@ -1,5 +1,5 @@
 import { parsePythonJson } from '../config';
-import { CheckpointError } from './error';
+import { CheckpointError } from '../errors';
 import type { ByteSource } from './source';
 import { decodeUtf8 } from './utf8';
 
@@ -39,14 +39,20 @@ export async function readJson(tree: FileTree, path: string): Promise<unknown> {
 }
 
 /**
- * A file name that something else than the user states (an index, a hub), once it is sure that it stays below its folder,
- * on Windows too: no way up, no root, no drive, nothing that a terminal or a file system reads differently.
+ * A file name that something else than the user states (an index, a hub), once it is sure that it stays below its
+ * folder, on Windows too: no way up, no root, no drive, nothing that a terminal or a file system reads differently.
  *
  * @throws CheckpointError that names the file and who states it
  */
 export function safePath(path: string, statedBy: string): string {
   const parts = path.split(/[\\/]/);
-  const unsafe = parts.some((part) => part === '' || part === '.' || part === '..') || /[:\u0000-\u001f\u007f]/.test(path) || path.includes('\\');
-  if (unsafe) throw new CheckpointError(`${statedBy} names the file ${JSON.stringify(path)}, which is no plain path below its folder. Do not use this checkpoint.`);
+  const unsafe =
+    parts.some((part) => part === '' || part === '.' || part === '..') ||
+    /[:\u0000-\u001f\u007f]/.test(path) ||
+    path.includes('\\');
+  if (unsafe)
+    throw new CheckpointError(
+      `${statedBy} names the file ${JSON.stringify(path)}, which is no plain path below its folder. Do not use this checkpoint.`,
+    );
   return path;
 }

@@ -6,7 +6,10 @@ const OTHERS: readonly [RegExp, string][] = [
   [/(?:^|\.)joint_blocks\./, 'a Stable Diffusion 3 checkpoint'],
   [/(?:^|\.)double_blocks\./, 'a Flux checkpoint'],
   [/^control_model\.|^input_hint_block\.|^controlnet_(?:cond_embedding|down_blocks)\./, 'a ControlNet'],
-  [/^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\.|$)|_lora\./, 'a LoRA, which changes a checkpoint and is none'],
+  [
+    /^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\.|$)|_lora\./,
+    'a LoRA, which changes a checkpoint and is none',
+  ],
   [/^emb_params$|^string_to_param/, 'an embedding (textual inversion)'],
 ];
 
@@ -24,7 +27,12 @@ export function otherKind({ tensors }: TensorSource): string | undefined {
 }
 
 /** What UNets are for that take more than latents, by the number of channels that they take besides. */
-const BESIDES: Readonly<Record<number, string>> = { 1: 'depth (depth2img)', 3: 'upscaling', 4: 'editing by instruction (InstructPix2Pix)', 5: 'inpainting' };
+const BESIDES: Readonly<Record<number, string>> = {
+  1: 'depth (depth2img)',
+  3: 'upscaling',
+  4: 'editing by instruction (InstructPix2Pix)',
+  5: 'inpainting',
+};
 
 /** What is wrong with a UNet that takes more, or less, than latents; nothing if it takes just them. */
 export function inputProblem(inChannels: number, latentChannels: number): string | undefined {

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { directReader } from '../backend/directReader';
+import { CheckpointError, listed } from '../errors';
 import type { Parameter } from '../nn/scope';
-import { CheckpointError, listed } from './error';
+import { directReader } from './directReader';
 import type { TensorSource } from './source';
 import { count } from './view';
 
@@ -10,21 +10,28 @@ export interface LoadOptions {
   onProgress?(loaded: number, total: number): void;
 }
 
-/** Numbers after which a backend is asked to read what there is so far, 64 MiB: between two such batches others have their turn. */
+/**
+ * Numbers after which a backend is asked to read what there is so far, 64 MiB: between two such batches others have
+ * their turn.
+ */
 const AT_ONCE = 2 ** 24;
 
 /**
- * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one tensor. A backend that
- * can read files by itself does so, many at once, and then there is no such tensor besides.
- * If anything fails, no parameter is left with a value.
+ * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one
+ * tensor. A backend that can read files by itself does so, many at once, and then there is no such tensor besides. If
+ * anything fails, no parameter is left with a value.
  *
  * @throws CheckpointError that lists the tensors which are missing, left over, or of another shape than the network's
  */
-export async function loadParameters(parameters: ReadonlyMap<string, Parameter>, source: TensorSource, options: LoadOptions = {}): Promise<void> {
+export async function loadParameters(
+  parameters: ReadonlyMap<string, Parameter>,
+  source: TensorSource,
+  options: LoadOptions = {},
+): Promise<void> {
   checkTensors(parameters, source);
   const total = [...parameters.values()].reduce((sum, parameter) => sum + count(parameter.shape), 0);
   let loaded = 0;
-  const progress = ({ shape }: Parameter): void => options.onProgress?.(loaded += count(shape), total);
+  const progress = ({ shape }: Parameter): void => options.onProgress?.((loaded += count(shape)), total);
   try {
     for (const groups of batches(parameters, source)) await fill(groups, source, progress);
   } catch (error) {
@@ -51,7 +58,11 @@ function* batches(parameters: ReadonlyMap<string, Parameter>, source: TensorSour
   yield batch;
 }
 
-async function fill(groups: readonly Group[], source: TensorSource, progress: (parameter: Parameter) => void): Promise<void> {
+async function fill(
+  groups: readonly Group[],
+  source: TensorSource,
+  progress: (parameter: Parameter) => void,
+): Promise<void> {
   const direct = await readDirectly(groups, source);
   for (const [group, tensor] of direct) group[0].take(tensor);
   for (const group of groups) {
@@ -82,7 +93,9 @@ function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: Tensor
   const leftOver = [...source.tensors.keys()].filter((name) => !parameters.has(name));
   const misShaped = [...parameters.values()].flatMap(({ name, shape }) => {
     const stored = source.tensors.get(name)?.shape;
-    return stored && !sameShape(stored, shape) ? [`${name} [${stored.join(', ')}] instead of [${shape.join(', ')}]`] : [];
+    return stored && !sameShape(stored, shape)
+      ? [`${name} [${stored.join(', ')}] instead of [${shape.join(', ')}]`]
+      : [];
   });
   const problems = [
     missing.length > 0 && `missing: ${listed(missing)}`,
@@ -90,7 +103,9 @@ function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: Tensor
     misShaped.length > 0 && `of another shape: ${listed(misShaped)}`,
   ].filter(Boolean);
   if (problems.length > 0) {
-    throw new CheckpointError(`${source.name} does not fit its config.\n  ${problems.join('\n  ')}\nGive the config that the weights were saved with.`);
+    throw new CheckpointError(
+      `${source.name} does not fit its config.\n  ${problems.join('\n  ')}\nGive the config that the weights were saved with.`,
+    );
   }
 }
 

@@ -1,14 +1,16 @@
+import { CheckpointError } from '../errors';
 import type { NetworkName } from './checkpoint';
-import { CheckpointError } from './error';
 import type { Family } from './originalLayout';
 import type { TensorSource } from './source';
 
 /**
- * The configs that a single file lacks, as diffusers would have written them: sizes and numbers of layers follow from the shapes,
- * what shapes cannot tell (heads, activation, prediction type, scaling factor) is the family's.
+ * The configs that a single file lacks, as diffusers would have written them: sizes and numbers of layers follow from
+ * the shapes, what shapes cannot tell (heads, activation, prediction type, scaling factor) is the family's.
  */
 
-/** What the shapes of SD 1.x and 2.x checkpoints leave open, from their repositories' configs; of SD 2.x those of 2.1. */
+/**
+ * What the shapes of SD 1.x and 2.x checkpoints leave open, from their repositories' configs; of SD 2.x those of 2.1.
+ */
 const FAMILIES = {
   sd1: { heads: () => 8, activation: 'quick_gelu', prediction: 'epsilon' },
   sd2: { heads: (channels: number) => headsOfSize64(channels), activation: 'gelu', prediction: 'v_prediction' },
@@ -20,7 +22,8 @@ export type Config = Readonly<Record<string, unknown>>;
 /**
  * @param source the network, under diffusers' names
  * @param stated what is known of the config; it wins
- * @throws CheckpointError if a tensor that tells a size is missing, or the family's rule for heads does not fit and none are stated
+ * @throws CheckpointError if a tensor that tells a size is missing, or the family's rule for heads does not fit and
+ *   none are stated
  */
 export function inferConfig(network: NetworkName, source: TensorSource, family: Family, stated: Config = {}): Config {
   const infer = { unet: inferUNet, vae: inferVAE, text_encoder: inferTextEncoder }[network];
@@ -28,10 +31,21 @@ export function inferConfig(network: NetworkName, source: TensorSource, family: 
 }
 
 /** The schedule that all SD 1.x and 2.x checkpoints were trained with, but for what is stated. */
-export function inferSchedulerConfig(family: Family, metadata: ReadonlyMap<string, string>, stated: Config = {}): Config {
+export function inferSchedulerConfig(
+  family: Family,
+  metadata: ReadonlyMap<string, string>,
+  stated: Config = {},
+): Config {
   return {
-    _class_name: 'DDIMScheduler', num_train_timesteps: 1000, beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear',
-    set_alpha_to_one: false, steps_offset: 1, clip_sample: false, prediction_type: statedPrediction(metadata) ?? FAMILIES[family].prediction,
+    _class_name: 'DDIMScheduler',
+    num_train_timesteps: 1000,
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    set_alpha_to_one: false,
+    steps_offset: 1,
+    clip_sample: false,
+    prediction_type: statedPrediction(metadata) ?? FAMILIES[family].prediction,
     ...stated,
   };
 }
@@ -61,10 +75,19 @@ function inferUNet(shapes: Shapes, family: Family, stated: Config): Config {
     down_block_types: down.map((block) => (hasAttention(block) ? 'CrossAttnDownBlock2D' : 'DownBlock2D')),
     up_block_types: up.map((block) => (hasAttention(block) ? 'CrossAttnUpBlock2D' : 'UpBlock2D')),
     layers_per_block: oneOrAll(down.map((block) => shapes.numbered(`${block}.resnets`).length)),
-    transformer_layers_per_block: oneOrAll(down.map((block) => shapes.numbered(`${hasAttention(block) ? block : attended[0]}.attentions.0.transformer_blocks`).length)),
+    transformer_layers_per_block: oneOrAll(
+      down.map(
+        (block) =>
+          shapes.numbered(`${hasAttention(block) ? block : attended[0]}.attentions.0.transformer_blocks`).length,
+      ),
+    ),
     cross_attention_dim: shapes.size(`${firstAttention}.transformer_blocks.0.attn2.to_k.weight`, 1),
     use_linear_projection: shapes.of(`${firstAttention}.proj_in.weight`).length === 2,
-    attention_head_dim: stated.attention_head_dim ?? oneOrAll(channels.map((size, level) => shapes.divided(size, FAMILIES[family].heads(size), `down_blocks.${level}`))),
+    attention_head_dim:
+      stated.attention_head_dim ??
+      oneOrAll(
+        channels.map((size, level) => shapes.divided(size, FAMILIES[family].heads(size), `down_blocks.${level}`)),
+      ),
   };
 }
 
@@ -120,7 +143,10 @@ class Shapes {
 
   of(name: string): readonly number[] {
     const tensor = this.source.tensors.get(name);
-    if (!tensor) throw new CheckpointError(`${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be told.`);
+    if (!tensor)
+      throw new CheckpointError(
+        `${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be told.`,
+      );
     return tensor.shape;
   }
 
@@ -132,12 +158,17 @@ class Shapes {
   numbered(path: string): string[] {
     const names = [...this.source.tensors.keys()].filter((name) => name.startsWith(`${path}.`));
     const numbers = new Set(names.map((name) => Number(name.slice(path.length + 1).split('.')[0])));
-    return [...numbers].filter(Number.isInteger).sort((a, b) => a - b).map((number) => `${path}.${number}`);
+    return [...numbers]
+      .filter(Number.isInteger)
+      .sort((a, b) => a - b)
+      .map((number) => `${path}.${number}`);
   }
 
   /** @throws CheckpointError if the channels do not fall into so many heads */
   divided(channels: number, heads: number, where: string): number {
     if (Number.isInteger(heads) && channels % heads === 0) return heads;
-    throw new CheckpointError(`${this.source.name}: ${where} has ${channels} channels, which tells no number of attention heads. Put the config of the network beside the file.`);
+    throw new CheckpointError(
+      `${this.source.name}: ${where} has ${channels} channels, which tells no number of attention heads. Put the config of the network beside the file.`,
+    );
   }
 }

@@ -4,9 +4,10 @@ import type { TensorInfo, TensorSource } from './source';
 import { type Origin, Origins, viewOf } from './view';
 
 /**
- * The layout of Stable Diffusion's own code (CompVis `latent-diffusion`, Stability AI `stablediffusion`), in which single files are:
- * all three networks in one file, blocks numbered through. Here each becomes a source with diffusers' names.
- * The mapping is that of diffusers' loaders/single_file_utils.py; the block a layer is in follows from where the samplers between the blocks stand.
+ * The layout of Stable Diffusion's own code (CompVis `latent-diffusion`, Stability AI `stablediffusion`), in which
+ * single files are: all three networks in one file, blocks numbered through. Here each becomes a source with diffusers'
+ * names. The mapping is that of diffusers' loaders/single_file_utils.py; the block a layer is in follows from where the
+ * samplers between the blocks stand.
  */
 
 /** Which of the two text encoders: CLIP ViT-L/14 as transformers saves it (SD 1.x), or OpenCLIP ViT-H/14 (SD 2.x). */
@@ -31,10 +32,11 @@ export function familyOf(source: TensorSource): Family {
 }
 
 /**
- * One network of a single file. Keys that the layout does not know keep their names, so that loading lists them as left over.
+ * One network of a single file. Keys that the layout does not know keep their names, so that loading lists them as left
+ * over.
  *
- * @param textLayers how many layers of the text encoder there are to be; by default all of CLIP's, and all but OpenCLIP's last,
- *   which Stable Diffusion 2 leaves out (`layer: penultimate` in its config)
+ * @param textLayers how many layers of the text encoder there are to be; by default all of CLIP's, and all but
+ *   OpenCLIP's last, which Stable Diffusion 2 leaves out (`layer: penultimate` in its config)
  */
 export function networkOf(source: TensorSource, network: NetworkName, textLayers?: number): TensorSource {
   const named = network === 'unet' ? unet(source) : network === 'vae' ? vae(source) : textEncoder(source, textLayers);
@@ -47,17 +49,28 @@ function unet(source: TensorSource): Origins {
   const keys = keysBelow(source, UNET);
   const down = blockPlaces(keys, /^input_blocks\.([1-9]\d*)\./, /^input_blocks\.(\d+)\.0\.op\./);
   const up = blockPlaces(keys, /^output_blocks\.(\d+)\./, /^output_blocks\.(\d+)\.[12]\.conv\./);
-  return renamed(source, UNET, (key) => replaceStart(key, UNET_ENDS) ?? downLayer(key, down) ?? middleLayer(key) ?? upLayer(key, up));
+  return renamed(
+    source,
+    UNET,
+    (key) => replaceStart(key, UNET_ENDS) ?? downLayer(key, down) ?? middleLayer(key) ?? upLayer(key, up),
+  );
 }
 
 const UNET_ENDS: Names = {
-  'time_embed.0': 'time_embedding.linear_1', 'time_embed.2': 'time_embedding.linear_2',
-  'input_blocks.0.0': 'conv_in', 'out.0': 'conv_norm_out', 'out.2': 'conv_out',
+  'time_embed.0': 'time_embedding.linear_1',
+  'time_embed.2': 'time_embedding.linear_2',
+  'input_blocks.0.0': 'conv_in',
+  'out.0': 'conv_norm_out',
+  'out.2': 'conv_out',
 };
 
 const UNET_RESNET: Names = {
-  'in_layers.0': 'norm1', 'in_layers.2': 'conv1', 'emb_layers.1': 'time_emb_proj',
-  'out_layers.0': 'norm2', 'out_layers.3': 'conv2', skip_connection: 'conv_shortcut',
+  'in_layers.0': 'norm1',
+  'in_layers.2': 'conv1',
+  'emb_layers.1': 'time_emb_proj',
+  'out_layers.0': 'norm2',
+  'out_layers.3': 'conv2',
+  skip_connection: 'conv_shortcut',
 };
 
 /** Which of diffusers' blocks a numbered block lies in, and as which layer of it. */
@@ -66,7 +79,10 @@ interface BlockPlace {
   readonly layer: number;
 }
 
-/** @param numbered finds a block's number in a key; `sampler` does so where the key is of the down- or upsampler that ends one of diffusers' blocks */
+/**
+ * @param numbered finds a block's number in a key; `sampler` does so where the key is of the down- or upsampler that
+ * ends one of diffusers' blocks
+ */
 function blockPlaces(keys: readonly string[], numbered: RegExp, sampler: RegExp): Map<number, BlockPlace> {
   const numbers = (pattern: RegExp) => new Set(keys.flatMap((key) => pattern.exec(key)?.[1] ?? []).map(Number));
   const ends = numbers(sampler);
@@ -113,19 +129,30 @@ function resnet(path: string, rest: string): string | undefined {
 function vae(source: TensorSource): Origins {
   const keys = keysBelow(source, VAE);
   const levels = 1 + Math.max(-1, ...new Set(keys.map((key) => Number(/^decoder\.up\.(\d+)\./.exec(key)?.[1] ?? -1))));
-  return renamed(source, VAE, (key) => {
-    const [, half, rest] = /^(encoder|decoder)\.(.+)$/.exec(key) ?? [];
-    if (half === undefined) return key;
-    const name = replaceStart(rest, VAE_ENDS) ?? vaeLayer(rest, levels);
-    return name && `${half}.${name}`;
-  }, /^(?:loss|model_ema)\./);
+  return renamed(
+    source,
+    VAE,
+    (key) => {
+      const [, half, rest] = /^(encoder|decoder)\.(.+)$/.exec(key) ?? [];
+      if (half === undefined) return key;
+      const name = replaceStart(rest, VAE_ENDS) ?? vaeLayer(rest, levels);
+      return name && `${half}.${name}`;
+    },
+    /^(?:loss|model_ema)\./,
+  );
 }
 
 const VAE_ENDS: Names = {
-  conv_in: 'conv_in', norm_out: 'conv_norm_out', conv_out: 'conv_out',
-  'mid.block_1': 'mid_block.resnets.0', 'mid.block_2': 'mid_block.resnets.1',
-  'mid.attn_1.norm': 'mid_block.attentions.0.group_norm', 'mid.attn_1.q': 'mid_block.attentions.0.to_q', 'mid.attn_1.k': 'mid_block.attentions.0.to_k',
-  'mid.attn_1.v': 'mid_block.attentions.0.to_v', 'mid.attn_1.proj_out': 'mid_block.attentions.0.to_out.0',
+  conv_in: 'conv_in',
+  norm_out: 'conv_norm_out',
+  conv_out: 'conv_out',
+  'mid.block_1': 'mid_block.resnets.0',
+  'mid.block_2': 'mid_block.resnets.1',
+  'mid.attn_1.norm': 'mid_block.attentions.0.group_norm',
+  'mid.attn_1.q': 'mid_block.attentions.0.to_q',
+  'mid.attn_1.k': 'mid_block.attentions.0.to_k',
+  'mid.attn_1.v': 'mid_block.attentions.0.to_v',
+  'mid.attn_1.proj_out': 'mid_block.attentions.0.to_out.0',
 };
 
 /** Levels are numbered from the picture on; diffusers numbers the decoder's in the order in which they are run. */
@@ -133,8 +160,9 @@ function vaeLayer(key: string, levels: number): string | undefined {
   const [, way, level, rest] = /^(down|up)\.(\d+)\.(.+)$/.exec(key) ?? [];
   if (way === undefined) return undefined;
   const block = way === 'down' ? `down_blocks.${level}` : `up_blocks.${levels - 1 - Number(level)}`;
-  const name = replaceStart(rest, { 'downsample.conv': 'downsamplers.0.conv', 'upsample.conv': 'upsamplers.0.conv' })
-    ?? rest.replace(/^block\./, 'resnets.').replace('nin_shortcut', 'conv_shortcut');
+  const name =
+    replaceStart(rest, { 'downsample.conv': 'downsamplers.0.conv', 'upsample.conv': 'upsamplers.0.conv' }) ??
+    rest.replace(/^block\./, 'resnets.').replace('nin_shortcut', 'conv_shortcut');
   return `${block}.${name}`;
 }
 
@@ -145,19 +173,26 @@ function textEncoder(source: TensorSource, layers?: number): Origins {
 }
 
 const OPEN_CLIP_ENDS: Names = {
-  'token_embedding.weight': 'embeddings.token_embedding.weight', positional_embedding: 'embeddings.position_embedding.weight',
-  'ln_final.weight': 'final_layer_norm.weight', 'ln_final.bias': 'final_layer_norm.bias',
+  'token_embedding.weight': 'embeddings.token_embedding.weight',
+  positional_embedding: 'embeddings.position_embedding.weight',
+  'ln_final.weight': 'final_layer_norm.weight',
+  'ln_final.bias': 'final_layer_norm.bias',
 };
 
 const OPEN_CLIP_LAYER: Names = {
-  ln_1: 'layer_norm1', ln_2: 'layer_norm2', 'mlp.c_fc': 'mlp.fc1', 'mlp.c_proj': 'mlp.fc2', 'attn.out_proj': 'self_attn.out_proj',
+  ln_1: 'layer_norm1',
+  ln_2: 'layer_norm2',
+  'mlp.c_fc': 'mlp.fc1',
+  'mlp.c_proj': 'mlp.fc2',
+  'attn.out_proj': 'self_attn.out_proj',
 };
 
 function openClip(source: TensorSource, layers?: number): Origins {
   const keys = keysBelow(source, OPEN_CLIP);
   const layerOf = (key: string) => Number(/^transformer\.resblocks\.(\d+)\./.exec(key)?.[1] ?? -1);
   const stored = 1 + Math.max(-1, ...new Set(keys.map(layerOf)));
-  const isUsed = (key: string) => layerOf(key) < (layers ?? stored - 1) && !/^(?:text_projection|logit_scale|attn_mask)$/.test(key);
+  const isUsed = (key: string) =>
+    layerOf(key) < (layers ?? stored - 1) && !/^(?:text_projection|logit_scale|attn_mask)$/.test(key);
   const origins = new Origins(source);
   for (const key of keys.filter(isUsed)) {
     const [, layer, rest] = /^transformer\.resblocks\.(\d+)\.(.+)$/.exec(key) ?? [];
@@ -167,15 +202,25 @@ function openClip(source: TensorSource, layers?: number): Origins {
       addInputProjections(origins, `${path}.self_attn`, kind, whole(source, OPEN_CLIP + key));
     } else {
       const name = layer === undefined ? replaceStart(key, OPEN_CLIP_ENDS) : replaceStart(rest, OPEN_CLIP_LAYER);
-      origins.add(name === undefined ? OPEN_CLIP + key : layer === undefined ? name : `${path}.${name}`, whole(source, OPEN_CLIP + key));
+      origins.add(
+        name === undefined ? OPEN_CLIP + key : layer === undefined ? name : `${path}.${name}`,
+        whole(source, OPEN_CLIP + key),
+      );
     }
   }
   return origins;
 }
 
 /** PyTorch's own attention keeps the projections to queries, keys and values in one matrix, one below the other. */
-function addInputProjections(origins: Origins, path: string, kind: string, { key, shape: [rows, ...rest] }: Origin): void {
-  ['q_proj', 'k_proj', 'v_proj'].forEach((name, i) => origins.add(`${path}.${name}.${kind}`, { key, shape: [rows / 3, ...rest], row: (i * rows) / 3 }));
+function addInputProjections(
+  origins: Origins,
+  path: string,
+  kind: string,
+  { key, shape: [rows, ...rest] }: Origin,
+): void {
+  ['q_proj', 'k_proj', 'v_proj'].forEach((name, i) =>
+    origins.add(`${path}.${name}.${kind}`, { key, shape: [rows / 3, ...rest], row: (i * rows) / 3 }),
+  );
 }
 
 // ------------------------------------------------------------------------------------------------ shared
@@ -183,7 +228,12 @@ function addInputProjections(origins: Origins, path: string, kind: string, { key
 type Names = Readonly<Record<string, string>>;
 
 /** @param rename from the key below the prefix to diffusers' name, or nothing if the layout has no such key */
-function renamed(source: TensorSource, prefix: string, rename: (key: string) => string | undefined, unused?: RegExp): Origins {
+function renamed(
+  source: TensorSource,
+  prefix: string,
+  rename: (key: string) => string | undefined,
+  unused?: RegExp,
+): Origins {
   const origins = new Origins(source);
   for (const key of keysBelow(source, prefix)) {
     if (!unused?.test(key)) origins.add(rename(key) ?? prefix + key, whole(source, prefix + key));

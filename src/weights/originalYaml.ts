@@ -1,12 +1,12 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { CheckpointError } from '../errors';
 import type { PartName } from './checkpoint';
-import { CheckpointError } from './error';
 
 /**
  * The config of Stable Diffusion's own code, as it often lies beside a checkpoint: `v2-inference-v.yaml` and its like.
- * Only what a checkpoint's shapes cannot tell is read from it; names and defaults are those of ldm's `DDPM` and `UNetModel`. (Its
- * `image_size` says nothing of the pictures that the model was trained on.)
+ * Only what a checkpoint's shapes cannot tell is read from it; names and defaults are those of ldm's `DDPM` and
+ * `UNetModel`. (Its `image_size` says nothing of the pictures that the model was trained on.)
  */
 const schema = z.object({
   model: z.object({
@@ -25,9 +25,11 @@ const schema = z.object({
           num_head_channels: z.int().default(-1),
         }),
       }),
-      cond_stage_config: z.object({
-        params: z.object({ layer: z.enum(['penultimate', 'last']).optional() }).optional(),
-      }).optional(),
+      cond_stage_config: z
+        .object({
+          params: z.object({ layer: z.enum(['penultimate', 'last']).optional() }).optional(),
+        })
+        .optional(),
     }),
   }),
 });
@@ -41,13 +43,28 @@ const PREDICTIONS = { eps: 'epsilon', v: 'v_prediction', x0: 'sample' } as const
  */
 export function readOriginalYaml(text: string, file: string): Partial<Record<PartName, Record<string, unknown>>> {
   const { success, data, error } = schema.safeParse(parseYaml(text, file));
-  if (!success) throw new CheckpointError(`${file} is not a config of Stable Diffusion's own code that can be read here:\n${z.prettifyError(error)}`);
-  const { unet_config: { params: unet }, cond_stage_config: text_encoder, ...params } = data.model.params;
-  if (text_encoder?.params?.layer === 'last') throw new CheckpointError(`${file}: model.params.cond_stage_config.params.layer is "last"; state the number of layers in text_encoder.num_hidden_layers of a config in JSON instead.`);
+  if (!success)
+    throw new CheckpointError(
+      `${file} is not a config of Stable Diffusion's own code that can be read here:\n${z.prettifyError(error)}`,
+    );
+  const {
+    unet_config: { params: unet },
+    cond_stage_config: text_encoder,
+    ...params
+  } = data.model.params;
+  if (text_encoder?.params?.layer === 'last')
+    throw new CheckpointError(
+      `${file}: model.params.cond_stage_config.params.layer is "last"; state the number of layers in text_encoder.num_hidden_layers of a config in JSON instead.`,
+    );
   const channels = unet.channel_mult.map((factor) => factor * unet.model_channels);
   const heads = unet.num_head_channels > 0 ? channels.map((size) => size / unet.num_head_channels) : unet.num_heads;
   return {
-    scheduler: { prediction_type: PREDICTIONS[params.parameterization], beta_start: params.linear_start, beta_end: params.linear_end, num_train_timesteps: params.timesteps },
+    scheduler: {
+      prediction_type: PREDICTIONS[params.parameterization],
+      beta_start: params.linear_start,
+      beta_end: params.linear_end,
+      num_train_timesteps: params.timesteps,
+    },
     vae: { scaling_factor: params.scale_factor },
     unet: { attention_head_dim: heads },
   };

@@ -1,5 +1,5 @@
-import { type Dtype, bitsOf, isDtype, toFloat32 } from './dtype';
-import { CheckpointError } from './error';
+import { CheckpointError } from '../errors';
+import { bitsOf, type Dtype, isDtype, toFloat32 } from './dtype';
 import { type Json, JsonObject, parseJson } from './json';
 import type { ByteSource, Place, TensorInfo, TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
@@ -22,8 +22,8 @@ export const MAX_HEADER_BYTES = 100_000_000;
 export const LENGTH_BYTES = 8;
 
 /**
- * A safetensors file: the header is read and the whole file checked against it at once, the tensors when they are asked for.
- * Accepts and refuses what the reference implementation (`SafeTensors::read_metadata`) accepts and refuses.
+ * A safetensors file: the header is read and the whole file checked against it at once, the tensors when they are asked
+ * for. Accepts and refuses what the reference implementation (`SafeTensors::read_metadata`) accepts and refuses.
  */
 export class SafetensorsFile implements TensorSource {
   private constructor(
@@ -35,14 +35,17 @@ export class SafetensorsFile implements TensorSource {
   /** @throws CheckpointError if the bytes are not a whole safetensors file. */
   static async open(bytes: ByteSource): Promise<SafetensorsFile> {
     try {
-      if (bytes.size < LENGTH_BYTES) throw new InvalidFile(`it has ${bytes.size} bytes, fewer than the 8 that say how long the header is`);
+      if (bytes.size < LENGTH_BYTES)
+        throw new InvalidFile(`it has ${bytes.size} bytes, fewer than the 8 that say how long the header is`);
       const length = headerLength(await bytes.read(0, LENGTH_BYTES), bytes.size);
       const dataStart = LENGTH_BYTES + length;
       const header = parseHeader(await bytes.read(LENGTH_BYTES, dataStart), bytes.size - dataStart);
       return new SafetensorsFile(bytes, dataStart, header);
     } catch (error) {
       if (!(error instanceof InvalidFile)) throw error;
-      throw new CheckpointError(`${bytes.name} is not a whole safetensors file: ${error.message}. Get the file again, or save it again.`);
+      throw new CheckpointError(
+        `${bytes.name} is not a whole safetensors file: ${error.message}. Get the file again, or save it again.`,
+      );
     }
   }
 
@@ -68,14 +71,20 @@ export class SafetensorsFile implements TensorSource {
   async readRun(keys: readonly string[]): Promise<Map<string, Uint8Array>> {
     const all = keys.map((key) => this.stored(key));
     const start = Math.min(...all.map(({ begin }) => begin));
-    const bytes = await this.bytes.read(this.dataStart + start, this.dataStart + Math.max(...all.map(({ end }) => end)));
+    const bytes = await this.bytes.read(
+      this.dataStart + start,
+      this.dataStart + Math.max(...all.map(({ end }) => end)),
+    );
     return new Map(keys.map((key, i) => [key, bytes.slice(all[i].begin - start, all[i].end - start)]));
   }
 
   async read(key: string): Promise<Float32Array> {
     const { dtype } = this.stored(key);
     const numbers = toFloat32(await this.readBytes(key), dtype);
-    if (!numbers) throw new CheckpointError(`${this.name}: ${key} is stored as ${dtype}, which cannot be read as float32. Save it as F32, F16 or BF16.`);
+    if (!numbers)
+      throw new CheckpointError(
+        `${this.name}: ${key} is stored as ${dtype}, which cannot be read as float32. Save it as F32, F16 or BF16.`,
+      );
     return numbers;
   }
 
@@ -96,8 +105,10 @@ class InvalidFile extends Error {}
 
 function headerLength(bytes: Uint8Array, fileSize: number): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  if (length > MAX_HEADER_BYTES) throw new InvalidFile(`its header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed`);
-  if (Number(length) > fileSize - LENGTH_BYTES) throw new InvalidFile(`its header would have ${length} bytes, and the file has only ${fileSize}`);
+  if (length > MAX_HEADER_BYTES)
+    throw new InvalidFile(`its header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed`);
+  if (Number(length) > fileSize - LENGTH_BYTES)
+    throw new InvalidFile(`its header would have ${length} bytes, and the file has only ${fileSize}`);
   return Number(length);
 }
 
@@ -111,15 +122,23 @@ function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
   let position = 0n;
   for (const [name, { dtype, shape, begin, end }] of inOrder) {
     if (begin !== position || end < begin) {
-      throw new InvalidFile(`the bytes of tensor ${name} are said to be ${begin} to ${end}, and should begin at ${position}, where the tensor before ends`);
+      throw new InvalidFile(
+        `the bytes of tensor ${name} are said to be ${begin} to ${end}, and should begin at ${position}, where the tensor before ends`,
+      );
     }
     const size = byteSize(name, dtype, shape);
-    if (end - begin !== size) throw new InvalidFile(`tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${size} bytes, and is said to have ${end - begin}`);
+    if (end - begin !== size)
+      throw new InvalidFile(
+        `tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${size} bytes, and is said to have ${end - begin}`,
+      );
     position = end;
   }
-  if (position !== BigInt(dataSize)) throw new InvalidFile(`its tensors have ${position} bytes, and ${dataSize} follow the header`);
-  const stored = inOrder.map(([name, { dtype, shape, begin, end }]) =>
-    [name, { dtype, shape: shape.map(Number), begin: Number(begin), end: Number(end) }] as const);
+  if (position !== BigInt(dataSize))
+    throw new InvalidFile(`its tensors have ${position} bytes, and ${dataSize} follow the header`);
+  const stored = inOrder.map(
+    ([name, { dtype, shape, begin, end }]) =>
+      [name, { dtype, shape: shape.map(Number), begin: Number(begin), end: Number(end) }] as const,
+  );
   return { metadata, tensors: new Map(stored) };
 }
 
@@ -131,7 +150,10 @@ interface Entry {
   readonly end: bigint;
 }
 
-/** Repeated tensor names and metadata keys count once, the last one, as in the reference; repeated fields are errors there too. */
+/**
+ * Repeated tensor names and metadata keys count once, the last one, as in the reference; repeated fields are errors
+ * there too.
+ */
 function readEntries(header: Json): { metadata: Map<string, string>; tensors: Map<string, Entry> } {
   if (!(header instanceof JsonObject)) throw new InvalidFile('its header is not a JSON object');
   let metadata: Map<string, string> | undefined;
@@ -160,9 +182,11 @@ function readEntry(name: string, value: Json): Entry {
   const dtype = variantName(dtypeField);
   const unsigned = (item: Json): item is bigint => typeof item === 'bigint';
   if (more.length > 0) throw invalid('more than dtype, shape and data_offsets in a row');
-  if (dtype === undefined || !isDtype(dtype)) throw invalid(dtype === undefined ? 'dtype is not a name' : `dtype ${dtype} is unknown`);
+  if (dtype === undefined || !isDtype(dtype))
+    throw invalid(dtype === undefined ? 'dtype is not a name' : `dtype ${dtype} is unknown`);
   if (!Array.isArray(shape) || !shape.every(unsigned)) throw invalid('shape is not a list of whole numbers from 0 on');
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(unsigned)) throw invalid('data_offsets are not two whole numbers from 0 on');
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(unsigned))
+    throw invalid('data_offsets are not two whole numbers from 0 on');
   return { dtype, shape, begin: offsets[0], end: offsets[1] };
 }
 
@@ -195,7 +219,8 @@ function byteSize(name: string, dtype: Dtype, shape: readonly bigint[]): bigint 
     bits *= factor;
     if (bits > MAX_COUNT) throw new InvalidFile(`tensor ${name}: the shape [${shape.join(', ')}] is too large`);
   }
-  if (bits % 8n !== 0n) throw new InvalidFile(`tensor ${name}: ${dtype} [${shape.join(', ')}] does not fill whole bytes`);
+  if (bits % 8n !== 0n)
+    throw new InvalidFile(`tensor ${name}: ${dtype} [${shape.join(', ')}] does not fill whole bytes`);
   return bits / 8n;
 }
 

@@ -1,5 +1,5 @@
-import { DTYPES, type Dtype, bitsOf } from './dtype';
-import { CheckpointError } from './error';
+import { CheckpointError } from '../errors';
+import { bitsOf, DTYPES, type Dtype } from './dtype';
 import { LENGTH_BYTES, MAX_HEADER_BYTES } from './safetensors';
 import { count } from './view';
 
@@ -12,7 +12,9 @@ export interface TensorEntry {
 
 /** A tensor to be written. */
 export interface TensorToWrite extends TensorEntry {
-  /** The numbers in row-major order as the dtype stores them (little-endian); or what gives them when their turn comes. */
+  /**
+   * The numbers in row-major order as the dtype stores them (little-endian); or what gives them when their turn comes.
+   */
   readonly data: ArrayBufferView | (() => Promise<ArrayBufferView>);
 }
 
@@ -22,7 +24,10 @@ export interface TensorToWrite extends TensorEntry {
  * @param tensors at most 2 GiB together; larger ones go to disk with `saveSafetensors`
  * @throws CheckpointError if a name stands twice or cannot be written, or the data do not fill the shape
  */
-export async function writeSafetensors(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
+export async function writeSafetensors(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const part of safetensorsParts(tensors, metadata)) parts.push(part);
   const file = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
@@ -39,13 +44,18 @@ export async function writeSafetensors(tensors: readonly TensorToWrite[], metada
  *
  * @throws CheckpointError, as `writeSafetensors`
  */
-export async function* safetensorsParts(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>> = {}): AsyncGenerator<Uint8Array> {
+export async function* safetensorsParts(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array> {
   const inOrder = [...tensors].sort(byAlignment);
   yield safetensorsHeader(inOrder, metadata);
   for (const tensor of inOrder) {
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
     if (data.byteLength !== byteSize(tensor)) {
-      throw new CheckpointError(`Tensor ${tensor.name} [${tensor.shape.join(', ')}] needs ${byteSize(tensor)} bytes, and its data have ${data.byteLength}.`);
+      throw new CheckpointError(
+        `Tensor ${tensor.name} [${tensor.shape.join(', ')}] needs ${byteSize(tensor)} bytes, and its data have ${data.byteLength}.`,
+      );
     }
     yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -61,20 +71,32 @@ function byAlignment(a: TensorEntry, b: TensorEntry): number {
  *
  * @throws CheckpointError if a name stands twice or cannot be written
  */
-export function safetensorsHeader(tensors: readonly TensorEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
+export function safetensorsHeader(
+  tensors: readonly TensorEntry[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   const entries = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
   let position = 0;
   for (const tensor of tensors) {
-    if (tensor.name === '__metadata__' || entries.has(tensor.name)) throw new CheckpointError(`A tensor cannot be named ${tensor.name}: the name is taken.`);
-    if (/\p{Surrogate}/u.test(tensor.name)) throw new CheckpointError(`A tensor cannot be named ${JSON.stringify(tensor.name)}: that is not Unicode text.`);
-    entries.set(tensor.name, { dtype: dtypeOf(tensor), shape: tensor.shape, data_offsets: [position, position += byteSize(tensor)] });
+    if (tensor.name === '__metadata__' || entries.has(tensor.name))
+      throw new CheckpointError(`A tensor cannot be named ${tensor.name}: the name is taken.`);
+    if (/\p{Surrogate}/u.test(tensor.name))
+      throw new CheckpointError(`A tensor cannot be named ${JSON.stringify(tensor.name)}: that is not Unicode text.`);
+    entries.set(tensor.name, {
+      dtype: dtypeOf(tensor),
+      shape: tensor.shape,
+      data_offsets: [position, (position += byteSize(tensor))],
+    });
   }
   // Not by way of an object: it would move names that look like numbers to the front.
   const json = `{${[...entries].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
   const text = new TextEncoder().encode(json);
   const length = Math.ceil(text.length / LENGTH_BYTES) * LENGTH_BYTES;
-  if (length > MAX_HEADER_BYTES) throw new CheckpointError(`The header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed: write fewer tensors or less metadata.`);
+  if (length > MAX_HEADER_BYTES)
+    throw new CheckpointError(
+      `The header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed: write fewer tensors or less metadata.`,
+    );
   const bytes = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   bytes.set(text, LENGTH_BYTES);

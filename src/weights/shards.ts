@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CheckpointError, listed } from './error';
+import { CheckpointError, listed } from '../errors';
 import { type FileTree, nameIn, readJson, safePath } from './fileTree';
 import { SafetensorsFile } from './safetensors';
 import type { TensorInfo, TensorSource } from './source';
@@ -15,7 +15,10 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 export async function shardsOf(tree: FileTree, index: string): Promise<Map<string, string>> {
   const name = nameIn(tree, index);
   const { success, data } = indexSchema.safeParse(await readJson(tree, index));
-  if (!success) throw new CheckpointError(`${name} is not an index of shards: it has no weight_map from tensors to files. Get the file again.`);
+  if (!success)
+    throw new CheckpointError(
+      `${name} is not an index of shards: it has no weight_map from tensors to files. Get the file again.`,
+    );
   const folder = index.slice(0, index.lastIndexOf('/') + 1);
   return new Map(Object.entries(data.weight_map).map(([key, file]) => [key, folder + safePath(file, name)]));
 }
@@ -35,18 +38,27 @@ export async function openShards(tree: FileTree, index: string): Promise<TensorS
     if (!bytes) throw new CheckpointError(`${name} names the shard ${path}, which is not there. Get the missing file.`);
     shards.set(path, await SafetensorsFile.open(bytes));
   }
-  checkShards(name, new Map([...paths].map(([key, path]) => [key, shards.get(path) as SafetensorsFile])), [...shards.values()]);
+  checkShards(name, new Map([...paths].map(([key, path]) => [key, shards.get(path) as SafetensorsFile])), [
+    ...shards.values(),
+  ]);
   return join(name, [...shards.values()]);
 }
 
-function checkShards(index: string, owners: ReadonlyMap<string, SafetensorsFile>, shards: readonly SafetensorsFile[]): void {
+function checkShards(
+  index: string,
+  owners: ReadonlyMap<string, SafetensorsFile>,
+  shards: readonly SafetensorsFile[],
+): void {
   const absent = [...owners].filter(([key, shard]) => !shard.tensors.has(key)).map(([key]) => key);
   const unlisted = shards.flatMap((shard) => [...shard.tensors.keys()].filter((key) => owners.get(key) !== shard));
   const problems = [
     absent.length > 0 && `not in the shard it names: ${listed(absent)}`,
     unlisted.length > 0 && `in a shard for which it does not name them: ${listed(unlisted)}`,
   ].filter(Boolean);
-  if (problems.length > 0) throw new CheckpointError(`${index} does not fit its shards.\n  ${problems.join('\n  ')}\nGet all files of one revision.`);
+  if (problems.length > 0)
+    throw new CheckpointError(
+      `${index} does not fit its shards.\n  ${problems.join('\n  ')}\nGet all files of one revision.`,
+    );
 }
 
 function join(name: string, shards: readonly SafetensorsFile[]): TensorSource {

@@ -1,8 +1,8 @@
+import { CheckpointError } from '../errors';
 import { CLIP_CONFIG, CLIP_TOKENS, vocabularyOf } from '../text/clipVocabulary';
 import type { TokenizerFiles } from '../text/tokenizer';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES } from './diffusersLayout';
-import { CheckpointError } from './error';
 import { type FileTree, nameIn, readJson, readText } from './fileTree';
 import { otherKind } from './kinds';
 import { type Config, inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
@@ -12,16 +12,21 @@ import type { SafetensorsFile } from './safetensors';
 import { readTokenizer } from './tokenizerFiles';
 
 /**
- * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a config beside it
- * states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`, `scheduler`; or `NAME.yaml`, a config
- * of Stable Diffusion's own code; or else diffusers' own files (`unet/config.json`, ...). The tokenizer is looked for beside it too, in
- * `tokenizer/` or right there; if there is none, it is CLIP's own, where the text encoder has as many tokens.
+ * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a
+ * config beside it states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`,
+ * `scheduler`; or `NAME.yaml`, a config of Stable Diffusion's own code; or else diffusers' own files
+ * (`unet/config.json`, ...). The tokenizer is looked for beside it too, in `tokenizer/` or right there; if there is
+ * none, it is CLIP's own, where the text encoder has as many tokens.
  *
  * @param beside the folder the file lies in
  * @param clipMerges the merges of CLIP's own vocabulary, a line each
  * @throws CheckpointError if it is not a whole Stable Diffusion 1.x or 2.x checkpoint
  */
-export async function openSingleFile(file: SafetensorsFile, beside: FileTree, clipMerges?: () => Promise<string>): Promise<Checkpoint> {
+export async function openSingleFile(
+  file: SafetensorsFile,
+  beside: FileTree,
+  clipMerges?: () => Promise<string>,
+): Promise<Checkpoint> {
   checkKind(file);
   const family = familyOf(file);
   const given = await givenConfigs(file, beside);
@@ -31,7 +36,10 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree, cl
     if (part === 'scheduler') return { file: place, json: inferSchedulerConfig(family, file.metadata, stated) };
     const json = inferConfig(part, await weights(part), family, stated);
     if (part !== 'unet') return { file: place, json };
-    return { file: place, json: { sample_size: sampleSize((await config('scheduler')).json.prediction_type), ...json } };
+    return {
+      file: place,
+      json: { sample_size: sampleSize((await config('scheduler')).json.prediction_type), ...json },
+    };
   }
 
   async function weights(network: NetworkName) {
@@ -43,11 +51,14 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree, cl
     const padded = { ...CLIP_CONFIG, pad_token: family === 'sd1' ? '<|endoftext|>' : '!' };
     const files = (await readTokenizer(beside, 'tokenizer')) ?? (await readTokenizer(beside, ''));
     if (files) return { ...files, config: files.config ?? padded };
-    const tokens = (await weights('text_encoder')).tensors.get('text_model.embeddings.token_embedding.weight')?.shape[0];
+    const tokens = (await weights('text_encoder')).tensors.get('text_model.embeddings.token_embedding.weight')
+      ?.shape[0];
     if (tokens === CLIP_TOKENS && clipMerges) return { ...vocabularyOf(await clipMerges()), config: padded };
     throw new CheckpointError(
-      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: `
-      + (tokens === CLIP_TOKENS ? 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint.' : `CLIP's own do not fit, as the text encoder has ${tokens} tokens.`),
+      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: ` +
+        (tokens === CLIP_TOKENS
+          ? 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint.'
+          : `CLIP's own do not fit, as the text encoder has ${tokens} tokens.`),
     );
   }
 
@@ -56,11 +67,19 @@ export async function openSingleFile(file: SafetensorsFile, beside: FileTree, cl
 
 function checkKind(file: SafetensorsFile): void {
   const other = otherKind(file);
-  if (other) throw new CheckpointError(`${file.name} is ${other}; only whole checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`);
+  if (other)
+    throw new CheckpointError(
+      `${file.name} is ${other}; only whole checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
+    );
   const missing = missingNetworks(file);
   if (missing.length === 0) return;
-  const kind = missing.length < 3 ? `has no ${missing.join(' and no ')}` : 'has no tensors of a Stable Diffusion checkpoint in its original layout (model.diffusion_model..., first_stage_model..., cond_stage_model...)';
-  throw new CheckpointError(`${file.name} ${kind}. Give a whole checkpoint: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`);
+  const kind =
+    missing.length < 3
+      ? `has no ${missing.join(' and no ')}`
+      : 'has no tensors of a Stable Diffusion checkpoint in its original layout (model.diffusion_model..., first_stage_model..., cond_stage_model...)';
+  throw new CheckpointError(
+    `${file.name} ${kind}. Give a whole checkpoint: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
+  );
 }
 
 /** A config that states some keys, and the file it is from. */
@@ -70,19 +89,30 @@ interface GivenConfig {
 }
 
 /** What configs beside the file state, by part: the first of the places that knows the part. */
-async function givenConfigs(file: SafetensorsFile, beside: FileTree): Promise<(part: PartName) => Promise<GivenConfig | undefined>> {
+async function givenConfigs(
+  file: SafetensorsFile,
+  beside: FileTree,
+): Promise<(part: PartName) => Promise<GivenConfig | undefined>> {
   const name = baseName(file.name).replace(/\.safetensors$/i, '');
   const [jsonFile, yamlFile] = [`${name}.json`, `${name}.yaml`];
   const json = await readJson(beside, jsonFile);
-  if (json !== undefined && !isObject(json)) throw new CheckpointError(`${nameIn(beside, jsonFile)} is not an object with unet, vae, text_encoder or scheduler.`);
+  if (json !== undefined && !isObject(json))
+    throw new CheckpointError(
+      `${nameIn(beside, jsonFile)} is not an object with unet, vae, text_encoder or scheduler.`,
+    );
   const yaml = await readText(beside, yamlFile);
   const original = yaml === undefined ? {} : readOriginalYaml(yaml, nameIn(beside, yamlFile));
   return async (part) => {
-    const places: [string, unknown][] = [[jsonFile, json?.[part]], [yamlFile, original[part]], [CONFIG_FILES[part], await readJson(beside, CONFIG_FILES[part])]];
+    const places: [string, unknown][] = [
+      [jsonFile, json?.[part]],
+      [yamlFile, original[part]],
+      [CONFIG_FILES[part], await readJson(beside, CONFIG_FILES[part])],
+    ];
     const found = places.find(([, stated]) => stated !== undefined);
     if (!found) return undefined;
     const [path, stated] = found;
-    if (!isObject(stated)) throw new CheckpointError(`${nameIn(beside, path)}: the config of ${part} is not an object.`);
+    if (!isObject(stated))
+      throw new CheckpointError(`${nameIn(beside, path)}: the config of ${part} is not an object.`);
     return { file: nameIn(beside, path), json: stated };
   };
 }

@@ -1,4 +1,7 @@
-/** Where a file's bytes go, one part after the other: to disk, or into memory. Nothing is there to be read before `close`. */
+/**
+ * Where a file's bytes go, one part after the other: to disk, or into memory. Nothing is there to be read before
+ * `close`.
+ */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
   /** The file is whole. */

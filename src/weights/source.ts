@@ -51,7 +51,11 @@ export interface ByteSource {
 /** Bytes that are in memory, or behind a Blob (a browser's `File` is one). */
 export function bytesOf(data: Blob | ArrayBuffer | Uint8Array, name = 'safetensors'): ByteSource {
   if (data instanceof Blob) {
-    return { name, size: data.size, read: async (start, end) => new Uint8Array(await data.slice(start, end).arrayBuffer()) };
+    return {
+      name,
+      size: data.size,
+      read: async (start, end) => new Uint8Array(await data.slice(start, end).arrayBuffer()),
+    };
   }
   const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
   return { name, size: bytes.length, read: async (start, end) => Uint8Array.prototype.slice.call(bytes, start, end) };

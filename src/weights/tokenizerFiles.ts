@@ -2,7 +2,13 @@ import type { TokenizerFiles } from '../text/tokenizer';
 import { type FileTree, readJson, readText } from './fileTree';
 
 /** What a tokenizer's folder may have that is of use. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+] as const;
 
 /**
  * A tokenizer's files: `tokenizer.json`, or `vocab.json` and `merges.txt` as SD 1.x has them; and what configures them.
@@ -13,7 +19,9 @@ export const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 't
 export async function readTokenizer(tree: FileTree, folder: string): Promise<TokenizerFiles | undefined> {
   const below = (file: (typeof TOKENIZER_FILES)[number]) => (folder === '' ? file : `${folder}/${file}`);
   const [tokenizer, vocab, merges] = await Promise.all([
-    readJson(tree, below('tokenizer.json')), readJson(tree, below('vocab.json')), readText(tree, below('merges.txt')),
+    readJson(tree, below('tokenizer.json')),
+    readJson(tree, below('vocab.json')),
+    readText(tree, below('merges.txt')),
   ]);
   if (tokenizer === undefined && (vocab === undefined || merges === undefined)) return undefined;
   return {

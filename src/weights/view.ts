@@ -1,5 +1,5 @@
+import { CheckpointError, listed } from '../errors';
 import { bitsOf } from './dtype';
-import { CheckpointError, listed } from './error';
 import type { TensorInfo, TensorSource } from './source';
 
 /** Where a tensor lies that is known by another name: the whole of `key`, or as much as `shape` holds from a row on. */
@@ -13,7 +13,8 @@ export interface Origin {
 /** A source's tensors under other names, in other shapes of as many numbers, or split by rows. */
 export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin>): TensorSource {
   const tensors = new Map<string, TensorInfo>();
-  for (const [name, { key, shape }] of origins) tensors.set(name, { dtype: (source.tensors.get(key) as TensorInfo).dtype, shape });
+  for (const [name, { key, shape }] of origins)
+    tensors.set(name, { dtype: (source.tensors.get(key) as TensorInfo).dtype, shape });
   const originOf = (name: string): Origin => {
     const origin = origins.get(name);
     if (!origin) throw new CheckpointError(`${source.name} has no tensor ${name}.`);
@@ -47,7 +48,10 @@ export class Origins extends Map<string, Origin> {
   /** @throws CheckpointError if the name is taken: the file then has one tensor under two of the names in use. */
   add(name: string, origin: Origin): void {
     const other = this.get(name);
-    if (other) throw new CheckpointError(`${this.source.name}: ${listed([other.key, origin.key])} are both ${name}. Save the checkpoint with one of them.`);
+    if (other)
+      throw new CheckpointError(
+        `${this.source.name}: ${listed([other.key, origin.key])} are both ${name}. Save the checkpoint with one of them.`,
+      );
     this.set(name, origin);
   }
 }

@@ -21,7 +21,14 @@ test('attention in chunks of queries equals attention at once', () => {
 test('a layer whose maps are laid out gives what it gives otherwise, and shows all of its stages', () => {
   const generator = new TorchGenerator(1);
   const scope = new Scope('mid_block.attn2');
-  const layer = new Attention(scope, { kind: 'cross', place: 'mid', queryDim: 12, contextDim: 10, heads: 3, headSize: 4 });
+  const layer = new Attention(scope, {
+    kind: 'cross',
+    place: 'mid',
+    queryDim: 12,
+    contextDim: 10,
+    heads: 3,
+    headSize: 4,
+  });
   for (const parameter of scope.parameters.values()) parameter.assign(generator.randn(parameter.shape));
   const hidden = tf.tensor3d(generator.randn([2, 6, 12]), [2, 6, 12]);
   const context = tf.tensor3d(generator.randn([2, 5, 10]), [2, 5, 10]);
@@ -33,7 +40,8 @@ test('a layer whose maps are laid out gives what it gives otherwise, and shows a
     return x;
   };
   const controller: AttentionController = {
-    wants: ({ site, keys }) => (site.path === 'mid_block.attn2' && keys === 5 ? ['qkv', 'logits', 'probs', 'output'] : []),
+    wants: ({ site, keys }) =>
+      site.path === 'mid_block.attn2' && keys === 5 ? ['qkv', 'logits', 'probs', 'output'] : [],
     onQkv: (qkv) => ({ ...qkv, k: note('qkv', qkv.k) }),
     onLogits: (logits) => note('logits', logits),
     onProbs: (probs) => note('probs', probs),

@@ -66,7 +66,9 @@ test('a controller may replace keys and values, and keep and free those it was g
     },
   };
   const bias = parameters.get('mid_block.attn2.to_out.0.bias')!.value;
-  expect(difference(layer.forward(hidden, context, grid, { controller, evaluation: evaluation({ prompts: 2 }) }), bias)).toBe(0);
+  expect(
+    difference(layer.forward(hidden, context, grid, { controller, evaluation: evaluation({ prompts: 2 }) }), bias),
+  ).toBe(0);
   for (const { k, v } of kept) tf.dispose([k, v]);
   expect(difference(layer.forward(hidden, context, grid), plain)).toBe(0);
   context.dispose();
@@ -74,9 +76,13 @@ test('a controller may replace keys and values, and keep and free those it was g
 
 test('the gradient of what attends is the same, and one flows to a context that is a tensor', () => {
   const context = new FixedContext(prompts.clone(), rows);
-  const loss = (x: tf.Tensor, text: tf.Tensor3D | FixedContext): tf.Scalar => tf.sum(tf.square(layer.forward(x as tf.Tensor3D, text, grid)));
+  const loss = (x: tf.Tensor, text: tf.Tensor3D | FixedContext): tf.Scalar =>
+    tf.sum(tf.square(layer.forward(x as tf.Tensor3D, text, grid)));
   const tensor = repeated();
-  const [expected, ofContext] = tf.grads((x: tf.Tensor, text: tf.Tensor) => loss(x, text as tf.Tensor3D))([hidden, tensor]);
+  const [expected, ofContext] = tf.grads((x: tf.Tensor, text: tf.Tensor) => loss(x, text as tf.Tensor3D))([
+    hidden,
+    tensor,
+  ]);
   expect(difference(tf.grad((x: tf.Tensor) => loss(x, context))(hidden), expected)).toBeLessThan(1e-3);
   expect(tf.max(tf.abs(ofContext)).dataSync()[0]).toBeGreaterThan(0.1);
   context.dispose();

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import type { EditKind } from '../../src/attention/alignment';
-import type { PromptToPromptOptions, WordPair } from '../../src/attention/promptToPrompt';
+import type { EditKind } from '../../src/edits/prompt-to-prompt/alignment';
+import type { PromptToPromptOptions, WordPair } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { fileBytes } from '../../src/node/fileSource';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
@@ -21,7 +21,12 @@ export function readCases(): Case[] {
   const cases = JSON.parse(readFileSync(join(FOLDER, 'cases.json'), 'utf8')) as Record<string, Omit<Case, 'name'>>;
   const pairs = (words?: readonly WordPair[]): WordPair[] | undefined =>
     (words as unknown as [string, string][] | undefined)?.map(([source, target]) => ({ source, target }));
-  return Object.entries(cases).map(([name, { blend, blendMinus, ...rest }]) => ({ name, ...rest, blend: pairs(blend), blendMinus: pairs(blendMinus) }));
+  return Object.entries(cases).map(([name, { blend, blendMinus, ...rest }]) => ({
+    name,
+    ...rest,
+    blend: pairs(blend),
+    blendMinus: pairs(blendMinus),
+  }));
 }
 
 export class Tensors {

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../../src/attention/compose';
 import type { AttentionController, Stage } from '../../src/attention/controller';
-import { attentionRefine, attentionReplace } from '../../src/attention/crossInjection';
-import { localBlend } from '../../src/attention/localBlend';
-import { attentionReweight } from '../../src/attention/reweight';
-import { selfInjection } from '../../src/attention/selfInjection';
 import { attentionStore } from '../../src/attention/store';
+import { attentionRefine, attentionReplace } from '../../src/edits/prompt-to-prompt/crossInjection';
+import { localBlend } from '../../src/edits/prompt-to-prompt/localBlend';
+import { attentionReweight } from '../../src/edits/prompt-to-prompt/reweight';
+import { selfInjection } from '../../src/edits/prompt-to-prompt/selfInjection';
 import { useBackend } from '../backend';
 import { evaluation, MapLayer } from './mapLayer';
 import { toyTokenizer } from './toyTokenizer';
@@ -27,12 +27,13 @@ beforeAll(() => {
 
 const onlooker = (stage: Stage): AttentionController => ({ wants: () => [stage] });
 const rotate: AttentionController = { wants: () => ['logits'], onLogits: (logits) => tf.reverse(logits, 3) };
-const everything = (): AttentionController => compose(
-  attentionRefine({ prompts, during: { words: { a: 0.5 } } }),
-  selfInjection({ during: 0.5 }),
-  attentionReweight({ prompts, weights: { small: 2 }, during: 0.8 }),
-  localBlend({ prompts, words: [['cat'], ['cat']], subtract: [['a'], []] }),
-);
+const everything = (): AttentionController =>
+  compose(
+    attentionRefine({ prompts, during: { words: { a: 0.5 } } }),
+    selfInjection({ during: 0.5 }),
+    attentionReweight({ prompts, weights: { small: 2 }, during: 0.8 }),
+    localBlend({ prompts, words: [['cat'], ['cat']], subtract: [['a'], []] }),
+  );
 
 /** One run through both layers. */
 function run(controller: AttentionController, { until = steps, thrower = false } = {}): void {
@@ -43,7 +44,10 @@ function run(controller: AttentionController, { until = steps, thrower = false }
       const previous = latents;
       latents = tf.tidy(() => {
         const now = evaluation({ prompts: 2, step, steps, latents: grid, guidance: false });
-        const hidden = tf.mul(tf.reshape(previous, [2, 6, 1]), tf.randomNormal([1, 1, 6], 0, 1, 'float32', step)) as tf.Tensor3D;
+        const hidden = tf.mul(
+          tf.reshape(previous, [2, 6, 1]),
+          tf.randomNormal([1, 1, 6], 0, 1, 'float32', step),
+        ) as tf.Tensor3D;
         const out = self.forward(cross.forward(hidden, grid, controller, now), grid, controller, now);
         if (thrower && step === 3) throw new Error('out of patience');
         const next = tf.reshape(tf.sum(out, 2), [2, 2, 3, 1]) as tf.Tensor4D;
@@ -69,7 +73,15 @@ describe('numTensors', () => {
 
   test('does not grow from step to step', () => {
     const counts: number[] = [];
-    run(compose(everything(), { wants: () => [], onLatents: (latents) => { counts.push(tf.memory().numTensors); return latents; } }));
+    run(
+      compose(everything(), {
+        wants: () => [],
+        onLatents: (latents) => {
+          counts.push(tf.memory().numTensors);
+          return latents;
+        },
+      }),
+    );
     expect(new Set(counts.slice(2)).size).toBe(1);
   });
 
@@ -112,17 +124,23 @@ describe('gradients', () => {
   function gradient(layer: MapLayer, controller?: AttentionController): number[][][] {
     return tf.tidy(() => {
       const weights = tf.randomNormal([2, 6, 6], 0, 1, 'float32', 3);
-      const loss = (x: tf.Tensor): tf.Scalar => tf.sum(tf.mul(layer.forward(x as tf.Tensor3D, grid, controller, now), weights));
-      return tf.grad(loss)(tf.randomNormal([2, 6, 6], 0, 1, 'float32', 4)).arraySync() as number[][][];
+      const loss = (x: tf.Tensor): tf.Scalar =>
+        tf.sum(tf.mul(layer.forward(x as tf.Tensor3D, grid, controller, now), weights));
+      return tf
+        .grad(loss)(tf.randomNormal([2, 6, 6], 0, 1, 'float32', 4))
+        .arraySync() as number[][][];
     });
   }
   const size = (row: number[][]): number => row.flat().reduce((sum, x) => sum + Math.abs(x), 0);
 
-  test.each<Stage>(['qkv', 'logits', 'probs', 'output'])('flow through a hook on %s that changes nothing, unchanged', (stage) => {
-    const [free, hooked] = [gradient(cross), gradient(cross, onlooker(stage))];
-    hooked.flat(2).forEach((x, i) => expect(x).toBeCloseTo(free.flat(2)[i], 5));
-    expect(size(free[1])).toBeGreaterThan(0.1);
-  });
+  test.each<Stage>(['qkv', 'logits', 'probs', 'output'])(
+    'flow through a hook on %s that changes nothing, unchanged',
+    (stage) => {
+      const [free, hooked] = [gradient(cross), gradient(cross, onlooker(stage))];
+      hooked.flat(2).forEach((x, i) => expect(x).toBeCloseTo(free.flat(2)[i], 5));
+      expect(size(free[1])).toBeGreaterThan(0.1);
+    },
+  );
 
   test('of a hook that changes something are those of what it does', () => {
     const [free, rotated] = [gradient(cross), gradient(cross, rotate)];

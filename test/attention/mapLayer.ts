@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { Attention } from '../../src/attention/attention';
-import type { AttentionController, AttentionKind, BatchRow, Evaluation, Grid, Place } from '../../src/attention/controller';
+import type {
+  AttentionController,
+  AttentionKind,
+  BatchRow,
+  Evaluation,
+  Grid,
+  Place,
+} from '../../src/attention/controller';
 import { Scope } from '../../src/nn/scope';
 
 /** Attention maps by row of the batch, query and key. One head. */
@@ -14,8 +21,8 @@ export interface MapLayerOptions {
 }
 
 /**
- * An attention layer that has learned nothing: its weights are identities and its context is the identity, so that what comes out is
- * the map that went in, as far as no controller changes it.
+ * An attention layer that has learned nothing: its weights are identities and its context is the identity, so that what
+ * comes out is the map that went in, as far as no controller changes it.
  */
 export class MapLayer {
   readonly layer: Attention;
@@ -44,7 +51,12 @@ export class MapLayer {
   }
 
   /** The maps that the layer ends up with. Queries lie in one line, unless a grid is given. */
-  attend(maps: Maps, controller?: AttentionController, evaluation?: Evaluation, grid: Grid = { height: 1, width: maps[0]!.length }): Maps {
+  attend(
+    maps: Maps,
+    controller?: AttentionController,
+    evaluation?: Evaluation,
+    grid: Grid = { height: 1, width: maps[0]!.length },
+  ): Maps {
     return tf.tidy(() => this.forward(this.hidden(maps), grid, controller, evaluation).arraySync());
   }
 
@@ -53,11 +65,25 @@ export class MapLayer {
   }
 }
 
-/** The evaluation at one step, of the conditional rows of so many prompts, after their unconditional rows if there is guidance. */
-export function evaluation({ prompts, step = 0, steps = 10, guidance = true, latents = { height: 16, width: 16 } }: {
-  prompts: number; step?: number; steps?: number; guidance?: boolean; latents?: Grid;
+/**
+ * The evaluation at one step, of the conditional rows of so many prompts, after their unconditional rows if there is
+ * guidance.
+ */
+export function evaluation({
+  prompts,
+  step = 0,
+  steps = 10,
+  guidance = true,
+  latents = { height: 16, width: 16 },
+}: {
+  prompts: number;
+  step?: number;
+  steps?: number;
+  guidance?: boolean;
+  latents?: Grid;
 }): Evaluation {
-  const rows = (conditional: boolean): BatchRow[] => Array.from({ length: prompts }, (_, prompt) => ({ prompt, conditional }));
+  const rows = (conditional: boolean): BatchRow[] =>
+    Array.from({ length: prompts }, (_, prompt) => ({ prompt, conditional }));
   return { step, steps, timestep: 981 - step, latents, rows: guidance ? [...rows(false), ...rows(true)] : rows(true) };
 }
 

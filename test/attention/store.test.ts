@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { attentionStore } from '../../src/attention/store';
 import { useBackend } from '../backend';
 import { evaluation, MapLayer, type Maps } from './mapLayer';
@@ -8,7 +8,11 @@ useBackend();
 
 const { tokenize } = toyTokenizer(5);
 const prompts = [tokenize('a uni|cycle'), tokenize('a dog')];
-const rows = (...first: number[]): Maps => first.map((p) => [[p, 0.1, 0.2, 0.7 - p], [0.1, 0.2, 0.3, 0.4]]);
+const rows = (...first: number[]): Maps =>
+  first.map((p) => [
+    [p, 0.1, 0.2, 0.7 - p],
+    [0.1, 0.2, 0.3, 0.4],
+  ]);
 const grid = { height: 2, width: 1 };
 
 let down: MapLayer;
@@ -34,12 +38,20 @@ test('maps are averaged over steps and sites, by prompt and word', () => {
   for (const step of [0, 1]) {
     const now = evaluation({ prompts: 2, step });
     down.attend(rows(0.1, 0.1, 0.2, 0.4), store, now, grid);
-    small.attend(rows(0.3, 0.3, 0.3, 0.3).map(([first]) => [first!]), store, now, { height: 1, width: 1 });
+    small.attend(
+      rows(0.3, 0.3, 0.3, 0.3).map(([first]) => [first!]),
+      store,
+      now,
+      { height: 1, width: 1 },
+    );
     up.attend(rows(0.1, 0.1, 0.4 + 0.2 * step, 0.4), store, now, grid);
     self.attend(rows(0.1, 0.1, 0.1, 0.1), store, now, grid);
   }
-  expect(store.sites.map(({ site, evaluations, keys }) => [site.path, evaluations, keys]))
-    .toEqual([['down_blocks.0.attn2', 2, 4], ['mid_block.attn2', 2, 4], ['up_blocks.0.attn2', 2, 4]]);
+  expect(store.sites.map(({ site, evaluations, keys }) => [site.path, evaluations, keys])).toEqual([
+    ['down_blocks.0.attn2', 2, 4],
+    ['mid_block.attn2', 2, 4],
+    ['up_blocks.0.attn2', 2, 4],
+  ]);
 
   const [[[toStart]]] = read(store.maps()) as number[][][];
   expect(toStart).toBeCloseTo((0.2 + 0.4 + 0.2 + 0.6) / 4, 5);
@@ -51,7 +63,9 @@ test('maps are averaged over steps and sites, by prompt and word', () => {
   expect(word).toHaveLength(2);
   expect(word[1][0]).toBeCloseTo(0.7, 5);
 
-  expect(() => store.maps({ where: { kind: 'cross' } })).toThrow('different sizes cannot be averaged: 2x1 to 4 keys, 1x1 to 4 keys');
+  expect(() => store.maps({ where: { kind: 'cross' } })).toThrow(
+    'different sizes cannot be averaged: 2x1 to 4 keys, 1x1 to 4 keys',
+  );
   expect(() => store.maps({ where: { kind: 'self' } })).toThrow('no maps of the sites chosen');
   expect(() => store.maps({ prompt: 2 })).toThrow('no maps of prompt 2: the run had prompts 0, 1');
   expect(() => store.wordMap(prompts[0], 'dog')).toThrow('has: a, unicycle');

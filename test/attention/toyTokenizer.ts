@@ -1,8 +1,8 @@
 import type { TokenizedPrompt, Tokenizer } from '../../src/text/tokenizer';
 
 /**
- * A tokenizer small enough to see through: a word is one token, or, with bars in it, several (`uni|cycle`). Position 0 is the start
- * of the text, the end follows the last word and fills the rest.
+ * A tokenizer small enough to see through: a word is one token, or, with bars in it, several (`uni|cycle`). Position 0
+ * is the start of the text, the end follows the last word and fills the rest.
  */
 export const toyTokenizer = (maxLength = 12): Tokenizer => {
   const vocabulary: string[] = ['<start>', '<end>'];
@@ -21,7 +21,13 @@ export const toyTokenizer = (maxLength = 12): Tokenizer => {
       });
       ids.push(1);
       const { length } = ids;
-      return { text: prompt.replaceAll('|', ''), ids: [...ids, ...Array(maxLength - length).fill(1)], length, pieces, lost: '' };
+      return {
+        text: prompt.replaceAll('|', ''),
+        ids: [...ids, ...Array(maxLength - length).fill(1)],
+        length,
+        pieces,
+        lost: '',
+      };
     },
   };
 };

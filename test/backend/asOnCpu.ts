@@ -10,7 +10,10 @@ async function onCpu(compute: () => tf.Tensor): Promise<unknown> {
   return expected;
 }
 
-/** Expects of wasm, which is the current backend, what tfjs's backend in JavaScript computes, and one tensor more in memory. */
+/**
+ * Expects of wasm, which is the current backend, what tfjs's backend in JavaScript computes, and one tensor more in
+ * memory.
+ */
 export async function expectAsOnCpu(compute: () => tf.Tensor): Promise<void> {
   const before = tf.memory().numTensors;
   const y = compute();
@@ -21,4 +24,5 @@ export async function expectAsOnCpu(compute: () => tf.Tensor): Promise<void> {
 }
 
 /** Whole numbers from 1 on. */
-export const counted = (shape: number[], dtype: 'float32' | 'int32' = 'float32'): tf.Tensor => tf.reshape(tf.range(1, 1 + shape.reduce((product, size) => product * size, 1), 1, dtype), shape);
+export const counted = (shape: number[], dtype: 'float32' | 'int32' = 'float32'): tf.Tensor =>
+  tf.reshape(tf.range(1, 1 + shape.reduce((product, size) => product * size, 1), 1, dtype), shape);

@@ -4,7 +4,9 @@ import { useBackend } from '../backend';
 
 useBackend();
 const plain = jest.fn(({ x }: { x: tf.Tensor1D }) => tf.mul(x, tf.sigmoid(x)));
-beforeEach(() => { plain.mockClear(); });
+beforeEach(() => {
+  plain.mockClear();
+});
 
 const withKernel = (kernelFunc: tf.KernelFunc, body: () => void): void => {
   const kernel = { kernelName: 'P2pSilu', backendName: tf.getBackend() };
@@ -19,20 +21,26 @@ const withKernel = (kernelFunc: tf.KernelFunc, body: () => void): void => {
   }
 };
 /** Stands for a backend's kernel, and is told from `plain` by its wrong result. */
-const zeros: tf.KernelFunc = ({ inputs }) => tf.zerosLike(inputs['x'] as tf.Tensor);
+const zeros: tf.KernelFunc = ({ inputs }) => tf.zerosLike(inputs.x as tf.Tensor);
 
-test('a backend\'s own kernel computes where there is one', () => {
-  withKernel(zeros, () => tf.tidy(() => {
-    expect(Array.from(fused('P2pSilu', { inputs: { x: tf.tensor1d([1, 2]) } }, plain).dataSync())).toEqual([0, 0]);
-    expect(plain).not.toHaveBeenCalled();
-  }));
+test("a backend's own kernel computes where there is one", () => {
+  withKernel(zeros, () =>
+    tf.tidy(() => {
+      expect(Array.from(fused('P2pSilu', { inputs: { x: tf.tensor1d([1, 2]) } }, plain).dataSync())).toEqual([0, 0]);
+      expect(plain).not.toHaveBeenCalled();
+    }),
+  );
 });
 
-test('what is said in tfjs\'s operations computes a gradient, and what a backend has no kernel for', () => {
-  withKernel(zeros, () => tf.tidy(() => {
-    const slope = tf.grad((x: tf.Tensor) => tf.sum(fused('P2pSilu', { inputs: { x: x as tf.Tensor1D } }, plain)))(tf.tensor1d([0]));
-    expect(slope.dataSync()[0]).toBeCloseTo(0.5);
-  }));
+test("what is said in tfjs's operations computes a gradient, and what a backend has no kernel for", () => {
+  withKernel(zeros, () =>
+    tf.tidy(() => {
+      const slope = tf.grad((x: tf.Tensor) => tf.sum(fused('P2pSilu', { inputs: { x: x as tf.Tensor1D } }, plain)))(
+        tf.tensor1d([0]),
+      );
+      expect(slope.dataSync()[0]).toBeCloseTo(0.5);
+    }),
+  );
   tf.tidy(() => {
     const inputs = { x: tf.tensor1d([3]) };
     const before = tf.memory().numTensors;

@@ -9,14 +9,28 @@ beforeAll(async () => {
   await tf.setBackend('wasm');
 });
 
-const OPTIONS: readonly (readonly [number, Conv2dOptions])[] = [[3, { padding: 1 }], [1, {}], [3, {}], [3, { stride: 2, padding: 1 }], [3, { stride: 2, padding: [0, 1] }], [5, { padding: 2 }]];
-const SHAPES = [[2, 9, 7, 4, 16], [1, 5, 6, 3, 5], [3, 5, 5, 17, 1], [2, 13, 9, 36, 44]];
+const OPTIONS: readonly (readonly [number, Conv2dOptions])[] = [
+  [3, { padding: 1 }],
+  [1, {}],
+  [3, {}],
+  [3, { stride: 2, padding: 1 }],
+  [3, { stride: 2, padding: [0, 1] }],
+  [5, { padding: 2 }],
+];
+const SHAPES = [
+  [2, 9, 7, 4, 16],
+  [1, 5, 6, 3, 5],
+  [3, 5, 5, 17, 1],
+  [2, 13, 9, 36, 44],
+];
 
 test.each(OPTIONS.flatMap(([size, options]) => SHAPES.map((shape) => [size, options, shape] as const)))(
-  'a filter of %p with %p over %p is as in tfjs\'s operations and leaves nothing behind', (size, options, [rows, height, width, inChannels, outChannels]) => {
+  "a filter of %p with %p over %p is as in tfjs's operations and leaves nothing behind",
+  (size, options, [rows, height, width, inChannels, outChannels]) => {
     const scope = new Scope();
     const conv = new Conv2d(scope, inChannels, outChannels, size, options);
-    for (const parameter of scope.parameters.values()) parameter.assign(tf.tidy(() => tf.randomNormal([...parameter.shape]).dataSync() as Float32Array));
+    for (const parameter of scope.parameters.values())
+      parameter.assign(tf.tidy(() => tf.randomNormal([...parameter.shape]).dataSync() as Float32Array));
     const x = tf.randomNormal<tf.Rank.R4>([rows, height, width, inChannels]);
     const before = tf.memory().numTensors;
     const fast = conv.forward(x);
@@ -25,4 +39,5 @@ test.each(OPTIONS.flatMap(([size, options]) => SHAPES.map((shape) => [size, opti
     const plain = tf.valueAndGrad((again: tf.Tensor) => conv.forward(again as tf.Tensor4D))(x, fast).value;
     expect(fast.shape).toEqual(plain.shape);
     expect(tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0]).toBeLessThan(1e-4);
-  });
+  },
+);

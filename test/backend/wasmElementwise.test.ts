@@ -11,10 +11,21 @@ beforeAll(async () => {
 
 test('GEGLU is the hidden half times gelu of the gates, row by row', () => {
   // gelu by PyTorch in float64.
-  const gates = [[-8, -3, -1, -0.1, 0], [0.1, 1, 3, 8, 20], [-1e-6, 1e-6, -5.4999, 5.4999, -6]];
-  const gelus = [[-4.885e-15, -0.004049694, -0.158655254, -0.046017216, 0], [0.053982784, 0.841344746, 2.995950306, 8, 20], [-5e-7, 5e-7, -1.045e-7, 5.4998999, -5.92e-9]];
+  const gates = [
+    [-8, -3, -1, -0.1, 0],
+    [0.1, 1, 3, 8, 20],
+    [-1e-6, 1e-6, -5.4999, 5.4999, -6],
+  ];
+  const gelus = [
+    [-4.885e-15, -0.004049694, -0.158655254, -0.046017216, 0],
+    [0.053982784, 0.841344746, 2.995950306, 8, 20],
+    [-5e-7, 5e-7, -1.045e-7, 5.4998999, -5.92e-9],
+  ];
   const hidden = [2, -3, 1];
-  const x = tf.tensor3d(gates.flatMap((row, i) => [...row.map(() => hidden[i]), ...row]), [1, 3, 10]);
+  const x = tf.tensor3d(
+    gates.flatMap((row, i) => [...row.map(() => hidden[i]), ...row]),
+    [1, 3, 10],
+  );
   const before = tf.memory().numTensors;
   const y = geglu(x);
   expect(tf.memory().numTensors).toBe(before + 1);
@@ -37,23 +48,26 @@ test('GEGLU has the gradient of the formula', () => {
   expect(slope / ((ahead - behind) / (2 * h))).toBeCloseTo(1, 2);
 });
 
-test.each([1, 3, 4, 18, 5000])('SiLU, softmax and sums of %d numbers are as defined and leave nothing behind', (size) => {
-  const x = tf.randomNormal<tf.Rank.R2>([3, size], 0, 3);
-  const values = x.arraySync();
-  const before = tf.memory().numTensors;
-  const results = [silu(x), tf.softmax(x), tf.add(x, x)];
-  expect(tf.memory().numTensors).toBe(before + 3);
-  const [siluOfX, softmaxOfX, sum] = results.map((result) => result.arraySync() as number[][]);
-  values.forEach((row, i) => {
-    const whole = row.reduce((total, value) => total + Math.exp(value), 0);
-    row.forEach((value, j) => {
-      expect(siluOfX[i][j]).toBeCloseTo(value / (1 + Math.exp(-value)), 5);
-      expect(softmaxOfX[i][j] * whole).toBeCloseTo(Math.exp(value), -Math.log10(1e-5 * Math.exp(value)));
-      expect(sum[i][j]).toBe(2 * value);
+test.each([1, 3, 4, 18, 5000])(
+  'SiLU, softmax and sums of %d numbers are as defined and leave nothing behind',
+  (size) => {
+    const x = tf.randomNormal<tf.Rank.R2>([3, size], 0, 3);
+    const values = x.arraySync();
+    const before = tf.memory().numTensors;
+    const results = [silu(x), tf.softmax(x), tf.add(x, x)];
+    expect(tf.memory().numTensors).toBe(before + 3);
+    const [siluOfX, softmaxOfX, sum] = results.map((result) => result.arraySync() as number[][]);
+    values.forEach((row, i) => {
+      const whole = row.reduce((total, value) => total + Math.exp(value), 0);
+      row.forEach((value, j) => {
+        expect(siluOfX[i][j]).toBeCloseTo(value / (1 + Math.exp(-value)), 5);
+        expect(softmaxOfX[i][j] * whole).toBeCloseTo(Math.exp(value), -Math.log10(1e-5 * Math.exp(value)));
+        expect(sum[i][j]).toBe(2 * value);
+      });
     });
-  });
-  tf.dispose([x, ...results]);
-});
+    tf.dispose([x, ...results]);
+  },
+);
 
 test('softmax far from 0: what is masked gets nothing, and large numbers do not overflow', () => {
   const close = (logits: number[], expected: number[]) => {
@@ -87,9 +101,22 @@ test.each([1, 3, 4, 18, 5000])('differences, products and quotients of %d number
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('sums of other shapes and types are tfjs\'s', () => {
+test("sums of other shapes and types are tfjs's", () => {
   tf.tidy(() => {
-    expect(tf.add(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor1d([10, 20])).arraySync()).toEqual([[11, 22], [13, 24]]);
+    expect(
+      tf
+        .add(
+          tf.tensor2d([
+            [1, 2],
+            [3, 4],
+          ]),
+          tf.tensor1d([10, 20]),
+        )
+        .arraySync(),
+    ).toEqual([
+      [11, 22],
+      [13, 24],
+    ]);
     expect(tf.add(tf.tensor1d([1, 2], 'int32'), tf.tensor1d([3, 4], 'int32')).dtype).toBe('int32');
     expect(tf.mul(tf.tensor1d([], 'float32'), 2).arraySync()).toEqual([]);
   });

@@ -9,7 +9,12 @@ beforeAll(async () => {
 });
 
 /** The product as its definition says. */
-function reference(a: tf.Tensor, b: tf.Tensor, transposeA = false, transposeB = false): { shape: number[]; values: number[] } {
+function reference(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  transposeA = false,
+  transposeB = false,
+): { shape: number[]; values: number[] } {
   const [left, right] = [a, b].map((x) => ({ shape: x.shape, values: x.dataSync() }));
   const at = (x: typeof left, batch: number[], row: number, column: number): number => {
     const shape = x.shape.slice(0, -2);
@@ -31,7 +36,9 @@ function reference(a: tf.Tensor, b: tf.Tensor, transposeA = false, transposeB = 
       for (let j = 0; j < columns; j++) {
         let sum = 0;
         for (let k = 0; k < inner; k++) {
-          sum += (transposeA ? at(left, batch, k, i) : at(left, batch, i, k)) * (transposeB ? at(right, batch, j, k) : at(right, batch, k, j));
+          sum +=
+            (transposeA ? at(left, batch, k, i) : at(left, batch, i, k)) *
+            (transposeB ? at(right, batch, j, k) : at(right, batch, k, j));
         }
         values.push(sum);
       }
@@ -50,17 +57,30 @@ function expectClose(actual: tf.Tensor, expected: { shape: number[]; values: Arr
 const size = fc.integer({ min: 1, max: 9 });
 
 test('batches of any shape, broadcast and transposed either way, equal the definition and leave nothing behind', () => {
-  const batchShapes = fc.array(fc.record({ size: fc.integer({ min: 1, max: 3 }), a: fc.boolean(), b: fc.boolean() }), { maxLength: 3 });
-  fc.assert(fc.property(batchShapes, size, size, size, fc.boolean(), fc.boolean(), fc.nat(2), (batch, m, k, n, transposeA, transposeB, cut) => {
-    const shapeOf = (who: 'a' | 'b'): number[] => batch.map((axis) => (axis[who] ? axis.size : 1));
-    const before = tf.memory();
-    tf.tidy(() => {
-      const a = tf.randomNormal([...shapeOf('a'), ...(transposeA ? [k, m] : [m, k])]);
-      const b = tf.randomNormal([...shapeOf('b').slice(cut), ...(transposeB ? [n, k] : [k, n])]);
-      expectClose(tf.matMul(a, b, transposeA, transposeB), reference(a, b, transposeA, transposeB));
-    });
-    expect(tf.memory()).toEqual(before);
-  }));
+  const batchShapes = fc.array(fc.record({ size: fc.integer({ min: 1, max: 3 }), a: fc.boolean(), b: fc.boolean() }), {
+    maxLength: 3,
+  });
+  fc.assert(
+    fc.property(
+      batchShapes,
+      size,
+      size,
+      size,
+      fc.boolean(),
+      fc.boolean(),
+      fc.nat(2),
+      (batch, m, k, n, transposeA, transposeB, cut) => {
+        const shapeOf = (who: 'a' | 'b'): number[] => batch.map((axis) => (axis[who] ? axis.size : 1));
+        const before = tf.memory();
+        tf.tidy(() => {
+          const a = tf.randomNormal([...shapeOf('a'), ...(transposeA ? [k, m] : [m, k])]);
+          const b = tf.randomNormal([...shapeOf('b').slice(cut), ...(transposeB ? [n, k] : [k, n])]);
+          expectClose(tf.matMul(a, b, transposeA, transposeB), reference(a, b, transposeA, transposeB));
+        });
+        expect(tf.memory()).toEqual(before);
+      },
+    ),
+  );
 });
 
 test('a fused bias is added once, however long the inner axis is', () => {
@@ -77,7 +97,10 @@ test('gradients flow to both operands of a batch', () => {
   tf.tidy(() => {
     const a = tf.randomNormal([2, 3, 4, 5]);
     const b = tf.randomNormal([2, 3, 6, 5]);
-    const [da, db] = tf.grads((x: tf.Tensor, y: tf.Tensor) => tf.sum(tf.matMul(x, y, false, true)) as tf.Scalar)([a, b]);
+    const [da, db] = tf.grads((x: tf.Tensor, y: tf.Tensor) => tf.sum(tf.matMul(x, y, false, true)) as tf.Scalar)([
+      a,
+      b,
+    ]);
     const ones = tf.ones([2, 3, 4, 6]);
     expectClose(da, reference(ones, b));
     expectClose(db, reference(ones, a, true));
@@ -86,7 +109,10 @@ test('gradients flow to both operands of a batch', () => {
 
 test('thousands of products do not grow the heap', () => {
   const heap = (): number => (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.length;
-  const product = (): void => tf.tidy(() => { tf.matMul(tf.ones([4, 32, 64]), tf.ones([4, 32, 64]), false, true); });
+  const product = (): void =>
+    tf.tidy(() => {
+      tf.matMul(tf.ones([4, 32, 64]), tf.ones([4, 32, 64]), false, true);
+    });
   product();
   const before = heap();
   for (let i = 0; i < 3000; i++) product();
@@ -96,11 +122,14 @@ test('thousands of products do not grow the heap', () => {
 test('no rows, no columns and no inner axis', () => {
   tf.tidy(() => {
     expect(tf.matMul(tf.zeros([2, 0, 3]), tf.zeros([2, 3, 4])).shape).toEqual([2, 0, 4]);
-    expectClose(tf.matMul(tf.zeros([2, 2, 0]), tf.zeros([2, 0, 2])), { shape: [2, 2, 2], values: [0, 0, 0, 0, 0, 0, 0, 0] });
+    expectClose(tf.matMul(tf.zeros([2, 2, 0]), tf.zeros([2, 0, 2])), {
+      shape: [2, 2, 2],
+      values: [0, 0, 0, 0, 0, 0, 0, 0],
+    });
   });
 });
 
-test('a matrix for all of a batch, as a layer\'s weight is', () => {
+test("a matrix for all of a batch, as a layer's weight is", () => {
   tf.tidy(() => {
     const a = tf.randomNormal([4, 7, 5]);
     const b = tf.randomNormal([5, 3]);

@@ -2,7 +2,11 @@ import { apart, either, grown, meanDifference, not } from '../../evaluate/compar
 import type { Picture } from '../../src/image/picture';
 
 const mask = (...rows: string[]): boolean[] => [...rows.join('')].map((cell) => cell === '#');
-const grey = (side: number, levels: readonly number[]): Picture => ({ width: side, height: side, data: Uint8ClampedArray.from(levels.flatMap((level) => [level, level, level, 255])) });
+const grey = (side: number, levels: readonly number[]): Picture => ({
+  width: side,
+  height: side,
+  data: Uint8ClampedArray.from(levels.flatMap((level) => [level, level, level, 255])),
+});
 
 test('a mask grows by one cell all around, and not over the edge to the other side', () => {
   expect(grown(mask('#...', '....', '....', '....'))).toEqual(mask('##..', '##..', '....', '....'));

@@ -1,21 +1,28 @@
 import { join } from 'node:path';
-import { ADDED, readHeldOut, WEIGHTED, type HeldOut } from '../../evaluate/heldOut';
+import { ADDED, type HeldOut, readHeldOut, WEIGHTED } from '../../evaluate/heldOut';
 
-const [heldOut, tuning] = (['held_out', 'tuning'] as const).map((set) => readHeldOut(join(__dirname, '../../evaluate'), set));
+const [heldOut, tuning] = (['held_out', 'tuning'] as const).map((set) =>
+  readHeldOut(join(__dirname, '../../evaluate'), set),
+);
 const { vocabulary } = heldOut;
 const words = (text: string): string[] => text.split(' ');
 
 /** The combinations kept out of training that a prompt asks for. */
 function unseen(text: string): string[] {
-  return vocabulary.neverSeen.map((pair) => pair.join(' ')).filter((pair) => {
-    const [first, second] = pair.split(' ');
-    if (vocabulary.places.includes(second)) return words(text).includes(first) && words(text).includes(second);
-    if (!vocabulary.nouns.includes(first)) return text.includes(pair);
-    return new RegExp(`\\b${first}( is)? (riding|driving|flying|on) (\\w+ )*${second}\\b`).test(text);
-  });
+  return vocabulary.neverSeen
+    .map((pair) => pair.join(' '))
+    .filter((pair) => {
+      const [first, second] = pair.split(' ');
+      if (vocabulary.places.includes(second)) return words(text).includes(first) && words(text).includes(second);
+      if (!vocabulary.nouns.includes(first)) return text.includes(pair);
+      return new RegExp(`\\b${first}( is)? (riding|driving|flying|on) (\\w+ )*${second}\\b`).test(text);
+    });
 }
 
-describe.each([['held out', heldOut], ['for tuning', tuning]])('prompts %s', (_name, set) => {
+describe.each([
+  ['held out', heldOut],
+  ['for tuning', tuning],
+])('prompts %s', (_name, set) => {
   test('every prompt of what was never seen asks for it, and no other prompt does', () => {
     for (const { text } of set.neverSeen) expect({ text, unseen: unseen(text) }).not.toEqual({ text, unseen: [] });
     const edits = [...set.swaps, ...ADDED.flatMap((kind) => set.added[kind])];
@@ -39,8 +46,13 @@ describe.each([['held out', heldOut], ['for tuning', tuning]])('prompts %s', (_n
 
   test('a swap changes one noun, and its article where English wants it', () => {
     for (const { source, targets } of set.swaps) {
-      for (const { text, swap: [from, to] } of targets) {
-        const differ = words(text).flatMap((word, i) => (word === words(source)[i] ? [] : [`${words(source)[i]} ${word}`]));
+      for (const {
+        text,
+        swap: [from, to],
+      } of targets) {
+        const differ = words(text).flatMap((word, i) =>
+          word === words(source)[i] ? [] : [`${words(source)[i]} ${word}`],
+        );
         expect(words(text)).toHaveLength(words(source).length);
         expect(differ.filter((pair) => !['a an', 'an a'].includes(pair))).toEqual([`${from} ${to}`]);
         expect(text).not.toMatch(/\ba [aeiou]|\ban [^aeiou]/);
@@ -68,15 +80,19 @@ describe.each([['held out', heldOut], ['for tuning', tuning]])('prompts %s', (_n
 });
 
 test('there are as many as the figures are to be of', () => {
-  const edits = (list: readonly { targets: readonly unknown[] }[]): number => list.reduce((sum, { targets }) => sum + targets.length, 0);
+  const edits = (list: readonly { targets: readonly unknown[] }[]): number =>
+    list.reduce((sum, { targets }) => sum + targets.length, 0);
   expect(edits(heldOut.swaps)).toBeGreaterThanOrEqual(200);
   for (const kind of ADDED) expect(edits(heldOut.added[kind])).toBeGreaterThanOrEqual(60);
-  for (const word of WEIGHTED) expect(heldOut.weighted[word].filter((text) => words(text).includes(word)).length).toBeGreaterThanOrEqual(40);
+  for (const word of WEIGHTED)
+    expect(heldOut.weighted[word].filter((text) => words(text).includes(word)).length).toBeGreaterThanOrEqual(40);
 });
 
 test('no edit that settings are chosen by is measured', () => {
   const edits = ({ swaps, added, weighted }: HeldOut): string[] => [
-    ...[...swaps, ...ADDED.flatMap((kind) => added[kind])].flatMap(({ source, targets }) => targets.map(({ text }) => `${source} > ${text}`)),
+    ...[...swaps, ...ADDED.flatMap((kind) => added[kind])].flatMap(({ source, targets }) =>
+      targets.map(({ text }) => `${source} > ${text}`),
+    ),
     ...WEIGHTED.flatMap((word) => weighted[word]),
   ];
   expect(edits(tuning).filter((edit) => edits(heldOut).includes(edit))).toEqual([]);

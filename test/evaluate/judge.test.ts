@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs';
 import { join } from 'node:path';
-import { Judge, GRID } from '../../evaluate/judge';
+import * as tf from '@tensorflow/tfjs';
 import { readHeldOut } from '../../evaluate/heldOut';
+import { GRID, Judge } from '../../evaluate/judge';
 import { fileBytes } from '../../src/node/fileSource';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { SafetensorsFile } from '../../src/weights/safetensors';
@@ -16,13 +16,15 @@ function randomJudge(): Judge {
   const judge = new Judge(vocabulary);
   [...judge.parameters.keys()].sort().forEach((name, i) => {
     const parameter = judge.parameters.get(name)!;
-    const fanIn = parameter.shape.length > 1 ? parameter.shape.slice(1).reduce((product, size) => product * size, 1) : 2;
+    const fanIn =
+      parameter.shape.length > 1 ? parameter.shape.slice(1).reduce((product, size) => product * size, 1) : 2;
     parameter.assign(new TorchGenerator(i + 1).randn(parameter.shape).map((value) => value / Math.sqrt(fanIn / 2)));
   });
   return judge;
 }
 
-const picture = (): tf.Tensor4D => tf.tidy(() => tf.transpose(tf.tensor4d(new TorchGenerator(0).randn([1, 3, 64, 64]), [1, 3, 64, 64]), [0, 2, 3, 1]));
+const picture = (): tf.Tensor4D =>
+  tf.tidy(() => tf.transpose(tf.tensor4d(new TorchGenerator(0).randn([1, 3, 64, 64]), [1, 3, 64, 64]), [0, 2, 3, 1]));
 
 test('the judge says what training/judge.py says', async () => {
   const expected = await SafetensorsFile.open(await fileBytes(join(__dirname, '../fixtures/judge.safetensors')));
@@ -51,7 +53,9 @@ test('a verdict names the most likely of each, and leaves nothing in memory', as
   expect(verdict.pixels).toHaveLength(GRID ** 2);
   const background = tf.equal(tf.argMax(pixels, -1), vocabulary.nouns.length + 3).dataSync();
   expect(verdict.pixels.map((pixel) => Number(pixel === 'background'))).toEqual([...background]);
-  const chance = tf.sum(tf.slice(tf.softmax(pixels, -1), [0, 0, 0, 0], [1, GRID, GRID, vocabulary.nouns.length + 2]), -1).dataSync();
+  const chance = tf
+    .sum(tf.slice(tf.softmax(pixels, -1), [0, 0, 0, 0], [1, GRID, GRID, vocabulary.nouns.length + 2]), -1)
+    .dataSync();
   expect(verdict.occupied).toEqual(Array.from(chance, (share) => share > 0.5));
   judge.dispose();
 });

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { sideBySide } from '../../evaluate/sideBySide';
-import { promptToPrompt } from '../../src/attention/promptToPrompt';
 import type { AttentionController } from '../../src/attention/controller';
+import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { StableDiffusionPipeline } from '../../src/pipeline';
 import { useBackend } from '../backend';
@@ -9,7 +9,9 @@ import { useBackend } from '../backend';
 useBackend();
 
 let pipeline: StableDiffusionPipeline;
-beforeAll(async () => { pipeline = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint')); });
+beforeAll(async () => {
+  pipeline = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint'));
+});
 
 const SOURCE = 'a cat on a beach';
 
@@ -36,13 +38,22 @@ test('edits side by side are what each is alone, and pictures without a controll
   ];
   const targets = edits.map(({ prompts }) => prompts[1].text);
   const before = tf.memory().numTensors;
-  const [source, first, second, third, plain] = await latentsOf([SOURCE, ...targets, targets[0]], sideBySide([...edits, undefined]));
+  const [source, first, second, third, plain] = await latentsOf(
+    [SOURCE, ...targets, targets[0]],
+    sideBySide([...edits, undefined]),
+  );
   const alone = [];
   for (const [i, edit] of edits.entries()) alone.push((await latentsOf([SOURCE, targets[i]], edit))[1]);
   const [sourceAlone, plainAlone] = await latentsOf([SOURCE, targets[0]]);
   expect(tf.memory().numTensors).toBe(before);
 
-  [[source, sourceAlone], [first, alone[0]], [second, alone[1]], [third, alone[2]], [plain, plainAlone]].forEach(([together, apart], i) => {
+  [
+    [source, sourceAlone],
+    [first, alone[0]],
+    [second, alone[1]],
+    [third, alone[2]],
+    [plain, plainAlone],
+  ].forEach(([together, apart], i) => {
     expect({ i, near: farthest(together, apart) < 1e-3 }).toEqual({ i, near: true });
   });
   expect(farthest(first, second)).toBeGreaterThan(0.1);

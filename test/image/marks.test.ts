@@ -1,7 +1,7 @@
 import { markedPrompt, markedWords, wordsOf } from '../../src/image/marks';
 import { openCheckpoint } from '../../src/node/checkpoint';
-import { CLIPTokenizer } from '../../src/text/tokenizer';
 import type { TokenizedPrompt } from '../../src/text/tokenizer';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
 
 let tokenize: (prompt: string) => TokenizedPrompt;
 beforeAll(async () => {
@@ -9,7 +9,10 @@ beforeAll(async () => {
   tokenize = (prompt) => tokenizer.tokenize(prompt);
 });
 
-const marked = (prompts: string[], weights = {}): string[][] => markedWords(prompts.map(tokenize), weights).map((words) => words.map(({ piece, factor }) => piece.text + (factor ?? '')));
+const marked = (prompts: string[], weights = {}): string[][] =>
+  markedWords(prompts.map(tokenize), weights).map((words) =>
+    words.map(({ piece, factor }) => piece.text + (factor ?? '')),
+  );
 
 test('swapped words are marked in the source and in the target', () => {
   expect(marked(['a cat riding a bicycle', 'a cat riding a motorcycle'])).toEqual([['bicycle'], ['motorcycle']]);
@@ -20,7 +23,11 @@ test('added words are marked in the target; the source has lost none', () => {
 });
 
 test('words left out are marked in the source, and each target has its own', () => {
-  expect(marked(['a red car on a street', 'a car on a street', 'a red car on a beach'])).toEqual([['red', 'street'], [], ['beach']]);
+  expect(marked(['a red car on a street', 'a car on a street', 'a red car on a beach'])).toEqual([
+    ['red', 'street'],
+    [],
+    ['beach'],
+  ]);
 });
 
 test('words with a weight are marked though nothing changed, with their factor in the target', () => {
@@ -39,7 +46,9 @@ test('a marked prompt reads as it was written', () => {
 test('a factor stands beside its word', () => {
   const prompts = ['a snowy street', 'a snowy street'].map(tokenize);
   const [, words] = markedWords(prompts, { snowy: -2 });
-  expect(markedPrompt(prompts[1], words, 'changed').find(({ mark }) => mark === 'changed')?.text).toBe('snowy\u00a0×−2');
+  expect(markedPrompt(prompts[1], words, 'changed').find(({ mark }) => mark === 'changed')?.text).toBe(
+    'snowy\u00a0×−2',
+  );
 });
 
 test('the part of a prompt that was cut off is pale', () => {

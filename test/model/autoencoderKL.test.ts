@@ -1,6 +1,6 @@
 import { useBackend } from '../backend';
 import { testComparisons } from '../parity/testComparisons';
-import { openVAE, vae, VAES } from '../parity/vae';
+import { openVAE, VAES, vae } from '../parity/vae';
 
 useBackend();
 
@@ -9,5 +9,8 @@ testComparisons(vae);
 test.each(VAES)('%s knows how many pixels a latent covers', async (name) => {
   const { variant, vae } = await openVAE(name);
   const [, height, width] = (await variant.tensor('latents')).shape;
-  expect((await variant.tensor('decoded')).shape.slice(1, 3)).toEqual([height * vae.pixelsPerLatent, width * vae.pixelsPerLatent]);
+  expect((await variant.tensor('decoded')).shape.slice(1, 3)).toEqual([
+    height * vae.pixelsPerLatent,
+    width * vae.pixelsPerLatent,
+  ]);
 });

@@ -19,5 +19,7 @@ test('ids that do not fit are refused', async () => {
   const { clip } = await openText('text-gelu');
   expect(() => clip.forward([[1, 2], [1]])).toThrow('Rows of one length are needed, not of 2, 1 tokens.');
   expect(() => clip.forward([Array(12).fill(1)])).toThrow('has 11 positions; 12 tokens are too many');
-  expect(() => clip.forward([[1, 40]])).toThrow('text_model.embeddings.token_embedding.weight: id 40 is not one of 0 to 39');
+  expect(() => clip.forward([[1, 40]])).toThrow(
+    'text_model.embeddings.token_embedding.weight: id 40 is not one of 0 to 39',
+  );
 });

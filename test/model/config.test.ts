@@ -18,14 +18,20 @@ const networks: Record<string, (json: unknown) => UNet2DConditionModel | Autoenc
   'text_encoder.json': (json) => new CLIPTextModel(parseCLIPTextConfig(json)),
 };
 
-test.each(Object.entries(hub))('%s declares the parameters that diffusers and transformers declare', (file, expected) => {
-  const [model, part] = file.split('/');
-  const { parameters } = networks[part](readJson('hub', model, part));
-  const lines = [...parameters.values()].map(({ name, shape }) => `${name} [${shape.join(', ')}]`).sort();
-  const count = [...parameters.values()].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  expect(count).toBe(expected.parameters);
-  expect(createHash('sha256').update(lines.join('\n')).digest('hex')).toBe(expected.sha256);
-});
+test.each(Object.entries(hub))(
+  '%s declares the parameters that diffusers and transformers declare',
+  (file, expected) => {
+    const [model, part] = file.split('/');
+    const { parameters } = networks[part](readJson('hub', model, part));
+    const lines = [...parameters.values()].map(({ name, shape }) => `${name} [${shape.join(', ')}]`).sort();
+    const count = [...parameters.values()].reduce(
+      (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+      0,
+    );
+    expect(count).toBe(expected.parameters);
+    expect(createHash('sha256').update(lines.join('\n')).digest('hex')).toBe(expected.sha256);
+  },
+);
 
 test('Stable Diffusion has as many parameters as is known of it', () => {
   expect(hub['sd-1.4/unet.json'].parameters).toBe(859_520_964);
@@ -36,16 +42,38 @@ test('Stable Diffusion has as many parameters as is known of it', () => {
 
 test('an empty config stands for the defaults of diffusers and transformers', () => {
   expect(parseUNetConfig({})).toMatchObject({
-    in_channels: 4, out_channels: 4, block_out_channels: [320, 640, 1280, 1280], layers_per_block: 2, cross_attention_dim: 1280,
-    attention_head_dim: 8, norm_num_groups: 32, norm_eps: 1e-5, use_linear_projection: false, flip_sin_to_cos: true, freq_shift: 0,
+    in_channels: 4,
+    out_channels: 4,
+    block_out_channels: [320, 640, 1280, 1280],
+    layers_per_block: 2,
+    cross_attention_dim: 1280,
+    attention_head_dim: 8,
+    norm_num_groups: 32,
+    norm_eps: 1e-5,
+    use_linear_projection: false,
+    flip_sin_to_cos: true,
+    freq_shift: 0,
   });
   expect(parseVAEConfig({})).toMatchObject({
-    block_out_channels: [64], layers_per_block: 1, latent_channels: 4, norm_num_groups: 32, scaling_factor: 0.18215, shift_factor: null,
-    use_quant_conv: true, use_post_quant_conv: true, mid_block_add_attention: true,
+    block_out_channels: [64],
+    layers_per_block: 1,
+    latent_channels: 4,
+    norm_num_groups: 32,
+    scaling_factor: 0.18215,
+    shift_factor: null,
+    use_quant_conv: true,
+    use_post_quant_conv: true,
+    mid_block_add_attention: true,
   });
   expect(parseCLIPTextConfig({})).toMatchObject({
-    vocab_size: 49408, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 12, num_attention_heads: 8,
-    max_position_embeddings: 77, hidden_act: 'quick_gelu', layer_norm_eps: 1e-5,
+    vocab_size: 49408,
+    hidden_size: 512,
+    intermediate_size: 2048,
+    num_hidden_layers: 12,
+    num_attention_heads: 8,
+    max_position_embeddings: 77,
+    hidden_act: 'quick_gelu',
+    layer_norm_eps: 1e-5,
   });
 });
 
@@ -61,13 +89,25 @@ describe('a config that asks for what is not there', () => {
     ['num_attention_heads', 8, 'num_attention_heads is 8; supported: null.'],
     ['only_cross_attention', [true, true, true, false], 'only_cross_attention is [true,true,true,false]'],
     ['only_cross_attention', true, 'only_cross_attention is true'],
-    ['down_block_types', ['AttnDownBlock2D', 'DownBlock2D', 'DownBlock2D', 'DownBlock2D'], 'down_block_types.0 is "AttnDownBlock2D"; supported: "CrossAttnDownBlock2D", "DownBlock2D".'],
-    ['up_block_types', ['UpBlock2D'], 'up_block_types is ["UpBlock2D"]: expected 4 of them, one for each of block_out_channels'],
+    [
+      'down_block_types',
+      ['AttnDownBlock2D', 'DownBlock2D', 'DownBlock2D', 'DownBlock2D'],
+      'down_block_types.0 is "AttnDownBlock2D"; supported: "CrossAttnDownBlock2D", "DownBlock2D".',
+    ],
+    [
+      'up_block_types',
+      ['UpBlock2D'],
+      'up_block_types is ["UpBlock2D"]: expected 4 of them, one for each of block_out_channels',
+    ],
     ['attention_head_dim', [8, 8], 'attention_head_dim is [8,8]: expected 4 of them'],
     ['attention_head_dim', 7, 'attention_head_dim is 7: 320 channels do not fall into 7 heads'],
     ['norm_num_groups', 33, 'norm_num_groups is 33: 320 channels do not fall'],
     ['norm_num_groups', null, 'norm_num_groups is null'],
-    ['transformer_layers_per_block', [[1], [1], [1], [1]], 'transformer_layers_per_block is [[1],[1],[1],[1]]: expected a positive integer, or a list of them'],
+    [
+      'transformer_layers_per_block',
+      [[1], [1], [1], [1]],
+      'transformer_layers_per_block is [[1],[1],[1],[1]]: expected a positive integer, or a list of them',
+    ],
     ['cross_attention_dim', '768', 'cross_attention_dim is "768"'],
     ['layers_per_block', 0, 'layers_per_block is 0'],
     ['sample_density', 0.5, 'dir/unet: sample_density is 0.5, and this key is not supported.'],
@@ -78,7 +118,11 @@ describe('a config that asks for what is not there', () => {
 
   test.each<[string, unknown, string]>([
     ['latents_mean', [0, 0, 0, 0], 'latents_mean is [0,0,0,0]; supported: null.'],
-    ['down_block_types', ['AttnDownEncoderBlock2D'], 'down_block_types.0 is "AttnDownEncoderBlock2D"; supported: "DownEncoderBlock2D".'],
+    [
+      'down_block_types',
+      ['AttnDownEncoderBlock2D'],
+      'down_block_types.0 is "AttnDownEncoderBlock2D"; supported: "DownEncoderBlock2D".',
+    ],
     ['up_block_types', ['UpDecoderBlock2D'], 'up_block_types is ["UpDecoderBlock2D"]: expected 4 of them'],
     ['scaling_factor', null, 'scaling_factor is null'],
     ['norm_num_groups', 100, 'norm_num_groups is 100'],
@@ -97,7 +141,8 @@ describe('a config that asks for what is not there', () => {
 
   test('is told of everything that is wrong at once', () => {
     expect(() => parseUNetConfig({ ...unet, act_fn: 'mish', encoder_hid_dim: 4 }, 'u')).toThrow(
-      new ConfigError('u: act_fn is "mish"; supported: "silu", "swish".\nu: encoder_hid_dim is 4; supported: null.'));
+      new ConfigError('u: act_fn is "mish"; supported: "silu", "swish".\nu: encoder_hid_dim is 4; supported: null.'),
+    );
   });
 
   test.each([null, 7, 'unet', []])('%j is no config', (json) => {
@@ -106,20 +151,39 @@ describe('a config that asks for what is not there', () => {
 });
 
 test('notes and what is switched off are let pass', () => {
-  expect(() => parseUNetConfig({ _name_or_path: 'x', _diffusers_version: '9', some_future_switch: false, some_future_type: null })).not.toThrow();
+  expect(() =>
+    parseUNetConfig({ _name_or_path: 'x', _diffusers_version: '9', some_future_switch: false, some_future_type: null }),
+  ).not.toThrow();
 });
 
 test('whatever JSON a config is, it is accepted or refused with a ConfigError', () => {
-  const schemas = [[parseUNetConfig, readJson('hub', 'sd-2.1', 'unet.json')], [parseVAEConfig, readJson('hub', 'sd-1.5', 'vae.json')], [parseCLIPTextConfig, readJson('hub', 'sd-2.1', 'text_encoder.json')]] as const;
+  const schemas = [
+    [parseUNetConfig, readJson('hub', 'sd-2.1', 'unet.json')],
+    [parseVAEConfig, readJson('hub', 'sd-1.5', 'vae.json')],
+    [parseCLIPTextConfig, readJson('hub', 'sd-2.1', 'text_encoder.json')],
+  ] as const;
   for (const [parse, config] of schemas) {
-    const changes = fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(config)), fc.string()), fc.oneof(fc.jsonValue(), fc.nat(64), fc.array(fc.nat(64))), { maxKeys: 3 });
-    fc.assert(fc.property(fc.oneof(fc.jsonValue(), changes.map((change) => ({ ...config, ...change }))), (json) => {
-      try {
-        parse(json, 'dir/config.json');
-      } catch (error) {
-        expect(error).toBeInstanceOf(ConfigError);
-        for (const line of (error as Error).message.split('\n')) expect(line).toMatch(/^dir\/config\.json: ./);
-      }
-    }), { numRuns: 1000 });
+    const changes = fc.dictionary(
+      fc.oneof(fc.constantFrom(...Object.keys(config)), fc.string()),
+      fc.oneof(fc.jsonValue(), fc.nat(64), fc.array(fc.nat(64))),
+      { maxKeys: 3 },
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.jsonValue(),
+          changes.map((change) => ({ ...config, ...change })),
+        ),
+        (json) => {
+          try {
+            parse(json, 'dir/config.json');
+          } catch (error) {
+            expect(error).toBeInstanceOf(ConfigError);
+            for (const line of (error as Error).message.split('\n')) expect(line).toMatch(/^dir\/config\.json: ./);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
   }
 });

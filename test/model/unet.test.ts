@@ -14,7 +14,10 @@ useBackend();
 function evaluation(latents: tf.Tensor4D, timestep: number): Evaluation {
   const [rows, height, width] = latents.shape;
   return {
-    step: 0, steps: 1, timestep, latents: { height, width },
+    step: 0,
+    steps: 1,
+    timestep,
+    latents: { height, width },
     rows: Array.from({ length: rows }, (_, prompt) => ({ prompt, conditional: true })),
   };
 }
@@ -24,11 +27,18 @@ testComparisons(unet);
 test('sites are named by the checkpoint, in the order in which an evaluation comes by', async () => {
   const { unet, latents, context, timestep } = await openUNet('unet-mixed');
   const asked: string[] = [];
-  const controller: AttentionController = { wants: ({ site }) => { asked.push(site.path); return []; } };
+  const controller: AttentionController = {
+    wants: ({ site }) => {
+      asked.push(site.path);
+      return [];
+    },
+  };
   unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) });
   expect(unet.sites.map((site) => site.path)).toEqual(asked);
 
-  const inCheckpoint = [...unet.parameters.keys()].filter((key) => key.endsWith('.to_q.weight')).map((key) => key.replace('.to_q.weight', ''));
+  const inCheckpoint = [...unet.parameters.keys()]
+    .filter((key) => key.endsWith('.to_q.weight'))
+    .map((key) => key.replace('.to_q.weight', ''));
   expect([...asked].sort()).toEqual(inCheckpoint.sort());
   for (const { path, kind, place } of unet.sites) {
     expect(path.endsWith(kind === 'self' ? '.attn1' : '.attn2')).toBe(true);
@@ -41,17 +51,25 @@ test('a site says how its channels fall into heads, and a call which grid its qu
   const seen = new Map<string, string>();
   const controller: AttentionController = {
     wants({ site, grid, keys }) {
-      seen.set(site.path.replace(/\.attentions.*attn/, ' attn'), `${site.heads} x ${site.headSize}, ${grid.height} x ${grid.width}, ${keys} keys`);
+      seen.set(
+        site.path.replace(/\.attentions.*attn/, ' attn'),
+        `${site.heads} x ${site.headSize}, ${grid.height} x ${grid.width}, ${keys} keys`,
+      );
       return [];
     },
   };
   unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) });
   expect(Object.fromEntries(seen)).toEqual({
-    'down_blocks.0 attn1': '1 x 8, 10 x 14, 140 keys', 'down_blocks.0 attn2': '1 x 8, 10 x 14, 7 keys',
-    'down_blocks.1 attn1': '2 x 6, 5 x 7, 35 keys', 'down_blocks.1 attn2': '2 x 6, 5 x 7, 7 keys',
-    'mid_block attn1': '4 x 4, 3 x 4, 12 keys', 'mid_block attn2': '4 x 4, 3 x 4, 7 keys',
-    'up_blocks.1 attn1': '2 x 6, 5 x 7, 35 keys', 'up_blocks.1 attn2': '2 x 6, 5 x 7, 7 keys',
-    'up_blocks.2 attn1': '1 x 8, 10 x 14, 140 keys', 'up_blocks.2 attn2': '1 x 8, 10 x 14, 7 keys',
+    'down_blocks.0 attn1': '1 x 8, 10 x 14, 140 keys',
+    'down_blocks.0 attn2': '1 x 8, 10 x 14, 7 keys',
+    'down_blocks.1 attn1': '2 x 6, 5 x 7, 35 keys',
+    'down_blocks.1 attn2': '2 x 6, 5 x 7, 7 keys',
+    'mid_block attn1': '4 x 4, 3 x 4, 12 keys',
+    'mid_block attn2': '4 x 4, 3 x 4, 7 keys',
+    'up_blocks.1 attn1': '2 x 6, 5 x 7, 35 keys',
+    'up_blocks.1 attn2': '2 x 6, 5 x 7, 7 keys',
+    'up_blocks.2 attn1': '1 x 8, 10 x 14, 140 keys',
+    'up_blocks.2 attn2': '1 x 8, 10 x 14, 7 keys',
   });
 });
 
@@ -74,9 +92,17 @@ test('hooks that change nothing change nothing', async () => {
 test('a hook that throws leaves no tensor behind', async () => {
   const { unet, latents, context, timestep } = await openUNet('unet-sd1');
   let calls = 0;
-  const controller: AttentionController = { wants: () => ['probs'], onProbs: (probs) => { if (++calls === 20) throw new Error('stop'); return probs; } };
+  const controller: AttentionController = {
+    wants: () => ['probs'],
+    onProbs: (probs) => {
+      if (++calls === 20) throw new Error('stop');
+      return probs;
+    },
+  };
   const before = tf.memory().numTensors;
-  expect(() => unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) })).toThrow('stop');
+  expect(() =>
+    unet.forward(latents, timestep, context, { controller, evaluation: evaluation(latents, timestep) }),
+  ).toThrow('stop');
   expect(tf.memory().numTensors).toBe(before);
 });
 
@@ -85,7 +111,8 @@ describe.each(['no controller', 'hooks'])('the gradient with %s', (how) => {
 
   test('with respect to the context and the latents is that of finite differences', async () => {
     const { unet, latents, context, timestep } = await openUNet('unet-mixed');
-    const control: AttentionControl | undefined = how === 'hooks' ? { controller: hooks, evaluation: evaluation(latents, timestep) } : undefined;
+    const control: AttentionControl | undefined =
+      how === 'hooks' ? { controller: hooks, evaluation: evaluation(latents, timestep) } : undefined;
     const output = (c: tf.Tensor, x: tf.Tensor) => unet.forward(x as tf.Tensor4D, timestep, c as tf.Tensor3D, control);
     const loss = (c: tf.Tensor, x: tf.Tensor) => tf.sum(tf.square(output(c, x))) as tf.Scalar;
 
@@ -93,12 +120,23 @@ describe.each(['no controller', 'hooks'])('the gradient with %s', (how) => {
     const [ofContext, ofLatents] = tf.grads(loss)([context, latents]);
     expect(tf.memory().numTensors).toBe(before + 2);
 
-    const [none, noise] = [[context, latents].map((x) => tf.zerosLike(x)), [context, latents].map(({ shape }, i) => tf.randomNormal(shape, 0, 1, 'float32', 1 + i))]; // To tfjs, 0 is no seed.
+    const [none, noise] = [
+      [context, latents].map((x) => tf.zerosLike(x)),
+      [context, latents].map(({ shape }, i) => tf.randomNormal(shape, 0, 1, 'float32', 1 + i)),
+    ]; // To tfjs, 0 is no seed.
     const along = [ofContext, ofLatents].map((gradient) => tf.div(gradient, tf.sqrt(tf.mean(tf.square(gradient)))));
-    for (const [c, x] of [[noise[0], none[1]], [none[0], noise[1]], [along[0], none[1]], [none[0], along[1]]]) {
+    for (const [c, x] of [
+      [noise[0], none[1]],
+      [none[0], noise[1]],
+      [along[0], none[1]],
+      [none[0], along[1]],
+    ]) {
       const h = 1e-2;
       // Summed up in double precision.
-      const at = (side: number) => output(tf.add(context, tf.mul(c, side * h)), tf.add(latents, tf.mul(x, side * h))).dataSync<'float32'>().reduce((sum, value) => sum + value ** 2, 0);
+      const at = (side: number) =>
+        output(tf.add(context, tf.mul(c, side * h)), tf.add(latents, tf.mul(x, side * h)))
+          .dataSync<'float32'>()
+          .reduce((sum, value) => sum + value ** 2, 0);
       const expected = (at(1) - at(-1)) / (2 * h);
       const slope = tf.add(tf.sum(tf.mul(ofContext, c)), tf.sum(tf.mul(ofLatents, x))).dataSync()[0];
       expect(slope / expected).toBeCloseTo(1, 2);

@@ -1,32 +1,48 @@
-import { appendFile, copyFile, mkdir, mkdtemp, readFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CheckpointError } from '../../src/errors';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { fileBytes } from '../../src/node/fileSource';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
-import { CheckpointError } from '../../src/weights/error';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 
 const DIFFUSERS = join(__dirname, '../fixtures/checkpoint');
 const ORIGINAL = join(__dirname, '../fixtures/weights/original_sd1.safetensors');
 
 let folder: string;
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'checkpoint-')); });
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'checkpoint-'));
+});
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('a checkpoint is opened from', () => {
   test('a folder in the layout of diffusers', async () => {
     const checkpoint = await openCheckpoint(DIFFUSERS);
     expect(checkpoint).toMatchObject({ name: DIFFUSERS, layout: 'diffusers' });
-    expect(await checkpoint.config('unet')).toMatchObject({ file: join(DIFFUSERS, 'unet/config.json'), json: { _class_name: 'UNet2DConditionModel' } });
+    expect(await checkpoint.config('unet')).toMatchObject({
+      file: join(DIFFUSERS, 'unet/config.json'),
+      json: { _class_name: 'UNet2DConditionModel' },
+    });
     const unet = await checkpoint.weights('unet');
     expect(unet.tensors.get('conv_in.weight')?.shape.slice(1)).toEqual([4, 3, 3]);
     expect(await unet.read('conv_in.bias')).toBeInstanceOf(Float32Array);
     expect((await checkpoint.tokenizer()).vocab).toHaveProperty('<|endoftext|>');
   });
 
-  test('a folder whose files are links, as in the hub\'s cache', async () => {
+  test("a folder whose files are links, as in the hub's cache", async () => {
     await mkdir(join(folder, 'blobs'));
     await copyFile(join(DIFFUSERS, 'vae/diffusion_pytorch_model.safetensors'), join(folder, 'blobs/a'));
     await mkdir(join(folder, 'snapshot/vae'), { recursive: true });
@@ -43,29 +59,47 @@ describe('a checkpoint is opened from', () => {
     await writeFile(join(folder, 'tokenizer/merges.txt'), '');
     const checkpoint = await openCheckpoint(file);
     expect(checkpoint).toMatchObject({ name: file, layout: 'single-file' });
-    expect(await checkpoint.config('unet')).toMatchObject({ file: join(folder, 'thin.json'), json: { norm_num_groups: 4 } });
-    expect((await checkpoint.weights('vae')).tensors.get('encoder.mid_block.attentions.0.to_q.weight')?.shape).toEqual([8, 8]);
+    expect(await checkpoint.config('unet')).toMatchObject({
+      file: join(folder, 'thin.json'),
+      json: { norm_num_groups: 4 },
+    });
+    expect((await checkpoint.weights('vae')).tensors.get('encoder.mid_block.attentions.0.to_q.weight')?.shape).toEqual([
+      8, 8,
+    ]);
     expect((await checkpoint.tokenizer()).vocab).toEqual({ a: 0 });
   });
 });
 
 test("a single file with nothing beside it has CLIP's own tokenizer", async () => {
   const file = join(folder, 'lone.safetensors');
-  const tensors = { 'model.diffusion_model.a': [1], 'first_stage_model.a': [1], 'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight': [49408, 1] };
-  await saveSafetensors(file, Object.entries(tensors).map(([name, shape]) => ({ name, shape, data: new Float32Array(shape[0]) })));
+  const tensors = {
+    'model.diffusion_model.a': [1],
+    'first_stage_model.a': [1],
+    'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight': [49408, 1],
+  };
+  await saveSafetensors(
+    file,
+    Object.entries(tensors).map(([name, shape]) => ({ name, shape, data: new Float32Array(shape[0]) })),
+  );
   const tokenizer = new CLIPTokenizer(await (await openCheckpoint(file)).tokenizer());
-  expect(tokenizer.tokenize('a photo of a cat').ids.slice(0, 8)).toEqual([49406, 320, 1125, 539, 320, 2368, 49407, 49407]);
+  expect(tokenizer.tokenize('a photo of a cat').ids.slice(0, 8)).toEqual([
+    49406, 320, 1125, 539, 320, 2368, 49407, 49407,
+  ]);
 });
 
 describe('a checkpoint is refused that is', () => {
   test.each(['model.ckpt', 'model.pt', 'pytorch_model.bin', 'MODEL.PTH'])('a pickle: %s', async (name) => {
     await writeFile(join(folder, name), 'x');
-    await expect(openCheckpoint(join(folder, name))).rejects.toThrow(/is not read\. PyTorch's pickle format can run any code when it is read.*safetensors files/);
+    await expect(openCheckpoint(join(folder, name))).rejects.toThrow(
+      /is not read\. PyTorch's pickle format can run any code when it is read.*safetensors files/,
+    );
   });
 
   test('no safetensors file', async () => {
     await writeFile(join(folder, 'model.safetensors'), 'no header here');
-    await expect(openCheckpoint(join(folder, 'model.safetensors'))).rejects.toThrow(/model\.safetensors is not a whole safetensors file/);
+    await expect(openCheckpoint(join(folder, 'model.safetensors'))).rejects.toThrow(
+      /model\.safetensors is not a whole safetensors file/,
+    );
   });
 
   test('nowhere', async () => {
@@ -98,9 +132,11 @@ describe('a file on disk', () => {
 
   test('is written whole, with metadata', async () => {
     const path = join(folder, 'w.safetensors');
-    await saveSafetensors(path, [...tensors, { name: 'later', shape: [1], data: async () => Float32Array.of(3) }], { made: 'here' });
+    await saveSafetensors(path, [...tensors, { name: 'later', shape: [1], data: async () => Float32Array.of(3) }], {
+      made: 'here',
+    });
     const file = await SafetensorsFile.open(await fileBytes(path));
-    expect([...await file.read('w'), ...await file.read('later')]).toEqual([1, 2, 3]);
+    expect([...(await file.read('w')), ...(await file.read('later'))]).toEqual([1, 2, 3]);
     expect(file.metadata.get('made')).toBe('here');
     expect(await readdir(folder)).toEqual(['w.safetensors']);
   });
@@ -109,7 +145,9 @@ describe('a file on disk', () => {
     const path = join(folder, 'w.safetensors');
     await saveSafetensors(path, tensors);
     const before = await readFile(path);
-    await expect(saveSafetensors(path, [...tensors, { name: 'x', shape: [1], data: () => Promise.reject(new Error('no data')) }])).rejects.toThrow('no data');
+    await expect(
+      saveSafetensors(path, [...tensors, { name: 'x', shape: [1], data: () => Promise.reject(new Error('no data')) }]),
+    ).rejects.toThrow('no data');
     expect(await readFile(path)).toEqual(before);
     expect(await readdir(folder)).toEqual(['w.safetensors']);
   });

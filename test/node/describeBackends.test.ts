@@ -1,10 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import { type BackendDescription, recommendBackend } from '../../src/node/describeBackends';
 import { chooseBackend } from '../../src/node/backend';
+import { type BackendDescription, recommendBackend } from '../../src/node/describeBackends';
 
-afterAll(() => { tf.removeBackend('wasm'); });
+afterAll(() => {
+  tf.removeBackend('wasm');
+});
 
-const there = (name: 'node' | 'wasm'): BackendDescription => ({ name, info: { name, versions: {}, threads: 2 }, gflops: { matMul: 1, conv2d: 1 } });
+const there = (name: 'node' | 'wasm'): BackendDescription => ({
+  name,
+  info: { name, versions: {}, threads: 2 },
+  gflops: { matMul: 1, conv2d: 1 },
+});
 const missing: BackendDescription = { name: 'node', missing: 'not there' };
 
 test('native kernels are taken where they are there, else wasm for what fits into its memory', () => {

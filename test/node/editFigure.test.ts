@@ -8,15 +8,27 @@ import { useBackend } from '../backend';
 useBackend();
 
 let tokenizer: CLIPTokenizer;
-beforeAll(async () => { tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer()); });
+beforeAll(async () => {
+  tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
+});
 
-/** Maps of two places, left and right, that give each token its position in the prompt, and on the right as much less. */
-const store = { maps: () => tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D) } as Partial<AttentionStore> as AttentionStore;
+/**
+ * Maps of two places, left and right, that give each token its position in the prompt, and on the right as much less.
+ */
+const store = {
+  maps: () =>
+    tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D),
+} as Partial<AttentionStore> as AttentionStore;
 const picture = { width: 64, height: 64, data: new Uint8ClampedArray(64 * 64 * 4).fill(128) };
 
 test('the marked words are mapped, and articles only where nothing else is', async () => {
   const captions = async (...prompts: string[]): Promise<(string[] | undefined)[]> => {
-    const { maps } = await editPanels(prompts.map(() => picture), prompts.map((prompt) => tokenizer.tokenize(prompt)), store, {});
+    const { maps } = await editPanels(
+      prompts.map(() => picture),
+      prompts.map((prompt) => tokenizer.tokenize(prompt)),
+      store,
+      {},
+    );
     return maps.map((panel) => panel?.tiles.map(({ caption = [] }) => caption.map(({ text }) => text).join('')));
   };
   expect(await captions('a cat riding a bicycle', 'a cat riding an airplane')).toEqual([['bicycle'], ['airplane']]);
@@ -26,10 +38,19 @@ test('the marked words are mapped, and articles only where nothing else is', asy
 
 test('a figure has a row for the edits, one for what they would be without, and one for the maps, where there are any', async () => {
   const heightOf = async (prompts: string[], fresh: number): Promise<number> => {
-    const figure = await editFigure(prompts.map(() => picture), prompts.map((prompt) => tokenizer.tokenize(prompt)), store, { fresh: Array(fresh).fill(picture), notes: ['Seed 1'] });
+    const figure = await editFigure(
+      prompts.map(() => picture),
+      prompts.map((prompt) => tokenizer.tokenize(prompt)),
+      store,
+      { fresh: Array(fresh).fill(picture), notes: ['Seed 1'] },
+    );
     return figure.readUInt32BE(20);
   };
-  const rows = [await heightOf(['a cat', 'a cat'], 0), await heightOf(['a cat', 'a cat'], 1), await heightOf(['a cat', 'a dog'], 1)];
+  const rows = [
+    await heightOf(['a cat', 'a cat'], 0),
+    await heightOf(['a cat', 'a cat'], 1),
+    await heightOf(['a cat', 'a dog'], 1),
+  ];
   expect(rows[0]).toBeGreaterThan(256);
   expect(rows[1] - rows[0]).toBeGreaterThan(256);
   expect(rows[2] - rows[1]).toBeGreaterThan(256);

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { chooseBackend } from '../../src/node/backend';
 
-afterAll(() => { tf.removeBackend('wasm'); });
+afterAll(() => {
+  tf.removeBackend('wasm');
+});
 
 test('where threads cannot be had, one computes, with a warning that says why', async () => {
   jest.spyOn(WebAssembly, 'compile').mockRejectedValueOnce(new Error('no shared memory here'));

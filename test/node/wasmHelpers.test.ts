@@ -1,14 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { WasmPool } from '../../src/backend/wasmPool';
 import { selfAttention } from '../../src/attention/scaledDotProduct';
+import { WasmPool } from '../../src/backend/wasmPool';
 import { geglu } from '../../src/nn/activations';
 import { GroupNorm } from '../../src/nn/groupNorm';
 import { Scope } from '../../src/nn/scope';
 import { chooseBackend } from '../../src/node/backend';
 
-beforeAll(async () => { await chooseBackend('wasm', { threads: 3 }); });
-afterAll(() => { tf.removeBackend('wasm'); });
+beforeAll(async () => {
+  await chooseBackend('wasm', { threads: 3 });
+});
+afterAll(() => {
+  tf.removeBackend('wasm');
+});
 
 test('helpers change nothing in hundreds of jobs of all sizes, given out as fast as can be', () => {
   const pool = WasmPool.of(tf.backend() as BackendWasm);
@@ -17,11 +21,21 @@ test('helpers change nothing in hundreds of jobs of all sizes, given out as fast
   const norm = new GroupNorm(scope, 4, 48, 1e-5, { activation: 'silu' });
   for (const parameter of scope.parameters.values()) parameter.assign(new Float32Array(48).fill(0.5));
   const inputs = [1, 4, 8].map((side) => tf.randomNormal<tf.Rank.R4>([2, side, side, 48]));
-  const results = (): number[] => tf.tidy(() => inputs.flatMap((x) => {
-    const tokens = tf.reshape(x, [2, -1, 48]) as tf.Tensor3D;
-    const product = tf.matMul(tokens, tokens, false, true);
-    return [norm.forward(x), geglu(x), selfAttention(tokens, 2), product, tf.softmax(product), tf.add(x, x)].flatMap((y) => [...y.dataSync()]);
-  }));
+  const results = (): number[] =>
+    tf.tidy(() =>
+      inputs.flatMap((x) => {
+        const tokens = tf.reshape(x, [2, -1, 48]) as tf.Tensor3D;
+        const product = tf.matMul(tokens, tokens, false, true);
+        return [
+          norm.forward(x),
+          geglu(x),
+          selfAttention(tokens, 2),
+          product,
+          tf.softmax(product),
+          tf.add(x, x),
+        ].flatMap((y) => [...y.dataSync()]);
+      }),
+    );
   pool.setHelpers(0);
   const alone = results();
   pool.setHelpers(2);
@@ -49,8 +63,10 @@ test('helpers do jobs without the thread that gives them out, also once they hav
   for (let round = 1; round <= 4; round++) {
     const x = tf.fill([100_000], round);
     const y = tf.add(x, x);
-    const isDone = (): boolean => new Float32Array(pool.memory.buffer, pool.address(y), y.size).every((value) => value === 2 * round);
-    for (const end = Date.now() + 5000; !isDone() && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 50));
+    const isDone = (): boolean =>
+      new Float32Array(pool.memory.buffer, pool.address(y), y.size).every((value) => value === 2 * round);
+    for (const end = Date.now() + 5000; !isDone() && Date.now() < end; )
+      await new Promise((resolve) => setTimeout(resolve, 50));
     expect(isDone()).toBe(true);
     tf.dispose([x, y]);
   }

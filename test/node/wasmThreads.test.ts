@@ -1,15 +1,18 @@
-import * as tf from '@tensorflow/tfjs';
 import { execFile, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import * as tf from '@tensorflow/tfjs';
 import { chooseBackend } from '../../src/node/backend';
 
-const listeners = (): number => process.listenerCount('uncaughtException') + process.listenerCount('unhandledRejection');
+const listeners = (): number =>
+  process.listenerCount('uncaughtException') + process.listenerCount('unhandledRejection');
 const before = listeners();
 const root = join(__dirname, '../..');
 const hadWorker = 'Worker' in globalThis;
 
-afterAll(() => { tf.removeBackend('wasm'); });
+afterAll(() => {
+  tf.removeBackend('wasm');
+});
 
 test('two threads compute what one does', async () => {
   const warnings: string[] = [];
@@ -34,7 +37,14 @@ test('a program that used threads ends by itself', async () => {
     import { chooseBackend } from './src/node/backend';
     void chooseBackend('wasm', { threads: 2 }).then((info) => console.log(info.threads, tf.matMul(tf.ones([64, 64]), tf.ones([64, 64])).dataSync()[0]));
   `;
-  const bundled = execFileSync('node_modules/.bin/esbuild', ['--bundle', '--platform=node', '--packages=external', '--loader=ts'], { cwd: root, input: source });
-  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', bundled.toString()], { cwd: root, timeout: 30_000 });
+  const bundled = execFileSync(
+    'node_modules/.bin/esbuild',
+    ['--bundle', '--platform=node', '--packages=external', '--loader=ts'],
+    { cwd: root, input: source },
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', bundled.toString()], {
+    cwd: root,
+    timeout: 30_000,
+  });
   expect(stdout).toBe('2 64\n');
 });

@@ -13,8 +13,10 @@ onlyWhere(!there, 'its packages are here')('without its packages the backend say
   await expect(chooseBackend('webgpu')).rejects.toThrow(/npm install webgpu @tensorflow\/tfjs-backend-webgpu@4\.22\.0/);
 });
 
-onlyWhere(there, 'the packages webgpu and @tensorflow/tfjs-backend-webgpu are not here')('a group norm, a convolution and attention are those of the pure-JS backend', async () => {
-  const source = `
+onlyWhere(there, 'the packages webgpu and @tensorflow/tfjs-backend-webgpu are not here')(
+  'a group norm, a convolution and attention are those of the pure-JS backend',
+  async () => {
+    const source = `
     import * as tf from '@tensorflow/tfjs';
     import { scaledDotProduct } from './src/attention/scaledDotProduct';
     import { GroupNorm } from './src/nn/groupNorm';
@@ -37,7 +39,15 @@ onlyWhere(there, 'the packages webgpu and @tensorflow/tfjs-backend-webgpu are no
       process.exit();
     })();
   `;
-  const bundled = execFileSync('node_modules/.bin/esbuild', ['--bundle', '--platform=node', '--packages=external', '--loader=ts'], { cwd: root, input: source });
-  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', bundled.toString()], { cwd: root, timeout: 50_000 });
-  expect(stdout).toBe('576 true\n');
-});
+    const bundled = execFileSync(
+      'node_modules/.bin/esbuild',
+      ['--bundle', '--platform=node', '--packages=external', '--loader=ts'],
+      { cwd: root, input: source },
+    );
+    const { stdout } = await promisify(execFile)(process.execPath, ['--eval', bundled.toString()], {
+      cwd: root,
+      timeout: 50_000,
+    });
+    expect(stdout).toBe('576 true\n');
+  },
+);

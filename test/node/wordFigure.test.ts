@@ -9,16 +9,29 @@ import { useBackend } from '../backend';
 useBackend();
 
 let tokenizer: CLIPTokenizer;
-beforeAll(async () => { tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer()); });
+beforeAll(async () => {
+  tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
+});
 
-/** Maps of two places, left and right, that give each token its position in the prompt, and on the right as much less. */
-const store = { maps: () => tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D) } as Partial<AttentionStore> as AttentionStore;
+/**
+ * Maps of two places, left and right, that give each token its position in the prompt, and on the right as much less.
+ */
+const store = {
+  maps: () =>
+    tf.tidy(() => tf.reshape(tf.stack([tf.range(0, 32), tf.neg(tf.range(0, 32))]), [1, 2, 32]) as tf.Tensor3D),
+} as Partial<AttentionStore> as AttentionStore;
 const picture = { width: 64, height: 64, data: new Uint8ClampedArray(64 * 64 * 4).fill(128) };
 
-test('a word\'s map is the attention to all its tokens, without its sign, and leaves no tensor behind', async () => {
+test("a word's map is the attention to all its tokens, without its sign, and leaves no tensor behind", async () => {
   const before = tf.memory().numTensors;
-  const maps = await wordMaps(store, 0, [{ text: 'one', start: 3, end: 4 }, { text: 'three', start: 5, end: 8 }]);
-  expect(maps).toEqual([{ width: 2, height: 1, values: Float32Array.from([3, 3]) }, { width: 2, height: 1, values: Float32Array.from([18, 18]) }]);
+  const maps = await wordMaps(store, 0, [
+    { text: 'one', start: 3, end: 4 },
+    { text: 'three', start: 5, end: 8 },
+  ]);
+  expect(maps).toEqual([
+    { width: 2, height: 1, values: Float32Array.from([3, 3]) },
+    { width: 2, height: 1, values: Float32Array.from([18, 18]) },
+  ]);
   expect(tf.memory().numTensors).toBe(before);
 });
 

@@ -24,33 +24,85 @@ const run = (file: string, text: string): string => {
 };
 
 test('the package can be required', () => {
-  expect(run('use.cjs', `const { compose } = require('${name}'); const { loadPipeline } = require('${name}/node'); console.log(typeof compose, typeof loadPipeline)`)).toBe('function function');
+  expect(
+    run(
+      'use.cjs',
+      `const { compose } = require('${name}'); const { loadPipeline } = require('${name}/node'); console.log(typeof compose, typeof loadPipeline)`,
+    ),
+  ).toBe('function function');
 });
 
 test('the package can be imported, by its names', () => {
-  expect(run('use.mjs', `import { compose } from '${name}'; import { loadPipeline } from '${name}/node'; console.log(typeof compose, typeof loadPipeline)`)).toBe('function function');
+  expect(
+    run(
+      'use.mjs',
+      `import { compose } from '${name}'; import { loadPipeline } from '${name}/node'; console.log(typeof compose, typeof loadPipeline)`,
+    ),
+  ).toBe('function function');
 });
 
-/** tslab's compiler. It cannot lie in node_modules beside the project's own: both are called tsc. `.ci/run` installs it. */
+/**
+ * tslab's compiler. It cannot lie in node_modules beside the project's own: both are called tsc. `.ci/run` installs it.
+ */
 const tsc = join(root, '.cache/typescript-5.0/node_modules/typescript/bin/tsc');
 
-onlyWhere(existsSync(tsc), 'only .ci/run installs TypeScript 5.0')('TypeScript 5.0 reads the types, as tslab does', () => {
-  writeFileSync(join(consumer, 'use.ts'), `import { compose, type AttentionController } from '${name}';\nimport { loadPipeline } from '${name}/node';\nexport const quiet: AttentionController = compose({ wants: () => [] });\nexport const pipe = loadPipeline('weights/emoji-world');\n`);
-  for (const resolution of [['--module', 'commonjs', '--moduleResolution', 'node10'], ['--module', 'node16', '--moduleResolution', 'node16']]) {
-    const args = [tsc, '--noEmit', '--strict', '--target', 'es2022', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), '--skipLibCheck', ...resolution, 'use.ts'];
-    expect(() => execFileSync(process.execPath, args, { cwd: consumer, stdio: 'pipe', encoding: 'utf8' })).not.toThrow();
-  }
-}, 120_000);
+onlyWhere(existsSync(tsc), 'only .ci/run installs TypeScript 5.0')(
+  'TypeScript 5.0 reads the types, as tslab does',
+  () => {
+    writeFileSync(
+      join(consumer, 'use.ts'),
+      `import { compose, type AttentionController } from '${name}';\nimport { loadPipeline } from '${name}/node';\nexport const quiet: AttentionController = compose({ wants: () => [] });\nexport const pipe = loadPipeline('weights/emoji-world');\n`,
+    );
+    for (const resolution of [
+      ['--module', 'commonjs', '--moduleResolution', 'node10'],
+      ['--module', 'node16', '--moduleResolution', 'node16'],
+    ]) {
+      const args = [
+        tsc,
+        '--noEmit',
+        '--strict',
+        '--target',
+        'es2022',
+        '--types',
+        'node',
+        '--typeRoots',
+        join(root, 'node_modules/@types'),
+        '--skipLibCheck',
+        ...resolution,
+        'use.ts',
+      ];
+      expect(() =>
+        execFileSync(process.execPath, args, { cwd: consumer, stdio: 'pipe', encoding: 'utf8' }),
+      ).not.toThrow();
+    }
+  },
+  120_000,
+);
 
 test('the examples in the documents compile', () => {
   const examples = ['README.md', 'docs/controllers.md', 'docs/checkpoints.md'].flatMap((file) =>
-    [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(import .*?)^```/gms)].map(([, code]) => code));
+    [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(import .*?)^```/gms)].map(([, code]) => code),
+  );
   expect(examples.length).toBeGreaterThan(2);
   const files = examples.map((code, i) => {
     writeFileSync(join(consumer, `example-${i}.mts`), code);
     return `example-${i}.mts`;
   });
-  const args = [require.resolve('typescript/bin/tsc'), '--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022', '--module', 'nodenext', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), ...files];
+  const args = [
+    require.resolve('typescript/bin/tsc'),
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--target',
+    'es2022',
+    '--module',
+    'nodenext',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(root, 'node_modules/@types'),
+    ...files,
+  ];
   const { stdout } = spawnSync(process.execPath, args, { cwd: consumer, encoding: 'utf8' });
   expect(stdout).toBe('');
 }, 120_000);

@@ -8,4 +8,12 @@ import { unet } from './unet';
 import { vae } from './vae';
 
 /** Every comparison, part by part. */
-export const comparisons: readonly Comparison[] = [...textEncoder, ...unet, ...vae, ...samplers, ...controllers, ...edits, ...recordings];
+export const comparisons: readonly Comparison[] = [
+  ...textEncoder,
+  ...unet,
+  ...vae,
+  ...samplers,
+  ...controllers,
+  ...edits,
+  ...recordings,
+];

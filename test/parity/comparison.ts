@@ -1,8 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
 
 /**
- * Something of ours beside what it has to be: what diffusers, transformers or the method's authors' code makes of the same inputs. The tests
- * run it on one backend; `npm run bench -- parity` on all there are. It reads tensors by `data()` only, as WebGPU in Node has no `dataSync()`.
+ * Something of ours beside what it has to be: what diffusers, transformers or the method's authors' code makes of the
+ * same inputs. The tests run it on one backend; `npm run bench -- parity` on all there are. It reads tensors by
+ * `data()` only, as WebGPU in Node has no `dataSync()`.
  */
 export interface Comparison {
   /** What is compared, such as `UNet`. */
@@ -18,11 +19,13 @@ export interface Comparison {
 export const PARITY = 1e-4;
 
 /**
- * The largest difference, in standard deviations of what is expected. Computed here, not by the backend that is compared.
+ * The largest difference, in standard deviations of what is expected. Computed here, not by the backend that is
+ * compared.
  * @throws if the shapes differ
  */
 export async function deviation(actual: tf.Tensor, expected: tf.Tensor): Promise<number> {
-  if (`${actual.shape}` !== `${expected.shape}`) throw new Error(`The shape is [${actual.shape}], expected [${expected.shape}].`);
+  if (`${actual.shape}` !== `${expected.shape}`)
+    throw new Error(`The shape is [${actual.shape}], expected [${expected.shape}].`);
   const [a, b] = await Promise.all([actual.data(), expected.data()]);
   const { abs } = Math; // Jest makes every look at a global slow.
   let [largest, sum, squares] = [0, 0, 0];
@@ -37,7 +40,9 @@ export async function deviation(actual: tf.Tensor, expected: tf.Tensor): Promise
 }
 
 /** The largest deviation of some pairs, all of which are disposed. */
-export async function largestOf(...pairs: readonly (readonly [actual: tf.Tensor, expected: tf.Tensor])[]): Promise<number> {
+export async function largestOf(
+  ...pairs: readonly (readonly [actual: tf.Tensor, expected: tf.Tensor])[]
+): Promise<number> {
   let largest = 0;
   for (const [actual, expected] of pairs) {
     const found = await deviation(actual, expected);

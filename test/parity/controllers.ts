@@ -1,29 +1,50 @@
 /** Controllers against the authors' own, on random maps: see test/fixtures/attention.py. */
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall, AttentionController, AttentionKind, Evaluation, Place, Qkv } from '../../src/attention/controller';
-import { promptToPrompt } from '../../src/attention/promptToPrompt';
+import type {
+  AttentionCall,
+  AttentionController,
+  AttentionKind,
+  Evaluation,
+  Place,
+  Qkv,
+} from '../../src/attention/controller';
+import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
-import { readCases, Tensors, type Case } from '../attention/fixture';
+import { type Case, readCases, Tensors } from '../attention/fixture';
 import { evaluation } from '../attention/mapLayer';
-import { deviation, largestOf, type Comparison } from './comparison';
+import { type Comparison, deviation, largestOf } from './comparison';
 
 export const STEPS = 10;
 const SITES = sites('down cross 1x2', 'down self 1x2', 'up cross 1x3');
 const BLEND_SITES = sites(
-  'down cross 32x32', 'down cross 32x32', 'down cross 16x16', 'down cross 16x16', 'mid cross 8x8',
-  'up cross 16x16', 'up cross 16x16', 'up cross 16x16', 'up cross 32x32',
+  'down cross 32x32',
+  'down cross 32x32',
+  'down cross 16x16',
+  'down cross 16x16',
+  'mid cross 8x8',
+  'up cross 16x16',
+  'up cross 16x16',
+  'up cross 16x16',
+  'up cross 32x32',
 );
 
 /** The maps of an edit without local blend, the latents of one with it. */
-export const controllers: readonly Comparison[] = readCases().map((edit) => (edit.blend
-  ? { part: 'controllers', name: `${edit.name}, latents`, most: 1e-5, largest: () => latentsOf(edit) }
-  : { part: 'controllers', name: `${edit.name}, maps`, most: 2e-5, largest: () => mapsOf(edit) }));
+export const controllers: readonly Comparison[] = readCases().map((edit) =>
+  edit.blend
+    ? { part: 'controllers', name: `${edit.name}, latents`, most: 1e-5, largest: () => latentsOf(edit) }
+    : { part: 'controllers', name: `${edit.name}, maps`, most: 2e-5, largest: () => mapsOf(edit) },
+);
 
 async function open({ name, kind, ...edit }: Case) {
   const tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
-  return { controller: promptToPrompt({ tokenizer, ...edit, edit: kind }), tokens: tokenizer.maxLength, expected: await Tensors.open('controllers.safetensors'), name };
+  return {
+    controller: promptToPrompt({ tokenizer, ...edit, edit: kind }),
+    tokens: tokenizer.maxLength,
+    expected: await Tensors.open('controllers.safetensors'),
+    name,
+  };
 }
 
 async function mapsOf(edit: Case): Promise<number> {
@@ -35,9 +56,14 @@ async function mapsOf(edit: Case): Promise<number> {
       const call = at(site, evaluation({ prompts: count, step, steps: STEPS }), 2, tokens);
       const { others, same, targets } = tf.tidy(() => {
         const { before, after } = ask(controller, call, step * 100 + i);
-        return { others: tf.slice(after, 0, count + 1), same: tf.slice(before, 0, count + 1), targets: tf.slice(after, count + 1) };
+        return {
+          others: tf.slice(after, 0, count + 1),
+          same: tf.slice(before, 0, count + 1),
+          targets: tf.slice(after, count + 1),
+        };
       });
-      if (await deviation(others, same) !== 0) throw new Error(`${name} changes rows of the source, or without a prompt.`);
+      if ((await deviation(others, same)) !== 0)
+        throw new Error(`${name} changes rows of the source, or without a prompt.`);
       tf.dispose([others, same]);
       largest = Math.max(largest, await largestOf([targets, await expected.read(`${name}.probs.${step}.${i}`)]));
     }
@@ -55,7 +81,10 @@ async function latentsOf(edit: Case): Promise<number> {
     const now = evaluation({ prompts: count, step, steps: STEPS, latents });
     for (const [i, site] of BLEND_SITES.entries()) {
       const call = at(site, now, 1, tokens);
-      if (controller.wants(call).length > 0) tf.tidy(() => { ask(controller, call, i); });
+      if (controller.wants(call).length > 0)
+        tf.tidy(() => {
+          ask(controller, call, i);
+        });
     }
     const targets = tf.tidy(() => {
       const before = tf.tensor4d(randn(step, [count, 1, 32, 32]), [count, 32, 32, 1]);
@@ -84,12 +113,26 @@ function sites(...names: string[]): Site[] {
 
 function at({ place, kind, height, width }: Site, now: Evaluation, heads: number, tokens: number): AttentionCall {
   const keys = kind === 'self' ? height * width : tokens;
-  return { ...now, site: { path: `${place}.${height}x${width}`, kind, place, heads, headSize: 4 }, grid: { height, width }, keys };
+  return {
+    ...now,
+    site: { path: `${place}.${height}x${width}`, kind, place, heads, headSize: 4 },
+    grid: { height, width },
+    keys,
+  };
 }
 
 /** Random maps as the fixture's script makes them, before and after a controller. */
-function ask(controller: AttentionController, call: AttentionCall, seed: number): { before: tf.Tensor4D; after: tf.Tensor4D } {
-  const { site: { kind, heads, headSize }, grid, keys, rows } = call;
+function ask(
+  controller: AttentionController,
+  call: AttentionCall,
+  seed: number,
+): { before: tf.Tensor4D; after: tf.Tensor4D } {
+  const {
+    site: { kind, heads, headSize },
+    grid,
+    keys,
+    rows,
+  } = call;
   const queries = grid.height * grid.width;
   const wanted = controller.wants(call);
   if (kind === 'self') {
@@ -97,8 +140,12 @@ function ask(controller: AttentionController, call: AttentionCall, seed: number)
     const size = shape.reduce((a, b) => a * b);
     const numbers = randn(seed, [2, ...shape]);
     const [q, k] = [tf.tensor4d(numbers.slice(0, size), shape), tf.tensor4d(numbers.slice(size), shape)];
-    const probs = (x: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D => tf.softmax(tf.matMul(tf.mul(x.q, headSize ** -0.5), x.k, false, true)) as tf.Tensor4D;
-    return { before: probs({ q, k }), after: probs(wanted.includes('qkv') ? controller.onQkv!({ q, k, v: q }, call) : { q, k }) };
+    const probs = (x: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D =>
+      tf.softmax(tf.matMul(tf.mul(x.q, headSize ** -0.5), x.k, false, true)) as tf.Tensor4D;
+    return {
+      before: probs({ q, k }),
+      after: probs(wanted.includes('qkv') ? controller.onQkv!({ q, k, v: q }, call) : { q, k }),
+    };
   }
   const shape: [number, number, number, number] = [rows.length, heads, queries, keys];
   const before = tf.softmax(tf.mul(tf.tensor4d(randn(seed, shape), shape), 6)) as tf.Tensor4D;

@@ -1,9 +1,9 @@
-import { promptToPrompt, type PromptToPromptOptions } from '../../src/attention/promptToPrompt';
+import { type PromptToPromptOptions, promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import type { RunOptions } from '../../src/pipeline';
 import { Recording } from '../../src/recording/recording';
 import { BlobSink } from '../../src/weights/sink';
 import { bytesOf } from '../../src/weights/source';
-import { largestOf, type Comparison } from './comparison';
+import { type Comparison, largestOf } from './comparison';
 import { lastLatents, openSmall } from './edits';
 
 const SOURCE = 'a cat riding a bicycle';
@@ -15,12 +15,15 @@ const EDITS: Readonly<Record<string, { readonly target: string } & Partial<Promp
 
 /** Edits from a recording of their source, as it is kept by default, against the same edits with all rows computed. */
 export const recordings: readonly Comparison[] = Object.entries(EDITS).map(([name, { target, ...edit }]) => ({
-  part: 'edits from a recording', name, most: 1e-3,
+  part: 'edits from a recording',
+  name,
+  most: 1e-3,
   async largest() {
     const pipe = await openSmall();
     const prompts = [SOURCE, target];
     const run = (of: string[], options: RunOptions) => lastLatents(pipe.run(of, options));
-    const controlled = (options: RunOptions) => run(prompts, { ...options, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts, ...edit }) });
+    const controlled = (options: RunOptions) =>
+      run(prompts, { ...options, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts, ...edit }) });
 
     const to = new BlobSink();
     (await run([SOURCE], { steps: 5, seed: 7, record: { to } })).dispose();

@@ -5,7 +5,7 @@ import { fileBytes } from '../../src/node/fileSource';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { createSampler, type Sampler, type SamplerOptions } from '../../src/sampler/sampler';
 import { SafetensorsFile } from '../../src/weights/safetensors';
-import { deviation, type Comparison } from './comparison';
+import { type Comparison, deviation } from './comparison';
 
 export interface SamplerCase {
   readonly name: string;
@@ -19,27 +19,40 @@ export const samplerCases = parsePythonJson(readFileSync(`${FIXTURES}/cases.json
 
 /** The latents after every step against diffusers'. */
 export const samplers: readonly Comparison[] = samplerCases.map((one) => ({
-  part: 'samplers', name: one.name, most: 1e-5,
+  part: 'samplers',
+  name: one.name,
+  most: 1e-5,
   async largest() {
     const trajectories = await SafetensorsFile.open(await fileBytes(`${FIXTURES}/trajectories.safetensors`));
     let largest = 0;
     for (const { steps } of one.runs) {
       const key = `${one.name}/${steps}`;
       const [, ...shape] = trajectories.tensors.get(key)!.shape as [number, number, number, number, number];
-      largest = Math.max(largest, await alongTrajectory(samplerOf(one, steps, shape), await trajectories.read(key), shape));
+      largest = Math.max(
+        largest,
+        await alongTrajectory(samplerOf(one, steps, shape), await trajectories.read(key), shape),
+      );
     }
     return largest;
   },
 }));
 
 /** A sampler whose fresh noise is that of the fixture's script, which has drawn the starting noise before. */
-export function samplerOf({ config, options }: SamplerCase, steps: number, [rows, height, width, channels]: readonly number[]): Sampler {
+export function samplerOf(
+  { config, options }: SamplerCase,
+  steps: number,
+  [rows, height, width, channels]: readonly number[],
+): Sampler {
   const generator = new TorchGenerator(steps);
   generator.randn([rows, channels, height, width]);
   return createSampler({ file: 'scheduler_config.json', json: config }, { ...options, steps, generator });
 }
 
-async function alongTrajectory(sampler: Sampler, expected: Float32Array, shape: [number, number, number, number]): Promise<number> {
+async function alongTrajectory(
+  sampler: Sampler,
+  expected: Float32Array,
+  shape: [number, number, number, number],
+): Promise<number> {
   const size = shape.reduce((product, length) => product * length);
   const at = (step: number): tf.Tensor4D => tf.tensor4d(expected.slice(step * size, (step + 1) * size), shape);
   let [latents, largest] = [at(0), 0];
@@ -56,9 +69,14 @@ async function alongTrajectory(sampler: Sampler, expected: Float32Array, shape: 
   return largest;
 }
 
-/** The made-up network of test/fixtures/sampler.py, in its float32; not by the backend, as a GPU's sine is a rough one. */
+/**
+ * The made-up network of test/fixtures/sampler.py, in its float32; not by the backend, as a GPU's sine is a rough one.
+ */
 async function predict(latents: tf.Tensor4D, timestep: number): Promise<tf.Tensor4D> {
   const { fround, sin } = Math;
   const shift = fround(0.005 * timestep);
-  return tf.tensor4d((await latents.data() as Float32Array).map((x) => x + 0.5 * fround(sin(fround(x + shift)))), latents.shape);
+  return tf.tensor4d(
+    ((await latents.data()) as Float32Array).map((x) => x + 0.5 * fround(sin(fround(x + shift)))),
+    latents.shape,
+  );
 }

@@ -3,9 +3,13 @@ import type { Comparison } from './comparison';
 
 /** A test for each comparison: near enough, and nothing left behind. */
 export function testComparisons(comparisons: readonly Comparison[]): void {
-  test.each([...comparisons])('$part: $name is as expected, and no tensor is left behind', async ({ most, largest }) => {
-    const before = tf.memory().numTensors;
-    expect(await largest()).toBeLessThan(most);
-    expect(tf.memory().numTensors).toBe(before);
-  }, 600_000);
+  test.each([...comparisons])(
+    '$part: $name is as expected, and no tensor is left behind',
+    async ({ most, largest }) => {
+      const before = tf.memory().numTensors;
+      expect(await largest()).toBeLessThan(most);
+      expect(tf.memory().numTensors).toBe(before);
+    },
+    600_000,
+  );
 }

@@ -2,11 +2,13 @@ import type * as tf from '@tensorflow/tfjs';
 import { CLIPTextModel } from '../../src/model/clipText';
 import { parseCLIPTextConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';
-import { largestOf, PARITY, type Comparison } from './comparison';
+import { type Comparison, largestOf, PARITY } from './comparison';
 
 /** The states of every layer against transformers', and the last after its norm. */
 export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu'].map((name) => ({
-  part: 'text encoder', name, most: PARITY,
+  part: 'text encoder',
+  name,
+  most: PARITY,
   async largest() {
     const { variant, clip, ids } = await openText(name);
     const states = clip.hiddenStates(ids);

@@ -2,11 +2,13 @@ import type * as tf from '@tensorflow/tfjs';
 import { parseUNetConfig } from '../../src/model/config';
 import { UNet2DConditionModel } from '../../src/model/unet';
 import { Variant } from '../model/variant';
-import { largestOf, PARITY, type Comparison } from './comparison';
+import { type Comparison, largestOf, PARITY } from './comparison';
 
 /** Predictions against diffusers'. */
 export const unet: readonly Comparison[] = ['unet-sd1', 'unet-sd2', 'unet-mixed'].map((name) => ({
-  part: 'UNet', name, most: PARITY,
+  part: 'UNet',
+  name,
+  most: PARITY,
   async largest() {
     const { variant, unet, latents, context, timestep } = await openUNet(name);
     const prediction = unet.forward(latents, timestep, context);

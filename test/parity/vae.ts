@@ -2,14 +2,16 @@ import type * as tf from '@tensorflow/tfjs';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
 import { parseVAEConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';
-import { largestOf, PARITY, type Comparison } from './comparison';
+import { type Comparison, largestOf, PARITY } from './comparison';
 
 export const VAES = ['vae', 'vae-old-names', 'vae-without-quant-conv'] as const;
 
 /** What it decodes and encodes against diffusers'. */
 export const vae: readonly Comparison[] = VAES.flatMap((name) => [
   {
-    part: 'VAE', name: `${name}, decoding`, most: PARITY,
+    part: 'VAE',
+    name: `${name}, decoding`,
+    most: PARITY,
     async largest() {
       const { variant, vae } = await openVAE(name);
       const latents = await variant.tensor<tf.Tensor4D>('latents');
@@ -20,7 +22,9 @@ export const vae: readonly Comparison[] = VAES.flatMap((name) => [
     },
   },
   {
-    part: 'VAE', name: `${name}, encoding`, most: PARITY,
+    part: 'VAE',
+    name: `${name}, encoding`,
+    most: PARITY,
     async largest() {
       const { variant, vae } = await openVAE(name);
       const images = await variant.tensor<tf.Tensor4D>('images');

@@ -1,22 +1,22 @@
 /** Edits from a recording against the same edits with all rows computed. */
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../../src/attention/compose';
 import type { AttentionCall, AttentionController } from '../../src/attention/controller';
-import { promptToPrompt, type PromptToPromptOptions } from '../../src/attention/promptToPrompt';
-import { selfInjection } from '../../src/attention/selfInjection';
-import { attentionStore, type AttentionStore } from '../../src/attention/store';
+import { type AttentionStore, attentionStore } from '../../src/attention/store';
+import { type PromptToPromptOptions, promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
+import { selfInjection } from '../../src/edits/prompt-to-prompt/selfInjection';
+import { CheckpointError } from '../../src/errors';
 import { openCheckpoint } from '../../src/node/checkpoint';
-import { fileBytes } from '../../src/node/fileSource';
 import { fileSink } from '../../src/node/fileSink';
-import { StableDiffusionPipeline, type GenerateOptions } from '../../src/pipeline';
+import { fileBytes } from '../../src/node/fileSource';
+import { type GenerateOptions, StableDiffusionPipeline } from '../../src/pipeline';
 import { RecordingError } from '../../src/recording/description';
 import type { RecordOptions } from '../../src/recording/recorder';
 import { Recording } from '../../src/recording/recording';
 import { TorchGenerator } from '../../src/sampler/noise';
-import { CheckpointError } from '../../src/weights/error';
 import { writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { BlobSink } from '../../src/weights/sink';
 import { bytesOf } from '../../src/weights/source';
@@ -36,7 +36,11 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What a recorded run leaves, in memory. */
-async function record(options: GenerateOptions = OPTIONS, how: Omit<RecordOptions, 'to'> = {}, prompts: readonly string[] = [SOURCE]): Promise<Recording> {
+async function record(
+  options: GenerateOptions = OPTIONS,
+  how: Omit<RecordOptions, 'to'> = {},
+  prompts: readonly string[] = [SOURCE],
+): Promise<Recording> {
   const to = new BlobSink();
   tf.dispose({ ...(await pipe.generate(prompts, { ...options, record: { to, ...how } })) });
   return Recording.open(bytesOf(to.blob, 'cat.recording'));
@@ -47,13 +51,20 @@ const difference = (a: tf.Tensor, b: tf.Tensor): number =>
   tf.tidy(() => tf.div(tf.max(tf.abs(tf.sub(a, b))), tf.sqrt(tf.moments(b).variance)).dataSync()[0]);
 
 /** How far the latents of an edit from each of some recordings are from those of the full run. */
-async function compare(recordings: readonly Recording[], prompts: readonly string[], edit: Partial<PromptToPromptOptions> = {}, options = OPTIONS): Promise<number[]> {
-  const make = (more: GenerateOptions) => pipe.generate(prompts, { ...more, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts, ...edit }) });
+async function compare(
+  recordings: readonly Recording[],
+  prompts: readonly string[],
+  edit: Partial<PromptToPromptOptions> = {},
+  options = OPTIONS,
+): Promise<number[]> {
+  const make = (more: GenerateOptions) =>
+    pipe.generate(prompts, { ...more, controller: promptToPrompt({ tokenizer: pipe.tokenizer, prompts, ...edit }) });
   const full = await make(options);
   const differences: number[] = [];
   for (const recording of recordings) {
     const again = await make({ recording });
-    for (const name of ['images', 'latents', 'context', 'noise'] as const) expect(again[name].shape).toEqual(full[name].shape);
+    for (const name of ['images', 'latents', 'context', 'noise'] as const)
+      expect(again[name].shape).toEqual(full[name].shape);
     expect(difference(again.noise, full.noise)).toBe(0);
     differences.push(difference(again.latents, full.latents));
     tf.dispose({ ...again });
@@ -62,24 +73,32 @@ async function compare(recordings: readonly Recording[], prompts: readonly strin
   return differences;
 }
 
-/** On wasm attention comes out the same whether a controller looks at it or not; TensorFlow's operations round otherwise than ours that is not looked at. */
+/**
+ * On wasm attention comes out the same whether a controller looks at it or not; TensorFlow's operations round otherwise
+ * than ours that is not looked at.
+ */
 const expectSame = (largest: number): void => {
   if (tf.getBackend() === 'wasm') expect(largest).toBe(0);
   else expect(largest).toBeLessThan(1e-3);
 };
 
-describe('an edit from a recording is the full run\'s', () => {
+describe("an edit from a recording is the full run's", () => {
   const edits: Record<string, [targets: string[], edit: Partial<PromptToPromptOptions>]> = {
     replace: [[TARGET], {}],
     refine: [['a fluffy cat riding a bicycle at night'], {}],
     're-weighting': [[SOURCE], { weights: { bicycle: -2 } }],
     'local blend': [['a dog riding a bicycle'], { blend: [{ source: 'cat', target: 'dog' }] }],
-    'two targets': [[TARGET, 'a cat riding a bicycle in a meadow'], { cross: [0.1, 0.9], crossWords: { cat: 0.5 }, self: [0.2, 0.4] }],
+    'two targets': [
+      [TARGET, 'a cat riding a bicycle in a meadow'],
+      { cross: [0.1, 0.9], crossWords: { cat: 0.5 }, self: [0.2, 0.4] },
+    ],
     'no injection': [['a dog on a beach'], { cross: 0, self: 0 }],
   };
   let packed: Recording;
   let exact: Recording;
-  beforeAll(async () => { [packed, exact] = [await record(), await record(OPTIONS, { exact: true })]; });
+  beforeAll(async () => {
+    [packed, exact] = [await record(), await record(OPTIONS, { exact: true })];
+  });
 
   test.each(Object.entries(edits))('%s', async (_, [targets, edit]) => {
     const before = tf.memory().numTensors;
@@ -122,47 +141,79 @@ describe('in every setting', () => {
     expectSame(largest);
   });
 
-  test('from noise of one\'s own', async () => {
+  test("from noise of one's own", async () => {
     const noise = tf.tensor4d(new TorchGenerator(3).randn([1, 16, 16, 4]), [1, 16, 16, 4]);
-    const [largest] = await compare([await record({ ...OPTIONS, noise }, { exact: true })], [SOURCE, TARGET], {}, { ...OPTIONS, noise });
+    const [largest] = await compare(
+      [await record({ ...OPTIONS, noise }, { exact: true })],
+      [SOURCE, TARGET],
+      {},
+      { ...OPTIONS, noise },
+    );
     expectSame(largest);
     noise.dispose();
   });
 
   test('recorded while it was edited', async () => {
     const prompts = [SOURCE, 'a dog riding a bicycle'];
-    const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts, blend: [{ source: 'cat', target: 'dog' }] });
-    const [largest] = await compare([await record({ ...OPTIONS, controller }, { exact: true }, prompts)], [SOURCE, TARGET]);
+    const controller = promptToPrompt({
+      tokenizer: pipe.tokenizer,
+      prompts,
+      blend: [{ source: 'cat', target: 'dog' }],
+    });
+    const [largest] = await compare(
+      [await record({ ...OPTIONS, controller }, { exact: true }, prompts)],
+      [SOURCE, TARGET],
+    );
     expectSame(largest);
   });
 });
 
-describe('a controller of one\'s own', () => {
+describe("a controller of one's own", () => {
   test('sees the source where it was recorded, and is told by the rows', async () => {
     const recording = await record();
     const calls: AttentionCall[] = [];
     const shapes: number[] = [];
     const spy: AttentionController = {
       wants: ({ step }) => (step === 4 ? ['qkv', 'logits', 'probs', 'output'] : []),
-      onProbs: (probs, call) => { calls.push(call); expect(probs.shape[0]).toBe(call.rows.length); return probs; },
-      onOutput: (output, call) => { expect(output.shape[0]).toBe(call.rows.length); return output; },
-      onLatents: (latents) => { shapes.push(latents.shape[0]); return latents; },
+      onProbs: (probs, call) => {
+        calls.push(call);
+        expect(probs.shape[0]).toBe(call.rows.length);
+        return probs;
+      },
+      onOutput: (output, call) => {
+        expect(output.shape[0]).toBe(call.rows.length);
+        return output;
+      },
+      onLatents: (latents) => {
+        shapes.push(latents.shape[0]);
+        return latents;
+      },
     };
     const made = await pipe.generate([SOURCE, TARGET], { recording, controller: spy });
     tf.dispose({ ...made });
-    const targets = [{ prompt: 1, conditional: false }, { prompt: 1, conditional: true }];
+    const targets = [
+      { prompt: 1, conditional: false },
+      { prompt: 1, conditional: true },
+    ];
     expect(calls).toHaveLength(pipe.sites.length);
-    for (const { site, rows } of calls) expect(rows).toEqual(site.kind === 'cross' ? [...targets, { prompt: 0, conditional: true }] : targets);
+    for (const { site, rows } of calls)
+      expect(rows).toEqual(site.kind === 'cross' ? [...targets, { prompt: 0, conditional: true }] : targets);
     expect(new Set(shapes)).toEqual(new Set([2]));
   });
 
   test('that changes every row gives what it gives in a full run', async () => {
-    const blur: AttentionController = { wants: ({ site }) => (site.kind === 'cross' ? ['logits'] : []), onLogits: (logits) => tf.mul(logits, 0.5) };
+    const blur: AttentionController = {
+      wants: ({ site }) => (site.kind === 'cross' ? ['logits'] : []),
+      onLogits: (logits) => tf.mul(logits, 0.5),
+    };
     const prompts = [SOURCE, TARGET];
     const controller = () => compose(blur, promptToPrompt({ tokenizer: pipe.tokenizer, prompts }));
     const to = new BlobSink();
     const full = await pipe.generate(prompts, { ...OPTIONS, controller: controller(), record: { to, exact: true } });
-    const again = await pipe.generate(prompts, { recording: await Recording.open(bytesOf(to.blob)), controller: controller() });
+    const again = await pipe.generate(prompts, {
+      recording: await Recording.open(bytesOf(to.blob)),
+      controller: controller(),
+    });
     expectSame(difference(again.latents, full.latents));
     tf.dispose([{ ...full }, { ...again }]);
   });
@@ -170,13 +221,19 @@ describe('a controller of one\'s own', () => {
 
 describe('what the recording does not have is refused', () => {
   let recording: Recording;
-  beforeAll(async () => { recording = await record({ ...OPTIONS, negative: 'a dog' }); });
-  const edit = (options: GenerateOptions, prompts = [SOURCE, TARGET]) => pipe.generate(prompts, { recording, ...options });
+  beforeAll(async () => {
+    recording = await record({ ...OPTIONS, negative: 'a dog' });
+  });
+  const edit = (options: GenerateOptions, prompts = [SOURCE, TARGET]) =>
+    pipe.generate(prompts, { recording, ...options });
 
   test.each<[GenerateOptions, string]>([
     [{ seed: 1 }, 'cat.recording was recorded with seed 7, asked for 1.'],
     [{ steps: 6 }, 'recorded with steps 5, asked for 6'],
-    [{ guidance: 5, sampler: 'dpm++' }, 'recorded with guidance 7.5, asked for 5, recorded with sampler "ddim", asked for "dpm++"'],
+    [
+      { guidance: 5, sampler: 'dpm++' },
+      'recorded with guidance 7.5, asked for 5, recorded with sampler "ddim", asked for "dpm++"',
+    ],
     [{ eta: 0.5 }, 'recorded with eta 0, asked for 0.5'],
     [{ karras: true }, 'recorded with karras as the checkpoint has it, asked for true'],
     [{ negative: '' }, 'recorded with negative "a dog", asked for ""'],
@@ -192,7 +249,7 @@ describe('what the recording does not have is refused', () => {
     await expect(edit({}, [SOURCE])).rejects.toThrow('needs a target prompt');
   });
 
-  test('noise of one\'s own, or a new recording', async () => {
+  test("noise of one's own, or a new recording", async () => {
     const noise = recording.noise();
     await expect(edit({ noise })).rejects.toThrow('leave out noise');
     noise.dispose();
@@ -203,23 +260,33 @@ describe('what the recording does not have is refused', () => {
     const other = await StableDiffusionPipeline.load(await openCheckpoint('test/fixtures/checkpoint'));
     const weight = other.unet.parameters.get('mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight')!;
     weight.assign(new Float32Array(weight.shape[0]! * weight.shape[1]!));
-    await expect(other.generate([SOURCE, TARGET], { recording })).rejects.toThrow('cat.recording was recorded with another model: it differs from the one loaded in unet.');
+    await expect(other.generate([SOURCE, TARGET], { recording })).rejects.toThrow(
+      'cat.recording was recorded with another model: it differs from the one loaded in unet.',
+    );
     other.dispose();
   });
 
   test('another schedule, but not another name for it', async () => {
     const json = pipe.scheduler.json as object;
-    const like = (change: object) => new StableDiffusionPipeline({ ...pipe, scheduler: { file: 'scheduler.json', json: { ...json, ...change } } });
-    await expect(like({ beta_end: 0.02 }).generate([SOURCE, TARGET], { recording })).rejects.toThrow('differs from the one loaded in scheduler.');
-    tf.dispose({ ...(await like({ _class_name: 'PNDMScheduler', skip_prk_steps: true }).generate([SOURCE, TARGET], { recording })) });
+    const like = (change: object) =>
+      new StableDiffusionPipeline({ ...pipe, scheduler: { file: 'scheduler.json', json: { ...json, ...change } } });
+    await expect(like({ beta_end: 0.02 }).generate([SOURCE, TARGET], { recording })).rejects.toThrow(
+      'differs from the one loaded in scheduler.',
+    );
+    tf.dispose({
+      ...(await like({ _class_name: 'PNDMScheduler', skip_prk_steps: true }).generate([SOURCE, TARGET], { recording })),
+    });
   });
 
   test('more self-attention than was kept', async () => {
     const less = await record(OPTIONS, { self: 0.2 });
     await expect(edit({ recording: less, controller: selfInjection({ during: 0.4 }) })).rejects.toThrow(
-      /down_blocks\.0.*attn1 has no conditional row of the source prompt: cat\.recording has the source's self-attention up to step 0 and at grids of up to 256 queries; record more of it, or inject less\./);
+      /down_blocks\.0.*attn1 has no conditional row of the source prompt: cat\.recording has the source's self-attention up to step 0 and at grids of up to 256 queries; record more of it, or inject less\./,
+    );
     const smaller = await record(OPTIONS, { maxQueries: 64 });
-    await expect(edit({ recording: smaller, controller: selfInjection() })).rejects.toThrow('at grids of up to 64 queries');
+    await expect(edit({ recording: smaller, controller: selfInjection() })).rejects.toThrow(
+      'at grids of up to 64 queries',
+    );
     tf.dispose({ ...(await edit({ recording: smaller, controller: selfInjection({ maxQueries: 64 }) })) });
     await expect(record(OPTIONS, { self: 2 })).rejects.toThrow('A range of steps is a fraction');
   });
@@ -228,10 +295,27 @@ describe('what the recording does not have is refused', () => {
 describe('a file', () => {
   test('is read as it was written, and holds no more than is asked', async () => {
     const path = join(folder, 'cat.recording');
-    tf.dispose({ ...(await pipe.generate([SOURCE], { ...OPTIONS, record: { to: fileSink(path), self: 0, model: 'toy' } })) });
+    tf.dispose({
+      ...(await pipe.generate([SOURCE], { ...OPTIONS, record: { to: fileSink(path), self: 0, model: 'toy' } })),
+    });
     const recording = await Recording.open(await fileBytes(path));
-    expect(recording.settings).toEqual({ prompt: SOURCE, negative: '', seed: '7', steps: 5, guidance: 7.5, sampler: 'ddim', eta: 0, karras: null, height: 64, width: 64 });
-    expect(recording.description).toMatchObject({ exact: false, model: { name: 'toy' }, self: { steps: 0, maxQueries: 256 } });
+    expect(recording.settings).toEqual({
+      prompt: SOURCE,
+      negative: '',
+      seed: '7',
+      steps: 5,
+      guidance: 7.5,
+      sampler: 'ddim',
+      eta: 0,
+      karras: null,
+      height: 64,
+      width: 64,
+    });
+    expect(recording.description).toMatchObject({
+      exact: false,
+      model: { name: 'toy' },
+      self: { steps: 0, maxQueries: 256 },
+    });
     let steps = 0;
     for await (const step of recording.steps()) {
       for (const { path: site, kind } of pipe.sites) expect(step.has(`${site}.q`)).toBe(kind === 'cross');
@@ -256,11 +340,24 @@ describe('a file', () => {
       expect(existsSync(join(folder, 'cat.recording'))).toBe(false);
       stop.abort(new Error('enough'));
     };
-    await expect(pipe.generate([SOURCE], { ...OPTIONS, record: to(), signal: stop.signal, onStep })).rejects.toThrow('enough');
-    const broken: AttentionController = { wants: ({ step }) => (step === 1 ? ['output'] : []), onOutput: () => { throw new Error('a bug'); } };
+    await expect(pipe.generate([SOURCE], { ...OPTIONS, record: to(), signal: stop.signal, onStep })).rejects.toThrow(
+      'enough',
+    );
+    const broken: AttentionController = {
+      wants: ({ step }) => (step === 1 ? ['output'] : []),
+      onOutput: () => {
+        throw new Error('a bug');
+      },
+    };
     await expect(pipe.generate([SOURCE], { ...OPTIONS, record: to(), controller: broken })).rejects.toThrow('a bug');
-    await expect(pipe.generate([SOURCE], { ...OPTIONS, record: to(), steps: 0 })).rejects.toThrow('The number of steps is 0');
-    const full = { write: () => Promise.reject(new Error('the disk is full')), close: () => Promise.resolve(), discard: () => Promise.resolve() };
+    await expect(pipe.generate([SOURCE], { ...OPTIONS, record: to(), steps: 0 })).rejects.toThrow(
+      'The number of steps is 0',
+    );
+    const full = {
+      write: () => Promise.reject(new Error('the disk is full')),
+      close: () => Promise.resolve(),
+      discard: () => Promise.resolve(),
+    };
     await expect(pipe.generate([SOURCE], { ...OPTIONS, record: { to: full } })).rejects.toThrow('the disk is full');
     expect(readdirSync(folder)).toEqual([]);
     expect(tf.memory().numTensors).toBe(before);
@@ -269,7 +366,8 @@ describe('a file', () => {
   test('that is replaced stays until the new one is whole', async () => {
     const path = join(folder, 'cat.recording');
     writeFileSync(path, 'old');
-    for await (const { step } of pipe.run([SOURCE], { ...OPTIONS, record: { to: fileSink(path) } })) if (step === 1) break;
+    for await (const { step } of pipe.run([SOURCE], { ...OPTIONS, record: { to: fileSink(path) } }))
+      if (step === 1) break;
     expect(readFileSync(path, 'utf8')).toBe('old');
     tf.dispose({ ...(await pipe.generate([SOURCE], { ...OPTIONS, record: { to: fileSink(path) } })) });
     await Recording.open(await fileBytes(path));
@@ -285,14 +383,23 @@ describe('a file', () => {
     tf.dispose({ ...(await pipe.generate([SOURCE], { ...OPTIONS, steps: 1, record: { to } })) });
     const whole = new Uint8Array(await to.blob.arrayBuffer());
     for (const length of [0, 7, 500, whole.length - 1]) {
-      await expect(Recording.open(bytesOf(whole.subarray(0, length), 'cut.recording'))).rejects.toThrow(CheckpointError);
-      await expect(Recording.open(bytesOf(whole.subarray(0, length), 'cut.recording'))).rejects.toThrow('cut.recording is not a whole safetensors file');
+      await expect(Recording.open(bytesOf(whole.subarray(0, length), 'cut.recording'))).rejects.toThrow(
+        CheckpointError,
+      );
+      await expect(Recording.open(bytesOf(whole.subarray(0, length), 'cut.recording'))).rejects.toThrow(
+        'cut.recording is not a whole safetensors file',
+      );
     }
-    const open = async (metadata: Record<string, string>) => Recording.open(bytesOf(await writeSafetensors([{ name: 'x', shape: [1], data: Float32Array.of(1) }], metadata), 'other'));
+    const open = async (metadata: Record<string, string>) =>
+      Recording.open(
+        bytesOf(await writeSafetensors([{ name: 'x', shape: [1], data: Float32Array.of(1) }], metadata), 'other'),
+      );
     await expect(open({ format: 'pt' })).rejects.toThrow('other is a safetensors file, but no recording of a run');
     for (const text of ['', '{', '[]', 'null', '{"version":1}']) {
       await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow(RecordingError);
-      await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow('other is a recording that this version cannot read');
+      await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow(
+        'other is a recording that this version cannot read',
+      );
     }
   });
 });

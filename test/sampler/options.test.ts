@@ -29,8 +29,12 @@ describe('a scheduler config that asks for what is not there', () => {
 });
 
 test('options of other samplers do not matter', () => {
-  expect(() => create({ algorithm_type: 'sde-dpmsolver++', use_flow_sigmas: true, solver_p: null, skip_prk_steps: true })).not.toThrow();
-  expect(() => create({ clip_sample: true, set_alpha_to_one: false, interpolation_type: 'linear' }, { sampler: 'dpm++' })).not.toThrow();
+  expect(() =>
+    create({ algorithm_type: 'sde-dpmsolver++', use_flow_sigmas: true, solver_p: null, skip_prk_steps: true }),
+  ).not.toThrow();
+  expect(() =>
+    create({ clip_sample: true, set_alpha_to_one: false, interpolation_type: 'linear' }, { sampler: 'dpm++' }),
+  ).not.toThrow();
 });
 
 describe('options out of range', () => {

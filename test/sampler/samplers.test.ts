@@ -8,6 +8,7 @@ describe('against diffusers', () => {
   testComparisons(samplers);
 
   test.each(samplerCases)('$name has its timesteps', (one) => {
-    for (const { steps, timesteps } of one.runs) expect(samplerOf(one, steps, [1, 1, 1, 1]).timesteps).toEqual(timesteps);
+    for (const { steps, timesteps } of one.runs)
+      expect(samplerOf(one, steps, [1, 1, 1, 1]).timesteps).toEqual(timesteps);
   });
 });

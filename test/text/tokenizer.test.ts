@@ -46,7 +46,19 @@ describe('a prompt', () => {
   const texts = (prompt: string) => tokenize(prompt).pieces.map(({ text }) => text);
 
   test('falls into pieces: words, digits, marks of punctuation, in lower case', () => {
-    expect(texts("A cat's  2nd bicycle, isn't\nit?!")).toEqual(['a', 'cat', "'s", '2', 'nd', 'bicycle', ',', 'isn', "'t", 'it', '?!']);
+    expect(texts("A cat's  2nd bicycle, isn't\nit?!")).toEqual([
+      'a',
+      'cat',
+      "'s",
+      '2',
+      'nd',
+      'bicycle',
+      ',',
+      'isn',
+      "'t",
+      'it',
+      '?!',
+    ]);
     expect(texts('自転車 Straße 👍🏽 naïve')).toEqual(['自転車', 'straße', '👍🏽', 'naïve']);
     expect(texts('')).toEqual([]);
   });
@@ -65,7 +77,9 @@ describe('a prompt', () => {
 
   test('has special tokens in it where someone types them', () => {
     expect(tokenize('a <|endoftext|>b').pieces).toEqual([
-      { text: 'a', start: 1, end: 2 }, { text: '<|endoftext|>', start: 2, end: 3 }, { text: 'b', start: 3, end: 4 },
+      { text: 'a', start: 1, end: 2 },
+      { text: '<|endoftext|>', start: 2, end: 3 },
+      { text: 'b', start: 3, end: 4 },
     ]);
   });
 
@@ -86,13 +100,20 @@ describe('a prompt', () => {
 
   test.each(names)('is covered by its pieces: %s', (name) => {
     const tokenizer = tokenizers[name];
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (prompt) => {
-      const { ids, length, pieces, lost } = tokenizer.tokenize(prompt);
-      expect(ids).toHaveLength(tokenizer.maxLength);
-      expect([1, ...pieces.map(({ end }) => end)]).toEqual([...pieces.map(({ start }) => start), length - 1]);
-      const words = prompt.normalize('NFC').replaceAll('Σ', 'σ').toLowerCase().replace(/\p{White_Space}/gu, '');
-      if (!lost) expect(pieces.map(({ text }) => text).join('')).toBe(words);
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (prompt) => {
+        const { ids, length, pieces, lost } = tokenizer.tokenize(prompt);
+        expect(ids).toHaveLength(tokenizer.maxLength);
+        expect([1, ...pieces.map(({ end }) => end)]).toEqual([...pieces.map(({ start }) => start), length - 1]);
+        const words = prompt
+          .normalize('NFC')
+          .replaceAll('Σ', 'σ')
+          .toLowerCase()
+          .replace(/\p{White_Space}/gu, '');
+        if (!lost) expect(pieces.map(({ text }) => text).join('')).toBe(words);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
@@ -107,22 +128,62 @@ describe('tokenizer files', () => {
     truncation: null,
     padding: null,
     added_tokens: [
-      { id: 667, content: '<|startoftext|>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
-      { id: 668, content: '<|endoftext|>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
+      {
+        id: 667,
+        content: '<|startoftext|>',
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      },
+      {
+        id: 668,
+        content: '<|endoftext|>',
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      },
     ],
-    normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' }, { type: 'Lowercase' }] },
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'NFC' },
+        { type: 'Replace', pattern: { Regex: '\\s+' }, content: ' ' },
+        { type: 'Lowercase' },
+      ],
+    },
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
-        { type: 'Split', pattern: { Regex: "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" }, behavior: 'Removed', invert: true },
+        {
+          type: 'Split',
+          pattern: { Regex: "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" },
+          behavior: 'Removed',
+          invert: true,
+        },
         { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       ],
     },
-    post_processor: { type: 'RobertaProcessing', sep: ['<|endoftext|>', 668], cls: ['<|startoftext|>', 667], trim_offsets: false, add_prefix_space: false },
+    post_processor: {
+      type: 'RobertaProcessing',
+      sep: ['<|endoftext|>', 668],
+      cls: ['<|startoftext|>', 667],
+      trim_offsets: false,
+      add_prefix_space: false,
+    },
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
-      type: 'BPE', dropout: null, unk_token: '<|endoftext|>', continuing_subword_prefix: '', end_of_word_suffix: '</w>', fuse_unk: false,
-      vocab: files.vocab, merges: files.merges!.trim().split('\n').slice(1),
+      type: 'BPE',
+      dropout: null,
+      unk_token: '<|endoftext|>',
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '</w>',
+      fuse_unk: false,
+      vocab: files.vocab,
+      merges: files.merges!.trim().split('\n').slice(1),
     },
   };
 
@@ -132,13 +193,22 @@ describe('tokenizer files', () => {
   test('may be a tokenizer.json', () => {
     const tokenizer = new CLIPTokenizer({ tokenizer: tokenizerJson, config: { ...config, pad_token: '!' } });
     expect(tokenizer.tokenize('a cat').ids.slice(2)).toContain(files.vocab!['!']);
-    expect(new CLIPTokenizer({ tokenizer: tokenizerJson, config }).tokenize(prompt)).toEqual(tokenizers.small.tokenize(prompt));
+    expect(new CLIPTokenizer({ tokenizer: tokenizerJson, config }).tokenize(prompt)).toEqual(
+      tokenizers.small.tokenize(prompt),
+    );
   });
 
   test('may list their added tokens, with more than the usual ones', () => {
     const usual = { lstrip: false, normalized: false, rstrip: false, single_word: false, special: true };
     const tokenizer = create({
-      config: { ...config, added_tokens_decoder: { 667: { ...usual, content: '<|startoftext|>' }, 668: { ...usual, content: '<|endoftext|>' }, 669: { ...usual, content: '<toy>' } } },
+      config: {
+        ...config,
+        added_tokens_decoder: {
+          667: { ...usual, content: '<|startoftext|>' },
+          668: { ...usual, content: '<|endoftext|>' },
+          669: { ...usual, content: '<toy>' },
+        },
+      },
     });
     expect(tokenizer.tokenize('a <toy> cat').pieces.map(({ text }) => text)).toEqual(['a', '<toy>', 'cat']);
     expect(tokenizer.tokenize('a <toy> cat').ids[2]).toBe(669);

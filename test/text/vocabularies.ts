@@ -9,10 +9,24 @@ export const FIXTURES = join(__dirname, '../fixtures/text');
 export const json = (path: string): any => JSON.parse(readFileSync(join(FIXTURES, path), 'utf8'));
 export const unpacked = (path: string): string => gunzipSync(readFileSync(join(FIXTURES, path))).toString();
 
-/** The tokenizer of test/fixtures/checkpoint, or CLIP's own vocabulary with the configs of a folder of test/fixtures/text. */
+/**
+ * The tokenizer of test/fixtures/checkpoint, or CLIP's own vocabulary with the configs of a folder of
+ * test/fixtures/text.
+ */
 export function tokenizerFiles(name: 'sd1' | 'sd2' | 'small'): TokenizerFiles {
   const folder = name === 'small' ? '../checkpoint/tokenizer' : name;
-  const files = { config: json(`${folder}/tokenizer_config.json`), specialTokens: json(`${folder}/special_tokens_map.json`) };
-  if (name !== 'small') return { ...files, ...vocabularyOf(gunzipSync(readFileSync(join(__dirname, '../../weights/clip/merges.txt.gz'))).toString()) };
-  return { ...files, vocab: json(`${folder}/vocab.json`), merges: readFileSync(join(FIXTURES, folder, 'merges.txt'), 'utf8') };
+  const files = {
+    config: json(`${folder}/tokenizer_config.json`),
+    specialTokens: json(`${folder}/special_tokens_map.json`),
+  };
+  if (name !== 'small')
+    return {
+      ...files,
+      ...vocabularyOf(gunzipSync(readFileSync(join(__dirname, '../../weights/clip/merges.txt.gz'))).toString()),
+    };
+  return {
+    ...files,
+    vocab: json(`${folder}/vocab.json`),
+    merges: readFileSync(join(FIXTURES, folder, 'merges.txt'), 'utf8'),
+  };
 }

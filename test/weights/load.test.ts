@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { type DirectReader, registerDirectReader } from '../../src/backend/directReader';
+import { CheckpointError } from '../../src/errors';
 import { JoinedLinear } from '../../src/nn/linear';
 import { Scope } from '../../src/nn/scope';
-import { CheckpointError } from '../../src/weights/error';
+import { type DirectReader, registerDirectReader } from '../../src/weights/directReader';
 import { loadParameters } from '../../src/weights/load';
 import { SafetensorsFile } from '../../src/weights/safetensors';
-import { type Place, type TensorSource, bytesOf } from '../../src/weights/source';
+import { bytesOf, type Place, type TensorSource } from '../../src/weights/source';
 import { viewOf } from '../../src/weights/view';
 import { useBackend } from '../backend';
 import { counting } from './memoryTree';
@@ -26,18 +26,30 @@ function network(): Scope {
 
 const SHAPES = { 'linear.weight': [2, 3], 'conv.weight': [2, 1, 1, 2], 'norm.bias': [2] };
 
-test('parameters take the checkpoint\'s numbers, laid out for tfjs', async () => {
+test("parameters take the checkpoint's numbers, laid out for tfjs", async () => {
   const { parameters } = network();
   await loadParameters(parameters, await sourceOf(SHAPES));
   const values = [...parameters.values()].map(({ value }) => [value.shape, [...value.dataSync()]]);
-  expect(values).toEqual([[[3, 2], [0, 3, 1, 4, 2, 5]], [[1, 2, 1, 2], [0, 2, 1, 3]], [[2], [0, 1]]]);
+  expect(values).toEqual([
+    [
+      [3, 2],
+      [0, 3, 1, 4, 2, 5],
+    ],
+    [
+      [1, 2, 1, 2],
+      [0, 2, 1, 3],
+    ],
+    [[2], [0, 1]],
+  ]);
   parameters.forEach((parameter) => parameter.dispose());
 });
 
 test('progress counts the numbers loaded, up to all of them', async () => {
   const { parameters } = network();
   const seen: [number, number][] = [];
-  await loadParameters(parameters, await sourceOf(SHAPES), { onProgress: (loaded, total) => seen.push([loaded, total]) });
+  await loadParameters(parameters, await sourceOf(SHAPES), {
+    onProgress: (loaded, total) => seen.push([loaded, total]),
+  });
   expect(seen).toHaveLength(3);
   expect(seen.at(-1)).toEqual([12, 12]);
   parameters.forEach((parameter) => parameter.dispose());
@@ -47,7 +59,9 @@ test('missing, left-over and mis-shaped tensors are all named in one error', asy
   const source = await sourceOf({ 'linear.weight': [3, 2], 'norm.bias': [2], 'other.bias': [1] });
   const loading = loadParameters(network().parameters, source);
   await expect(loading).rejects.toThrow(CheckpointError);
-  await expect(loading).rejects.toThrow(/^unet\.safetensors does not fit its config\.\n  missing: conv\.weight\n  not in the network: other\.bias\n  of another shape: linear\.weight \[3, 2\] instead of \[2, 3\]\n/);
+  await expect(loading).rejects.toThrow(
+    /^unet\.safetensors does not fit its config\.\n {2}missing: conv\.weight\n {2}not in the network: other\.bias\n {2}of another shape: linear\.weight \[3, 2\] instead of \[2, 3\]\n/,
+  );
 });
 
 test('a long list of names is cut, and the rest counted', async () => {
@@ -59,7 +73,11 @@ test('a long list of names is cut, and the rest counted', async () => {
 test('a network that could not be loaded whole is left without values and without tensors', async () => {
   const { parameters } = network();
   const source = await sourceOf(SHAPES);
-  const broken: TensorSource = { name: source.name, tensors: source.tensors, read: (key) => (key === 'norm.bias' ? Promise.reject(new Error('gone')) : source.read(key)) };
+  const broken: TensorSource = {
+    name: source.name,
+    tensors: source.tensors,
+    read: (key) => (key === 'norm.bias' ? Promise.reject(new Error('gone')) : source.read(key)),
+  };
   const before = tf.memory().numTensors;
   await expect(loadParameters(parameters, broken)).rejects.toThrow('gone');
   expect(tf.memory().numTensors).toBe(before);
@@ -87,13 +105,21 @@ describe('a backend that reads by itself', () => {
     scope.parameter('bias', [1]);
     const asked: unknown[] = [];
     const seen: number[] = [];
-    const reader: DirectReader = async (wanted) => wanted.map(({ parts, layout }) => {
-      asked.push([parts.map(({ place, shape }) => [place.key, place.dtype, shape]), layout]);
-      return layout === 'linear' ? tf.tensor2d([[5, 6, 7, 8]]) : undefined;
-    });
+    const reader: DirectReader = async (wanted) =>
+      wanted.map(({ parts, layout }) => {
+        asked.push([parts.map(({ place, shape }) => [place.key, place.dtype, shape]), layout]);
+        return layout === 'linear' ? tf.tensor2d([[5, 6, 7, 8]]) : undefined;
+      });
     const before = tf.memory().numTensors;
-    await reading(reader, async () => loadParameters(scope.parameters, await sourceOf({ 'k.weight': [2, 1], bias: [1], 'q.weight': [2, 1] }), { onProgress: (loaded) => seen.push(loaded) }));
-    const parts = [['q.weight', 'F32', [2, 1]], ['k.weight', 'F32', [2, 1]]];
+    await reading(reader, async () =>
+      loadParameters(scope.parameters, await sourceOf({ 'k.weight': [2, 1], bias: [1], 'q.weight': [2, 1] }), {
+        onProgress: (loaded) => seen.push(loaded),
+      }),
+    );
+    const parts = [
+      ['q.weight', 'F32', [2, 1]],
+      ['k.weight', 'F32', [2, 1]],
+    ];
     expect(asked).toContainEqual([parts, 'linear']);
     expect(asked).toContainEqual([[['bias', 'F32', [1]]], 'plain']);
     expect(asked).toHaveLength(2);
@@ -108,10 +134,19 @@ describe('a backend that reads by itself', () => {
     const { parameters } = network();
     const before = tf.memory().numTensors;
     const source = await sourceOf(SHAPES);
-    await reading(() => Promise.reject(new Error('gone')), () => expect(loadParameters(parameters, source)).rejects.toThrow('gone'));
+    await reading(
+      () => Promise.reject(new Error('gone')),
+      () => expect(loadParameters(parameters, source)).rejects.toThrow('gone'),
+    );
     // What it leaves to others fails after it has read the rest.
-    const some: DirectReader = async (wanted) => wanted.map(({ parts: [{ shape }] }) => (shape.length === 1 ? undefined : tf.zeros([...shape])));
-    const broken: TensorSource = { name: source.name, tensors: source.tensors, read: () => Promise.reject(new Error('gone too')), place: (key) => source.place!(key) };
+    const some: DirectReader = async (wanted) =>
+      wanted.map(({ parts: [{ shape }] }) => (shape.length === 1 ? undefined : tf.zeros([...shape])));
+    const broken: TensorSource = {
+      name: source.name,
+      tensors: source.tensors,
+      read: () => Promise.reject(new Error('gone too')),
+      place: (key) => source.place!(key),
+    };
     await reading(some, () => expect(loadParameters(parameters, broken)).rejects.toThrow('gone too'));
     expect(tf.memory().numTensors).toBe(before);
     for (const parameter of parameters.values()) expect(() => parameter.value).toThrow(/has no value/);
@@ -120,14 +155,24 @@ describe('a backend that reads by itself', () => {
 
 test('rows of a tensor lie where the tensor does, further on; rows that begin within a byte lie nowhere', async () => {
   const source = await sourceOf({ first: [3], all: [4, 5] });
-  const view = (from: TensorSource): TensorSource => viewOf(from, new Map([['w', { key: 'all', shape: [2, 5], row: 2 }]]));
+  const view = (from: TensorSource): TensorSource =>
+    viewOf(from, new Map([['w', { key: 'all', shape: [2, 5], row: 2 }]]));
   const { begin } = source.place!('all')!;
   expect(view(source).place!('w')).toMatchObject({ begin: begin + 2 * 5 * 4, dtype: 'F32', key: 'all' });
   const tensors = new Map([['all', { dtype: 'F4', shape: [4, 5] }]] as const);
   const place = (): Place => ({ bytes: bytesOf(new Uint8Array(10)), begin: 0, dtype: 'F4', key: 'all' });
-  const rows = (row: number): TensorSource => viewOf({ name: source.name, read: (key) => source.read(key), tensors, place }, new Map([['w', { key: 'all', shape: [1, 5], row }]]));
+  const rows = (row: number): TensorSource =>
+    viewOf(
+      { name: source.name, read: (key) => source.read(key), tensors, place },
+      new Map([['w', { key: 'all', shape: [1, 5], row }]]),
+    );
   expect(rows(2).place!('w')).toMatchObject({ begin: 5 });
   expect(rows(1).place!('w')).toBeUndefined();
   expect(() => rows(1).place!('other')).toThrow(/has no tensor other/);
-  expect(viewOf({ name: source.name, read: (key) => source.read(key), tensors: source.tensors }, new Map([['w', { key: 'all', shape: [4, 5] }]])).place!('w')).toBeUndefined();
+  expect(
+    viewOf(
+      { name: source.name, read: (key) => source.read(key), tensors: source.tensors },
+      new Map([['w', { key: 'all', shape: [4, 5] }]]),
+    ).place!('w'),
+  ).toBeUndefined();
 });

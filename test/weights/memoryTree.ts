@@ -8,21 +8,37 @@ export function memoryTree(files: Record<string, string | Uint8Array | object>, 
     name,
     async list(folder) {
       const start = folder === '' ? '' : `${folder}/`;
-      return [...new Set(Object.keys(files).filter((path) => path.startsWith(start)).map((path) => path.slice(start.length).split('/')[0]))];
+      return [
+        ...new Set(
+          Object.keys(files)
+            .filter((path) => path.startsWith(start))
+            .map((path) => path.slice(start.length).split('/')[0]),
+        ),
+      ];
     },
     async open(path) {
       if (!Object.hasOwn(files, path)) return undefined;
       const file = files[path];
-      const bytes = file instanceof Uint8Array ? file : new TextEncoder().encode(typeof file === 'string' ? file : JSON.stringify(file));
+      const bytes =
+        file instanceof Uint8Array
+          ? file
+          : new TextEncoder().encode(typeof file === 'string' ? file : JSON.stringify(file));
       return bytesOf(bytes, `${name}/${path}`);
     },
   };
 }
 
 /** A safetensors file of float32 tensors that count up from 0. */
-export function counting(shapes: Record<string, readonly number[]>, metadata?: Record<string, string>): Promise<Uint8Array> {
-  const tensors = Object.entries(shapes).map(([name, shape]): TensorToWrite => ({
-    name, shape, data: Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, i) => i),
-  }));
+export function counting(
+  shapes: Record<string, readonly number[]>,
+  metadata?: Record<string, string>,
+): Promise<Uint8Array> {
+  const tensors = Object.entries(shapes).map(
+    ([name, shape]): TensorToWrite => ({
+      name,
+      shape,
+      data: Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, i) => i),
+    }),
+  );
   return writeSafetensors(tensors, metadata);
 }

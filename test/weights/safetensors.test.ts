@@ -1,4 +1,4 @@
-import { CheckpointError } from '../../src/weights/error';
+import { CheckpointError } from '../../src/errors';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { safetensorsParts, writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { bytesOf } from '../../src/weights/source';
@@ -13,7 +13,8 @@ function fileOf(header: string | Uint8Array, dataBytes = 0, length?: bigint): Ui
 }
 
 const open = (file: Uint8Array | Blob | ArrayBuffer) => SafetensorsFile.open(bytesOf(file, 'model.safetensors'));
-const entry = (dtype: string, shape: string, begin: number, end: number) => `{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
+const entry = (dtype: string, shape: string, begin: number, end: number) =>
+  `{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
 
 describe('a file is refused, by name and reason, when', () => {
   test.each([
@@ -22,23 +23,63 @@ describe('a file is refused, by name and reason, when', () => {
     ['its header is said to be over 100 MB', fileOf('{}', 0, 100_000_001n), /at most 100000000/],
     ['its header is not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), /not UTF-8/],
     ['its header is not JSON', fileOf('{"a":}'), /not JSON: a value is expected \(at character 5\)/],
-    ['its header has a number of a million digits', fileOf(`{"a":${'9'.repeat(1e6)}}`), /not JSON: a number is out of range/],
-    ['something follows the header\'s object', fileOf('{} x'), /something follows the value/],
+    [
+      'its header has a number of a million digits',
+      fileOf(`{"a":${'9'.repeat(1e6)}}`),
+      /not JSON: a number is out of range/,
+    ],
+    ["something follows the header's object", fileOf('{} x'), /something follows the value/],
     ['its header is a list', fileOf('[]'), /not a JSON object/],
     ['its metadata hold a number', fileOf('{"__metadata__":{"a":1}}'), /__metadata__ is not an object of strings/],
     ['it has metadata twice', fileOf('{"__metadata__":{},"__metadata__":{}}'), /__metadata__ twice/],
-    ['a tensor\'s dtype is unknown', fileOf(`{"w":${entry('F128', '[1]', 0, 16)}}`, 16), /tensor w: dtype F128 is unknown/],
+    [
+      "a tensor's dtype is unknown",
+      fileOf(`{"w":${entry('F128', '[1]', 0, 16)}}`, 16),
+      /tensor w: dtype F128 is unknown/,
+    ],
     ['a tensor has no shape', fileOf('{"w":{"dtype":"F32","data_offsets":[0,4]}}', 4), /tensor w: shape is missing/],
-    ['a tensor has its dtype twice', fileOf('{"w":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4), /tensor w: dtype stands there twice/],
-    ['a size is not written as an integer', fileOf(`{"w":${entry('F32', '[1.0]', 0, 4)}}`, 4), /tensor w: shape is not a list of whole numbers/],
+    [
+      'a tensor has its dtype twice',
+      fileOf('{"w":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
+      /tensor w: dtype stands there twice/,
+    ],
+    [
+      'a size is not written as an integer',
+      fileOf(`{"w":${entry('F32', '[1.0]', 0, 4)}}`, 4),
+      /tensor w: shape is not a list of whole numbers/,
+    ],
     ['a size is negative', fileOf(`{"w":${entry('F32', '[-1]', 0, 4)}}`, 4), /tensor w: shape/],
-    ['a tensor has fewer bytes than its shape needs', fileOf(`{"w":${entry('F32', '[2]', 0, 4)}}`, 4), /tensor w, F32 \[2\], needs 8 bytes, and is said to have 4/],
-    ['two tensors overlap', fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 2, 6)}}`, 6), /tensor w are said to be 2 to 6, and should begin at 4/],
-    ['there is a hole between two tensors', fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 8, 12)}}`, 12), /tensor w are said to be 8 to 12, and should begin at 4/],
-    ['bytes follow the last tensor', fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 5), /its tensors have 4 bytes, and 5 follow/],
-    ['the last tensor is cut off', fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 3), /its tensors have 4 bytes, and 3 follow/],
+    [
+      'a tensor has fewer bytes than its shape needs',
+      fileOf(`{"w":${entry('F32', '[2]', 0, 4)}}`, 4),
+      /tensor w, F32 \[2\], needs 8 bytes, and is said to have 4/,
+    ],
+    [
+      'two tensors overlap',
+      fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 2, 6)}}`, 6),
+      /tensor w are said to be 2 to 6, and should begin at 4/,
+    ],
+    [
+      'there is a hole between two tensors',
+      fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 8, 12)}}`, 12),
+      /tensor w are said to be 8 to 12, and should begin at 4/,
+    ],
+    [
+      'bytes follow the last tensor',
+      fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 5),
+      /its tensors have 4 bytes, and 5 follow/,
+    ],
+    [
+      'the last tensor is cut off',
+      fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 3),
+      /its tensors have 4 bytes, and 3 follow/,
+    ],
     ['a shape overflows 64 bits', fileOf(`{"w":${entry('F32', '[4294967296,4294967296,4]', 0, 0)}}`), /too large/],
-    ['narrow numbers do not fill whole bytes', fileOf(`{"w":${entry('F4', '[3]', 0, 1)}}`, 1), /does not fill whole bytes/],
+    [
+      'narrow numbers do not fill whole bytes',
+      fileOf(`{"w":${entry('F4', '[3]', 0, 1)}}`, 1),
+      /does not fill whole bytes/,
+    ],
   ])('%s', async (_, file, message) => {
     await expect(open(file)).rejects.toThrow(message);
     await expect(open(file)).rejects.toBeInstanceOf(CheckpointError);
@@ -51,15 +92,25 @@ test('of a tensor named twice the last entry counts, as in the reference', async
 });
 
 test('tensors are listed in the order of their bytes, scalars and empty ones too', async () => {
-  const file = await open(fileOf(`{"b":${entry('U8', '[2]', 4, 6)},"none":${entry('F64', '[0,3]', 0, 0)},"a":${entry('F32', '[]', 0, 4)}}`, 6));
+  const file = await open(
+    fileOf(
+      `{"b":${entry('U8', '[2]', 4, 6)},"none":${entry('F64', '[0,3]', 0, 0)},"a":${entry('F32', '[]', 0, 4)}}`,
+      6,
+    ),
+  );
   expect([...file.tensors.keys()]).toEqual(['none', 'a', 'b']);
-  expect([...await file.read('none')]).toEqual([]);
-  expect([...await file.read('a')]).toEqual([0]);
+  expect([...(await file.read('none'))]).toEqual([]);
+  expect([...(await file.read('a'))]).toEqual([0]);
 });
 
 test('metadata are a map of strings; a repeated key keeps its last value', async () => {
   const { metadata } = await open(fileOf('{"__metadata__":{"format":"pt","a":"1","a":"\\u00e9"}}'));
-  expect(metadata).toEqual(new Map([['format', 'pt'], ['a', 'é']]));
+  expect(metadata).toEqual(
+    new Map([
+      ['format', 'pt'],
+      ['a', 'é'],
+    ]),
+  );
 });
 
 test('a tensor that is not there is an error that names file and tensor', async () => {
@@ -70,7 +121,9 @@ test('a tensor that is not there is an error that names file and tensor', async 
 test('a dtype without a float32 counterpart can be listed and read as bytes, and is an error as numbers', async () => {
   const file = await open(fileOf(`{"w":${entry('F8_E4M3', '[2]', 0, 2)}}`, 2));
   expect(await file.readBytes('w')).toEqual(new Uint8Array(2));
-  await expect(file.read('w')).rejects.toThrow(/model\.safetensors: w is stored as F8_E4M3.*Save it as F32, F16 or BF16/);
+  await expect(file.read('w')).rejects.toThrow(
+    /model\.safetensors: w is stored as F8_E4M3.*Save it as F32, F16 or BF16/,
+  );
 });
 
 describe('numbers become float32:', () => {
@@ -82,33 +135,42 @@ describe('numbers become float32:', () => {
     ['BF16', Uint16Array.of(0x3f80, 0xc049, 0x7f80, 0x0001), [1, -3.140625, Infinity, 2 ** -133]],
     ['I64', BigInt64Array.of(-3n, 2n ** 53n + 2n), [-3, 2 ** 53]],
     ['U64', BigUint64Array.of(2n ** 64n - 1n), [2 ** 64]],
-    ['I32', Int32Array.of(-7), [-7]], ['U32', Uint32Array.of(2 ** 32 - 1), [2 ** 32]],
-    ['I16', Int16Array.of(-7), [-7]], ['U16', Uint16Array.of(65535), [65535]],
-    ['I8', Int8Array.of(-7), [-7]], ['U8', Uint8Array.of(255), [255]],
+    ['I32', Int32Array.of(-7), [-7]],
+    ['U32', Uint32Array.of(2 ** 32 - 1), [2 ** 32]],
+    ['I16', Int16Array.of(-7), [-7]],
+    ['U16', Uint16Array.of(65535), [65535]],
+    ['I8', Int8Array.of(-7), [-7]],
+    ['U8', Uint8Array.of(255), [255]],
     ['BOOL', Uint8Array.of(0, 1), [0, 1]],
   ] as const)('%s', async (dtype, stored, expected) => {
     const file = await open(await writeSafetensors([{ name: 'w', shape: [stored.length], dtype, data: stored }]));
-    expect([...await file.read('w')]).toEqual(expected);
+    expect([...(await file.read('w'))]).toEqual(expected);
   });
 
   test('a NaN of 16 bits stays one', async () => {
-    const file = await open(await writeSafetensors([
-      { name: 'h', shape: [1], dtype: 'F16', data: Uint16Array.of(0x7e01) }, { name: 'b', shape: [1], dtype: 'BF16', data: Uint16Array.of(0x7fc0) },
-    ]));
-    expect([...await file.read('h'), ...await file.read('b')]).toEqual([NaN, NaN]);
+    const file = await open(
+      await writeSafetensors([
+        { name: 'h', shape: [1], dtype: 'F16', data: Uint16Array.of(0x7e01) },
+        { name: 'b', shape: [1], dtype: 'BF16', data: Uint16Array.of(0x7fc0) },
+      ]),
+    );
+    expect([...(await file.read('h')), ...(await file.read('b'))]).toEqual([NaN, NaN]);
   });
 });
 
 describe('a file is read the same from', () => {
-  const bytes = writeSafetensors([{ name: 'w', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }, { name: 'odd', shape: [1], dtype: 'U8', data: Uint8Array.of(9) }]);
+  const bytes = writeSafetensors([
+    { name: 'w', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+    { name: 'odd', shape: [1], dtype: 'U8', data: Uint8Array.of(9) },
+  ]);
   test.each([
     ['an ArrayBuffer', async () => (await bytes).slice().buffer],
-    ['a part of one that is not aligned', async () => Uint8Array.of(0, ...await bytes).subarray(1)],
+    ['a part of one that is not aligned', async () => Uint8Array.of(0, ...(await bytes)).subarray(1)],
     ['a Blob', async () => new Blob([(await bytes).slice()])],
   ])('%s', async (_, source) => {
     const file = await open(await source());
-    expect([...await file.read('w')]).toEqual([1, 2, 3, 4]);
-    expect([...await file.read('odd')]).toEqual([9]);
+    expect([...(await file.read('w'))]).toEqual([1, 2, 3, 4]);
+    expect([...(await file.read('odd'))]).toEqual([9]);
   });
 
   test('memory, which stays as it is when the numbers are changed', async () => {
@@ -121,27 +183,55 @@ describe('a file is read the same from', () => {
 
 describe('writing', () => {
   test('a file gives back names, shapes, dtypes, numbers and metadata', async () => {
-    const file = await open(await writeSafetensors(
-      [{ name: '10', shape: [2], data: Float32Array.of(1, 2) }, { name: '9', shape: [], data: Float32Array.of(3) }, { name: 'é"\n', shape: [0, 4], dtype: 'I64', data: new BigInt64Array() }],
-      { made: 'here' },
-    ));
-    expect([...file.tensors.entries()].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([['é"\n', 'I64', [0, 4]], ['10', 'F32', [2]], ['9', 'F32', []]]);
-    expect([...await file.read('10'), ...await file.read('9')]).toEqual([1, 2, 3]);
+    const file = await open(
+      await writeSafetensors(
+        [
+          { name: '10', shape: [2], data: Float32Array.of(1, 2) },
+          { name: '9', shape: [], data: Float32Array.of(3) },
+          { name: 'é"\n', shape: [0, 4], dtype: 'I64', data: new BigInt64Array() },
+        ],
+        { made: 'here' },
+      ),
+    );
+    expect([...file.tensors.entries()].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
+      ['é"\n', 'I64', [0, 4]],
+      ['10', 'F32', [2]],
+      ['9', 'F32', []],
+    ]);
+    expect([...(await file.read('10')), ...(await file.read('9'))]).toEqual([1, 2, 3]);
     expect(file.metadata.get('made')).toBe('here');
   });
 
   test.each([
-    ['a name that stands twice', [{ name: 'w', shape: [0], data: new Float32Array() }, { name: 'w', shape: [0], data: new Float32Array() }], /named w: the name is taken/],
+    [
+      'a name that stands twice',
+      [
+        { name: 'w', shape: [0], data: new Float32Array() },
+        { name: 'w', shape: [0], data: new Float32Array() },
+      ],
+      /named w: the name is taken/,
+    ],
     ['the name of the metadata', [{ name: '__metadata__', shape: [0], data: new Float32Array() }], /the name is taken/],
     ['a name that is no text', [{ name: '\ud800', shape: [0], data: new Float32Array() }], /not Unicode/],
-    ['data that do not fill the shape', [{ name: 'w', shape: [2], data: Float32Array.of(1) }], /w \[2\] needs 8 bytes, and its data have 4/],
+    [
+      'data that do not fill the shape',
+      [{ name: 'w', shape: [2], data: Float32Array.of(1) }],
+      /w \[2\] needs 8 bytes, and its data have 4/,
+    ],
   ])('refuses %s', async (_, tensors, message) => {
     await expect(writeSafetensors(tensors)).rejects.toThrow(message);
   });
 
-  test('asks for a tensor\'s data only when its turn comes', async () => {
+  test("asks for a tensor's data only when its turn comes", async () => {
     const asked: string[] = [];
-    const tensors = ['a', 'b'].map((name) => ({ name, shape: [1], data: async () => { asked.push(name); return Float32Array.of(1); } }));
+    const tensors = ['a', 'b'].map((name) => ({
+      name,
+      shape: [1],
+      data: async () => {
+        asked.push(name);
+        return Float32Array.of(1);
+      },
+    }));
     const parts = safetensorsParts(tensors);
     await parts.next();
     expect(asked).toEqual([]);

@@ -1,27 +1,32 @@
 import type { Command } from 'commander';
-import { attentionStore } from '../../attention/store';
 import type { AttentionStore } from '../../attention/store';
+import { attentionStore } from '../../attention/store';
 import { wordsOf } from '../../image/marks';
 import { wordMaps } from '../../image/wordMaps';
+import { sitesAt } from '../../model/cost';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
 import { lit, wordFigure } from '../wordFigure';
-import { sitesAt } from '../../model/cost';
-import { addManner, addSettings, settingsFrom } from './options';
 import type { Manner } from './options';
-import { Run } from './run';
+import { addManner, addSettings, settingsFrom } from './options';
 import type { Made } from './run';
-import { generateSettings } from './settings';
+import { Run } from './run';
 import type { GenerateSettings } from './settings';
+import { generateSettings } from './settings';
 import { siteTable } from './siteTable';
 import { disposeOf } from './tensors';
 
 export function addAttend(program: Command): void {
-  const command = program.command('attend').description('Make a picture from a prompt and show where each word looks: one heat map a word, over the picture.');
+  const command = program
+    .command('attend')
+    .description('Make a picture from a prompt and show where each word looks: one heat map a word, over the picture.');
   addManner(addSettings(command, generateSettings), true)
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Example:
-  p2p attend --prompt "a cat riding a bicycle in a meadow"`)
+  p2p attend --prompt "a cat riding a bicycle in a meadow"`,
+    )
     .action(async (options: Manner) => attend(await settingsFrom(generateSettings, { ...options }), options));
 }
 

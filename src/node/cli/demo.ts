@@ -3,18 +3,18 @@ import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
 import type { Band } from '../../image/layout';
 import type { StableDiffusionPipeline } from '../../pipeline';
-import { drawEdits, editPanels, headed } from '../editFigure';
 import type { EditPanels } from '../editFigure';
+import { drawEdits, editPanels, headed } from '../editFigure';
 import { drawFigure } from '../figure';
 import { columnWidth } from '../wordFigure';
 import { methodOf } from './edit';
 import { notesOf } from './notes';
-import { addManner } from './options';
 import type { Manner } from './options';
+import { addManner } from './options';
 import { number } from './read';
 import { Run } from './run';
-import { editSettings } from './settings';
 import type { EditSettings } from './settings';
+import { editSettings } from './settings';
 import { disposeOf } from './tensors';
 
 /** One figure: edits of one source, in one run or several. */
@@ -38,29 +38,67 @@ export const SCENES: readonly Scene[] = [
     name: 'swap',
     title: 'Swap a word',
     compare: true,
-    runs: [{ source: 'a cat riding a bicycle in a meadow', target: ['a motorcycle', 'a car', 'an airplane'].map((vehicle) => `a cat riding ${vehicle} in a meadow`) }],
+    runs: [
+      {
+        source: 'a cat riding a bicycle in a meadow',
+        target: ['a motorcycle', 'a car', 'an airplane'].map((vehicle) => `a cat riding ${vehicle} in a meadow`),
+      },
+    ],
   },
   {
     name: 'add',
     title: 'Add a time of day, or snow',
-    runs: [{ source: 'a car on the side of a street', target: ['at night', 'at sunset'].map((time) => `a car on the side of a street ${time}`).concat('a car on the side of a snowy street') }],
+    runs: [
+      {
+        source: 'a car on the side of a street',
+        target: ['at night', 'at sunset']
+          .map((time) => `a car on the side of a street ${time}`)
+          .concat('a car on the side of a snowy street'),
+      },
+    ],
   },
-  { name: 'snowy', title: 'Turn a word up or down: snowy', runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })) },
-  { name: 'blossom', title: 'Turn a word up or down: blossom', runs: [0.25, 0.5, 1.25].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })) },
-  { name: 'fluffy', title: 'Turn a word up or down: fluffy', runs: [0.75, 1.25, 1.5].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })) },
+  {
+    name: 'snowy',
+    title: 'Turn a word up or down: snowy',
+    runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })),
+  },
+  {
+    name: 'blossom',
+    title: 'Turn a word up or down: blossom',
+    runs: [0.25, 0.5, 1.25].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })),
+  },
+  {
+    name: 'fluffy',
+    title: 'Turn a word up or down: fluffy',
+    runs: [0.75, 1.25, 1.5].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })),
+  },
   {
     name: 'blend',
     title: 'Change one thing and keep the rest as it was, by local blend',
-    runs: [{ source: 'a cat on a beach', target: ['a dog on a beach', 'a panda on a beach', 'a fox on a beach'], blend: [['cat', 'dog'], ['cat', 'panda'], ['cat', 'fox']] }],
+    runs: [
+      {
+        source: 'a cat on a beach',
+        target: ['a dog on a beach', 'a panda on a beach', 'a fox on a beach'],
+        blend: [
+          ['cat', 'dog'],
+          ['cat', 'panda'],
+          ['cat', 'fox'],
+        ],
+      },
+    ],
   },
 ];
 
 export function addDemo(program: Command): void {
   addManner(program.command('demo'), false)
-    .description('Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.')
+    .description(
+      'Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.',
+    )
     .option('--backend <name>', 'what to compute with (see p2p backends); by default the best there is')
     .option('--threads <n>', 'threads to compute with (default: all cores)', number)
-    .action(({ backend, ...manner }: Manner & { backend?: string }) => demo(backend, { ...manner, out: 'out/demo', force: true }));
+    .action(({ backend, ...manner }: Manner & { backend?: string }) =>
+      demo(backend, { ...manner, out: 'out/demo', force: true }),
+    );
 }
 
 async function demo(backend: string | undefined, manner: Manner): Promise<void> {
@@ -68,8 +106,13 @@ async function demo(backend: string | undefined, manner: Manner): Promise<void> 
   await Run.perform('demo', common, manner, async (run) => {
     const pipeline = await run.load(await run.open());
     const bands: Band[] = [];
-    for (const scene of SCENES) bands.push({ title: scene.title, panels: headed(await play(scene, common, run, pipeline)) });
-    const [{ tiles: [{ picture }] }] = bands[0].panels as EditPanels['pictures'];
+    for (const scene of SCENES)
+      bands.push({ title: scene.title, panels: headed(await play(scene, common, run, pipeline)) });
+    const [
+      {
+        tiles: [{ picture }],
+      },
+    ] = bands[0].panels as EditPanels['pictures'];
     await run.write('demo.png', drawFigure(bands, columnWidth(picture)));
     pipeline.dispose();
     return { text: 'All edits on one sheet: out/demo/demo.png' };
@@ -77,7 +120,12 @@ async function demo(backend: string | undefined, manner: Manner): Promise<void> 
 }
 
 /** Makes a scene's edits and their figure. @returns the panels of the pictures, the source's first */
-async function play({ name, title, runs, compare }: Scene, common: Partial<EditSettings>, run: Run, pipeline: StableDiffusionPipeline): Promise<EditPanels['pictures']> {
+async function play(
+  { name, title, runs, compare }: Scene,
+  common: Partial<EditSettings>,
+  run: Run,
+  pipeline: StableDiffusionPipeline,
+): Promise<EditPanels['pictures']> {
   const parts: EditPanels[] = [];
   const fresh = [];
   let notes: string[] = [];
@@ -85,7 +133,9 @@ async function play({ name, title, runs, compare }: Scene, common: Partial<EditS
     const settings = editSettings.parse({ ...common, ...each });
     const method = methodOf(settings, pipeline.tokenizer);
     const store = attentionStore();
-    const edited = await run.generate(pipeline, title, [settings.source, ...settings.target], { controller: compose(method, store) });
+    const edited = await run.generate(pipeline, title, [settings.source, ...settings.target], {
+      controller: compose(method, store),
+    });
     parts.push(await editPanels(edited.pictures, method.prompts, store, settings.weight));
     store.dispose();
     disposeOf(edited);
@@ -95,7 +145,10 @@ async function play({ name, title, runs, compare }: Scene, common: Partial<EditS
     fresh.push(...without.pictures);
     disposeOf(without);
   }
-  const together = { pictures: sourceOnce(parts.map(({ pictures }) => pictures)), maps: sourceOnce(parts.map(({ maps }) => maps)) };
+  const together = {
+    pictures: sourceOnce(parts.map(({ pictures }) => pictures)),
+    maps: sourceOnce(parts.map(({ maps }) => maps)),
+  };
   await run.write(`${name}.png`, drawEdits(together, fresh, notes));
   return together.pictures;
 }

@@ -1,4 +1,7 @@
-/** A command that was called in a way that cannot be meant: exit code 2. The message names the option, the field or the word. */
+/**
+ * A command that was called in a way that cannot be meant: exit code 2. The message names the option, the field or the
+ * word.
+ */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

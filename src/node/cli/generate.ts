@@ -1,19 +1,22 @@
 import type { Command } from 'commander';
 import { encodePng } from '../png';
-import { addManner, addSettings, settingsFrom } from './options';
 import type { Manner } from './options';
+import { addManner, addSettings, settingsFrom } from './options';
 import { addRecord } from './recording';
 import { Run } from './run';
-import { generateSettings } from './settings';
 import type { GenerateSettings } from './settings';
+import { generateSettings } from './settings';
 import { disposeOf } from './tensors';
 
 export function addGenerate(program: Command): void {
   const command = program.command('generate').description('Make a picture from a prompt.');
   addRecord(addManner(addSettings(command, generateSettings), true))
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Example:
-  p2p generate --prompt "a panda driving a car on a snowy street" --seed 3`)
+  p2p generate --prompt "a panda driving a car on a snowy street" --seed 3`,
+    )
     .action(async (options: Manner) => generate(await settingsFrom(generateSettings, { ...options }), options));
 }
 

@@ -1,20 +1,28 @@
 import type { Command } from 'commander';
 import type { Grid } from '../../attention/controller';
+import { parseConfig } from '../../config';
+import { flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
 import type { Network } from '../../model/network';
 import { networksOf } from '../../networks';
-import { parseConfig } from '../../config';
 import { ddimConfig } from '../../sampler/schedulerConfig';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { EMBEDDED, openCheckpoint } from '../checkpoint';
-import { flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
-import { addManner } from './options';
 import type { Manner } from './options';
+import { addManner } from './options';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
 export function addInfo(program: Command): void {
-  const command = program.command('info').description('Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.')
-    .argument('[model]', 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled', EMBEDDED);
+  const command = program
+    .command('info')
+    .description(
+      'Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.',
+    )
+    .argument(
+      '[model]',
+      'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
+      EMBEDDED,
+    );
   addManner(command, false).action(async (model: string, manner: Manner) => {
     const about = await describe(await openCheckpoint(model));
     if (manner.json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
@@ -28,7 +36,11 @@ type About = Awaited<ReturnType<typeof describe>>;
 export async function describe(checkpoint: Checkpoint) {
   const { textEncoder, unet, vae } = await networksOf(checkpoint);
   const scheduler = await checkpoint.config('scheduler');
-  const { prediction_type: prediction, num_train_timesteps: trainSteps } = parseConfig(ddimConfig, scheduler.json, scheduler.file);
+  const { prediction_type: prediction, num_train_timesteps: trainSteps } = parseConfig(
+    ddimConfig,
+    scheduler.json,
+    scheduler.file,
+  );
 
   const networks = [
     await sizeOf(checkpoint, 'text_encoder', textEncoder),
@@ -74,7 +86,10 @@ function inWords({ model, layout, pictures, latents, context, scheduler, network
     `A Stable Diffusion checkpoint in the ${layout} layout: pictures of ${pictures.height} x ${pictures.width} pixels from latents of ${latents.height} x ${latents.width} x ${latents.channels},`,
     `prompts of up to ${context.tokens} tokens of ${context.features} features, ${scheduler.prediction} over ${scheduler.trainSteps} training steps.`,
     '',
-    table([['network', 'parameters', 'tensors', 'stored as'], ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')])]),
+    table([
+      ['network', 'parameters', 'tensors', 'stored as'],
+      ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')]),
+    ]),
     '',
     `An edit with one target computes ${cost.rows} rows a step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} a step.`,
     `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 (on node, weights stored in 16 bits stay so) and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,

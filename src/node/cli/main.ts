@@ -20,7 +20,10 @@ function program(): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(add --help for what there is)')
-    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 110), subcommandTerm: (command) => command.name() });
+    .configureHelp({
+      helpWidth: Math.min(process.stdout.columns ?? 100, 110),
+      subcommandTerm: (command) => command.name(),
+    });
   [addEdit, addGenerate, addAttend, addDemo, addInfo, addPull, addBackends, addNative].forEach((add) => add(p2p));
   return p2p;
 }
@@ -40,4 +43,6 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-main(process.argv).then((code) => { process.exitCode = code; });
+main(process.argv).then((code) => {
+  process.exitCode = code;
+});

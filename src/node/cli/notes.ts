@@ -1,9 +1,23 @@
-import { BLEND_THRESHOLD } from '../../attention/localBlend';
+import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
 import type { EditSettings } from './settings';
 
 /** What made an edit, a line each. */
-export function notesOf({ seed, steps, sampler, guidance, cross, crossWord, self, context, contextWord, blend, blendMinus, blendThreshold }: EditSettings): string[] {
-  const share = (range: number | readonly number[]): string => (typeof range === 'number' ? String(range) : range.join('–'));
+export function notesOf({
+  seed,
+  steps,
+  sampler,
+  guidance,
+  cross,
+  crossWord,
+  self,
+  context,
+  contextWord,
+  blend,
+  blendMinus,
+  blendThreshold,
+}: EditSettings): string[] {
+  const share = (range: number | readonly number[]): string =>
+    typeof range === 'number' ? String(range) : range.join('–');
   return [
     `Seed ${seed}`,
     `${steps} steps of ${sampler.toUpperCase()}`,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync, rmdirSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from './errors';
@@ -19,11 +19,16 @@ const FILE_OPTIONS = ['tensors', 'record'] as const;
 type FileOption = (typeof FILE_OPTIONS)[number];
 
 /**
- * What a command writes, all of it or none: files gather in hidden folders beside their places and move there at the end.
- * Whatever ends the process before that, nothing half-written is left.
+ * What a command writes, all of it or none: files gather in hidden folders beside their places and move there at the
+ * end. Whatever ends the process before that, nothing half-written is left.
  */
 export class Outputs {
-  private constructor(private readonly command: string, private readonly options: OutputOptions, private readonly folder: Staging, private readonly files: ReadonlyMap<FileOption, Staging>) {
+  private constructor(
+    private readonly command: string,
+    private readonly options: OutputOptions,
+    private readonly folder: Staging,
+    private readonly files: ReadonlyMap<FileOption, Staging>,
+  ) {
     process.once('exit', this.discard);
   }
 
@@ -37,7 +42,8 @@ export class Outputs {
     }
     for (const [option, file] of filesOf(options)) {
       if (await isFolder(file)) throw new UsageError(`--${option} ${file} is a folder: name a file.`);
-      if (!force && (await exists(file))) throw new UsageError(`--${option} ${file} exists: choose another name, or replace it with --force.`);
+      if (!force && (await exists(file)))
+        throw new UsageError(`--${option} ${file} exists: choose another name, or replace it with --force.`);
     }
     const place = out ?? join('out', command);
     // Inside a folder that is there already: what is beside it may be another disk.
@@ -77,7 +83,9 @@ export class Outputs {
     return { folder, files };
   }
 
-  /** Forgets everything; what was there before the run stays as it was. Not async: the end of the process calls it too. */
+  /**
+   * Forgets everything; what was there before the run stays as it was. Not async: the end of the process calls it too.
+   */
   readonly discard = (): void => {
     process.off('exit', this.discard);
     // The last one first: it may lie in a folder that another made.
@@ -94,7 +102,10 @@ export class Outputs {
     }
     if (force) await removeNumbered(folder);
     for (const name of names) {
-      if (!force && (await exists(join(folder, name)))) throw new UsageError(`--out ${out} was filled by another program in the meantime: choose another folder, or replace what is in it with --force.`);
+      if (!force && (await exists(join(folder, name))))
+        throw new UsageError(
+          `--out ${out} was filled by another program in the meantime: choose another folder, or replace what is in it with --force.`,
+        );
     }
     for (const name of names) await rename(join(this.folder.path, name), join(folder, name));
     return folder;
@@ -109,7 +120,11 @@ export class Outputs {
         await rename(this.folder.path, folder);
         return folder;
       } catch (error) {
-        if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '') || !(await exists(folder))) throw error;
+        if (
+          !['ENOTEMPTY', 'EEXIST', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '') ||
+          !(await exists(folder))
+        )
+          throw error;
       }
     }
   }
@@ -122,7 +137,10 @@ function filesOf(options: OutputOptions): [FileOption, string][] {
 
 /** A hidden folder beside a place that is to be filled, on the same disk. */
 class Staging {
-  private constructor(readonly path: string, private readonly created: readonly string[]) {}
+  private constructor(
+    readonly path: string,
+    private readonly created: readonly string[],
+  ) {}
 
   static async beside(place: string): Promise<Staging> {
     const parent = dirname(resolve(place));
@@ -166,14 +184,24 @@ async function entries(folder: string): Promise<string[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
-    throw new UsageError(code === 'ENOTDIR' ? `--out ${folder} is a file: choose a folder.` : `--out ${folder}: ${(error as Error).message}`);
+    throw new UsageError(
+      code === 'ENOTDIR'
+        ? `--out ${folder} is a file: choose a folder.`
+        : `--out ${folder}: ${(error as Error).message}`,
+    );
   }
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then((found) => found.isDirectory(), () => false);
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }

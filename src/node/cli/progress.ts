@@ -17,7 +17,16 @@ export class Progress {
     if (!this.bar || this.task !== task) {
       this.stop();
       const count = unit === undefined ? '{percentage}%' : `{value}/{total} ${unit}`;
-      this.bar = new SingleBar({ stream: process.stderr, format: `${task.padEnd(18)} {bar} ${count}, {eta_formatted} left`, barsize: 30, hideCursor: true, gracefulExit: false }, Presets.shades_classic);
+      this.bar = new SingleBar(
+        {
+          stream: process.stderr,
+          format: `${task.padEnd(18)} {bar} ${count}, {eta_formatted} left`,
+          barsize: 30,
+          hideCursor: true,
+          gracefulExit: false,
+        },
+        Presets.shades_classic,
+      );
       this.bar.start(total, 0);
       this.task = task;
     }

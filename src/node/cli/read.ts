@@ -1,4 +1,7 @@
-/** From an option's text to a value for the settings' schema, which judges it. Options that may be repeated get what they gave before. */
+/**
+ * From an option's text to a value for the settings' schema, which judges it. Options that may be repeated get what
+ * they gave before.
+ */
 
 import { InvalidArgumentError } from 'commander';
 

@@ -2,16 +2,17 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import type { StepRange } from '../../attention/schedule';
-import { toPictures } from '../../image/picture';
+import type { ConfigFile } from '../../config';
+import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
 import type { Picture } from '../../image/picture';
-import { StableDiffusionPipeline } from '../../pipeline';
+import { toPictures } from '../../image/picture';
 import type { Generation, RunOptions } from '../../pipeline';
+import { StableDiffusionPipeline } from '../../pipeline';
 import type { RecordOptions } from '../../recording/recorder';
 import { createSampler } from '../../sampler/sampler';
-import type { Checkpoint, ConfigFile } from '../../weights/checkpoint';
-import { chooseBackend } from '../backend';
+import type { Checkpoint } from '../../weights/checkpoint';
 import type { BackendInfo } from '../backend';
+import { chooseBackend } from '../backend';
 import { openCheckpoint } from '../checkpoint';
 import { fileSink } from '../fileSink';
 import { UsageError } from './errors';
@@ -49,16 +50,27 @@ export class Run {
   private readonly progress: Progress;
   private backend?: BackendInfo;
 
-  private constructor(private readonly settings: Settings, private readonly manner: Manner, private readonly outputs: Outputs, private readonly signal: AbortSignal) {
+  private constructor(
+    private readonly settings: Settings,
+    private readonly manner: Manner,
+    private readonly outputs: Outputs,
+    private readonly signal: AbortSignal,
+  ) {
     this.progress = new Progress(manner.quiet);
   }
 
   /**
    * Runs a command to its end and prints what it did.
    *
-   * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of the JSON
+   * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of
+   *   the JSON
    */
-  static async perform(command: string, settings: Settings, manner: Manner, work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>): Promise<void> {
+  static async perform(
+    command: string,
+    settings: Settings,
+    manner: Manner,
+    work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>,
+  ): Promise<void> {
     await interruptible('Nothing was written.', async (signal) => {
       const outputs = await Outputs.open(command, manner);
       const run = new Run(settings, manner, outputs, signal);
@@ -82,7 +94,10 @@ export class Run {
   async load(checkpoint: Checkpoint): Promise<StableDiffusionPipeline> {
     this.checkSteps(await checkpoint.config('scheduler'));
     const start = performance.now();
-    this.backend = await chooseBackend(this.settings.backend, { threads: this.manner.threads, warn: (message) => this.warn(message) });
+    this.backend = await chooseBackend(this.settings.backend, {
+      threads: this.manner.threads,
+      warn: (message) => this.warn(message),
+    });
     const pipeline = await StableDiffusionPipeline.load(checkpoint, {
       onProgress: (loaded, total) => {
         this.signal.throwIfAborted();
@@ -95,11 +110,22 @@ export class Run {
   }
 
   /** Generates one picture a prompt from the run's seed, or another. The tensors are the caller's to dispose. */
-  async generate(pipeline: StableDiffusionPipeline, task: string, prompts: readonly string[], options: Omit<RunOptions, 'signal' | 'onWarning'> = {}): Promise<Made> {
+  async generate(
+    pipeline: StableDiffusionPipeline,
+    task: string,
+    prompts: readonly string[],
+    options: Omit<RunOptions, 'signal' | 'onWarning'> = {},
+  ): Promise<Made> {
     const { seed, steps, guidance, sampler, height, width, negative } = this.settings;
     let last = performance.now();
     const made = await pipeline.generate(prompts, {
-      seed, steps, guidance, sampler, height, width, negative,
+      seed,
+      steps,
+      guidance,
+      sampler,
+      height,
+      width,
+      negative,
       ...options,
       memory: this.manner.memory,
       signal: this.signal,
@@ -117,7 +143,10 @@ export class Run {
 
   /** Adds the settings, all that is needed to do it again, as a file for `--from`. */
   async writeSettings(name: string): Promise<void> {
-    await this.write(name, `${JSON.stringify({ ...this.settings, model: portable(this.settings.model), version }, undefined, 2)}\n`);
+    await this.write(
+      name,
+      `${JSON.stringify({ ...this.settings, model: portable(this.settings.model), version }, undefined, 2)}\n`,
+    );
   }
 
   /** Adds a file to the command's folder. */
@@ -134,11 +163,14 @@ export class Run {
   /**
    * How a generation is to be recorded, if that was asked for.
    *
-   * @param self the share of the steps of which the command itself takes self-attention, at grids of up to `size` x `size`
+   * @param self the share of the steps of which the command itself takes self-attention, at grids of up to `size` x
+   *   `size`
    */
   recordOptions(self: StepRange = 0, size?: number): RecordOptions | undefined {
     const path = this.outputs.pathOf('record');
-    return path === undefined ? undefined : { to: fileSink(path), model: portable(this.settings.model), ...recordOptions(this.manner, self, size) };
+    return path === undefined
+      ? undefined
+      : { to: fileSink(path), model: portable(this.settings.model), ...recordOptions(this.manner, self, size) };
   }
 
   private warn(message: string): void {
@@ -159,25 +191,41 @@ export class Run {
   private checkSize(multiple: number): void {
     for (const side of ['height', 'width'] as const) {
       const pixels = this.settings[side];
-      if (pixels !== undefined && pixels % multiple !== 0) throw new UsageError(`--${side} ${pixels}: this model makes pictures whose sides are multiples of ${multiple} pixels.`);
+      if (pixels !== undefined && pixels % multiple !== 0)
+        throw new UsageError(
+          `--${side} ${pixels}: this model makes pictures whose sides are multiples of ${multiple} pixels.`,
+        );
     }
   }
 
-  private print(command: string, { folder, files }: { folder: string; files: readonly string[] }, details: Record<string, unknown>, text?: string): void {
+  private print(
+    command: string,
+    { folder, files }: { folder: string; files: readonly string[] },
+    details: Record<string, unknown>,
+    text?: string,
+  ): void {
     this.progress.stop();
     const { seconds, backend, warnings, settings, manner } = this;
     const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
     if (manner.json) {
-      const versions = { 'prompt-to-prompt-tfjs': version, '@tensorflow/tfjs': tf.version['tfjs'], node: process.versions.node };
-      process.stdout.write(`${JSON.stringify({ command, folder, files, settings, backend, versions, seconds, peakMemoryBytes, warnings, ...details }, undefined, 2)}\n`);
+      const versions = {
+        'prompt-to-prompt-tfjs': version,
+        '@tensorflow/tfjs': tf.version.tfjs,
+        node: process.versions.node,
+      };
+      process.stdout.write(
+        `${JSON.stringify({ command, folder, files, settings, backend, versions, seconds, peakMemoryBytes, warnings, ...details }, undefined, 2)}\n`,
+      );
     } else if (!manner.quiet) {
       const sum = seconds.steps.reduce((total, step) => total + step, 0);
-      process.stdout.write([
-        `Wrote ${relative('.', folder) || '.'}: ${files.map((file) => relative(folder, file)).join(', ')}`,
-        `Loaded in ${duration(seconds.load)}, ${seconds.steps.length} steps in ${duration(sum)}, decoded in ${duration(seconds.decode)}; ${backend?.name} with ${backend?.threads} thread${backend?.threads === 1 ? '' : 's'}, ${scaled(peakMemoryBytes, 'B')} at the peak.`,
-        ...(text === undefined ? [] : ['', text]),
-        '',
-      ].join('\n'));
+      process.stdout.write(
+        [
+          `Wrote ${relative('.', folder) || '.'}: ${files.map((file) => relative(folder, file)).join(', ')}`,
+          `Loaded in ${duration(seconds.load)}, ${seconds.steps.length} steps in ${duration(sum)}, decoded in ${duration(seconds.decode)}; ${backend?.name} with ${backend?.threads} thread${backend?.threads === 1 ? '' : 's'}, ${scaled(peakMemoryBytes, 'B')} at the peak.`,
+          ...(text === undefined ? [] : ['', text]),
+          '',
+        ].join('\n'),
+      );
     }
   }
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { BLEND_THRESHOLD } from '../../attention/localBlend';
+import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
 import { DEFAULTS } from '../../pipeline';
 import { SAMPLERS } from '../../sampler/sampler';
 import { EMBEDDED } from '../checkpoint';
@@ -39,7 +39,7 @@ export const generation = {
   seed: z.int().min(0).default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
     read: read.number,
-    help: 'of the starting noise; the same as of PyTorch\'s generator',
+    help: "of the starting noise; the same as of PyTorch's generator",
   }),
   steps: z.int().min(1).max(1000).default(DEFAULTS.steps).register(optionForms, {
     flags: '--steps <n>',
@@ -59,12 +59,12 @@ export const generation = {
   height: z.int().min(1).optional().register(optionForms, {
     flags: '--height <pixels>',
     read: read.number,
-    help: 'of the picture; by default the model\'s own',
+    help: "of the picture; by default the model's own",
   }),
   width: z.int().min(1).optional().register(optionForms, {
     flags: '--width <pixels>',
     read: read.number,
-    help: 'of the picture; by default the model\'s own',
+    help: "of the picture; by default the model's own",
   }),
   negative: z.string().default(DEFAULTS.negative).register(optionForms, {
     flags: '--negative <text>',
@@ -80,7 +80,11 @@ export const generation = {
   version: z.string().optional(),
 };
 
-const prompt = text().register(optionForms, { flags: '--prompt <text>', read: read.text, help: 'what the picture should show' });
+const prompt = text().register(optionForms, {
+  flags: '--prompt <text>',
+  read: read.text,
+  help: 'what the picture should show',
+});
 
 /** What p2p generate and p2p attend need, and generate.json and attend.json hold. */
 export const generateSettings = z.strictObject({ prompt, ...generation });
@@ -88,7 +92,11 @@ export type GenerateSettings = z.output<typeof generateSettings>;
 
 /** What p2p edit needs, and edit.json holds. */
 export const editSettings = z.strictObject({
-  source: text().register(optionForms, { flags: '--source <text>', read: read.text, help: 'the prompt of the picture to edit' }),
+  source: text().register(optionForms, {
+    flags: '--source <text>',
+    read: read.text,
+    help: 'the prompt of the picture to edit',
+  }),
   target: z.array(text()).min(1).register(optionForms, {
     flags: '--target <text>',
     read: read.list,
@@ -97,7 +105,7 @@ export const editSettings = z.strictObject({
   cross: share.default(0.8).register(optionForms, {
     flags: '--cross <f>',
     read: read.share,
-    help: 'share of the steps in which the edit takes the source\'s cross-attention',
+    help: "share of the steps in which the edit takes the source's cross-attention",
   }),
   crossWord: z.record(text(), share).default({}).register(optionForms, {
     flags: '--cross-word <word=f>',
@@ -107,7 +115,7 @@ export const editSettings = z.strictObject({
   self: share.default(0.4).register(optionForms, {
     flags: '--self <f>',
     read: read.share,
-    help: 'share of the steps in which the edit takes the source\'s self-attention',
+    help: "share of the steps in which the edit takes the source's self-attention",
   }),
   selfSize: z.int().min(1).optional().register(optionForms, {
     flags: '--self-size <n>',
@@ -117,7 +125,7 @@ export const editSettings = z.strictObject({
   context: share.default(0).register(optionForms, {
     flags: '--context <f>',
     read: read.share,
-    help: 'share of the steps in which words that both prompts have mean what they meant in the source\'s sentence',
+    help: "share of the steps in which words that both prompts have mean what they meant in the source's sentence",
   }),
   contextWord: z.record(text(), share).default({}).register(optionForms, {
     flags: '--context-word <word=f>',
@@ -127,7 +135,7 @@ export const editSettings = z.strictObject({
   weight: z.record(text(), z.number()).default({}).register(optionForms, {
     flags: '--weight <word=f>',
     read: read.wordNumber,
-    help: 'multiply a word\'s attention in the targets, by less than 0 too; repeat for several',
+    help: "multiply a word's attention in the targets, by less than 0 too; repeat for several",
   }),
   blend: z.array(pair).default([]).register(optionForms, {
     flags: '--blend <source:target>',
@@ -144,11 +152,14 @@ export const editSettings = z.strictObject({
     read: read.number,
     help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
   }),
-  recording: text().transform((file) => resolve(file)).optional().register(optionForms, {
-    flags: '--recording <file>',
-    read: read.text,
-    help: 'take the source, and all settings of its run that are not given, from what --record wrote: only the targets are computed',
-  }),
+  recording: text()
+    .transform((file) => resolve(file))
+    .optional()
+    .register(optionForms, {
+      flags: '--recording <file>',
+      read: read.text,
+      help: 'take the source, and all settings of its run that are not given, from what --record wrote: only the targets are computed',
+    }),
   ...generation,
 });
 export type EditSettings = z.output<typeof editSettings>;

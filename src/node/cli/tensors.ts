@@ -3,13 +3,24 @@ import type { Generation } from '../../pipeline';
 import { writeSafetensors } from '../../weights/safetensorsWriter';
 
 /**
- * A run's tensors as a safetensors file, in float32 and PyTorch's layout: `noise` [1, C, h, w], `context` [rows, tokens, features]
- * (the unconditional rows, none at guidance 1, then the conditional), `latents` [n, C, h, w] as the UNet knows them, and
- * `image` [n, 3, H, W] in -1..1.
+ * A run's tensors as a safetensors file, in float32 and PyTorch's layout: `noise` [1, C, h, w], `context` [rows,
+ * tokens, features] (the unconditional rows, none at guidance 1, then the conditional), `latents` [n, C, h, w] as the
+ * UNet knows them, and `image` [n, 3, H, W] in -1..1.
  */
 export async function tensorFile({ noise, context, latents, images }: Generation): Promise<Uint8Array> {
-  const stored = { noise: channelsFirst(noise), context: context.clone(), latents: channelsFirst(latents), image: channelsFirst(images) };
-  const tensors = await Promise.all(Object.entries(stored).map(async ([name, tensor]) => ({ name, shape: tensor.shape, data: await tensor.data<'float32'>() })));
+  const stored = {
+    noise: channelsFirst(noise),
+    context: context.clone(),
+    latents: channelsFirst(latents),
+    image: channelsFirst(images),
+  };
+  const tensors = await Promise.all(
+    Object.entries(stored).map(async ([name, tensor]) => ({
+      name,
+      shape: tensor.shape,
+      data: await tensor.data<'float32'>(),
+    })),
+  );
   tf.dispose(stored);
   return writeSafetensors(tensors);
 }

@@ -4,7 +4,14 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
     width: Math.max(...rows.map((row) => String(row[column]).length)),
     numeric: rows.slice(1).every((row) => typeof row[column] === 'number'),
   }));
-  const lines = rows.map((row) => row.map((cell, i) => (columns[i].numeric ? String(cell).padStart(columns[i].width) : String(cell).padEnd(columns[i].width))).join('  ').trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) =>
+        columns[i].numeric ? String(cell).padStart(columns[i].width) : String(cell).padEnd(columns[i].width),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
   return [lines[0], columns.map(({ width }) => '-'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
 }
 

@@ -8,15 +8,21 @@ import { HubError } from './error';
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
- * One model's folder in the hub's cache, in the layout that all the hub's clients share: `blobs` by checksum, `snapshots` by commit
- * with links to them, and `refs` from a branch or tag to its commit.
+ * One model's folder in the hub's cache, in the layout that all the hub's clients share: `blobs` by checksum,
+ * `snapshots` by commit with links to them, and `refs` from a branch or tag to its commit.
  */
 export class ModelCache {
   private readonly folder: string;
 
   /** @throws HubError if the name is not of the form `organisation/model` */
-  constructor(cache: string, readonly name: string) {
-    if (!isHubName(name)) throw new HubError(`${JSON.stringify(name)} is no name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`);
+  constructor(
+    cache: string,
+    readonly name: string,
+  ) {
+    if (!isHubName(name))
+      throw new HubError(
+        `${JSON.stringify(name)} is no name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`,
+      );
     this.folder = join(cache, `models--${name.replace('/', '--')}`);
   }
 
@@ -25,13 +31,16 @@ export class ModelCache {
   }
 
   snapshot(commit: string): string {
-    if (!COMMIT.test(commit)) throw new HubError(`The hub states the commit ${JSON.stringify(commit)} for ${this.name}, which is none.`);
+    if (!COMMIT.test(commit))
+      throw new HubError(`The hub states the commit ${JSON.stringify(commit)} for ${this.name}, which is none.`);
     return join(this.folder, 'snapshots', commit);
   }
 
   /** The folder of a revision that was downloaded; nothing if none was. */
   async find(revision: string): Promise<string | undefined> {
-    const commit = COMMIT.test(revision) ? revision : (await readFile(this.ref(revision), 'utf8').catch(() => '')).trim();
+    const commit = COMMIT.test(revision)
+      ? revision
+      : (await readFile(this.ref(revision), 'utf8').catch(() => '')).trim();
     if (!COMMIT.test(commit)) return undefined;
     const folder = this.snapshot(commit);
     return (await isThere(folder)) ? folder : undefined;
@@ -65,5 +74,8 @@ export function isHubName(name: string): boolean {
 }
 
 export async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

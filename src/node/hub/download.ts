@@ -1,4 +1,4 @@
-import { type Hash, createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -27,8 +27,8 @@ export interface DownloadOptions extends RequestOptions {
 }
 
 /**
- * Downloads a file to a place on disk, where it appears when it is whole and its checksum is right. Until then it is `<place>.incomplete`;
- * a download that broke off goes on from there, now or in a later run.
+ * Downloads a file to a place on disk, where it appears when it is whole and its checksum is right. Until then it is
+ * `<place>.incomplete`; a download that broke off goes on from there, now or in a later run.
  *
  * @throws HubError if the server sends another file than it states, or keeps breaking off
  */
@@ -36,13 +36,15 @@ export async function download(file: RemoteFile, place: string, options: Downloa
   await mkdir(dirname(place), { recursive: true });
   const incomplete = `${place}.incomplete`;
   const resumed = await startWith(incomplete, file.size);
-  if (resumed > 0 && await fetchRest(file, incomplete, options) === file.checksum) return settle(incomplete, place);
+  if (resumed > 0 && (await fetchRest(file, incomplete, options)) === file.checksum) return settle(incomplete, place);
   // What was there of an earlier run was not the beginning of this file: once more, from nothing.
   if (resumed > 0) await rm(incomplete, { force: true });
   const checksum = await fetchRest(file, incomplete, options);
   if (checksum === file.checksum) return settle(incomplete, place);
   await rm(incomplete, { force: true });
-  throw new HubError(`${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was thrown away. Run it again; if it stays so, the server or something on the way changes the file.`);
+  throw new HubError(
+    `${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was thrown away. Run it again; if it stays so, the server or something on the way changes the file.`,
+  );
 }
 
 /** Another process may have been faster: both wrote the same bytes. */
@@ -71,8 +73,12 @@ async function fetchRest(file: RemoteFile, incomplete: string, options: Download
       await fetchPiece(file, partial, options);
       failures = partial.length > most ? 0 : failures + 1;
       most = Math.max(most, partial.length);
-      if (failures === ATTEMPTS) throw new HubError(`Of the ${file.size} bytes of ${file.path} the server sent no more than ${most}, in ${ATTEMPTS} attempts. What is there is kept: run it again to go on from it.`);
-      if (partial.length < file.size) await sleep((options.pause ?? 1000) * 2 ** failures, undefined, { signal: options.signal });
+      if (failures === ATTEMPTS)
+        throw new HubError(
+          `Of the ${file.size} bytes of ${file.path} the server sent no more than ${most}, in ${ATTEMPTS} attempts. What is there is kept: run it again to go on from it.`,
+        );
+      if (partial.length < file.size)
+        await sleep((options.pause ?? 1000) * 2 ** failures, undefined, { signal: options.signal });
     }
     return partial.checksum();
   } finally {
@@ -83,7 +89,7 @@ async function fetchRest(file: RemoteFile, incomplete: string, options: Download
 /** One request, from where the file ends; returns at its end or where it breaks off. */
 async function fetchPiece(file: RemoteFile, partial: PartialFile, options: DownloadOptions): Promise<void> {
   const headers: Record<string, string> = { 'Accept-Encoding': 'identity' };
-  if (partial.length > 0) headers['Range'] = `bytes=${partial.length}-`;
+  if (partial.length > 0) headers.Range = `bytes=${partial.length}-`;
   const response = await options.fetch(file.url, { headers });
   if (response.status === 416 || (response.status === 206 && !continues(response, partial.length, file.size))) {
     await response.body?.cancel();
@@ -99,7 +105,8 @@ async function fetchPiece(file: RemoteFile, partial: PartialFile, options: Downl
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    // What fetch throws when a connection ends too early; anything else (a full disk, too many bytes) is not the connection's fault.
+    // What fetch throws when a connection ends too early; anything else (a full disk, too many bytes) is not the
+    // connection's fault.
     if ((error as Error).name !== 'TypeError') throw error;
   }
 }
@@ -112,7 +119,12 @@ function continues({ headers }: Response, from: number, size: number): boolean {
 
 /** A file that is being written, and the checksum of what is there of it. */
 class PartialFile {
-  private constructor(private readonly handle: FileHandle, private readonly file: RemoteFile, private hash: Hash, public length: number) {}
+  private constructor(
+    private readonly handle: FileHandle,
+    private readonly file: RemoteFile,
+    private hash: Hash,
+    public length: number,
+  ) {}
 
   static async of(handle: FileHandle, file: RemoteFile): Promise<PartialFile> {
     const partial = new PartialFile(handle, file, startHash(file), 0);
@@ -125,9 +137,12 @@ class PartialFile {
 
   async append(bytes: Uint8Array): Promise<void> {
     if (this.length + bytes.length > this.file.size) {
-      throw new HubError(`${this.file.path} should have ${this.file.size} bytes, and the server sends more. Run it again; if it stays so, the server is not to be trusted.`);
+      throw new HubError(
+        `${this.file.path} should have ${this.file.size} bytes, and the server sends more. Run it again; if it stays so, the server is not to be trusted.`,
+      );
     }
-    for (let done = 0; done < bytes.length;) done += (await this.handle.write(bytes, done, bytes.length - done, this.length + done)).bytesWritten;
+    for (let done = 0; done < bytes.length; )
+      done += (await this.handle.write(bytes, done, bytes.length - done, this.length + done)).bytesWritten;
     this.hash.update(bytes);
     this.length += bytes.length;
   }

@@ -7,7 +7,10 @@ import { HubError } from './error';
 export interface HubEnvironment {
   /** The hub's address, without a slash at its end: `HF_ENDPOINT`. */
   readonly endpoint: string;
-  /** The cache folder: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or `huggingface/hub` below `XDG_CACHE_HOME` or `~/.cache`. */
+  /**
+   * The cache folder: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or `huggingface/hub` below `XDG_CACHE_HOME` or
+   * `~/.cache`.
+   */
   readonly cache: string;
   /** What proves who asks: `HF_TOKEN`, or the file that `HF_TOKEN_PATH` names, or `token` below `HF_HOME`. */
   readonly token?: string;
@@ -26,7 +29,12 @@ export async function hubEnvironment(variables: NodeJS.ProcessEnv = process.env)
   return {
     endpoint: checkEndpoint(value('HF_ENDPOINT') ?? 'https://huggingface.co'),
     cache: expandUser(value('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub')),
-    token: isSet('HF_HUB_DISABLE_IMPLICIT_TOKEN') ? undefined : checkToken(value('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ?? await tokenFile(expandUser(value('HF_TOKEN_PATH') ?? join(home, 'token')))),
+    token: isSet('HF_HUB_DISABLE_IMPLICIT_TOKEN')
+      ? undefined
+      : checkToken(
+          value('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ??
+            (await tokenFile(expandUser(value('HF_TOKEN_PATH') ?? join(home, 'token')))),
+        ),
     offline: isSet('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'),
   };
 }
@@ -34,14 +42,19 @@ export async function hubEnvironment(variables: NodeJS.ProcessEnv = process.env)
 function checkEndpoint(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
-    throw new HubError('HF_ENDPOINT is not an address of the form https://host. Correct it, or unset it for huggingface.co.');
+    throw new HubError(
+      'HF_ENDPOINT is not an address of the form https://host. Correct it, or unset it for huggingface.co.',
+    );
   }
   return endpoint.replace(/\/+$/, '');
 }
 
 function checkToken(token: string | undefined): string | undefined {
   // Said here, because fetch's own message would show the token.
-  if (token && /[^\x21-\x7e]/.test(token)) throw new HubError('The hub\'s token (HF_TOKEN, or the token file) has a character in it that no token has. Copy it again.');
+  if (token && /[^\x21-\x7e]/.test(token))
+    throw new HubError(
+      "The hub's token (HF_TOKEN, or the token file) has a character in it that no token has. Copy it again.",
+    );
   return token;
 }
 

@@ -1,20 +1,23 @@
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { CheckpointError } from '../../errors';
 import { neededFiles, openDiffusersLayout } from '../../weights/diffusersLayout';
-import { CheckpointError } from '../../weights/error';
 import { safePath } from '../../weights/fileTree';
 import { shardsOf } from '../../weights/shards';
 import { folderTree } from '../fileSource';
-import { ModelCache, isThere } from './cache';
-import { type RemoteFile, download } from './download';
+import { isThere, ModelCache } from './cache';
+import { download, type RemoteFile } from './download';
 import { type HubEnvironment, hubEnvironment } from './environment';
 import { HubError } from './error';
-import { type RequestOptions, hubFetch, refusal } from './request';
+import { hubFetch, type RequestOptions, refusal } from './request';
 
 /** What is pulled, and who is told of it. */
 export interface PullOptions extends RequestOptions {
   /** A branch, a tag or a commit; `main` unless told. */
   readonly revision?: string;
-  /** What stands in the weights' file names, such as `fp16`: half the size, and here computed with in float32 all the same. By default none, or else the only one there is. */
+  /**
+   * What stands in the weights' file names, such as `fp16`: half the size, and here computed with in float32 all the
+   * same. By default none, or else the only one there is.
+   */
   readonly variant?: string;
   /** After each piece: the file it is of, and how many bytes of all that are needed are there. */
   readonly onProgress?: (progress: PullProgress) => void;
@@ -35,7 +38,8 @@ export interface PullProgress {
  *
  * @param name such as `stabilityai/stable-diffusion-2-1`
  * @returns the folder of the checkpoint in the cache
- * @throws HubError if the hub does not give it, CheckpointError if it is none that can be loaded; nothing half is left under a file's name
+ * @throws HubError if the hub does not give it, CheckpointError if it is none that can be loaded; nothing half is left
+ *   under a file's name
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<string> {
   const { revision = 'main' } = options;
@@ -63,21 +67,34 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
 }
 
 function missing(name: string, path: string): never {
-  throw new CheckpointError(`${name} has no ${path} on the hub, which its index names. Take another checkpoint, or tell its owner.`);
+  throw new CheckpointError(
+    `${name} has no ${path} on the hub, which its index names. Take another checkpoint, or tell its owner.`,
+  );
 }
 
 /** A model on the hub, seen through the hub's own client. */
 class Repository {
   readonly fetch: typeof globalThis.fetch;
 
-  constructor(readonly name: string, private readonly environment: HubEnvironment, private readonly options: RequestOptions) {
+  constructor(
+    readonly name: string,
+    private readonly environment: HubEnvironment,
+    private readonly options: RequestOptions,
+  ) {
     this.fetch = hubFetch(environment, options);
   }
 
   /** The commit that a revision stands for. */
   async commit(revision: string): Promise<string> {
     const { sha } = await this.ask(`${this.name} at ${revision}`, () =>
-      modelInfo({ name: this.name, revision, additionalFields: ['sha'], hubUrl: this.environment.endpoint, fetch: this.fetch }));
+      modelInfo({
+        name: this.name,
+        revision,
+        additionalFields: ['sha'],
+        hubUrl: this.environment.endpoint,
+        fetch: this.fetch,
+      }),
+    );
     return String(sha);
   }
 
@@ -85,7 +102,13 @@ class Repository {
   async files(commit: string): Promise<Map<string, RemoteFile>> {
     return this.ask(`the list of files of ${this.name}`, async () => {
       const files = new Map<string, RemoteFile>();
-      const listing = listFiles({ repo: { type: 'model', name: this.name }, revision: commit, recursive: true, hubUrl: this.environment.endpoint, fetch: this.fetch });
+      const listing = listFiles({
+        repo: { type: 'model', name: this.name },
+        revision: commit,
+        recursive: true,
+        hubUrl: this.environment.endpoint,
+        fetch: this.fetch,
+      });
       for await (const { type, path, size, oid, lfs } of listing) {
         const checksum = lfs?.oid ?? oid;
         if (type !== 'file' || !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(checksum ?? '')) continue;
@@ -107,7 +130,9 @@ class Repository {
     } catch (error) {
       if (error instanceof HubApiError) throw refusal(error.statusCode, what, this.environment);
       if (error instanceof HubError || this.options.signal?.aborted) throw error;
-      throw new HubError(`${this.environment.endpoint} gave an answer about ${what} that cannot be read. Check HF_ENDPOINT if it is set.`);
+      throw new HubError(
+        `${this.environment.endpoint} gave an answer about ${what} that cannot be read. Check HF_ENDPOINT if it is set.`,
+      );
     }
   }
 }
@@ -117,7 +142,12 @@ class Downloads {
   private loaded = 0;
   private total = 0;
 
-  constructor(private readonly repository: Repository, private readonly cache: ModelCache, private readonly commit: string, private readonly options: PullOptions) {}
+  constructor(
+    private readonly repository: Repository,
+    private readonly cache: ModelCache,
+    private readonly commit: string,
+    private readonly options: PullOptions,
+  ) {}
 
   /** Counts files among those that are to come. @returns the files */
   plan(files: readonly RemoteFile[]): readonly RemoteFile[] {
@@ -133,12 +163,19 @@ class Downloads {
   }
 
   private async fetchOne(file: RemoteFile): Promise<void> {
-    const onBytes = (bytes: number) => this.options.onProgress?.({ file: file.path, loaded: this.loaded + bytes, total: this.total });
+    const onBytes = (bytes: number) =>
+      this.options.onProgress?.({ file: file.path, loaded: this.loaded + bytes, total: this.total });
     const blob = this.cache.blob(file.checksum);
     if (!(await isThere(blob))) {
       const { fetch } = this.repository;
       const { signal, pause } = this.options;
-      await download(file, blob, { fetch, signal, pause, refusal: (status) => this.repository.refusal(status, file.path), onBytes });
+      await download(file, blob, {
+        fetch,
+        signal,
+        pause,
+        refusal: (status) => this.repository.refusal(status, file.path),
+        onBytes,
+      });
     }
     await this.cache.link(file.checksum, this.commit, file.path);
     onBytes(file.size);

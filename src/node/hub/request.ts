@@ -14,8 +14,8 @@ export const ATTEMPTS = 5;
 const MAX_WAIT = 300;
 
 /**
- * A `fetch` for one hub. It sends the token there and nowhere else, waits as long as the hub asks for (429, 503 with `Retry-After`),
- * and tries again after a server's failure or a connection that was not made.
+ * A `fetch` for one hub. It sends the token there and nowhere else, waits as long as the hub asks for (429, 503 with
+ * `Retry-After`), and tries again after a server's failure or a connection that was not made.
  */
 export function hubFetch({ endpoint, token }: HubEnvironment, { signal, pause = 1000 }: RequestOptions): typeof fetch {
   const origin = new URL(endpoint).origin;
@@ -55,7 +55,9 @@ async function send(request: Request, signal?: AbortSignal): Promise<Response | 
   } catch (error) {
     signal?.throwIfAborted();
     const { code } = ((error as Error).cause ?? {}) as { code?: string };
-    return new HubError(`${new URL(request.url).origin} cannot be reached${code ? ` (${code})` : ''}. Check the connection, and HF_ENDPOINT if it is set.`);
+    return new HubError(
+      `${new URL(request.url).origin} cannot be reached${code ? ` (${code})` : ''}. Check the connection, and HF_ENDPOINT if it is set.`,
+    );
   }
 }
 
@@ -74,12 +76,24 @@ function retryAfter({ headers }: Response): number | undefined {
  */
 export function refusal(status: number, what: string, { endpoint, token }: HubEnvironment): HubError {
   const host = new URL(endpoint).host;
-  const account = token ? 'the token that was sent does not open it' : 'no token was sent; HF_TOKEN, or the file that `hf auth login` writes, would be';
+  const account = token
+    ? 'the token that was sent does not open it'
+    : 'no token was sent; HF_TOKEN, or the file that `hf auth login` writes, would be';
   switch (status) {
-    case 401: case 403:
-      return new HubError(`${host} does not give ${what} (${status}): it is private or gated, or does not exist, and ${account}. Check the name, and accept the model's terms on its page if it has any.`);
-    case 404: return new HubError(`${host} has no ${what} (404). Check the name and the revision.`);
-    case 429: return new HubError(`${host} asks for fewer requests (429), and for a longer wait than ${MAX_WAIT} s or more than ${ATTEMPTS} times. Run it again later; what is downloaded is kept.`);
-    default: return new HubError(`${host} answered ${status} when asked for ${what}. Run it again later; what is downloaded is kept.`);
+    case 401:
+    case 403:
+      return new HubError(
+        `${host} does not give ${what} (${status}): it is private or gated, or does not exist, and ${account}. Check the name, and accept the model's terms on its page if it has any.`,
+      );
+    case 404:
+      return new HubError(`${host} has no ${what} (404). Check the name and the revision.`);
+    case 429:
+      return new HubError(
+        `${host} asks for fewer requests (429), and for a longer wait than ${MAX_WAIT} s or more than ${ATTEMPTS} times. Run it again later; what is downloaded is kept.`,
+      );
+    default:
+      return new HubError(
+        `${host} answered ${status} when asked for ${what}. Run it again later; what is downloaded is kept.`,
+      );
   }
 }

@@ -1,16 +1,25 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BackendError } from '../backendInfo';
 import { cacheFolder } from '../cacheFolder';
 import { has, run } from './run';
-import { NODE_API_HEADERS, TENSORFLOW, TFJS_NODE, checkTensorFlow, processorTag, readWheelName, type Wheel } from './versions';
+import {
+  checkTensorFlow,
+  NODE_API_HEADERS,
+  processorTag,
+  readWheelName,
+  TENSORFLOW,
+  TFJS_NODE,
+  type Wheel,
+} from './versions';
 import { unpackWheel } from './wheel';
 
 /**
- * tfjs-node's addon with operations of our own (native/), built here against a TensorFlow wheel of today. The npm package downloads TensorFlow 2.9 as it installs; its addon
- * speaks Node-API and TensorFlow's C API only, so that a C++ compiler makes one for TensorFlow 2.21 in less than a minute.
+ * tfjs-node's addon with operations of our own (native/), built here against a TensorFlow wheel of today. The npm
+ * package downloads TensorFlow 2.9 as it installs; its addon speaks Node-API and TensorFlow's C API only, so that a C++
+ * compiler makes one for TensorFlow 2.21 in less than a minute.
  *
  * In the user's cache folder:
  *
@@ -74,11 +83,17 @@ export async function removeNative(): Promise<boolean> {
  * Builds the addon and puts it in the cache folder, in place of an earlier one.
  * @throws BackendError that lists all that is missing, or says what failed; what was there before is still there then.
  */
-export async function installNative({ tensorflow = TENSORFLOW[0], wheel, gpu = false, onProgress = () => {} }: InstallOptions = {}): Promise<NativeStatus> {
+export async function installNative({
+  tensorflow = TENSORFLOW[0],
+  wheel,
+  gpu = false,
+  onProgress = () => {},
+}: InstallOptions = {}): Promise<NativeStatus> {
   processorTag();
   checkTensorFlow(tensorflow);
   if (wheel !== undefined && !existsSync(wheel)) throw new BackendError(`There is no wheel ${wheel}.`);
-  const described = wheel === undefined ? { tensorflow, kind: gpu ? 'gpu' : 'cpu' } as const : readWheelName(basename(wheel));
+  const described =
+    wheel === undefined ? ({ tensorflow, kind: gpu ? 'gpu' : 'cpu' } as const) : readWheelName(basename(wheel));
   await mkdir(cacheFolder(), { recursive: true });
   const compiler = await checkTools({ download: wheel === undefined, gigabytes: described.kind === 'gpu' ? 12 : 2 });
 
@@ -93,7 +108,12 @@ export async function installNative({ tensorflow = TENSORFLOW[0], wheel, gpu = f
     onProgress('Compiling the addon');
     await compile(compiler, building, package_, headers);
     for (const done of [headers, join(building, 'tensorflow', 'include')]) await rm(done, { recursive: true });
-    const manifest: NativeManifest = { tensorflow: described.tensorflow, tfjsNode: TFJS_NODE, kind: described.kind, operations: await operationsSum() };
+    const manifest: NativeManifest = {
+      tensorflow: described.tensorflow,
+      tfjsNode: TFJS_NODE,
+      kind: described.kind,
+      operations: await operationsSum(),
+    };
     await writeFile(join(building, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     await replaceFolder(nativeFolder(), building);
   } finally {
@@ -106,60 +126,117 @@ export async function installNative({ tensorflow = TENSORFLOW[0], wheel, gpu = f
 /** @returns the C++ compiler */
 async function checkTools({ download, gigabytes }: { download: boolean; gigabytes: number }): Promise<string> {
   const missing: string[] = [];
-  const compilers = [process.env['CXX'], 'g++', 'clang++'].filter((name) => name !== undefined && name !== '') as string[];
+  const compilers = [process.env.CXX, 'g++', 'clang++'].filter((name) => name !== undefined && name !== '') as string[];
   const found = await Promise.all(compilers.map((name) => has(name)));
   const compiler = compilers[found.indexOf(true)];
-  if (!compiler) missing.push('a C++ compiler: on Debian and Ubuntu, apt-get install g++ (or name yours in the environment variable CXX)');
+  if (!compiler)
+    missing.push(
+      'a C++ compiler: on Debian and Ubuntu, apt-get install g++ (or name yours in the environment variable CXX)',
+    );
   if (!(await has('npm'))) missing.push('npm, which comes with Node');
   if (!(await has('tar'))) missing.push('tar');
-  if (download && !(await has('python3', '-m', 'pip', '--version'))) missing.push('Python with pip, to download TensorFlow: apt-get install python3-pip; or give a wheel\'s file with --wheel');
+  if (download && !(await has('python3', '-m', 'pip', '--version')))
+    missing.push(
+      "Python with pip, to download TensorFlow: apt-get install python3-pip; or give a wheel's file with --wheel",
+    );
   const { bavail, bsize } = await statfs(cacheFolder());
   const free = (bavail * bsize) / 1e9;
-  if (free < gigabytes) missing.push(`${gigabytes} GB of disk space at ${cacheFolder()}; ${free.toFixed(1)} GB are free`);
-  if (missing.length > 0) throw new BackendError(`To build the native backend, this is missing:\n${missing.map((what) => `- ${what}`).join('\n')}`);
+  if (free < gigabytes)
+    missing.push(`${gigabytes} GB of disk space at ${cacheFolder()}; ${free.toFixed(1)} GB are free`);
+  if (missing.length > 0)
+    throw new BackendError(
+      `To build the native backend, this is missing:\n${missing.map((what) => `- ${what}`).join('\n')}`,
+    );
   return compiler;
 }
 
-/** Has pip fetch what is not there yet of an earlier try; pip checks sums and keeps no half file. @returns the wheels' files */
+/**
+ * Has pip fetch what is not there yet of an earlier try; pip checks sums and keeps no half file. @returns the wheels'
+ * files
+ */
 async function download({ tensorflow, kind }: Wheel, onProgress: (doing: string) => void): Promise<string[]> {
   const folder = downloadsFolder();
   await mkdir(folder, { recursive: true });
   onProgress(`Downloading TensorFlow ${tensorflow} (${kind === 'gpu' ? 'with CUDA, some 4 GB' : '0.3 GB'})`);
   // Whatever Python there is, one wheel: its libraries are the same for all of them, and this one was tried.
-  const system = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--platform', `manylinux_2_27_${processorTag()}`];
-  const what = kind === 'gpu' ? [`tensorflow[and-cuda]==${tensorflow}`] : ['--no-deps', `tensorflow-cpu==${tensorflow}`];
-  await run('python3', ['-m', 'pip', 'download', '--disable-pip-version-check', '--only-binary=:all:', '--dest', folder, ...system, ...what]);
-  return (await readdir(folder)).filter((file) => /^(tensorflow|tensorflow_cpu|nvidia_.*)-.*\.whl$/.test(file)).map((file) => join(folder, file));
+  const system = [
+    '--python-version',
+    '3.11',
+    '--implementation',
+    'cp',
+    '--abi',
+    'cp311',
+    '--platform',
+    `manylinux_2_27_${processorTag()}`,
+  ];
+  const what =
+    kind === 'gpu' ? [`tensorflow[and-cuda]==${tensorflow}`] : ['--no-deps', `tensorflow-cpu==${tensorflow}`];
+  await run('python3', [
+    '-m',
+    'pip',
+    'download',
+    '--disable-pip-version-check',
+    '--only-binary=:all:',
+    '--dest',
+    folder,
+    ...system,
+    ...what,
+  ]);
+  return (await readdir(folder))
+    .filter((file) => /^(tensorflow|tensorflow_cpu|nvidia_.*)-.*\.whl$/.test(file))
+    .map((file) => join(folder, file));
 }
 
 /** Of TensorFlow's wheel the two libraries and, to compile, the headers; of CUDA's all libraries. */
 function wantedFile(name: string): boolean {
-  return /^tensorflow\/(libtensorflow_(cc|framework)\.so\.2$|include\/)/.test(name) || /^nvidia\/.*\.so(\.\d+)*$/.test(name);
+  return (
+    /^tensorflow\/(libtensorflow_(cc|framework)\.so\.2$|include\/)/.test(name) || /^nvidia\/.*\.so(\.\d+)*$/.test(name)
+  );
 }
 
 /** Unpacks a package alone, without what it depends on and without running its scripts. */
 async function unpackNpm(name: string, folder: string): Promise<string> {
   await mkdir(folder);
-  const [{ filename }] = JSON.parse(await run('npm', ['pack', name, '--json', '--pack-destination', folder])) as { filename: string }[];
+  const [{ filename }] = JSON.parse(await run('npm', ['pack', name, '--json', '--pack-destination', folder])) as {
+    filename: string;
+  }[];
   const archive = filename.replace('@', '').replace('/', '-'); // npm 8 prints the package's name, scope and all.
   await run('tar', ['-xzf', archive, '--strip-components=1'], folder);
   await rm(join(folder, archive));
   return folder;
 }
 
-/** As tfjs-node's binding.gyp does it, with the wheel's libraries for libtensorflow, found from where the addon lies. */
+/**
+ * As tfjs-node's binding.gyp does it, with the wheel's libraries for libtensorflow, found from where the addon lies.
+ */
 async function compile(compiler: string, root: string, package_: string, headers: string): Promise<void> {
   const lib = join(package_, 'lib', 'napi-v8');
   await mkdir(lib, { recursive: true });
   const tensorflow = join(root, 'tensorflow');
-  const operations = (await readdir(OPERATIONS)).filter((file) => file.endsWith('.cc')).map((file) => join(OPERATIONS, file));
+  const operations = (await readdir(OPERATIONS))
+    .filter((file) => file.endsWith('.cc'))
+    .map((file) => join(OPERATIONS, file));
   const withoutHalf = '-U__AVX512FP16__'; // For whose processors the Eigen of TensorFlow 2.21 does not compile.
   await run(compiler, [
-    '-shared', '-fPIC', '-O3', '-march=native', withoutHalf, '-std=c++17', '-DNAPI_VERSION=8', '-w',
-    `-I${join(headers, 'include')}`, `-I${join(tensorflow, 'include')}`,
-    join(package_, 'binding', 'tfjs_backend.cc'), join(package_, 'binding', 'tfjs_binding.cc'), ...operations,
-    `-L${tensorflow}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../../tensorflow',
-    '-o', join(lib, 'tfjs_binding.node'),
+    '-shared',
+    '-fPIC',
+    '-O3',
+    '-march=native',
+    withoutHalf,
+    '-std=c++17',
+    '-DNAPI_VERSION=8',
+    '-w',
+    `-I${join(headers, 'include')}`,
+    `-I${join(tensorflow, 'include')}`,
+    join(package_, 'binding', 'tfjs_backend.cc'),
+    join(package_, 'binding', 'tfjs_binding.cc'),
+    ...operations,
+    `-L${tensorflow}`,
+    '-l:libtensorflow_cc.so.2',
+    '-l:libtensorflow_framework.so.2',
+    '-Wl,-rpath,$ORIGIN/../../../tensorflow',
+    '-o',
+    join(lib, 'tfjs_binding.node'),
   ]);
   await run(process.execPath, ['--eval', 'require(process.argv[1])', join(lib, 'tfjs_binding.node')]);
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { registerDirectReader } from '../../backend/directReader';
 import type { FusedKernel } from '../../backend/fused';
+import { registerDirectReader } from '../../weights/directReader';
 import { readParameters } from './readParameters';
 
 /** Of tfjs-node's backend, what calls an operation of TensorFlow by its name. */
@@ -46,7 +46,10 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', kept: 'TYPE', count: 'INT' } },
 };
 
-/** Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads weights. */
+/**
+ * Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads
+ * weights.
+ */
 export function registerOwnKernels(): void {
   for (const [name, { inputs: order, attributes = {}, replaces }] of Object.entries(OPERATIONS)) {
     if (replaces) tf.unregisterKernel(replaces, 'tensorflow');
@@ -55,9 +58,15 @@ export function registerOwnKernels(): void {
       backendName: 'tensorflow',
       kernelFunc: ({ inputs, attrs, backend }) => {
         const native = backend as NativeBackend;
-        const values = Object.entries(attributes).map(([key, type]) => ({ name: key, type: native.binding[`TF_ATTR_${type}`], value: attrs![key] }));
+        const values = Object.entries(attributes).map(([key, type]) => ({
+          name: key,
+          type: native.binding[`TF_ATTR_${type}`],
+          value: attrs![key],
+        }));
         const given = order.flatMap((input) => (inputs[input] as tf.TensorInfo | undefined) ?? []);
-        return attributes['count'] ? executeWithOutputs(native, name, values, given, attrs!['count'] as number) : native.executeSingleOutput(name, values, given);
+        return attributes.count
+          ? executeWithOutputs(native, name, values, given, attrs!.count as number)
+          : native.executeSingleOutput(name, values, given);
       },
     });
   }
@@ -66,14 +75,24 @@ export function registerOwnKernels(): void {
     backendName: 'tensorflow',
     kernelFunc: ({ inputs, backend }) => {
       const native = backend as NativeBackend;
-      return native.executeSingleOutput('Cast', [{ name: 'DstT', type: native.binding.TF_ATTR_TYPE, value: native.binding.TF_FLOAT }], [inputs['x'] as tf.TensorInfo]);
+      return native.executeSingleOutput(
+        'Cast',
+        [{ name: 'DstT', type: native.binding.TF_ATTR_TYPE, value: native.binding.TF_FLOAT }],
+        [inputs.x as tf.TensorInfo],
+      );
     },
   });
   registerDirectReader('tensorflow', readParameters);
 }
 
 /** As `executeMultipleOutputs`, which knows no types of 16 bits: to tfjs all are of float32 (src/backend/narrow.ts). */
-function executeWithOutputs(native: NativeBackend, name: string, attributes: object[], inputs: tf.TensorInfo[], count: number): tf.TensorInfo[] {
+function executeWithOutputs(
+  native: NativeBackend,
+  name: string,
+  attributes: object[],
+  inputs: tf.TensorInfo[],
+  count: number,
+): tf.TensorInfo[] {
   const outputs = native.binding.executeOp(name, attributes, native.getInputTensorIds(inputs), count);
   return outputs.map((output) => native.createOutputTensor({ ...output, dtype: native.binding.TF_FLOAT }));
 }

@@ -1,9 +1,9 @@
-import * as tf from '@tensorflow/tfjs';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as util from 'node:util';
-import { BackendError, type BackendInfo, type BackendName, type BackendOptions, activate } from '../backendInfo';
+import * as tf from '@tensorflow/tfjs';
+import { activate, BackendError, type BackendInfo, type BackendName, type BackendOptions } from '../backendInfo';
 import { operationsSum } from './install';
 import { registerOwnKernels } from './kernels';
 import type { NativePackage } from './locate';
@@ -11,33 +11,43 @@ import type { NativePackage } from './locate';
 /**
  * tfjs-node's backend, from a folder of the npm package: the user's own, or one built by `p2p native install`.
  *
- * Only the two modules that make up the backend are loaded, by a loader of our own, so that they register with the tfjs that the
- * rest of the program uses, wherever the folder lies, and find the `util.is...` functions that Node 23 removed.
+ * Only the two modules that make up the backend are loaded, by a loader of our own, so that they register with the tfjs
+ * that the rest of the program uses, wherever the folder lies, and find the `util.is...` functions that Node 23
+ * removed.
  */
 
-interface Bindings { readonly TF_Version: string }
+interface Bindings {
+  readonly TF_Version: string;
+}
 
 interface BackendModule {
   NodeJSKernelBackend: new (bindings: Bindings, packageName: string) => tf.KernelBackend;
 }
 
 /** Makes the backend tfjs's current one. */
-export async function startNative(name: BackendName, { folder, operations }: NativePackage, { threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
+export async function startNative(
+  name: BackendName,
+  { folder, operations }: NativePackage,
+  { threads, warn = console.warn }: BackendOptions = {},
+): Promise<BackendInfo> {
   const cores = availableParallelism();
   if (!tf.findBackend('tensorflow')) {
     // Read by TensorFlow when it starts; its own log of what the processor can do is of no use to our users.
-    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-    if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+    if (threads !== undefined) process.env.TF_NUM_INTRAOP_THREADS = String(threads);
     register(folder);
     if (operations === (await operationsSum())) registerOwnKernels();
-    else if (operations) warn('The native backend was built by another version of this program, and is slower than need be. Build it again with: p2p native install');
+    else if (operations)
+      warn(
+        'The native backend was built by another version of this program, and is slower than need be. Build it again with: p2p native install',
+      );
   }
   await activate('tensorflow');
   const { version, bindings } = registered!;
   return {
     name,
     versions: { [packageName(folder)]: version, tensorflow: bindings.TF_Version },
-    threads: Number(process.env['TF_NUM_INTRAOP_THREADS']) || cores,
+    threads: Number(process.env.TF_NUM_INTRAOP_THREADS) || cores,
   };
 }
 
@@ -50,7 +60,11 @@ function register(folder: string): void {
     '@tensorflow/tfjs': tf,
     '@tensorflow/tfjs-core': tf,
     './proto/api_pb': {}, // Messages for TensorBoard, of which the backend imports the name; they would need google-protobuf.
-    util: { ...util, isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray },
+    util: {
+      ...util,
+      isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+      isArray: Array.isArray,
+    },
   });
   const { NodeJSKernelBackend } = load(join(folder, 'dist/nodejs_kernel_backend.js')) as BackendModule;
   load(join(folder, 'dist/register_all_kernels.js'));
@@ -58,7 +72,10 @@ function register(folder: string): void {
   registered = { version, bindings };
 }
 
-/** Node's `require` for a package of CommonJS files, with other modules than Node would find for the names in `substitutes`. */
+/**
+ * Node's `require` for a package of CommonJS files, with other modules than Node would find for the names in
+ * `substitutes`.
+ */
 function moduleLoader(substitutes: Readonly<Record<string, unknown>>): (file: string) => unknown {
   const modules = new Map<string, { exports: unknown }>();
   const load = (file: string): unknown => {
@@ -68,7 +85,9 @@ function moduleLoader(substitutes: Readonly<Record<string, unknown>>): (file: st
     modules.set(file, module);
     const requireFrom = (request: string): unknown => {
       if (request in substitutes) return substitutes[request];
-      return request.startsWith('.') ? load(resolve(dirname(file), request.endsWith('.js') ? request : `${request}.js`)) : require(request);
+      return request.startsWith('.')
+        ? load(resolve(dirname(file), request.endsWith('.js') ? request : `${request}.js`))
+        : require(request);
     };
     new Function('exports', 'require', 'module', readFileSync(file, 'utf8'))(module.exports, requireFrom, module);
     return module.exports;
@@ -80,15 +99,21 @@ function loadAddon(folder: string): Bindings {
   try {
     return require(addonFile(folder) ?? join(folder, 'lib')) as Bindings;
   } catch (error) {
-    throw new BackendError(`tfjs-node's addon does not load: ${(error as Error).message}. Build it again with: p2p native install`);
+    throw new BackendError(
+      `tfjs-node's addon does not load: ${(error as Error).message}. Build it again with: p2p native install`,
+    );
   }
 }
 
 /** The addon made for the newest Node-API that this Node has, if the package has one. */
 export function addonFile(folder: string): string | undefined {
   const lib = join(folder, 'lib');
-  const levels = existsSync(lib) ? readdirSync(lib).flatMap((entry) => Number(/^napi-v(\d+)$/.exec(entry)?.[1] ?? [])) : [];
-  const files = levels.filter((level) => level <= Number(process.versions['napi'])).sort((a, b) => b - a)
+  const levels = existsSync(lib)
+    ? readdirSync(lib).flatMap((entry) => Number(/^napi-v(\d+)$/.exec(entry)?.[1] ?? []))
+    : [];
+  const files = levels
+    .filter((level) => level <= Number(process.versions.napi))
+    .sort((a, b) => b - a)
     .map((level) => join(lib, `napi-v${level}`, 'tfjs_binding.node'));
   return files.find((file) => existsSync(file));
 }

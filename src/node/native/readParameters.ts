@@ -1,18 +1,20 @@
-import * as tf from '@tensorflow/tfjs';
 import { closeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { DirectReader, PlacedParameter } from '../../backend/directReader';
+import * as tf from '@tensorflow/tfjs';
 import { markNarrow } from '../../backend/narrow';
+import { CheckpointError, listed } from '../../errors';
 import type { Layout } from '../../nn/scope';
+import type { DirectReader, PlacedParameter } from '../../weights/directReader';
 import type { Dtype } from '../../weights/dtype';
-import { CheckpointError, listed } from '../../weights/error';
 import { FileBytes } from '../fileSource';
 
 /** What native/read.cc can read, by TensorFlow's numbers for its types. */
 const TYPES: Partial<Record<Dtype, number>> = { F32: 1, F16: 19, BF16: 14 };
 const FLOAT32 = 1;
 
-/** Reads parameters from files by an operation in the addon, on all threads: no copy of them passes through JavaScript. */
+/**
+ * Reads parameters from files by an operation in the addon, on all threads: no copy of them passes through JavaScript.
+ */
 export const readParameters: DirectReader = async (wanted) => {
   await setImmediate(); // The reading itself is done in one go; between two, others have their turn.
   const tensors: (tf.Tensor | undefined)[] = wanted.map(() => undefined);
@@ -24,9 +26,20 @@ export const readParameters: DirectReader = async (wanted) => {
     };
     for (const stored of new Set(wanted.flatMap((parameter) => storedType(parameter) ?? []))) {
       for (const kept of new Set([FLOAT32, stored])) {
-        const chosen = [...wanted.keys()].filter((i) => storedType(wanted[i]) === stored && keptType(wanted[i], stored) === kept);
-        const read = chosen.length > 0 ? readAll(chosen.map((i) => wanted[i]), { stored, kept }, descriptor) : [];
-        chosen.forEach((i, at) => { tensors[i] = read[at]; });
+        const chosen = [...wanted.keys()].filter(
+          (i) => storedType(wanted[i]) === stored && keptType(wanted[i], stored) === kept,
+        );
+        const read =
+          chosen.length > 0
+            ? readAll(
+                chosen.map((i) => wanted[i]),
+                { stored, kept },
+                descriptor,
+              )
+            : [];
+        chosen.forEach((i, at) => {
+          tensors[i] = read[at];
+        });
       }
     }
     return tensors;
@@ -40,8 +53,15 @@ export const readParameters: DirectReader = async (wanted) => {
 
 /** TensorFlow's number for the type in which all parts are stored, if the operation can read them. */
 function storedType({ parts, layout }: PlacedParameter): number | undefined {
-  const [{ place: { dtype }, shape }] = parts;
-  const alike = parts.every(({ place }) => place.dtype === dtype && place.bytes instanceof FileBytes) && (parts.length === 1 || layout !== 'plain');
+  const [
+    {
+      place: { dtype },
+      shape,
+    },
+  ] = parts;
+  const alike =
+    parts.every(({ place }) => place.dtype === dtype && place.bytes instanceof FileBytes) &&
+    (parts.length === 1 || layout !== 'plain');
   return alike && shape.length > 0 && shape.length <= 4 ? TYPES[dtype] : undefined;
 }
 
@@ -50,17 +70,40 @@ function keptType({ layout }: PlacedParameter, stored: number): number {
   return layout === 'plain' ? FLOAT32 : stored;
 }
 
-function readAll(wanted: readonly PlacedParameter[], types: { readonly stored: number; readonly kept: number }, descriptor: (file: FileBytes) => number): tf.Tensor[] {
+function readAll(
+  wanted: readonly PlacedParameter[],
+  types: { readonly stored: number; readonly kept: number },
+  descriptor: (file: FileBytes) => number,
+): tf.Tensor[] {
   const tensors = wanted.map((parameter) => {
     const shape = laidOut(parameter);
-    return [parameter.layout === 'plain' ? 0 : 1, shape.length, ...shape, ...Array.from({ length: 4 - shape.length }, () => 0)];
+    return [
+      parameter.layout === 'plain' ? 0 : 1,
+      shape.length,
+      ...shape,
+      ...Array.from({ length: 4 - shape.length }, () => 0),
+    ];
   });
   const parts = wanted.flatMap(({ parts, layout }, tensor) =>
-    parts.map(({ place, shape }) => [tensor, descriptor(place.bytes as FileBytes), ...wide(place.begin), share(shape, layout)]));
+    parts.map(({ place, shape }) => [
+      tensor,
+      descriptor(place.bytes as FileBytes),
+      ...wide(place.begin),
+      share(shape, layout),
+    ]),
+  );
   try {
-    const read = tf.tidy(() => tf.engine().runKernel<tf.Tensor[]>('P2pRead', {
-      tensors: tf.tensor2d(tensors, undefined, 'int32'), parts: tf.tensor2d(parts, undefined, 'int32'),
-    }, { ...types, count: wanted.length }) as tf.Tensor[]);
+    const read = tf.tidy(
+      () =>
+        tf.engine().runKernel<tf.Tensor[]>(
+          'P2pRead',
+          {
+            tensors: tf.tensor2d(tensors, undefined, 'int32'),
+            parts: tf.tensor2d(parts, undefined, 'int32'),
+          },
+          { ...types, count: wanted.length },
+        ) as tf.Tensor[],
+    );
     if (types.kept !== FLOAT32) read.forEach(markNarrow);
     return read;
   } catch (error) {
@@ -92,6 +135,7 @@ function failure(wanted: readonly PlacedParameter[], error: Error): Error {
   if (!said) return error;
   const { parts } = wanted[Number(said[1])];
   const [name, tensors] = [parts[0].place.bytes.name, listed(parts.map(({ place }) => place.key))];
-  if (said[2].startsWith('ended while')) return new CheckpointError(`${name} ended while ${tensors} was being read. Load it again.`);
+  if (said[2].startsWith('ended while'))
+    return new CheckpointError(`${name} ended while ${tensors} was being read. Load it again.`);
   return new CheckpointError(`${name}: ${tensors} ${said[2]}`);
 }

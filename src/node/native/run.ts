@@ -5,7 +5,11 @@ import { BackendError } from '../backendInfo';
 /** Runs a program. @returns what it printed. @throws BackendError with the end of its complaints */
 export async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(program, [...args], { cwd, env: process.env, maxBuffer: 64 * 1024 * 1024 });
+    const { stdout } = await promisify(execFile)(program, [...args], {
+      cwd,
+      env: process.env,
+      maxBuffer: 64 * 1024 * 1024,
+    });
     return stdout.trim();
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string };
@@ -16,5 +20,8 @@ export async function run(program: string, args: readonly string[], cwd?: string
 
 /** Whether a program is there, by asking its version. */
 export async function has(program: string, ...args: string[]): Promise<boolean> {
-  return run(program, args.length > 0 ? args : ['--version']).then(() => true, () => false);
+  return run(program, args.length > 0 ? args : ['--version']).then(
+    () => true,
+    () => false,
+  );
 }

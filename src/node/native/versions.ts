@@ -17,7 +17,9 @@ const PROCESSORS: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aa
 export function processorTag(): string {
   const tag = PROCESSORS[process.arch];
   if (process.platform !== 'linux' || !tag) {
-    throw new BackendError(`p2p native install works on Linux (x64, arm64); this is ${process.platform} ${process.arch}. Here, npm install @tensorflow/tfjs-node may work, and the backend wasm does.`);
+    throw new BackendError(
+      `p2p native install works on Linux (x64, arm64); this is ${process.platform} ${process.arch}. Here, npm install @tensorflow/tfjs-node may work, and the backend wasm does.`,
+    );
   }
   return tag;
 }
@@ -25,7 +27,9 @@ export function processorTag(): string {
 /** @throws BackendError if this version was not tried */
 export function checkTensorFlow(version: string): void {
   if (!TENSORFLOW.includes(version)) {
-    throw new BackendError(`TensorFlow ${version} has not been tried with tfjs-node ${TFJS_NODE}, whose addon calls TensorFlow's internals; choose ${TENSORFLOW.join(' or ')}.`);
+    throw new BackendError(
+      `TensorFlow ${version} has not been tried with tfjs-node ${TFJS_NODE}, whose addon calls TensorFlow's internals; choose ${TENSORFLOW.join(' or ')}.`,
+    );
   }
 }
 
@@ -34,15 +38,24 @@ export function checkTensorFlow(version: string): void {
  * @throws BackendError if it is not one of TensorFlow, of a version not tried, or made for another system
  */
 export function readWheelName(file: string): Wheel {
-  const match = /^(tensorflow|tensorflow_cpu)-([^-]+)-[^-]+-[^-]+-manylinux_(\d+)_(\d+)_(\w+?)(?:\.\w+)?\.whl$/.exec(file);
-  if (!match) throw new BackendError(`${file} is not the name of a TensorFlow wheel for Linux, such as tensorflow_cpu-${TENSORFLOW[0]}-cp311-cp311-manylinux_2_27_x86_64.whl.`);
+  const match = /^(tensorflow|tensorflow_cpu)-([^-]+)-[^-]+-[^-]+-manylinux_(\d+)_(\d+)_(\w+?)(?:\.\w+)?\.whl$/.exec(
+    file,
+  );
+  if (!match)
+    throw new BackendError(
+      `${file} is not the name of a TensorFlow wheel for Linux, such as tensorflow_cpu-${TENSORFLOW[0]}-cp311-cp311-manylinux_2_27_x86_64.whl.`,
+    );
   const [, name, tensorflow, glibcMajor, glibcMinor, processor] = match;
   checkTensorFlow(tensorflow);
-  if (processor !== processorTag()) throw new BackendError(`${file} is made for ${processor}, this machine is ${processorTag()}.`);
-  const { glibcVersionRuntime: glibc } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
+  if (processor !== processorTag())
+    throw new BackendError(`${file} is made for ${processor}, this machine is ${processorTag()}.`);
+  const { glibcVersionRuntime: glibc } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } })
+    .header;
   const [major, minor] = (glibc ?? '0.0').split('.').map(Number);
   if (major < Number(glibcMajor) || (major === Number(glibcMajor) && minor < Number(glibcMinor))) {
-    throw new BackendError(`${file} needs glibc ${glibcMajor}.${glibcMinor} or newer; this system has ${glibc ?? 'another C library'}.`);
+    throw new BackendError(
+      `${file} needs glibc ${glibcMajor}.${glibcMinor} or newer; this system has ${glibc ?? 'another C library'}.`,
+    );
   }
   return { tensorflow, kind: name === 'tensorflow' ? 'gpu' : 'cpu' };
 }

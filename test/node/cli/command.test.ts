@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SafetensorsFile } from '../../../src/weights/safetensors';
 import { fileBytes } from '../../../src/node/fileSource';
 import { readPng } from '../../../src/node/png';
+import { SafetensorsFile } from '../../../src/weights/safetensors';
 import { MODEL, outcome, useCommand } from './command';
 
 jest.setTimeout(180_000);
@@ -15,15 +15,45 @@ describe('help', () => {
   test('names every command', async () => {
     const { code, stdout, stderr } = await p2p('--help');
     expect([code, stderr]).toEqual([0, '']);
-    for (const name of ['edit', 'generate', 'attend', 'demo', 'info', 'pull', 'backends', 'native']) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of ['edit', 'generate', 'attend', 'demo', 'info', 'pull', 'backends', 'native'])
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
   test('of edit names every option, with its default', async () => {
     const { code, stdout } = await p2p('edit', '--help');
     expect(code).toBe(0);
-    const options = ['source', 'target', 'model', 'seed', 'steps', 'guidance', 'cross', 'cross-word', 'self', 'self-size', 'context', 'context-word', 'weight', 'blend', 'blend-minus', 'blend-threshold', 'sampler', 'height', 'width', 'negative', 'backend', 'out', 'tensors', 'from', 'force', 'quiet', 'json'];
+    const options = [
+      'source',
+      'target',
+      'model',
+      'seed',
+      'steps',
+      'guidance',
+      'cross',
+      'cross-word',
+      'self',
+      'self-size',
+      'context',
+      'context-word',
+      'weight',
+      'blend',
+      'blend-minus',
+      'blend-threshold',
+      'sampler',
+      'height',
+      'width',
+      'negative',
+      'backend',
+      'out',
+      'tensors',
+      'from',
+      'force',
+      'quiet',
+      'json',
+    ];
     for (const option of options) expect(stdout).toMatch(new RegExp(`^  --${option}[ \\n]`, 'm'));
-    for (const value of ['emoji-world', '8888', '50', '7.5', '0.8', '0.4', 'ddim']) expect(stdout.replace(/\s+/g, ' ')).toContain(`(default: ${value})`);
+    for (const value of ['emoji-world', '8888', '50', '7.5', '0.8', '0.4', 'ddim'])
+      expect(stdout.replace(/\s+/g, ' ')).toContain(`(default: ${value})`);
   });
 });
 
@@ -33,7 +63,10 @@ describe('a call that cannot be meant ends with 2 and says why', () => {
     [['edit', '--stepz', '3'], '--stepz'],
     [['edit', ...EDIT, '--steps', '0'], '--steps'],
     [['edit', '--target', 'a dog'], '--source is missing'],
-    [['edit', ...EDIT, '--weight', 'snowy=2'], '--weight snowy: No prompt has the word "snowy". "a cat riding a motorcycle in a meadow" has: a, cat, riding, motorcycle, in, meadow.'],
+    [
+      ['edit', ...EDIT, '--weight', 'snowy=2'],
+      '--weight snowy: No prompt has the word "snowy". "a cat riding a motorcycle in a meadow" has: a, cat, riding, motorcycle, in, meadow.',
+    ],
     [['edit', ...EDIT, '--cross-word', 'bicycle=0.5'], '--cross-word bicycle'],
     [['edit', ...EDIT, '--blend', 'motorcycle:motorcycle'], '--blend motorcycle'],
     [['edit', ...EDIT, '--blend-minus', 'cat'], '--blend'],
@@ -70,32 +103,67 @@ test('info tells what a model is', async () => {
   const names = networks.map(({ name }: { name: string }) => name);
   expect(names).toEqual(['text_encoder', 'unet', 'vae']);
   for (const { parameters, dtypes } of networks) expect([parameters > 0, dtypes.length]).toEqual([true, 1]);
-  expect(cost.weightBytes).toBe(4 * networks.reduce((sum: number, { parameters }: { parameters: number }) => sum + parameters, 0));
+  expect(cost.weightBytes).toBe(
+    4 * networks.reduce((sum: number, { parameters }: { parameters: number }) => sum + parameters, 0),
+  );
   expect(cost.flopsPerStep).toBeGreaterThan(1e6);
   expect(sites.length).toBeGreaterThan(2);
 });
 
 test('the model that comes along makes a picture, when no other is named', async () => {
-  const { code, stderr } = await p2p('generate', '--prompt', 'a cat', '--steps', '1', '--backend', 'wasm', '--threads', '1', '--out', 'embedded', '--quiet');
+  const { code, stderr } = await p2p(
+    'generate',
+    '--prompt',
+    'a cat',
+    '--steps',
+    '1',
+    '--backend',
+    'wasm',
+    '--threads',
+    '1',
+    '--out',
+    'embedded',
+    '--quiet',
+  );
   expect([code, stderr]).toEqual([0, '']);
   expect(readdirSync(work('embedded')).sort()).toEqual(['generate.json', 'picture.png']);
 });
 
 test('edit writes its pictures, its figure and what is needed to do it again', async () => {
-  const first = await p2p('edit', ...EDIT, '--target', 'a cat riding a bicycle in a meadow at night', '--seed', '3', ...QUICK, '--json');
+  const first = await p2p(
+    'edit',
+    ...EDIT,
+    '--target',
+    'a cat riding a bicycle in a meadow at night',
+    '--seed',
+    '3',
+    ...QUICK,
+    '--json',
+  );
   expect([first.code, first.stderr]).toEqual([0, '']);
   const report = JSON.parse(first.stdout);
-  const names = ['edit-1.png', 'edit-2.png', 'edit.json', 'figure.png', 'no-injection-1.png', 'no-injection-2.png', 'source.png'];
+  const names = [
+    'edit-1.png',
+    'edit-2.png',
+    'edit.json',
+    'figure.png',
+    'no-injection-1.png',
+    'no-injection-2.png',
+    'source.png',
+  ];
   expect(report.files).toEqual(names.map((name) => work('out/edit-1', name)));
   expect(readdirSync(work('out/edit-1')).sort()).toEqual(names);
   expect(report.backend).toMatchObject({ name: 'wasm', threads: 1 });
   expect(Object.keys(report.versions)).toEqual(['prompt-to-prompt-tfjs', '@tensorflow/tfjs', 'node']);
   expect(report.edits).toEqual(['replace', 'refine']);
   expect(report.seconds.steps).toHaveLength(4);
-  for (const seconds of [report.seconds.load, report.seconds.decode, ...report.seconds.steps]) expect(seconds).toBeGreaterThan(0);
+  for (const seconds of [report.seconds.load, report.seconds.decode, ...report.seconds.steps])
+    expect(seconds).toBeGreaterThan(0);
   expect(report.peakMemoryBytes).toBeGreaterThan(50e6);
 
-  const [source, edit, fresh] = await Promise.all(['source', 'edit-1', 'no-injection-1'].map((name) => readPng(work('out/edit-1', `${name}.png`))));
+  const [source, edit, fresh] = await Promise.all(
+    ['source', 'edit-1', 'no-injection-1'].map((name) => readPng(work('out/edit-1', `${name}.png`))),
+  );
   expect([source.width, source.height]).toEqual([64, 64]);
   expect(edit).not.toEqual(source);
   expect(edit).not.toEqual(fresh);
@@ -105,52 +173,145 @@ test('edit writes its pictures, its figure and what is needed to do it again', a
   const again = await p2p('edit', '--from', 'out/edit-1/edit.json', '--out', 'again', '--threads', '1');
   expect([again.code, again.stderr]).toEqual([0, '']);
   expect(again.stdout).toContain('Wrote again: edit-1.png');
-  for (const name of names) expect(readFileSync(work('again', name)).equals(readFileSync(work('out/edit-1', name)))).toBe(true);
+  for (const name of names)
+    expect(readFileSync(work('again', name)).equals(readFileSync(work('out/edit-1', name)))).toBe(true);
 
   const refused = await p2p('edit', '--from', 'again/edit.json', '--out', 'again');
-  expect([refused.code, refused.stderr]).toEqual([2, 'error: --out again is not empty: choose another folder, or replace what is in it with --force.\n']);
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    'error: --out again is not empty: choose another folder, or replace what is in it with --force.\n',
+  ]);
   writeFileSync(work('again/notes.txt'), 'mine');
-  const forced = await p2p('edit', '--from', 'again/edit.json', '--seed', '4', '--target', EDIT[3], '--out', 'again', '--threads', '1', '--force', '--quiet');
+  const forced = await p2p(
+    'edit',
+    '--from',
+    'again/edit.json',
+    '--seed',
+    '4',
+    '--target',
+    EDIT[3],
+    '--out',
+    'again',
+    '--threads',
+    '1',
+    '--force',
+    '--quiet',
+  );
   expect([forced.code, forced.stdout, forced.stderr]).toEqual([0, '', '']);
-  expect(readdirSync(work('again')).sort()).toEqual(['edit-1.png', 'edit.json', 'figure.png', 'no-injection-1.png', 'notes.txt', 'source.png']);
-  expect(JSON.parse(readFileSync(work('again/edit.json'), 'utf8'))).toMatchObject({ seed: 4, target: [EDIT[3]], steps: 2 });
+  expect(readdirSync(work('again')).sort()).toEqual([
+    'edit-1.png',
+    'edit.json',
+    'figure.png',
+    'no-injection-1.png',
+    'notes.txt',
+    'source.png',
+  ]);
+  expect(JSON.parse(readFileSync(work('again/edit.json'), 'utf8'))).toMatchObject({
+    seed: 4,
+    target: [EDIT[3]],
+    steps: 2,
+  });
 });
 
 test('the tensors of a run are what PyTorch would store', async () => {
-  const { code } = await p2p('edit', ...EDIT, ...QUICK, '--out', 'stored', '--tensors', 'stored.safetensors', '--height', '64', '--width', '80', '--quiet');
+  const { code } = await p2p(
+    'edit',
+    ...EDIT,
+    ...QUICK,
+    '--out',
+    'stored',
+    '--tensors',
+    'stored.safetensors',
+    '--height',
+    '64',
+    '--width',
+    '80',
+    '--quiet',
+  );
   expect(code).toBe(0);
   const file = await SafetensorsFile.open(await fileBytes(work('stored.safetensors')));
   const shapes = Object.fromEntries([...file.tensors].map(([name, { shape, dtype }]) => [name, [dtype, ...shape]]));
-  expect(shapes).toEqual({ noise: ['F32', 1, 4, 16, 20], context: ['F32', 4, 32, 16], latents: ['F32', 2, 4, 16, 20], image: ['F32', 2, 3, 64, 80] });
+  expect(shapes).toEqual({
+    noise: ['F32', 1, 4, 16, 20],
+    context: ['F32', 4, 32, 16],
+    latents: ['F32', 2, 4, 16, 20],
+    image: ['F32', 2, 3, 64, 80],
+  });
 
   // Channels first: the red of the picture's first pixels, then those of its next row.
   const image = await file.read('image');
   const { data } = await readPng(work('stored/source.png'));
   const drawn = (value: number): number => Math.round((value / 2 + 0.5) * 255);
-  for (const [row, column, channel] of [[0, 0, 0], [0, 5, 0], [3, 7, 1], [63, 79, 2]]) {
+  for (const [row, column, channel] of [
+    [0, 0, 0],
+    [0, 5, 0],
+    [3, 7, 1],
+    [63, 79, 2],
+  ]) {
     expect(data[(row * 80 + column) * 4 + channel]).toBe(drawn(image[channel * 64 * 80 + row * 80 + column]));
   }
 });
 
 test('attend draws a map for every word and lists the sites', async () => {
-  const { code, stdout } = await p2p('attend', '--prompt', 'a cat, on a beach', ...QUICK, '--out', 'attended', '--json');
+  const { code, stdout } = await p2p(
+    'attend',
+    '--prompt',
+    'a cat, on a beach',
+    ...QUICK,
+    '--out',
+    'attended',
+    '--json',
+  );
   expect(code).toBe(0);
-  expect(readdirSync(work('attended')).sort()).toEqual(['attend.json', 'attend.png', 'picture.png', 'word-01-a.png', 'word-02-cat.png', 'word-03-on.png', 'word-04-a.png', 'word-05-beach.png']);
+  expect(readdirSync(work('attended')).sort()).toEqual([
+    'attend.json',
+    'attend.png',
+    'picture.png',
+    'word-01-a.png',
+    'word-02-cat.png',
+    'word-03-on.png',
+    'word-04-a.png',
+    'word-05-beach.png',
+  ]);
   const { words, sites } = JSON.parse(stdout);
   expect(words).toEqual(['a', 'cat', 'on', 'a', 'beach']);
   expect(sites.filter(({ averaged }: { averaged: boolean }) => averaged).length).toBeGreaterThan(0);
-  for (const { kind, grid, averaged } of sites) if (averaged) expect([kind, grid]).toEqual(['cross', { height: 16, width: 16 }]);
+  for (const { kind, grid, averaged } of sites)
+    if (averaged) expect([kind, grid]).toEqual(['cross', { height: 16, width: 16 }]);
 });
 
 test('a prompt that is cut off is a warning that shows what was lost', async () => {
-  const { code, stderr, stdout } = await p2p('generate', '--prompt', `a cat ${'on a street '.repeat(12)}in a meadow`, ...QUICK, '--out', 'long', '--json');
+  const { code, stderr, stdout } = await p2p(
+    'generate',
+    '--prompt',
+    `a cat ${'on a street '.repeat(12)}in a meadow`,
+    ...QUICK,
+    '--out',
+    'long',
+    '--json',
+  );
   expect(code).toBe(0);
   expect(stderr).toMatch(/^warning: .*in a meadow/);
   expect(JSON.parse(stdout).warnings).toHaveLength(1);
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s stops a run, which leaves nothing and says so', async (signal) => {
-  const child = start('edit', ...EDIT, '--backend', 'wasm', '--threads', '1', '--steps', '500', '--out', 'stopped/here', '--tensors', 'stopped/x.safetensors', '--record', 'stopped/cat.recording');
+  const child = start(
+    'edit',
+    ...EDIT,
+    '--backend',
+    'wasm',
+    '--threads',
+    '1',
+    '--steps',
+    '500',
+    '--out',
+    'stopped/here',
+    '--tensors',
+    'stopped/x.safetensors',
+    '--record',
+    'stopped/cat.recording',
+  );
   const ended = outcome(child);
   while (!existsSync(work('stopped'))) await sleep(50);
   await sleep(3000);

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -23,13 +23,24 @@ export function useCommand() {
     mkdirSync(join(root, '.cache'), { recursive: true });
     place = mkdtempSync(join(root, '.cache', 'command-'));
     const sources = (await readdir(join(root, 'src'), { recursive: true })).filter((path) => path.endsWith('.ts'));
-    await build({ entryPoints: sources.map((path) => join(root, 'src', path)), outbase: join(root, 'src'), outdir: join(place, 'dist'), format: 'cjs', platform: 'node', target: 'es2022' });
+    await build({
+      entryPoints: sources.map((path) => join(root, 'src', path)),
+      outbase: join(root, 'src'),
+      outdir: join(place, 'dist'),
+      format: 'cjs',
+      platform: 'node',
+      target: 'es2022',
+    });
     for (const name of ['package.json', 'weights']) symlinkSync(join(root, name), join(place, name));
     mkdirSync(join(place, 'work'));
   });
   afterAll(() => rmSync(place, { recursive: true, force: true }));
 
-  const start = (...args: string[]): ChildProcess => spawn(process.execPath, [join(place, 'dist/node/cli/main.js'), ...args], { cwd: join(place, 'work'), stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = (...args: string[]): ChildProcess =>
+    spawn(process.execPath, [join(place, 'dist/node/cli/main.js'), ...args], {
+      cwd: join(place, 'work'),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   return {
     /** The folder that commands run in. */
     work: (...path: string[]): string => join(place, 'work', ...path),
@@ -41,8 +52,12 @@ export function useCommand() {
 export async function outcome(child: ChildProcess): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
-  child.stdout?.on('data', (data) => { stdout += data; });
-  child.stderr?.on('data', (data) => { stderr += data; });
+  child.stdout?.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr?.on('data', (data) => {
+    stderr += data;
+  });
   const code = await new Promise<number | null>((done) => child.on('close', done));
   return { code, stdout, stderr };
 }

@@ -4,7 +4,7 @@ import { methodOf } from '../../../src/node/cli/edit';
 import { editSettings } from '../../../src/node/cli/settings';
 import { CLIPTokenizer } from '../../../src/text/tokenizer';
 
-test('the demo\'s edits can be made, of words that the embedded model was trained with', async () => {
+test("the demo's edits can be made, of words that the embedded model was trained with", async () => {
   const tokenizer = new CLIPTokenizer(await (await openCheckpoint(EMBEDDED)).tokenizer());
   const runs = SCENES.flatMap((scene) => scene.runs).map((run) => editSettings.parse(run));
   for (const settings of runs) {

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../../../src/node/cli/errors';
@@ -15,7 +25,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const produce = async (options: Parameters<typeof Outputs.open>[1], files: Record<string, string> = { 'a.png': 'new' }) => {
+const produce = async (
+  options: Parameters<typeof Outputs.open>[1],
+  files: Record<string, string> = { 'a.png': 'new' },
+) => {
   const outputs = await Outputs.open('edit', options);
   for (const [name, text] of Object.entries(files)) await outputs.write(name, text);
   for (const option of ['tensors', 'record'] as const) {
@@ -34,7 +47,9 @@ test('without a folder, each run has a fresh numbered one', async () => {
 });
 
 test('runs that end at once take different folders', async () => {
-  const folders = await Promise.all(Array.from({ length: 6 }, () => produce({}))).then((all) => all.map((one) => one.folder));
+  const folders = await Promise.all(Array.from({ length: 6 }, () => produce({}))).then((all) =>
+    all.map((one) => one.folder),
+  );
   expect(new Set(folders).size).toBe(6);
   expect(readdirSync('out')).toHaveLength(6);
 });
@@ -80,11 +95,14 @@ test('what is there is not replaced', async () => {
   expect([read('full/a.png'), read('x.safetensors')]).toEqual(['old', 'old']);
 });
 
-test('with force, a run\'s own files are replaced and all others are kept', async () => {
+test("with force, a run's own files are replaced and all others are kept", async () => {
   await produce({ out: 'full' }, { 'edit-1.png': 'old', 'edit-2.png': 'old', 'figure.png': 'old' });
   writeFileSync('full/notes.txt', 'mine');
   writeFileSync('x.safetensors', 'old');
-  const { files } = await produce({ out: 'full', tensors: 'x.safetensors', force: true }, { 'edit-1.png': 'new', 'figure.png': 'new' });
+  const { files } = await produce(
+    { out: 'full', tensors: 'x.safetensors', force: true },
+    { 'edit-1.png': 'new', 'figure.png': 'new' },
+  );
   expect(readdirSync('full').sort()).toEqual(['edit-1.png', 'figure.png', 'notes.txt']);
   expect([read('full/edit-1.png'), read('full/notes.txt'), read('x.safetensors')]).toEqual(['new', 'mine', '\u0001']);
   expect(files).toHaveLength(3);

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readPng } from '../../../src/node/png';
 import { MODEL, useCommand } from './command';
 
@@ -6,12 +6,36 @@ jest.setTimeout(180_000);
 const { p2p, work } = useCommand();
 
 const HOW = ['--backend', 'wasm', '--threads', '1', '--quiet'];
-const SETTINGS = ['--model', MODEL, '--seed', '3', '--steps', '5', '--sampler', 'dpm++', '--negative', 'a dog', '--width', '80', ...HOW];
+const SETTINGS = [
+  '--model',
+  MODEL,
+  '--seed',
+  '3',
+  '--steps',
+  '5',
+  '--sampler',
+  'dpm++',
+  '--negative',
+  'a dog',
+  '--width',
+  '80',
+  ...HOW,
+];
 const SOURCE = 'a cat riding a bicycle';
 const TARGET = ['--target', 'a cat riding a car'];
 
 beforeAll(async () => {
-  const { code, stderr } = await p2p('generate', '--prompt', SOURCE, ...SETTINGS, '--out', 'source', '--record', 'cat.recording', '--record-exact');
+  const { code, stderr } = await p2p(
+    'generate',
+    '--prompt',
+    SOURCE,
+    ...SETTINGS,
+    '--out',
+    'source',
+    '--record',
+    'cat.recording',
+    '--record-exact',
+  );
   expect([code, stderr]).toEqual([0, '']);
 });
 
@@ -22,11 +46,20 @@ test('an edit from a recording takes its settings from there, and makes the pict
   const full = await p2p('edit', '--source', SOURCE, ...TARGET, ...SETTINGS, '--out', 'full');
   expect([from.code, from.stderr, full.code]).toEqual([0, '', 0]);
   expect(readdirSync(work('from')).sort()).toEqual(readdirSync(work('full')).sort());
-  for (const name of ['source.png', 'edit-1.png', 'no-injection-1.png']) expect(await readPng(work('from', name))).toEqual(await readPng(work('full', name)));
+  for (const name of ['source.png', 'edit-1.png', 'no-injection-1.png'])
+    expect(await readPng(work('from', name))).toEqual(await readPng(work('full', name)));
   expect(await readPng(work('from/source.png'))).toEqual(await readPng(work('source/picture.png')));
 
   expect(JSON.parse(readFileSync(work('from/edit.json'), 'utf8'))).toMatchObject({
-    source: SOURCE, model: MODEL, recording: work('cat.recording'), seed: 3, steps: 5, sampler: 'dpm++', negative: 'a dog', height: 64, width: 80,
+    source: SOURCE,
+    model: MODEL,
+    recording: work('cat.recording'),
+    seed: 3,
+    steps: 5,
+    sampler: 'dpm++',
+    negative: 'a dog',
+    height: 64,
+    width: 80,
   });
   const again = await p2p('edit', '--from', 'from/edit.json', '--out', 'again', ...HOW);
   expect([again.code, again.stderr]).toEqual([0, '']);
@@ -34,17 +67,46 @@ test('an edit from a recording takes its settings from there, and makes the pict
 });
 
 test('an edit records as much self-attention as it takes itself', async () => {
-  const { code } = await p2p('edit', '--source', SOURCE, ...TARGET, '--model', MODEL, '--steps', '5', '--self', '0.8', '--out', 'edited', '--record', 'edited/cat.recording', ...HOW);
+  const { code } = await p2p(
+    'edit',
+    '--source',
+    SOURCE,
+    ...TARGET,
+    '--model',
+    MODEL,
+    '--steps',
+    '5',
+    '--self',
+    '0.8',
+    '--out',
+    'edited',
+    '--record',
+    'edited/cat.recording',
+    ...HOW,
+  );
   expect(code).toBe(0);
   expect(readdirSync(work('edited'))).toContain('cat.recording');
-  const again = await p2p('edit', '--recording', 'edited/cat.recording', ...TARGET, '--self', '0.8', '--out', 'edited-again', ...HOW);
+  const again = await p2p(
+    'edit',
+    '--recording',
+    'edited/cat.recording',
+    ...TARGET,
+    '--self',
+    '0.8',
+    '--out',
+    'edited-again',
+    ...HOW,
+  );
   expect([again.code, again.stderr]).toEqual([0, '']);
 });
 
 test.each([
   [['--seed', '1'], 'cat.recording was recorded with seed 3, asked for 1.'],
   [['--source', 'a dog'], `recorded with prompt "${SOURCE}", asked for "a dog"`],
-  [['--self', '0.8'], "--self 0.8: cat.recording has the source's self-attention of the first 2 of 5 steps, and 4 are needed. Record more of it, by --record-self."],
+  [
+    ['--self', '0.8'],
+    "--self 0.8: cat.recording has the source's self-attention of the first 2 of 5 steps, and 4 are needed. Record more of it, by --record-self.",
+  ],
   [['--self', '0.2-0.6'], '--self 0.2-0.6'],
   [['--recording', 'nowhere'], '--recording nowhere cannot be read'],
   [['--record', 'new.recording'], '--record: with --recording the source is not computed anew'],
@@ -56,16 +118,34 @@ test.each([
   expect(readdirSync(work())).toEqual(before);
 });
 
-test('what is no recording, or another model\'s, ends with 1', async () => {
+test("what is no recording, or another model's, ends with 1", async () => {
   writeFileSync(work('cut.recording'), readFileSync(work('cat.recording')).subarray(0, 10_000));
   const cut = await edit('--recording', 'cut.recording');
   expect([cut.code, cut.stderr]).toEqual([1, expect.stringContaining('cut.recording is not a whole safetensors file')]);
   const other = await edit('--model', 'emoji-world');
-  expect([other.code, other.stderr]).toEqual([1, expect.stringMatching(/cat\.recording was recorded with another model \(.*checkpoint\): it differs from the one loaded in text_encoder, unet/)]);
+  expect([other.code, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /cat\.recording was recorded with another model \(.*checkpoint\): it differs from the one loaded in text_encoder, unet/,
+    ),
+  ]);
 });
 
 test('a recording that is there is kept, unless it may be replaced', async () => {
-  const make = (...args: string[]) => p2p('generate', '--prompt', 'a dog', '--model', MODEL, '--steps', '1', ...HOW, '--record', 'kept.recording', ...args);
+  const make = (...args: string[]) =>
+    p2p(
+      'generate',
+      '--prompt',
+      'a dog',
+      '--model',
+      MODEL,
+      '--steps',
+      '1',
+      ...HOW,
+      '--record',
+      'kept.recording',
+      ...args,
+    );
   writeFileSync(work('kept.recording'), 'mine');
   const refused = await make();
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--record kept.recording exists')]);

@@ -5,7 +5,9 @@ import { hubEnvironment } from '../../../src/node/hub/environment';
 import { HubError } from '../../../src/node/hub/error';
 
 let home: string;
-beforeEach(async () => { home = await mkdtemp(join(tmpdir(), 'hub-')); });
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'hub-'));
+});
 afterEach(() => rm(home, { recursive: true }));
 
 test.each([
@@ -34,11 +36,15 @@ describe('the token', () => {
 
   test('may be absent, or kept back', async () => {
     expect((await hubEnvironment({ HF_HOME: home })).token).toBeUndefined();
-    expect((await hubEnvironment({ HF_HOME: home, HF_TOKEN: 'hf_x', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' })).token).toBeUndefined();
+    expect(
+      (await hubEnvironment({ HF_HOME: home, HF_TOKEN: 'hf_x', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' })).token,
+    ).toBeUndefined();
   });
 
   test('that cannot be one is an error that does not show it', async () => {
-    const error = await hubEnvironment({ HF_TOKEN: 'hf_secret\nsecond line' }).catch((reason: Error) => reason) as Error;
+    const error = (await hubEnvironment({ HF_TOKEN: 'hf_secret\nsecond line' }).catch(
+      (reason: Error) => reason,
+    )) as Error;
     expect(error).toBeInstanceOf(HubError);
     expect(error.stack).not.toContain('hf_secret');
   });
@@ -46,15 +52,25 @@ describe('the token', () => {
 
 test('the endpoint is huggingface.co, or HF_ENDPOINT without a slash at its end', async () => {
   expect((await hubEnvironment({})).endpoint).toBe('https://huggingface.co');
-  expect((await hubEnvironment({ HF_ENDPOINT: 'https://mirror.example/hub/' })).endpoint).toBe('https://mirror.example/hub');
+  expect((await hubEnvironment({ HF_ENDPOINT: 'https://mirror.example/hub/' })).endpoint).toBe(
+    'https://mirror.example/hub',
+  );
 });
 
-test.each(['mirror', 'ftp://mirror', 'https://user:secret@mirror'])('the endpoint %s is refused, and not shown', async (HF_ENDPOINT) => {
-  const error = await hubEnvironment({ HF_ENDPOINT }).catch((reason: Error) => reason) as Error;
-  expect(error.message).toMatch(/^HF_ENDPOINT is not an address/);
-  expect(error.message).not.toContain('secret');
-});
+test.each(['mirror', 'ftp://mirror', 'https://user:secret@mirror'])(
+  'the endpoint %s is refused, and not shown',
+  async (HF_ENDPOINT) => {
+    const error = (await hubEnvironment({ HF_ENDPOINT }).catch((reason: Error) => reason)) as Error;
+    expect(error.message).toMatch(/^HF_ENDPOINT is not an address/);
+    expect(error.message).not.toContain('secret');
+  },
+);
 
-test.each([['1', true], ['ON', true], ['0', false], ['', false]])('HF_HUB_OFFLINE=%s means offline: %s', async (HF_HUB_OFFLINE, offline) => {
+test.each([
+  ['1', true],
+  ['ON', true],
+  ['0', false],
+  ['', false],
+])('HF_HUB_OFFLINE=%s means offline: %s', async (HF_HUB_OFFLINE, offline) => {
   expect((await hubEnvironment({ HF_HUB_OFFLINE })).offline).toBe(offline);
 });

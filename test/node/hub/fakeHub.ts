@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export const COMMIT = 'c0ffee0123456789c0ffee0123456789c0ffee01';
@@ -14,11 +14,15 @@ export interface Seen {
 }
 
 /** Answers a request itself, and returns true; or leaves it to the hub. */
-export type Mischief = (request: IncomingMessage, response: ServerResponse, file: { path: string; bytes: Buffer } | undefined) => boolean;
+export type Mischief = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  file: { path: string; bytes: Buffer } | undefined,
+) => boolean;
 
 /**
- * A hub on this machine with one model. Files of over 100 bytes are large ones there: the hub redirects to another host for them, its
- * storage, and states their SHA-256.
+ * A hub on this machine with one model. Files of over 100 bytes are large ones there: the hub redirects to another host
+ * for them, its storage, and states their SHA-256.
  */
 export class FakeHub {
   readonly seen: Seen[] = [];
@@ -37,7 +41,8 @@ export class FakeHub {
 
   static async start(files: Record<string, Buffer>): Promise<FakeHub> {
     const fake = new FakeHub(files);
-    for (const server of [fake.hub, fake.storage]) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    for (const server of [fake.hub, fake.storage])
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return fake;
   }
 
@@ -54,19 +59,24 @@ export class FakeHub {
 
   /** The paths of the files that were asked for, in order. */
   get asked(): string[] {
-    return this.seen.filter(({ path }) => path.includes('/resolve/')).map(({ path }) => path.split(`/resolve/${this.commit}/`)[1]);
+    return this.seen
+      .filter(({ path }) => path.includes('/resolve/'))
+      .map(({ path }) => path.split(`/resolve/${this.commit}/`)[1]);
   }
 
   private answer(host: Seen['host'], request: IncomingMessage, response: ServerResponse): void {
     const path = decodeURIComponent(request.url ?? '');
     this.seen.push({ host, path, range: request.headers.range, authorization: request.headers.authorization });
     const name = path.split(`/resolve/${this.commit}/`)[1];
-    const file = name === undefined || !Object.hasOwn(this.files, name) ? undefined : { path: name, bytes: this.files[name] };
+    const file =
+      name === undefined || !Object.hasOwn(this.files, name) ? undefined : { path: name, bytes: this.files[name] };
     if ((host === 'hub' ? this.onHub : this.onStorage)(request, response, file)) return;
-    if (path.startsWith(`/api/models/${NAME}/revision/`)) return json(response, { _id: '1', id: NAME, sha: this.commit, lastModified: '2024-01-01T00:00:00Z' });
+    if (path.startsWith(`/api/models/${NAME}/revision/`))
+      return json(response, { _id: '1', id: NAME, sha: this.commit, lastModified: '2024-01-01T00:00:00Z' });
     if (path.startsWith(`/api/models/${NAME}/tree/`)) return this.list(path, response);
     if (!file) return json(response, { error: 'Entry not found' }, 404);
-    if (host === 'hub' && isLarge(file.bytes)) return void response.writeHead(302, { Location: `${addressOf(this.storage)}${request.url}` }).end();
+    if (host === 'hub' && isLarge(file.bytes))
+      return void response.writeHead(302, { Location: `${addressOf(this.storage)}${request.url}` }).end();
     sendFile(request, response, file.bytes);
   }
 
@@ -85,7 +95,9 @@ export function isLarge(bytes: Buffer): boolean {
 }
 
 export function checksumOf(bytes: Buffer): string {
-  return isLarge(bytes) ? createHash('sha256').update(bytes).digest('hex') : createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+  return isLarge(bytes)
+    ? createHash('sha256').update(bytes).digest('hex')
+    : createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 export function listed(path: string, bytes: Buffer): object {
@@ -98,7 +110,10 @@ export function sendFile(request: IncomingMessage, response: ServerResponse, byt
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
   if (from === 0) return void response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
   if (from >= bytes.length) return void response.writeHead(416).end();
-  response.writeHead(206, { 'Content-Length': bytes.length - from, 'Content-Range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` });
+  response.writeHead(206, {
+    'Content-Length': bytes.length - from,
+    'Content-Range': `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+  });
   response.end(bytes.subarray(from));
 }
 

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CheckpointError } from '../../../src/errors';
 import { openCheckpoint } from '../../../src/node/checkpoint';
 import { HubError } from '../../../src/node/hub/error';
 import { type PullOptions, type PullProgress, pull } from '../../../src/node/hub/pull';
-import { CheckpointError } from '../../../src/weights/error';
 import { counting } from '../../weights/memoryTree';
-import { COMMIT, FakeHub, NAME, checksumOf, listed } from './fakeHub';
+import { COMMIT, checksumOf, FakeHub, listed, NAME } from './fakeHub';
 
 const TOKEN = 'hf_thisIsTheSecret';
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
@@ -56,7 +56,11 @@ async function repository(): Promise<Record<string, Buffer>> {
 }
 
 const pulled = (options: PullOptions = {}, variables: NodeJS.ProcessEnv = {}) =>
-  pull(NAME, { pause: 1, environment: { HF_ENDPOINT: hub.endpoint, HF_HOME: home, HF_TOKEN: TOKEN, ...variables }, ...options });
+  pull(NAME, {
+    pause: 1,
+    environment: { HF_ENDPOINT: hub.endpoint, HF_HOME: home, HF_TOKEN: TOKEN, ...variables },
+    ...options,
+  });
 const model = () => join(home, 'hub/models--org--model');
 const blobs = () => readdir(join(model(), 'blobs'));
 
@@ -70,16 +74,28 @@ const startOf = (range: string | undefined) => Number(/\d+/.exec(range ?? '')?.[
 
 async function everyFile(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
 }
 
 describe('a pulled checkpoint', () => {
-  test('has what is needed to run it and nothing else, in the hub\'s own layout', async () => {
+  test("has what is needed to run it and nothing else, in the hub's own layout", async () => {
     const folder = await pulled();
     expect(folder).toBe(join(model(), 'snapshots', COMMIT));
     expect(await everyFile(folder)).toEqual([
-      'model_index.json', 'scheduler/scheduler_config.json', 'text_encoder/config.json', 'text_encoder/model.safetensors', 'tokenizer/merges.txt',
-      'tokenizer/tokenizer_config.json', 'tokenizer/vocab.json', 'unet/config.json', UNET, 'vae/config.json', 'vae/diffusion_pytorch_model.safetensors',
+      'model_index.json',
+      'scheduler/scheduler_config.json',
+      'text_encoder/config.json',
+      'text_encoder/model.safetensors',
+      'tokenizer/merges.txt',
+      'tokenizer/tokenizer_config.json',
+      'tokenizer/vocab.json',
+      'unet/config.json',
+      UNET,
+      'vae/config.json',
+      'vae/diffusion_pytorch_model.safetensors',
     ]);
     expect(await readFile(join(model(), 'refs/main'), 'utf8')).toBe(COMMIT);
     expect(await readlink(join(folder, UNET))).toBe(`../../../blobs/${checksumOf(hub.files[UNET])}`);
@@ -89,17 +105,22 @@ describe('a pulled checkpoint', () => {
 
   test('opens by its name', async () => {
     await pulled();
-    const before = process.env['HF_HOME'];
-    process.env['HF_HOME'] = home;
+    const before = process.env.HF_HOME;
+    process.env.HF_HOME = home;
     try {
       const checkpoint = await openCheckpoint(NAME);
       expect(checkpoint).toMatchObject({ name: NAME, layout: 'diffusers' });
       expect((await checkpoint.weights('unet')).tensors.get('conv_in.weight')?.shape).toEqual([5000]);
       await rm(join(model(), 'snapshots', COMMIT, 'vae/diffusion_pytorch_model.safetensors'));
-      await expect(openCheckpoint(NAME)).rejects.toThrow(/^org\/model in the hub's cache\/vae has no .*run: p2p pull org\/model$/);
-      await expect(openCheckpoint('org/other')).rejects.toThrow(/org\/other is no folder or file, and not in the hub's cache .*run: p2p pull org\/other/);
+      await expect(openCheckpoint(NAME)).rejects.toThrow(
+        /^org\/model in the hub's cache\/vae has no .*run: p2p pull org\/model$/,
+      );
+      await expect(openCheckpoint('org/other')).rejects.toThrow(
+        /org\/other is no folder or file, and not in the hub's cache .*run: p2p pull org\/other/,
+      );
     } finally {
-      if (before === undefined) delete process.env['HF_HOME']; else process.env['HF_HOME'] = before;
+      if (before === undefined) delete process.env.HF_HOME;
+      else process.env.HF_HOME = before;
     }
   });
 
@@ -118,8 +139,11 @@ describe('a pulled checkpoint', () => {
 
   test('is of the variant asked for', async () => {
     const folder = await pulled({ variant: 'fp16' });
-    expect((await everyFile(folder)).filter((file) => file.endsWith('.safetensors'))).toEqual(
-      ['text_encoder/model.fp16.safetensors', 'unet/diffusion_pytorch_model.fp16.safetensors', 'vae/diffusion_pytorch_model.fp16.safetensors']);
+    expect((await everyFile(folder)).filter((file) => file.endsWith('.safetensors'))).toEqual([
+      'text_encoder/model.fp16.safetensors',
+      'unet/diffusion_pytorch_model.fp16.safetensors',
+      'vae/diffusion_pytorch_model.fp16.safetensors',
+    ]);
   });
 
   test('may be in shards, which its index names', async () => {
@@ -127,14 +151,20 @@ describe('a pulled checkpoint', () => {
     delete hub.files[UNET];
     delete hub.files['unet/diffusion_pytorch_model.fp16.safetensors'];
     hub.files['unet/diffusion_pytorch_model-00001-of-00001.safetensors'] = shard;
-    hub.files[`${UNET}.index.json`] = Buffer.from(JSON.stringify({ weight_map: { 'conv_in.weight': 'diffusion_pytorch_model-00001-of-00001.safetensors' } }));
-    expect(await everyFile(await pulled())).toEqual(expect.arrayContaining([`${UNET}.index.json`, 'unet/diffusion_pytorch_model-00001-of-00001.safetensors']));
+    hub.files[`${UNET}.index.json`] = Buffer.from(
+      JSON.stringify({ weight_map: { 'conv_in.weight': 'diffusion_pytorch_model-00001-of-00001.safetensors' } }),
+    );
+    expect(await everyFile(await pulled())).toEqual(
+      expect.arrayContaining([`${UNET}.index.json`, 'unet/diffusion_pytorch_model-00001-of-00001.safetensors']),
+    );
   });
 
   test('is counted in bytes as it comes, up to all of them', async () => {
     const seen: PullProgress[] = [];
     const folder = await pulled({ onProgress: (progress) => seen.push(progress) });
-    const sizes = await Promise.all((await everyFile(folder)).map(async (file) => (await readFile(join(folder, file))).length));
+    const sizes = await Promise.all(
+      (await everyFile(folder)).map(async (file) => (await readFile(join(folder, file))).length),
+    );
     const total = sizes.reduce((sum, size) => sum + size, 0);
     expect(seen.at(-1)).toEqual({ file: expect.any(String), loaded: total, total });
     expect(seen.every(({ loaded }, i) => i === 0 || loaded >= seen[i - 1].loaded)).toBe(true);
@@ -150,7 +180,9 @@ describe('a download', () => {
       return true;
     };
     expect(await readFile(join(await pulled(), UNET))).toEqual(hub.files[UNET]);
-    const ranges = hub.seen.filter(({ host, path }) => host === 'storage' && path.endsWith(UNET)).map(({ range }) => range);
+    const ranges = hub.seen
+      .filter(({ host, path }) => host === 'storage' && path.endsWith(UNET))
+      .map(({ range }) => range);
     expect(ranges).toEqual([undefined, 'bytes=6000-', 'bytes=12000-']);
   });
 
@@ -172,7 +204,10 @@ describe('a download', () => {
     expect((await blobs()).filter((name) => name.endsWith('.incomplete'))).toEqual([]);
   });
 
-  test.each([['of other content', 300], ['longer than the file', 30_000]])('does not go on from a beginning %s', async (_, length) => {
+  test.each([
+    ['of other content', 300],
+    ['longer than the file', 30_000],
+  ])('does not go on from a beginning %s', async (_, length) => {
     await pulled();
     const blob = join(model(), 'blobs', checksumOf(hub.files[UNET]));
     await rm(blob);
@@ -195,7 +230,7 @@ describe('a download', () => {
   test('that runs twice at once ends well twice', async () => {
     const folders = await Promise.all([pulled(), pulled()]);
     for (const folder of folders) expect(await readFile(join(folder, UNET))).toEqual(hub.files[UNET]);
-    expect((await everyFile(join(folders[0], 'unet')))).toEqual(['config.json', 'diffusion_pytorch_model.safetensors']);
+    expect(await everyFile(join(folders[0], 'unet'))).toEqual(['config.json', 'diffusion_pytorch_model.safetensors']);
   });
 
   test('that is stopped leaves no file under its name, and can go on', async () => {
@@ -228,7 +263,9 @@ describe('a server that sends another file than the hub states is not believed:'
 
   test('other bytes', async () => {
     unet((response, bytes) => response.end(Buffer.alloc(bytes.length)));
-    await expect(pulled()).rejects.toThrow(/unet\/diffusion_pytorch_model\.safetensors arrived with the checksum .* and the hub states .*thrown away/);
+    await expect(pulled()).rejects.toThrow(
+      /unet\/diffusion_pytorch_model\.safetensors arrived with the checksum .* and the hub states .*thrown away/,
+    );
     await nothingIsLeft();
   });
 
@@ -249,14 +286,17 @@ describe('a server that sends another file than the hub states is not believed:'
 
   test('fewer bytes', async () => {
     unet((response, bytes, from) => (from > 0 ? response.writeHead(416).end() : response.end(bytes.subarray(0, 5000))));
-    await expect(pulled()).rejects.toThrow(/Of the 20\d{3} bytes of unet\/.* the server sent no more than 5000, in 5 attempts/);
+    await expect(pulled()).rejects.toThrow(
+      /Of the 20\d{3} bytes of unet\/.* the server sent no more than 5000, in 5 attempts/,
+    );
   });
 
   test('another part than was asked for', async () => {
     let times = 0;
     unet((response, bytes, from) => {
       if (times++ === 0) breakOff(response, bytes, 0, 6000);
-      else if (from > 0) response.writeHead(206, { 'Content-Range': `bytes 0-${bytes.length - 1}/${bytes.length}` }).end(bytes);
+      else if (from > 0)
+        response.writeHead(206, { 'Content-Range': `bytes 0-${bytes.length - 1}/${bytes.length}` }).end(bytes);
       else response.end(bytes);
     });
     expect(await readFile(join(await pulled(), UNET))).toEqual(hub.files[UNET]);
@@ -276,20 +316,25 @@ describe('an answer without success', () => {
     let count = 0;
     hub.onHub = (_, response) => {
       if (count++ >= times) return false;
-      response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify({ error: `you sent ${TOKEN}` }));
+      response
+        .writeHead(status, { 'Content-Type': 'application/json', ...headers })
+        .end(JSON.stringify({ error: `you sent ${TOKEN}` }));
       return true;
     };
   };
 
   test.each([
-    [401, /does not give org\/model at main \(401\): it is private or gated, or does not exist, and the token that was sent does not open it/],
+    [
+      401,
+      /does not give org\/model at main \(401\): it is private or gated, or does not exist, and the token that was sent does not open it/,
+    ],
     [403, /accept the model's terms/],
     [404, /has no org\/model at main \(404\)\. Check the name and the revision/],
     [429, /asks for fewer requests \(429\)/],
     [500, /answered 500/],
   ])('of %d is explained, without the token that it repeats', async (status, message) => {
     answer(status);
-    const error = await pulled().catch((reason: Error) => reason) as Error;
+    const error = (await pulled().catch((reason: Error) => reason)) as Error;
     expect(error).toBeInstanceOf(HubError);
     expect(error.message).toMatch(message);
     expect(`${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`).not.toContain(TOKEN);
@@ -300,7 +345,12 @@ describe('an answer without success', () => {
     await expect(pulled({}, { HF_TOKEN: '' })).rejects.toThrow(/no token was sent; HF_TOKEN/);
   });
 
-  test.each([[429, { 'Retry-After': '0' }], [503, {}], [500, {}], [429, { 'Retry-After': new Date(Date.now() - 1000).toUTCString() }]])('of %d is waited for and asked again', async (status, headers) => {
+  test.each([
+    [429, { 'Retry-After': '0' }],
+    [503, {}],
+    [500, {}],
+    [429, { 'Retry-After': new Date(Date.now() - 1000).toUTCString() }],
+  ])('of %d is waited for and asked again', async (status, headers) => {
     answer(status, headers, 2);
     await expect(pulled()).resolves.toContain(COMMIT);
   });
@@ -324,23 +374,33 @@ describe('an answer without success', () => {
       response.writeHead(403).end();
       return true;
     };
-    await expect(pulled()).rejects.toThrow(/does not give unet\/diffusion_pytorch_model\.safetensors of org\/model \(403\)/);
+    await expect(pulled()).rejects.toThrow(
+      /does not give unet\/diffusion_pytorch_model\.safetensors of org\/model \(403\)/,
+    );
   });
 
   test('that cannot be read is an error that names the endpoint', async () => {
-    hub.onHub = (_, response) => { response.end('<html>'); return true; };
-    await expect(pulled()).rejects.toThrow(/gave an answer about org\/model at main that cannot be read\. Check HF_ENDPOINT/);
+    hub.onHub = (_, response) => {
+      response.end('<html>');
+      return true;
+    };
+    await expect(pulled()).rejects.toThrow(
+      /gave an answer about org\/model at main that cannot be read\. Check HF_ENDPOINT/,
+    );
   });
 
   test('a hub that is not there is an error that says so', async () => {
-    await expect(pulled({}, { HF_ENDPOINT: 'http://127.0.0.1:9' })).rejects.toThrow(/http:\/\/127\.0\.0\.1:9 cannot be reached.*HF_ENDPOINT/);
+    await expect(pulled({}, { HF_ENDPOINT: 'http://127.0.0.1:9' })).rejects.toThrow(
+      /http:\/\/127\.0\.0\.1:9 cannot be reached.*HF_ENDPOINT/,
+    );
   });
 });
 
 describe('the token', () => {
   test('is sent to the hub, and not to where the hub redirects', async () => {
     await pulled();
-    const sent = (host: string) => new Set(hub.seen.filter((seen) => seen.host === host).map(({ authorization }) => authorization));
+    const sent = (host: string) =>
+      new Set(hub.seen.filter((seen) => seen.host === host).map(({ authorization }) => authorization));
     expect(sent('hub')).toEqual(new Set([`Bearer ${TOKEN}`]));
     expect(sent('storage')).toEqual(new Set([undefined]));
   });
@@ -360,7 +420,11 @@ describe('the token', () => {
 
   test('is written to no log', async () => {
     const written: unknown[] = [];
-    const spies = (['log', 'info', 'debug', 'warn', 'error'] as const).map((level) => jest.spyOn(console, level).mockImplementation((...all) => { written.push(all); }));
+    const spies = (['log', 'info', 'debug', 'warn', 'error'] as const).map((level) =>
+      jest.spyOn(console, level).mockImplementation((...all) => {
+        written.push(all);
+      }),
+    );
     await pulled();
     spies.forEach((spy) => spy.mockRestore());
     expect(written).toEqual([]);
@@ -370,7 +434,14 @@ describe('the token', () => {
 describe('names from the hub never lead out of the cache:', () => {
   const outside = async () => (await everyFile(home)).filter((file) => !file.startsWith('hub/models--org--model/'));
 
-  test.each(['../../../evil', '/tmp/evil', 'unet/../../../../evil.safetensors', 'C:\\evil', 'tokenizer/../../evil.json', 'unet\\..\\..\\evil'])('the file %s is not fetched', async (path) => {
+  test.each([
+    '../../../evil',
+    '/tmp/evil',
+    'unet/../../../../evil.safetensors',
+    'C:\\evil',
+    'tokenizer/../../evil.json',
+    'unet\\..\\..\\evil',
+  ])('the file %s is not fetched', async (path) => {
     hub.listing = [listed(path, Buffer.from('evil'))];
     await pulled();
     expect(hub.asked.some((file) => file?.includes('evil'))).toBe(false);
@@ -400,10 +471,15 @@ describe('names from the hub never lead out of the cache:', () => {
     await expect(pulled()).rejects.toThrow(CheckpointError);
   });
 
-  test.each(['model', 'a/b/c', '../x', 'a/..', 'a--b/c', 'org/model.', '/org/model', 'org\\model', ''])('"%s" is no name of a model', async (name) => {
-    await expect(pull(name, { environment: { HF_ENDPOINT: hub.endpoint, HF_HOME: home } })).rejects.toThrow(/is no name of a model on the hub/);
-    expect(hub.seen).toEqual([]);
-  });
+  test.each(['model', 'a/b/c', '../x', 'a/..', 'a--b/c', 'org/model.', '/org/model', 'org\\model', ''])(
+    '"%s" is no name of a model',
+    async (name) => {
+      await expect(pull(name, { environment: { HF_ENDPOINT: hub.endpoint, HF_HOME: home } })).rejects.toThrow(
+        /is no name of a model on the hub/,
+      );
+      expect(hub.seen).toEqual([]);
+    },
+  );
 
   test('nor does a revision', async () => {
     await expect(pulled({ revision: '../../evil' })).rejects.toThrow(/The revision names the file/);
@@ -414,12 +490,15 @@ describe('a repository is refused before its weights are downloaded if', () => {
   const weightsAsked = () => hub.asked.filter((file) => file?.endsWith('.safetensors') || file?.endsWith('.bin'));
 
   test('it has only pickles', async () => {
-    for (const name of Object.keys(hub.files)) if (name.startsWith('unet/') && name.endsWith('.safetensors')) delete hub.files[name];
-    await expect(pulled()).rejects.toThrow(/org\/model on the hub\/unet has only diffusion_pytorch_model\.bin\. .*can run any code/);
+    for (const name of Object.keys(hub.files))
+      if (name.startsWith('unet/') && name.endsWith('.safetensors')) delete hub.files[name];
+    await expect(pulled()).rejects.toThrow(
+      /org\/model on the hub\/unet has only diffusion_pytorch_model\.bin\. .*can run any code/,
+    );
     expect(hub.asked).toEqual([]);
   });
 
-  test('it is another pipeline\'s', async () => {
+  test("it is another pipeline's", async () => {
     hub.files['model_index.json'] = Buffer.from('{"_class_name":"StableDiffusionXLPipeline"}');
     await expect(pulled()).rejects.toThrow(/StableDiffusionXLPipeline/);
     expect(weightsAsked()).toEqual([]);
@@ -428,7 +507,9 @@ describe('a repository is refused before its weights are downloaded if', () => {
   test('it is a single file', async () => {
     for (const name of Object.keys(hub.files)) delete hub.files[name];
     hub.files['v1-5.safetensors'] = randomBytes(200);
-    await expect(pulled()).rejects.toThrow(/org\/model on the hub is no Stable Diffusion checkpoint in the layout of diffusers: it has no unet\/config\.json.* Its v1-5\.safetensors may be a checkpoint in one file/);
+    await expect(pulled()).rejects.toThrow(
+      /org\/model on the hub is no Stable Diffusion checkpoint in the layout of diffusers: it has no unet\/config\.json.* Its v1-5\.safetensors may be a checkpoint in one file/,
+    );
   });
 
   test('the network is not to be used', async () => {

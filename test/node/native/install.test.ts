@@ -8,7 +8,7 @@ let cache: string;
 const before = { ...process.env };
 beforeEach(() => {
   cache = mkdtempSync(join(tmpdir(), 'p2p-'));
-  process.env['XDG_CACHE_HOME'] = cache;
+  process.env.XDG_CACHE_HOME = cache;
 });
 afterEach(() => {
   process.env = { ...before };
@@ -17,21 +17,29 @@ afterEach(() => {
 const home = (): string => join(cache, 'prompt-to-prompt-tfjs');
 const installed = (): void => {
   mkdirSync(join(home(), 'native'), { recursive: true });
-  writeFileSync(join(home(), 'native', 'manifest.json'), JSON.stringify({ tensorflow: '2.21.0', tfjsNode: '4.22.0', kind: 'cpu' }));
+  writeFileSync(
+    join(home(), 'native', 'manifest.json'),
+    JSON.stringify({ tensorflow: '2.21.0', tfjsNode: '4.22.0', kind: 'cpu' }),
+  );
 };
 
 test('status and removal', async () => {
   expect(await nativeStatus()).toBeUndefined();
   expect(await removeNative()).toBe(false);
   installed();
-  expect(await nativeStatus()).toEqual({ folder: join(home(), 'native'), tensorflow: '2.21.0', tfjsNode: '4.22.0', kind: 'cpu' });
+  expect(await nativeStatus()).toEqual({
+    folder: join(home(), 'native'),
+    tensorflow: '2.21.0',
+    tfjsNode: '4.22.0',
+    kind: 'cpu',
+  });
   expect(await removeNative()).toBe(true);
   expect(existsSync(join(home(), 'native'))).toBe(false);
 });
 
 test('all that is missing is named at once, and nothing is begun', async () => {
-  process.env['PATH'] = '/nowhere';
-  process.env['CXX'] = '';
+  process.env.PATH = '/nowhere';
+  process.env.CXX = '';
   const error = await installNative().catch((e: Error) => e.message);
   expect(error).toMatch(/C\+\+ compiler/);
   expect(error).toMatch(/npm/);
@@ -58,5 +66,7 @@ test('an installation that fails leaves the earlier one, and no half of a new on
 test('a backend that is not there says how to get it', async () => {
   await expect(chooseBackend('node')).rejects.toThrow(/p2p native install$/);
   await expect(chooseBackend('node-gpu')).rejects.toThrow(/p2p native install --gpu$/);
-  await expect(chooseBackend('gpu')).rejects.toThrow(/There is no backend gpu\. Choose from node-gpu, node, wasm, webgpu, cpu/);
+  await expect(chooseBackend('gpu')).rejects.toThrow(
+    /There is no backend gpu\. Choose from node-gpu, node, wasm, webgpu, cpu/,
+  );
 });

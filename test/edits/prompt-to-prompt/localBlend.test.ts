@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Grid } from '../../src/attention/controller';
-import { localBlend, type LocalBlendOptions } from '../../src/attention/localBlend';
-import { useBackend } from '../backend';
-import { evaluation, MapLayer } from './mapLayer';
-import { toyTokenizer } from './toyTokenizer';
+import type { Grid } from '../../../src/attention/controller';
+import { type LocalBlendOptions, localBlend } from '../../../src/edits/prompt-to-prompt/localBlend';
+import { evaluation, MapLayer } from '../../attention/mapLayer';
+import { toyTokenizer } from '../../attention/toyTokenizer';
+import { useBackend } from '../../backend';
 
 useBackend();
 
@@ -17,15 +17,22 @@ const right = ['......', '......', '......', '.....#'];
 const grid: Grid = { height: 4, width: 6 };
 
 let layer: MapLayer;
-beforeAll(() => { layer = new MapLayer({ keys: 5 }); });
-
-const attentionTo = (token: number, picture: string[], low = 0.05): number[][] => [...picture.join('')].map((place) => {
-  const p = place === '#' ? 0.9 : low;
-  return Array.from({ length: 5 }, (_, key) => (key === token ? p : (1 - p) / 4));
+beforeAll(() => {
+  layer = new MapLayer({ keys: 5 });
 });
 
+const attentionTo = (token: number, picture: string[], low = 0.05): number[][] =>
+  [...picture.join('')].map((place) => {
+    const p = place === '#' ? 0.9 : low;
+    return Array.from({ length: 5 }, (_, key) => (key === token ? p : (1 - p) / 4));
+  });
+
 /** Where the target's latents remain its own after a step, as text; the source's latents are 0, the target's 1. */
-function edited(options: Partial<LocalBlendOptions>, [source, target]: number[][][], { step = 5, latents = grid } = {}): string[] {
+function edited(
+  options: Partial<LocalBlendOptions>,
+  [source, target]: number[][][],
+  { step = 5, latents = grid } = {},
+): string[] {
   const blend = localBlend({ prompts, words, ...options });
   const now = evaluation({ prompts: 2, step, latents, guidance: false });
   blend.begin!({ prompts: 2, steps: 10, latents });
@@ -41,7 +48,7 @@ function edited(options: Partial<LocalBlendOptions>, [source, target]: number[][
   return mask.map((line) => line.map(([x]) => (x === 1 ? '#' : '.')).join(''));
 }
 
-test('the target keeps its own latents around its word and around the source\'s', () => {
+test("the target keeps its own latents around its word and around the source's", () => {
   const maps = [attentionTo(2, left), attentionTo(2, right)];
   expect(edited({ words: [[], ['dog']] }, maps)).toEqual(['......', '......', '....##', '....##']);
   expect(edited({ words: [['cat'], []] }, maps)).toEqual(['##....', '##....', '##....', '......']);
@@ -63,7 +70,9 @@ test('the threshold is a part of the maximum', () => {
 });
 
 test('latents larger than the maps see them enlarged', () => {
-  const mask = edited({ words: [[], ['dog']] }, [attentionTo(2, left), attentionTo(2, right)], { latents: { height: 8, width: 12 } });
+  const mask = edited({ words: [[], ['dog']] }, [attentionTo(2, left), attentionTo(2, right)], {
+    latents: { height: 8, width: 12 },
+  });
   expect(mask).toEqual([...Array(4).fill('............'), ...Array(4).fill('........####')]);
 });
 
@@ -79,7 +88,12 @@ test('blending starts after a fifth of the steps, or when it is told', () => {
 test('maps are summed over the steps so far', () => {
   const blend = localBlend({ prompts, words: [[], ['dog']] });
   const at = (step: number, picture: string[]): void => {
-    layer.attend([attentionTo(2, left), attentionTo(2, picture)], blend, evaluation({ prompts: 2, step, guidance: false }), grid);
+    layer.attend(
+      [attentionTo(2, left), attentionTo(2, picture)],
+      blend,
+      evaluation({ prompts: 2, step, guidance: false }),
+      grid,
+    );
   };
   at(0, left);
   at(1, right);
@@ -88,17 +102,32 @@ test('maps are summed over the steps so far', () => {
     const latents = tf.concat([tf.zeros([1, 4, 6, 1]), tf.ones([1, 4, 6, 1])]) as tf.Tensor4D;
     const after = blend.onLatents!(latents, { step: 2, steps: 10, timestep: 0 }).arraySync()[1];
     // 0.9 on the left and 1.8 on the right: both are over 0.3 of the maximum.
-    expect(after.map((line) => line.map(([x]) => (x ? '#' : '.')).join(''))).toEqual(['##....', '##....', '##..##', '....##']);
+    expect(after.map((line) => line.map(([x]) => (x ? '#' : '.')).join(''))).toEqual([
+      '##....',
+      '##....',
+      '##..##',
+      '....##',
+    ]);
   });
   blend.end!();
 });
 
 test('the largest cross-attention grid up to 16x16 is used, whichever comes first', () => {
   const options = { latents: { height: 64, width: 64 } };
-  const grids: [Grid, boolean][] = [[{ height: 8, width: 8 }, true], [{ height: 16, width: 16 }, true], [{ height: 8, width: 8 }, false], [{ height: 32, width: 32 }, false]];
+  const grids: [Grid, boolean][] = [
+    [{ height: 8, width: 8 }, true],
+    [{ height: 16, width: 16 }, true],
+    [{ height: 8, width: 8 }, false],
+    [{ height: 32, width: 32 }, false],
+  ];
   const blend = localBlend({ prompts, words });
   for (const [size, wanted] of grids) {
-    const call = { ...evaluation({ prompts: 2, guidance: false, ...options }), site: layer.layer.site, grid: size, keys: 5 };
+    const call = {
+      ...evaluation({ prompts: 2, guidance: false, ...options }),
+      site: layer.layer.site,
+      grid: size,
+      keys: 5,
+    };
     expect(blend.wants(call)).toEqual(wanted ? ['probs'] : []);
     if (wanted) tf.tidy(() => blend.onProbs!(tf.ones([2, 1, size.height * size.width, 5]), call));
   }
@@ -111,5 +140,7 @@ test('what it cannot do is an error', () => {
   expect(() => localBlend({ prompts, words: [['cat'], ['fox']] })).toThrow('"a dog" has: a, dog.');
   expect(() => localBlend({ prompts, words, start: 20 })).toThrow('not at 20');
   const blind = localBlend({ prompts, words });
-  expect(() => tf.tidy(() => blind.onLatents!(tf.zeros([2, 4, 6, 1]), { step: 9, steps: 10, timestep: 0 }))).toThrow('maxQueries');
+  expect(() => tf.tidy(() => blind.onLatents!(tf.zeros([2, 4, 6, 1]), { step: 9, steps: 10, timestep: 0 }))).toThrow(
+    'maxQueries',
+  );
 });

@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import { compose } from './compose';
-import type { AttentionCall, AttentionController, BatchRow, Qkv, Stage } from './controller';
+import { compose } from '../attention/compose';
+import type { AttentionCall, AttentionController, BatchRow, Qkv, Stage } from '../attention/controller';
 
 /** The source's attention as an earlier run had it. */
 export interface SourceAttention {
   /** Whether the source's row is to be had at a call. */
   has(call: AttentionCall): boolean;
-  /** The source's conditional row at a call that it has: each [1, heads, tokens, headSize], made where it is called and freed by the `tf.tidy` there. */
+  /**
+   * The source's conditional row at a call that it has: each [1, heads, tokens, headSize], made where it is called and
+   * freed by the `tf.tidy` there.
+   */
   qkv(call: AttentionCall): Qkv;
   /** Why others are not to be had, for a message: a sentence. */
   readonly missing: string;
@@ -15,15 +18,16 @@ export interface SourceAttention {
 const SOURCE: BatchRow = { prompt: 0, conditional: true };
 
 /**
- * Lets a controller see the source beside the targets, where the batch has the targets' rows only: at each call that the controller asks
- * for, the recorded source's queries, keys and values are the batch's last row until the attention is computed. What is made of them
- * (logits, probabilities, output) is then the source's as in a batch with all rows, and no controller needs to know where it came from.
- * At calls that were not recorded there are the targets' rows only; `rows` says so.
+ * Lets a controller see the source beside the targets, where the batch has the targets' rows only: at each call that
+ * the controller asks for, the recorded source's queries, keys and values are the batch's last row until the attention
+ * is computed. What is made of them (logits, probabilities, output) is then the source's as in a batch with all rows,
+ * and no controller needs to know where it came from. At calls that were not recorded there are the targets' rows only;
+ * `rows` says so.
  */
 export function besideRecorded(source: SourceAttention, controller: AttentionController): AttentionController {
   const inner = compose(controller);
   const seen = (call: AttentionCall): AttentionCall =>
-    (source.has(call) ? { ...call, rows: [...call.rows, SOURCE] } : { ...call, sourceMissing: source.missing });
+    source.has(call) ? { ...call, rows: [...call.rows, SOURCE] } : { ...call, sourceMissing: source.missing };
   return {
     ...inner,
     wants: (call) => {

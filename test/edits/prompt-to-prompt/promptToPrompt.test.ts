@@ -1,13 +1,14 @@
-import { promptToPrompt, type PromptToPromptOptions } from '../../src/attention/promptToPrompt';
-import type { AttentionCall } from '../../src/attention/controller';
-import { useBackend } from '../backend';
-import { evaluation, MapLayer, type Maps } from './mapLayer';
-import { toyTokenizer } from './toyTokenizer';
+import type { AttentionCall } from '../../../src/attention/controller';
+import { type PromptToPromptOptions, promptToPrompt } from '../../../src/edits/prompt-to-prompt/promptToPrompt';
+import { evaluation, MapLayer, type Maps } from '../../attention/mapLayer';
+import { toyTokenizer } from '../../attention/toyTokenizer';
+import { useBackend } from '../../backend';
 
 useBackend();
 
 const tokenizer = toyTokenizer(8);
-const edit = (prompts: string[], options: Partial<PromptToPromptOptions> = {}) => promptToPrompt({ tokenizer, prompts, ...options });
+const edit = (prompts: string[], options: Partial<PromptToPromptOptions> = {}) =>
+  promptToPrompt({ tokenizer, prompts, ...options });
 
 test('each target is edited as its words ask for; it can be told otherwise', () => {
   expect(edit(['a cat', 'a dog', 'a small cat']).edits).toEqual(['replace', 'refine']);
@@ -18,7 +19,11 @@ test('each target is edited as its words ask for; it can be told otherwise', () 
 test('both kinds of edit in one run', () => {
   const layer = new MapLayer({ keys: 8 });
   const row = (first: number): Maps[number] => [[first, ...Array(6).fill(0.1), 0.4 - first]];
-  const after = layer.attend([row(0.3), row(0.1), [[0.1, 0.1, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1]]], edit(['a cat', 'a dog', 'a small cat']), evaluation({ prompts: 3, guidance: false }));
+  const after = layer.attend(
+    [row(0.3), row(0.1), [[0.1, 0.1, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1]]],
+    edit(['a cat', 'a dog', 'a small cat']),
+    evaluation({ prompts: 3, guidance: false }),
+  );
   expect(after[1][0][0]).toBeCloseTo(0.3, 5);
   expect(after[2][0][0]).toBeCloseTo(0.3, 5);
   expect(after[2][0][2]).toBeCloseTo(0.3, 5);
@@ -30,7 +35,13 @@ test('a weight holds while the attention is injected, of a prompt alone all the 
   const map: Maps[number] = [[0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1]];
   const toCat = (prompts: string[], step: number): number => {
     const controller = edit(prompts, { weights: { cat: 2 }, cross: 0.5 });
-    return layer.attend(prompts.map(() => map), controller, evaluation({ prompts: prompts.length, step, guidance: false })).at(-1)![0][2];
+    return layer
+      .attend(
+        prompts.map(() => map),
+        controller,
+        evaluation({ prompts: prompts.length, step, guidance: false }),
+      )
+      .at(-1)![0][2];
   };
   expect(toCat(['a cat', 'a cat'], 4)).toBeCloseTo(0.4, 5);
   expect(toCat(['a cat', 'a cat'], 5)).toBeCloseTo(0.2, 5);
@@ -41,9 +52,13 @@ test('a weight holds while the attention is injected, of a prompt alone all the 
 test('the side of the largest injected grid', () => {
   const site = { path: 'down_blocks.0.attn1', kind: 'self', place: 'down', heads: 1, headSize: 4 } as const;
   const call = (side: number): AttentionCall => ({
-    ...evaluation({ prompts: 2, latents: { height: 64, width: 64 } }), site, grid: { height: side, width: side }, keys: side * side,
+    ...evaluation({ prompts: 2, latents: { height: 64, width: 64 } }),
+    site,
+    grid: { height: side, width: side },
+    keys: side * side,
   });
-  const sides = (selfSize?: number): number[] => [8, 16, 32, 64].filter((side) => edit(['a cat', 'a dog'], { selfSize }).wants(call(side)).length > 0);
+  const sides = (selfSize?: number): number[] =>
+    [8, 16, 32, 64].filter((side) => edit(['a cat', 'a dog'], { selfSize }).wants(call(side)).length > 0);
   expect(sides()).toEqual([8, 16]);
   expect(sides(32)).toEqual([8, 16, 32]);
   expect(sides(8)).toEqual([8]);
@@ -54,17 +69,49 @@ test('a single prompt without weights is a generation without a controller', () 
   expect(edits).toEqual([]);
   expect(prompts[0].text).toBe('a cat');
   const layer = new MapLayer({ keys: 8 });
-  expect(wants({ ...evaluation({ prompts: 1 }), site: layer.layer.site, grid: { height: 1, width: 1 }, keys: 8 })).toEqual([]);
+  expect(
+    wants({ ...evaluation({ prompts: 1 }), site: layer.layer.site, grid: { height: 1, width: 1 }, keys: 8 }),
+  ).toEqual([]);
 });
 
 test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
-  ['a word to schedule', ['a cat', 'a dog'], { crossWords: { cat: 0.2 } }, 'No prompt has the word "cat". "a dog" has: a, dog.'],
-  ['a word to weight', ['a cat', 'a dog', 'a fox'], { weights: { cow: 2 } }, 'No prompt has the word "cow". "a dog" has: a, dog. "a fox" has: a, fox.'],
-  ['a word of the source to blend', ['a cat', 'a dog'], { blend: [{ source: 'dog', target: 'dog' }] }, '"a cat" has: a, cat.'],
-  ['a word of the target to blend', ['a cat', 'a dog'], { blend: [{ source: 'cat', target: 'cat' }] }, '"a dog" has: a, dog.'],
+  [
+    'a word to schedule',
+    ['a cat', 'a dog'],
+    { crossWords: { cat: 0.2 } },
+    'No prompt has the word "cat". "a dog" has: a, dog.',
+  ],
+  [
+    'a word to weight',
+    ['a cat', 'a dog', 'a fox'],
+    { weights: { cow: 2 } },
+    'No prompt has the word "cow". "a dog" has: a, dog. "a fox" has: a, fox.',
+  ],
+  [
+    'a word of the source to blend',
+    ['a cat', 'a dog'],
+    { blend: [{ source: 'dog', target: 'dog' }] },
+    '"a cat" has: a, cat.',
+  ],
+  [
+    'a word of the target to blend',
+    ['a cat', 'a dog'],
+    { blend: [{ source: 'cat', target: 'cat' }] },
+    '"a dog" has: a, dog.',
+  ],
   ['a blend without a target', ['a cat'], { blend: [{ source: 'cat', target: 'cat' }] }, 'it needs a target prompt'],
-  ['nothing but words to subtract', ['a cat', 'a dog'], { blendMinus: [{ source: 'a', target: 'a' }] }, 'give the words that the edit is kept to'],
-  ['a threshold', ['a cat', 'a dog'], { blend: [{ source: 'cat', target: 'dog' }], blendThreshold: 1 }, 'from 0 to less than 1, not 1'],
+  [
+    'nothing but words to subtract',
+    ['a cat', 'a dog'],
+    { blendMinus: [{ source: 'a', target: 'a' }] },
+    'give the words that the edit is kept to',
+  ],
+  [
+    'a threshold',
+    ['a cat', 'a dog'],
+    { blend: [{ source: 'cat', target: 'dog' }], blendThreshold: 1 },
+    'from 0 to less than 1, not 1',
+  ],
   ['no prompt', [], {}, 'needs a prompt'],
   ['a range of steps', ['a cat', 'a dog'], { cross: 80 }, 'this is 80'],
   ['another range of steps', ['a cat', 'a dog'], { self: [0.5, 0.1] }, 'this is [0.5,0.1]'],

@@ -1,16 +1,18 @@
-import type { TokenizedPrompt } from '../text/tokenizer';
-import { perWord, tokensInEach, type PerWord } from './words';
+import type { TokenizedPrompt } from '../../text/tokenizer';
+import { type PerWord, perWord, tokensInEach } from '../../text/words';
 
 /** A part of a run, in fractions of its steps: from the start to 0.8, or [0.2, 0.8] from one to the other. */
 export type StepRange = number | readonly [from: number, to: number];
 
 /** When a target takes something of the source: one range for all tokens, and others for the tokens of some words. */
-export type Injection = StepRange | {
-  /** For all other tokens; the whole run if left out, as in the authors' code. */
-  readonly default?: StepRange;
-  /** Words of the targets. Of two ranges for one token the later holds. */
-  readonly words?: PerWord<StepRange>;
-};
+export type Injection =
+  | StepRange
+  | {
+      /** For all other tokens; the whole run if left out, as in the authors' code. */
+      readonly default?: StepRange;
+      /** Words of the targets. Of two ranges for one token the later holds. */
+      readonly words?: PerWord<StepRange>;
+    };
 
 /**
  * Whether a step lies in a range. Fractions are of `rows`, and cut, not rounded, as the authors' code does it.
@@ -20,7 +22,9 @@ export type Injection = StepRange | {
 export function isDuring(range: StepRange, step: number, rows: number): boolean {
   const [from, to] = typeof range === 'number' ? [0, range] : range;
   if (!(from >= 0 && from <= to && to <= 1)) {
-    throw new RangeError(`A range of steps is a fraction from 0 to 1, or two that rise, such as [0.2, 0.8]; this is ${JSON.stringify(range)}.`);
+    throw new RangeError(
+      `A range of steps is a fraction from 0 to 1, or two that rise, such as [0.2, 0.8]; this is ${JSON.stringify(range)}.`,
+    );
   }
   return Math.trunc(from * rows) <= step && step < Math.trunc(to * rows);
 }
@@ -34,7 +38,11 @@ export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Inje
   const { default: usual = 1, words = {} } = isRange(injection) ? { default: injection } : injection;
   const ranges = targets.map(({ ids }) => ids.map(() => usual));
   for (const [word, range] of perWord(words)) {
-    tokensInEach(targets, word).forEach((tokens, target) => tokens.forEach((token) => { ranges[target][token] = range; }));
+    tokensInEach(targets, word).forEach((tokens, target) =>
+      tokens.forEach((token) => {
+        ranges[target][token] = range;
+      }),
+    );
   }
   [usual, ...ranges.flat()].forEach((range) => isDuring(range, 0, 1));
   return ranges;
@@ -44,14 +52,15 @@ export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Inje
 export type InjectionSchedule = (target: number, step: number, steps: number) => Float32Array;
 
 /**
- * The authors' `get_time_words_attention_alpha`. Its table has one row more than the run has steps, so fractions are of steps + 1:
- * 0.8 of 50 steps are steps 0 to 39.
+ * The authors' `get_time_words_attention_alpha`. Its table has one row more than the run has steps, so fractions are of
+ * steps + 1: 0.8 of 50 steps are steps 0 to 39.
  *
  * @throws as {@link tokenRanges}
  */
 export function injectionSchedule(targets: readonly TokenizedPrompt[], injection: Injection): InjectionSchedule {
   const ranges = tokenRanges(targets, injection);
-  return (target, step, steps) => Float32Array.from(ranges[target], (range) => Number(isDuring(range, step, steps + 1)));
+  return (target, step, steps) =>
+    Float32Array.from(ranges[target], (range) => Number(isDuring(range, step, steps + 1)));
 }
 
 function isRange(injection: Injection): injection is StepRange {

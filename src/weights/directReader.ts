@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import type { markNarrow } from '../backend/narrow';
 import type { Layout } from '../nn/scope';
-import type { markNarrow } from './narrow';
-import type { Place } from '../weights/source';
+import type { Place } from './source';
 
 /** A tensor of a checkpoint: where it lies, and its shape there. */
 export interface PlacedTensor {
@@ -16,9 +16,11 @@ export interface PlacedParameter {
 }
 
 /**
- * Reads parameters from where they lie straight into a backend's memory, laid out. The numbers are those that `TensorSource.read` gives.
+ * Reads parameters from where they lie straight into a backend's memory, laid out. The numbers are those that
+ * `TensorSource.read` gives.
  *
- * @returns a tensor for each, the caller's to dispose, and perhaps narrow ({@link markNarrow}) if it is not plain; nothing for those that this is not for (bytes of another kind, an unusual dtype)
+ * @returns a tensor for each, the caller's to dispose, and perhaps narrow ({@link markNarrow}) if it is not plain;
+ *   nothing for those that this is not for (bytes of another kind, an unusual dtype)
  * @throws CheckpointError that names the file and the key; then there are no tensors
  */
 export type DirectReader = (wanted: readonly PlacedParameter[]) => Promise<(tf.Tensor | undefined)[]>;
@@ -29,7 +31,10 @@ const readers = new Map<string, DirectReader>();
 export function registerDirectReader(backend: string, reader: DirectReader): () => void {
   const before = readers.get(backend);
   readers.set(backend, reader);
-  return () => { if (before) readers.set(backend, before); else readers.delete(backend); };
+  return () => {
+    if (before) readers.set(backend, before);
+    else readers.delete(backend);
+  };
 }
 
 /** The current backend's, if it has one. */

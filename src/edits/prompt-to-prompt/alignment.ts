@@ -1,5 +1,5 @@
-import type { TokenizedPrompt } from '../text/tokenizer';
-import { spacedWords, type Span } from './words';
+import type { TokenizedPrompt } from '../../text/tokenizer';
+import { type Span, spacedWords } from '../../text/words';
 
 /** Which source tokens' attention each target token takes. */
 export interface Alignment {
@@ -12,17 +12,19 @@ export interface Alignment {
 }
 
 /**
- * Aligns two prompts word by word, for a swap of words (the authors' `get_replacement_mapper`). Words are what spaces separate.
- * A word of n tokens swapped for one of n passes them on one to one; swapped for one of m, each of the m target tokens takes all n
- * source tokens times 1/m. Between two swaps tokens follow each other; after the last one, position t takes source position t, as the
- * authors' code has it, even where a swap changed the number of tokens.
+ * Aligns two prompts word by word, for a swap of words (the authors' `get_replacement_mapper`). Words are what spaces
+ * separate. A word of n tokens swapped for one of n passes them on one to one; swapped for one of m, each of the m
+ * target tokens takes all n source tokens times 1/m. Between two swaps tokens follow each other; after the last one,
+ * position t takes source position t, as the authors' code has it, even where a swap changed the number of tokens.
  *
  * @throws if the prompts do not have the same number of words
  */
 export function replacement(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   const alignment = empty(source, target);
   const { length } = alignment;
-  const take = (s: number, t: number, share: number): void => { alignment.matrix[s * length + t] = share; };
+  const take = (s: number, t: number, share: number): void => {
+    alignment.matrix[s * length + t] = share;
+  };
 
   let s = 0;
   let t = 0;
@@ -43,8 +45,9 @@ export function replacement(source: TokenizedPrompt, target: TokenizedPrompt): A
 }
 
 /**
- * Aligns two prompts token by token, for words added or left out (the authors' `get_refinement_mapper`): Needleman-Wunsch with gap 0,
- * match 1, mismatch -1, and on equal scores a target token without a source before a source token without a target before a match.
+ * Aligns two prompts token by token, for words added or left out (the authors' `get_refinement_mapper`):
+ * Needleman-Wunsch with gap 0, match 1, mismatch -1, and on equal scores a target token without a source before a
+ * source token without a target before a match.
  */
 export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   const alignment = empty(source, target);
@@ -59,8 +62,15 @@ export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Al
   return alignment;
 }
 
-/** For each token of the target the source's token that it takes whole and that is the same, if there is one; padding included. */
-export function sharedTokens(source: TokenizedPrompt, target: TokenizedPrompt, { length, matrix, aligned }: Alignment): (number | undefined)[] {
+/**
+ * For each token of the target the source's token that it takes whole and that is the same, if there is one; padding
+ * included.
+ */
+export function sharedTokens(
+  source: TokenizedPrompt,
+  target: TokenizedPrompt,
+  { length, matrix, aligned }: Alignment,
+): (number | undefined)[] {
   return target.ids.map((id, t) => {
     const from = source.ids.findIndex((other, s) => other === id && matrix[s * length + t] === 1);
     return aligned[t] === 1 && from >= 0 ? from : undefined;
@@ -86,7 +96,9 @@ export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): Edit
 function empty(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   const length = source.ids.length;
   if (target.ids.length !== length) {
-    throw new Error(`The prompts "${source.text}" and "${target.text}" are padded to different lengths, ${length} and ${target.ids.length}.`);
+    throw new Error(
+      `The prompts "${source.text}" and "${target.text}" are padded to different lengths, ${length} and ${target.ids.length}.`,
+    );
   }
   return { length, matrix: new Float32Array(length * length), aligned: new Float32Array(length) };
 }
@@ -96,7 +108,9 @@ function swappedWords(source: TokenizedPrompt, target: TokenizedPrompt): { sourc
   const before = spacedWords(source);
   const after = spacedWords(target);
   if (before.length !== after.length) {
-    throw new Error(`Replace needs prompts with the same number of words, but "${source.text}" has ${before.length} and "${target.text}" has ${after.length}. Use refine to add words or to leave some out.`);
+    throw new Error(
+      `Replace needs prompts with the same number of words, but "${source.text}" has ${before.length} and "${target.text}" has ${after.length}. Use refine to add words or to leave some out.`,
+    );
   }
   return before
     .map((span, i) => ({ source: span, target: after[i] }))

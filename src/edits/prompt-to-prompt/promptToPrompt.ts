@@ -1,14 +1,14 @@
-import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
-import { editKind, refinement, replacement, type EditKind } from './alignment';
-import { compose } from './compose';
+import { compose } from '../../attention/compose';
+import type { AttentionController } from '../../attention/controller';
+import type { TokenizedPrompt, Tokenizer } from '../../text/tokenizer';
+import { type PerWord, tokensInEach, type Word } from '../../text/words';
+import { type EditKind, editKind, refinement, replacement } from './alignment';
 import { contextInjection } from './contextInjection';
-import type { AttentionController } from './controller';
 import { crossInjection } from './crossInjection';
-import { localBlend, type LocalBlendOptions } from './localBlend';
+import { type LocalBlendOptions, localBlend } from './localBlend';
 import { attentionReweight } from './reweight';
 import type { StepRange } from './schedule';
 import { selfInjection } from './selfInjection';
-import { tokensInEach, type PerWord, type Word } from './words';
 
 /** A word of the source and the one of a target that stands in its place; it may be the same. */
 export interface WordPair {
@@ -27,9 +27,15 @@ export interface PromptToPromptOptions {
   readonly crossWords?: PerWord<StepRange>;
   /** When the targets take the source's self-attention; 0.4 of the run if left out. */
   readonly self?: StepRange;
-  /** The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least 16, if left out. */
+  /**
+   * The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least
+   * 16, if left out.
+   */
   readonly selfSize?: number;
-  /** When words that both prompts have keep the source's keys and values ({@link contextInjection}); never if left out, as in the paper. */
+  /**
+   * When words that both prompts have keep the source's keys and values ({@link contextInjection}); never if left out,
+   * as in the paper.
+   */
   readonly context?: StepRange;
   /** The same for the tokens of some words of the targets, such as `{ car: 0 }` where `red` is added before `car`. */
   readonly contextWords?: PerWord<StepRange>;
@@ -53,17 +59,32 @@ export interface PromptToPrompt extends AttentionController {
 }
 
 /**
- * The whole method: cross- and self-attention injection, re-weighting and local blend, in the order in which the authors' code has them.
+ * The whole method: cross- and self-attention injection, re-weighting and local blend, in the order in which the
+ * authors' code has them.
  *
  * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
-  const { tokenizer, cross = 0.8, crossWords = {}, self, selfSize, context = 0, contextWords = {}, weights, blend, blendMinus, blendThreshold, edit } = options;
+  const {
+    tokenizer,
+    cross = 0.8,
+    crossWords = {},
+    self,
+    selfSize,
+    context = 0,
+    contextWords = {},
+    weights,
+    blend,
+    blendMinus,
+    blendThreshold,
+    edit,
+  } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
   if (targets.length === 0) {
-    if (blend?.length || blendMinus?.length) throw new Error('Local blend keeps an edit to a region: it needs a target prompt.');
+    if (blend?.length || blendMinus?.length)
+      throw new Error('Local blend keeps an edit to a region: it needs a target prompt.');
     return { ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])), prompts, edits: [] };
   }
 

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import type { TokenizedPrompt } from '../text/tokenizer';
-import type { AttentionController, Grid } from './controller';
-import { layoutQueries, queriesOf } from './grids';
-import { conditionalRows, rowOf, takeRow } from './rows';
-import { tokensOf, type Word } from './words';
+import type { AttentionController, Grid } from '../../attention/controller';
+import { layoutQueries, queriesOf } from '../../attention/grids';
+import { conditionalRows, rowOf, takeRow } from '../../attention/rows';
+import type { TokenizedPrompt } from '../../text/tokenizer';
+import { tokensOf, type Word } from '../../text/words';
 
 /** What part of its maximum a map must exceed to count as region, unless told otherwise: the authors' code's. */
 export const BLEND_THRESHOLD = 0.3;
@@ -12,13 +12,19 @@ export const BLEND_THRESHOLD = 0.3;
 export interface LocalBlendOptions {
   /** The source, then its targets. */
   readonly prompts: readonly TokenizedPrompt[];
-  /** For each prompt the words whose region is edited, such as `[['cat'], ['tiger']]`; none for a target leaves it the source's region. */
+  /**
+   * For each prompt the words whose region is edited, such as `[['cat'], ['tiger']]`; none for a target leaves it the
+   * source's region.
+   */
   readonly words: readonly (readonly Word[])[];
   /** For each prompt the words whose region is left as it was, even inside the other. */
   readonly subtract?: readonly (readonly Word[])[];
   /** The fraction of the steps after which blending starts; 0.2 if left out. */
   readonly start?: number;
-  /** What part of its maximum a map must exceed to count as region, from 0 to less than 1; {@link BLEND_THRESHOLD} if left out. The lower, the larger the region. */
+  /**
+   * What part of its maximum a map must exceed to count as region, from 0 to less than 1; {@link BLEND_THRESHOLD} if
+   * left out. The lower, the larger the region.
+   */
   readonly threshold?: number;
   /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
@@ -32,18 +38,28 @@ interface Sums {
 }
 
 /**
- * Keeps an edit to its region: outside of it, the targets' latents are the source's (the authors' `LocalBlend`, as in their null-text
- * notebook). A region is where the attention to the words, summed over the steps so far and over the sites of the largest grid allowed,
- * widened by a 3x3 maximum and enlarged to the latents, exceeds the threshold; the source's region and the target's are united.
- * The subtracted words' region is found the same way, without widening.
+ * Keeps an edit to its region: outside of it, the targets' latents are the source's (the authors' `LocalBlend`, as in
+ * their null-text notebook). A region is where the attention to the words, summed over the steps so far and over the
+ * sites of the largest grid allowed, widened by a 3x3 maximum and enlarged to the latents, exceeds the threshold; the
+ * source's region and the target's are united. The subtracted words' region is found the same way, without widening.
  *
  * Composed after the controllers that edit, it sees the edited attention, as the authors' code does.
  *
- * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid that small
+ * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid
+ *   that small
  */
-export function localBlend({ prompts, words, subtract, start = 0.2, threshold = BLEND_THRESHOLD, maxQueries }: LocalBlendOptions): AttentionController {
-  if (!(start >= 0 && start <= 1)) throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
-  if (!(threshold >= 0 && threshold < 1)) throw new RangeError(`A blend's threshold is a part of a map's maximum, from 0 to less than 1, not ${threshold}.`);
+export function localBlend({
+  prompts,
+  words,
+  subtract,
+  start = 0.2,
+  threshold = BLEND_THRESHOLD,
+  maxQueries,
+}: LocalBlendOptions): AttentionController {
+  if (!(start >= 0 && start <= 1))
+    throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
+  if (!(threshold >= 0 && threshold < 1))
+    throw new RangeError(`A blend's threshold is a part of a map's maximum, from 0 to less than 1, not ${threshold}.`);
   const selectors = prompts.map((prompt, i) => selector(prompt, subtract ? [words[i], subtract[i]] : [words[i]]));
   let sums: Sums | undefined;
   const forget = (): void => {
@@ -53,15 +69,19 @@ export function localBlend({ prompts, words, subtract, start = 0.2, threshold = 
 
   return {
     wants: (call) => {
-      const wanted = call.site.kind === 'cross'
-        && conditionalRows(call).length > 0
-        && queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents))
-        && (!sums || queriesOf(call.grid) >= queriesOf(sums.grid));
+      const wanted =
+        call.site.kind === 'cross' &&
+        conditionalRows(call).length > 0 &&
+        queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents)) &&
+        (!sums || queriesOf(call.grid) >= queriesOf(sums.grid));
       return wanted ? ['probs'] : [];
     },
     onProbs(probs, call) {
       if (sums && queriesOf(call.grid) > queriesOf(sums.grid)) forget();
-      const maps = tf.concat(selectors.map((columns, prompt) => attentionTo(columns, takeRow(probs, rowOf(prompt, call)))), 0) as tf.Tensor3D;
+      const maps = tf.concat(
+        selectors.map((columns, prompt) => attentionTo(columns, takeRow(probs, rowOf(prompt, call)))),
+        0,
+      ) as tf.Tensor3D;
       const total: tf.Tensor3D = tf.keep(sums ? tf.add(sums.maps, maps) : maps);
       forget();
       sums = { grid: call.grid, maps: total };
@@ -69,7 +89,10 @@ export function localBlend({ prompts, words, subtract, start = 0.2, threshold = 
     },
     onLatents(latents, { step, steps }) {
       if (step < Math.trunc(start * steps)) return latents;
-      if (!sums) throw new Error('Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxQueries.');
+      if (!sums)
+        throw new Error(
+          'Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxQueries.',
+        );
       const [, height, width] = latents.shape;
       const { maps, grid } = sums;
       return tf.tidy(() => {
@@ -101,7 +124,10 @@ function attentionTo(columns: number[][], probs: tf.Tensor4D): tf.Tensor3D {
   return tf.sum(tf.reshape(product, [1, heads, queries, kinds]), 1);
 }
 
-/** @param maps [prompts, h, w, 1] @returns bool [prompts, height, width, 1]: where a map, or the source's, exceeds the threshold */
+/**
+ * @param maps [prompts, h, w, 1] @returns bool [prompts, height, width, 1]: where a map, or the source's, exceeds the
+ * threshold
+ */
 function region(maps: tf.Tensor4D, { height, width }: Grid, threshold: number): tf.Tensor4D {
   const enlarged = tf.image.resizeNearestNeighbor(maps, [height, width]);
   const relative = tf.divNoNan(enlarged, tf.max(enlarged, [1, 2], true));

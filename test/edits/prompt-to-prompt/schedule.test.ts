@@ -1,5 +1,5 @@
-import { injectionSchedule, isDuring, type Injection } from '../../src/attention/schedule';
-import { toyTokenizer } from './toyTokenizer';
+import { type Injection, injectionSchedule, isDuring } from '../../../src/edits/prompt-to-prompt/schedule';
+import { toyTokenizer } from '../../attention/toyTokenizer';
 
 const { tokenize } = toyTokenizer(8);
 const target = tokenize('a small cat');
@@ -33,11 +33,13 @@ test('words have their own ranges, the others the default, which is the whole ru
 });
 
 test('a word that no target has is an error', () => {
-  expect(() => injectionSchedule([target, tokenize('a dog')], { words: { fox: 0.2 } }))
-    .toThrow('No prompt has the word "fox". "a small cat" has: a, small, cat. "a dog" has: a, dog.');
+  expect(() => injectionSchedule([target, tokenize('a dog')], { words: { fox: 0.2 } })).toThrow(
+    'No prompt has the word "fox". "a small cat" has: a, small, cat. "a dog" has: a, dog.',
+  );
 });
 
 test('a range out of bounds is an error', () => {
-  for (const range of [-0.1, 1.1, NaN, [0.5, 0.2], [0, 2]] as const) expect(() => isDuring(range, 0, 10)).toThrow(RangeError);
+  for (const range of [-0.1, 1.1, NaN, [0.5, 0.2], [0, 2]] as const)
+    expect(() => isDuring(range, 0, 10)).toThrow(RangeError);
   expect(() => injectionSchedule([target], { words: { cat: 80 } })).toThrow('this is 80');
 });

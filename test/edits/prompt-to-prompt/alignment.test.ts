@@ -1,5 +1,5 @@
-import { editKind, refinement, replacement, type Alignment } from '../../src/attention/alignment';
-import { toyTokenizer } from './toyTokenizer';
+import { type Alignment, editKind, refinement, replacement } from '../../../src/edits/prompt-to-prompt/alignment';
+import { toyTokenizer } from '../../attention/toyTokenizer';
 
 const { tokenize } = toyTokenizer(8);
 
@@ -36,12 +36,14 @@ describe('replace', () => {
   });
 
   test('prompts of different numbers of words cannot be replaced; the error proposes refine', () => {
-    expect(() => replacement(tokenize('a cat'), tokenize('a small cat'))).toThrow(/"a cat" has 2 and "a small cat" has 3.*refine/);
+    expect(() => replacement(tokenize('a cat'), tokenize('a small cat'))).toThrow(
+      /"a cat" has 2 and "a small cat" has 3.*refine/,
+    );
   });
 });
 
 describe('refine', () => {
-  test('words added keep their own attention, the others take their partner\'s', () => {
+  test("words added keep their own attention, the others take their partner's", () => {
     const alignment = refinement(tokenize('a cat here'), tokenize('a small blue cat here'));
     expect([...alignment.aligned]).toEqual([1, 1, 0, 0, 1, 1, 1, 1]);
     expect(sourcesOf(alignment, 1)).toEqual({ 1: 1 });
@@ -58,7 +60,9 @@ describe('refine', () => {
   });
 
   test('prompts padded to different lengths are refused', () => {
-    expect(() => refinement(tokenize('a cat'), toyTokenizer(9).tokenize('a cat'))).toThrow('different lengths, 8 and 9');
+    expect(() => refinement(tokenize('a cat'), toyTokenizer(9).tokenize('a cat'))).toThrow(
+      'different lengths, 8 and 9',
+    );
   });
 });
 

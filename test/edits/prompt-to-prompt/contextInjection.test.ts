@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { refinement, replacement, sharedTokens } from '../../src/attention/alignment';
-import { contextInjection } from '../../src/attention/contextInjection';
-import type { AttentionCall, Qkv } from '../../src/attention/controller';
-import { promptToPrompt } from '../../src/attention/promptToPrompt';
-import { useBackend } from '../backend';
-import { evaluation } from './mapLayer';
-import { toyTokenizer } from './toyTokenizer';
+import type { AttentionCall, Qkv } from '../../../src/attention/controller';
+import { refinement, replacement, sharedTokens } from '../../../src/edits/prompt-to-prompt/alignment';
+import { contextInjection } from '../../../src/edits/prompt-to-prompt/contextInjection';
+import { promptToPrompt } from '../../../src/edits/prompt-to-prompt/promptToPrompt';
+import { evaluation } from '../../attention/mapLayer';
+import { toyTokenizer } from '../../attention/toyTokenizer';
+import { useBackend } from '../../backend';
 
 useBackend();
 
@@ -13,12 +13,19 @@ const tokenizer = toyTokenizer(6);
 const [cat, dog, small] = ['a cat here', 'a dog here', 'a small cat here'].map((prompt) => tokenizer.tokenize(prompt));
 const CROSS = { path: 'attn2', kind: 'cross', place: 'up', heads: 1, headSize: 1 } as const;
 
-const callAt = (step: number, prompts: number, kind: 'cross' | 'self' = 'cross'): AttentionCall =>
-  ({ ...evaluation({ prompts, step }), site: { ...CROSS, kind }, grid: { height: 1, width: 1 }, keys: 6 });
+const callAt = (step: number, prompts: number, kind: 'cross' | 'self' = 'cross'): AttentionCall => ({
+  ...evaluation({ prompts, step }),
+  site: { ...CROSS, kind },
+  grid: { height: 1, width: 1 },
+  keys: 6,
+});
 
 /** Of each row of a batch of that many prompts: 10 x row + token, as keys and, negative, as values. */
 function keysAndValues(rows: number): Qkv {
-  const k = tf.tensor4d(Array.from({ length: rows * 6 }, (_, i) => 10 * Math.floor(i / 6) + (i % 6)), [rows, 1, 6, 1]);
+  const k = tf.tensor4d(
+    Array.from({ length: rows * 6 }, (_, i) => 10 * Math.floor(i / 6) + (i % 6)),
+    [rows, 1, 6, 1],
+  );
   return { q: tf.zeros([rows, 1, 1, 1]), k, v: tf.neg(k) };
 }
 
@@ -29,8 +36,12 @@ test('tokens that both prompts have are shared, wherever they stand; a swapped o
   expect(sharedTokens(cat, small, refinement(cat, small))).toEqual([0, 1, undefined, 2, 3, 4]);
 });
 
-test('targets take the source\'s keys and values of shared tokens; the source and the rows without text keep theirs', () => {
-  const controller = contextInjection({ source: cat, targets: [dog, small], alignments: [replacement(cat, dog), refinement(cat, small)] });
+test("targets take the source's keys and values of shared tokens; the source and the rows without text keep theirs", () => {
+  const controller = contextInjection({
+    source: cat,
+    targets: [dog, small],
+    alignments: [replacement(cat, dog), refinement(cat, small)],
+  });
   tf.tidy(() => {
     const before = keysAndValues(6);
     const { q, k, v } = controller.onQkv!(before, callAt(0, 3));
@@ -47,21 +58,40 @@ test('only at cross sites, only during its share of the steps', () => {
   expect(wants(callAt(4, 2))).toEqual(['qkv']);
   expect(wants(callAt(5, 2))).toEqual([]);
   expect(wants(callAt(0, 2, 'self'))).toEqual([]);
-  expect(() => contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 2 })).toThrow('from 0 to 1');
+  expect(() =>
+    contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 2 }),
+  ).toThrow('from 0 to 1');
 });
 
 test('a word can keep its own meaning for another share of the steps', () => {
   const during = { default: 1, words: { here: 0.5 } };
-  const { onQkv, wants } = contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during });
+  const { onQkv, wants } = contextInjection({
+    source: cat,
+    targets: [small],
+    alignments: [refinement(cat, small)],
+    during,
+  });
   expect(wants(callAt(9, 2))).toEqual(['qkv']);
   tf.tidy(() => {
     const keysAt = (step: number): number[] => numbers(onQkv!(keysAndValues(4), callAt(step, 2)).k, 3);
     expect(keysAt(4)).toEqual([20, 21, 32, 22, 23, 24]);
     expect(keysAt(5)).toEqual([20, 21, 32, 22, 34, 24]);
   });
-  const never = contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during: { default: 0, words: { here: 0 } } });
+  const never = contextInjection({
+    source: cat,
+    targets: [small],
+    alignments: [refinement(cat, small)],
+    during: { default: 0, words: { here: 0 } },
+  });
   expect(never.wants(callAt(0, 2))).toEqual([]);
-  expect(() => contextInjection({ source: cat, targets: [small], alignments: [refinement(cat, small)], during: { words: { dog: 0 } } })).toThrow('No prompt has the word "dog"');
+  expect(() =>
+    contextInjection({
+      source: cat,
+      targets: [small],
+      alignments: [refinement(cat, small)],
+      during: { words: { dog: 0 } },
+    }),
+  ).toThrow('No prompt has the word "dog"');
 });
 
 test('the whole method leaves it out unless told, as the paper does', () => {

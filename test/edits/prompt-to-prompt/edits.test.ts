@@ -2,16 +2,18 @@
  * What each edit does to one hand-written attention map. Read from the top, this is Prompt-to-Prompt.
  *
  * A row of the batch has a map: for each query (a place in the picture) a list of how much attention each token gets.
- * With guidance the batch has the prompts without their text first and with it after; row 2 is the source, row 3 the target.
+ * With guidance the batch has the prompts without their text first and with it after; row 2 is the source, row 3 the
+ * target.
  */
-import { attentionRefine, attentionReplace, crossInjection } from '../../src/attention/crossInjection';
-import { refinement, replacement } from '../../src/attention/alignment';
-import { attentionReweight } from '../../src/attention/reweight';
-import { selfInjection } from '../../src/attention/selfInjection';
-import type { AttentionController } from '../../src/attention/controller';
-import { useBackend } from '../backend';
-import { evaluation, MapLayer, type Maps } from './mapLayer';
-import { toyTokenizer } from './toyTokenizer';
+
+import type { AttentionController } from '../../../src/attention/controller';
+import { refinement, replacement } from '../../../src/edits/prompt-to-prompt/alignment';
+import { attentionRefine, attentionReplace, crossInjection } from '../../../src/edits/prompt-to-prompt/crossInjection';
+import { attentionReweight } from '../../../src/edits/prompt-to-prompt/reweight';
+import { selfInjection } from '../../../src/edits/prompt-to-prompt/selfInjection';
+import { evaluation, MapLayer, type Maps } from '../../attention/mapLayer';
+import { toyTokenizer } from '../../attention/toyTokenizer';
+import { useBackend } from '../../backend';
 
 useBackend();
 
@@ -23,11 +25,15 @@ const target = [[0.5, 0.1, 0.2, 0.1, 0.1]];
 const batch: Maps = [unconditional, unconditional, source, target];
 
 let layer: MapLayer;
-beforeAll(() => { layer = new MapLayer({ keys: 5 }); });
+beforeAll(() => {
+  layer = new MapLayer({ keys: 5 });
+});
 
 function expectMaps(actual: Maps, expected: Maps): void {
   expect(actual).toHaveLength(expected.length);
-  actual.forEach((row, r) => row.forEach((query, q) => query.forEach((p, k) => expect(p).toBeCloseTo(expected[r][q][k], 5))));
+  actual.forEach((row, r) =>
+    row.forEach((query, q) => query.forEach((p, k) => expect(p).toBeCloseTo(expected[r][q][k], 5))),
+  );
 }
 
 /** The maps of a batch of one source and one target after a controller. */
@@ -41,7 +47,7 @@ test('without a controller a map stays as it is', () => {
 describe('replace: "a cat here" -> "a dog here"', () => {
   const prompts = [tokenize('a cat here'), tokenize('a dog here')];
 
-  test('the target takes the source\'s map; the rows without text and the source keep theirs', () => {
+  test("the target takes the source's map; the rows without text and the source keep theirs", () => {
     expectMaps(after(attentionReplace({ prompts, during: 1 })), [unconditional, unconditional, source, source]);
   });
 
@@ -58,14 +64,23 @@ describe('replace: "a cat here" -> "a dog here"', () => {
   });
 
   test('without guidance there are no rows without text', () => {
-    const maps = layer.attend([source, target], attentionReplace({ prompts }), evaluation({ prompts: 2, guidance: false }));
+    const maps = layer.attend(
+      [source, target],
+      attentionReplace({ prompts }),
+      evaluation({ prompts: 2, guidance: false }),
+    );
     expectMaps(maps, [source, source]);
   });
 });
 
 test('replace of one token by two: "a bike" -> "a uni|cycle": they share the word\'s attention', () => {
   const prompts = [tokenize('a bike'), tokenize('a uni|cycle')];
-  expectMaps(after(attentionReplace({ prompts, during: 1 })), [unconditional, unconditional, source, [[0.1, 0.2, 0.2, 0.2, 0.1]]]);
+  expectMaps(after(attentionReplace({ prompts, during: 1 })), [
+    unconditional,
+    unconditional,
+    source,
+    [[0.1, 0.2, 0.2, 0.2, 0.1]],
+  ]);
 });
 
 test('refine: "a cat" -> "a small cat": the new word keeps its own attention, the others take the source\'s', () => {
@@ -76,7 +91,10 @@ test('refine: "a cat" -> "a small cat": the new word keeps its own attention, th
 
 test('several targets in one run, each aligned in its own way', () => {
   const [cat, dog, small] = ['a cat', 'a dog', 'a small cat'].map(tokenize);
-  const edit = crossInjection({ targets: [dog!, small!], alignments: [replacement(cat!, dog!), refinement(cat!, small!)] });
+  const edit = crossInjection({
+    targets: [dog!, small!],
+    alignments: [replacement(cat!, dog!), refinement(cat!, small!)],
+  });
   const none = [unconditional, unconditional, unconditional];
   expectMaps(after(edit, 0, [...none, source, target, target]), [...none, source, source, [[0.1, 0.2, 0.2, 0.4, 0.2]]]);
 });
@@ -84,7 +102,7 @@ test('several targets in one run, each aligned in its own way', () => {
 describe('re-weight', () => {
   const prompts = [tokenize('a small cat'), tokenize('a small cat')];
 
-  test('the target\'s attention to a word is multiplied; nothing is normalised again', () => {
+  test("the target's attention to a word is multiplied; nothing is normalised again", () => {
     const more = attentionReweight({ prompts, weights: { small: 3 } });
     expectMaps(after(more), [unconditional, unconditional, source, [[0.5, 0.1, 0.6, 0.1, 0.1]]]);
   });
@@ -102,21 +120,30 @@ describe('re-weight', () => {
 
   test('a prompt alone is changed itself', () => {
     const more = attentionReweight({ prompts: [tokenize('a small cat')], weights: { small: 3 } });
-    expectMaps(layer.attend([unconditional, source], more, evaluation({ prompts: 1 })), [unconditional, [[0.1, 0.2, 1.2, 0.2, 0.1]]]);
+    expectMaps(layer.attend([unconditional, source], more, evaluation({ prompts: 1 })), [
+      unconditional,
+      [[0.1, 0.2, 1.2, 0.2, 0.1]],
+    ]);
   });
 
   test('a word that only the source has is an error', () => {
     const [before, changed] = [tokenize('a small cat'), tokenize('a big cat')];
-    expect(() => attentionReweight({ prompts: [before, changed], weights: { small: 3 } })).toThrow('"a big cat" has: a, big, cat.');
-    expect(() => attentionReweight({ prompts: [before, changed], weights: { big: NaN } })).toThrow('The weight of "big" is not a number');
+    expect(() => attentionReweight({ prompts: [before, changed], weights: { small: 3 } })).toThrow(
+      '"a big cat" has: a, big, cat.',
+    );
+    expect(() => attentionReweight({ prompts: [before, changed], weights: { big: NaN } })).toThrow(
+      'The weight of "big" is not a number',
+    );
   });
 });
 
 describe('self-attention', () => {
   let self: MapLayer;
-  beforeAll(() => { self = new MapLayer({ keys: 5, kind: 'self', path: 'down_blocks.0.attn1' }); });
+  beforeAll(() => {
+    self = new MapLayer({ keys: 5, kind: 'self', path: 'down_blocks.0.attn1' });
+  });
 
-  test('the target takes the source\'s maps in the steps given', () => {
+  test("the target takes the source's maps in the steps given", () => {
     const inject = selfInjection({ during: [0.2, 0.4] });
     const at = (step: number): Maps => self.attend(batch, inject, evaluation({ prompts: 2, step }));
     expectMaps(at(1), batch);
@@ -134,7 +161,12 @@ describe('self-attention', () => {
     [{ height: 65, width: 65 }, { height: 17, width: 17 }, true],
     [{ height: 16, width: 16 }, { height: 16, width: 16 }, true],
   ])('latents of %j, a grid of %j: injected %s', (latents, grid, injected) => {
-    const call = { ...evaluation({ prompts: 2, latents }), site: self.layer.site, grid, keys: grid.height * grid.width };
+    const call = {
+      ...evaluation({ prompts: 2, latents }),
+      site: self.layer.site,
+      grid,
+      keys: grid.height * grid.width,
+    };
     expect(selfInjection().wants(call)).toEqual(injected ? ['qkv'] : []);
     expect(selfInjection({ maxQueries: 32 * 32 }).wants(call)).toEqual(['qkv']);
   });
@@ -148,7 +180,13 @@ describe('self-attention', () => {
 
 describe('what an edit needs', () => {
   const prompts = [tokenize('a cat'), tokenize('a dog')];
-  const targetOnly = { ...evaluation({ prompts: 2 }), rows: [{ prompt: 1, conditional: false }, { prompt: 1, conditional: true }] };
+  const targetOnly = {
+    ...evaluation({ prompts: 2 }),
+    rows: [
+      { prompt: 1, conditional: false },
+      { prompt: 1, conditional: true },
+    ],
+  };
 
   test('the source in the same batch', () => {
     const message = 'The batch at down_blocks.0.attn2 has no conditional row of the source prompt';
@@ -159,13 +197,23 @@ describe('what an edit needs', () => {
   });
 
   test('but a batch of rows without text is none of its business', () => {
-    const rows = [{ prompt: 0, conditional: false }, { prompt: 1, conditional: false }];
-    expectMaps(layer.attend([source, target], attentionReplace({ prompts }), { ...targetOnly, rows }), [source, target]);
+    const rows = [
+      { prompt: 0, conditional: false },
+      { prompt: 1, conditional: false },
+    ];
+    expectMaps(layer.attend([source, target], attentionReplace({ prompts }), { ...targetOnly, rows }), [
+      source,
+      target,
+    ]);
   });
 
   test('as many targets as it was made for, and their length', () => {
-    expect(() => after(attentionReplace({ prompts }), 0, [...batch, source, target])).toThrow('target prompt 2, but this controller was made for 1');
+    expect(() => after(attentionReplace({ prompts }), 0, [...batch, source, target])).toThrow(
+      'target prompt 2, but this controller was made for 1',
+    );
     const long = ['a cat', 'a dog'].map(toyTokenizer(7).tokenize);
-    expect(() => after(attentionReplace({ prompts: long }))).toThrow('tokenized to 7 tokens, but the attention is over 5');
+    expect(() => after(attentionReplace({ prompts: long }))).toThrow(
+      'tokenized to 7 tokens, but the attention is over 5',
+    );
   });
 });

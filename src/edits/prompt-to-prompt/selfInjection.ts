@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionController } from './controller';
-import { layoutQueries, queriesOf } from './grids';
-import { replaceRows, rowOf, takeRow, targetRows } from './rows';
+import type { AttentionController } from '../../attention/controller';
+import { layoutQueries, queriesOf } from '../../attention/grids';
+import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import { isDuring, type StepRange } from './schedule';
 
 /** For how many of the steps, and up to which grid, the source's self-attention is taken. */
@@ -14,8 +14,8 @@ export interface SelfInjectionOptions {
 
 /**
  * The targets take the source's self-attention maps, and with them its layout (section 3.2 of the paper; the authors'
- * `replace_self_attention`). The queries and keys are what is copied: equal queries and keys give equal maps, and the maps
- * themselves never need to be laid out.
+ * `replace_self_attention`). The queries and keys are what is copied: equal queries and keys give equal maps, and the
+ * maps themselves never need to be laid out.
  *
  * @throws if the batch lacks the source's row
  */
@@ -23,10 +23,11 @@ export function selfInjection({ during = 0.4, maxQueries }: SelfInjectionOptions
   isDuring(during, 0, 1);
   return {
     wants: (call) => {
-      const wanted = call.site.kind === 'self'
-        && isDuring(during, call.step, call.steps)
-        && queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents))
-        && targetRows(call).length > 0;
+      const wanted =
+        call.site.kind === 'self' &&
+        isDuring(during, call.step, call.steps) &&
+        queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents)) &&
+        targetRows(call).length > 0;
       return wanted ? ['qkv'] : [];
     },
     onQkv({ q, k, v }, call) {

@@ -1,8 +1,9 @@
-import type { TokenizedPrompt } from '../text/tokenizer';
+import type { TokenizedPrompt } from './tokenizer';
 
 /**
- * A word or phrase of a prompt: `'bicycle'`, `'blossom tree'`. It stands for every place where the prompt has it; `'cat#2'` or
- * `{ word: 'cat', index: 2 }` for the second one only. Case does not matter, nor the punctuation around a word.
+ * A word or phrase of a prompt: `'bicycle'`, `'blossom tree'`. It stands for every place where the prompt has it;
+ * `'cat#2'` or `{ word: 'cat', index: 2 }` for the second one only. Case does not matter, nor the punctuation around a
+ * word.
  */
 export type Word = string | { readonly word: string; readonly index: number };
 
@@ -24,7 +25,10 @@ export function tokensOf(prompt: TokenizedPrompt, word: Word): number[] {
   return tokensInEach([prompt], word)[0];
 }
 
-/** The positions of a word's tokens in each of some prompts. @throws if none of them has the word; the error lists those they have */
+/**
+ * The positions of a word's tokens in each of some prompts. @throws if none of them has the word; the error lists those
+ * they have
+ */
 export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word): number[][] {
   const positions = prompts.map((prompt) => findTokens(prompt, word));
   if (positions.some((tokens) => tokens.length > 0)) return positions;
@@ -32,7 +36,10 @@ export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word): n
   throw new Error([`No prompt has the word "${name}".`, ...prompts.map(describe)].join(' '));
 }
 
-/** The words of a prompt, punctuation included: what spaces separate. Words cut off with the end of a long prompt are not among them. */
+/**
+ * The words of a prompt, punctuation included: what spaces separate. Words cut off with the end of a long prompt are
+ * not among them.
+ */
 export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   const words: Span[] = [];
   let next = 0;
@@ -63,7 +70,7 @@ function tokensAt(places: readonly Span[], index?: number): number[] {
 function placesOf({ pieces }: TokenizedPrompt, phrase: string): Span[] {
   const words = split(phrase);
   const places: Span[] = [];
-  for (let first = 0; words.length > 0 && first < pieces.length;) {
+  for (let first = 0; words.length > 0 && first < pieces.length; ) {
     let next: number | undefined = first;
     for (const word of words) {
       const end: number = endOfRun(pieces, next, word);
@@ -83,7 +90,8 @@ function placesOf({ pieces }: TokenizedPrompt, phrase: string): Span[] {
 /** The end of the shortest run of pieces from `first` that is as long as the word, or of all that are left. */
 function endOfRun(pieces: TokenizedPrompt['pieces'], first: number, word: string): number {
   let end = first;
-  for (let length = 0; end < pieces.length && length < word.length; end += 1) length += plainly(pieces[end].text).length;
+  for (let length = 0; end < pieces.length && length < word.length; end += 1)
+    length += plainly(pieces[end].text).length;
   return end;
 }
 
@@ -92,7 +100,9 @@ function spell(pieces: TokenizedPrompt['pieces']): string {
 }
 
 function split(text: string): string[] {
-  return plainly(text).split(/\s+/u).filter((word) => word !== '');
+  return plainly(text)
+    .split(/\s+/u)
+    .filter((word) => word !== '');
 }
 
 /** As the tokenizer sees it, which lowers a Greek sigma without regard to its place in the word. */

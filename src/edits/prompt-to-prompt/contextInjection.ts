@@ -1,0 +1,71 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController } from '../../attention/controller';
+import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
+import type { TokenizedPrompt } from '../../text/tokenizer';
+import { type Alignment, sharedTokens } from './alignment';
+import { type Injection, isDuring, tokenRanges } from './schedule';
+
+/**
+ * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the
+ * source's keys and values of the tokens it shares with it ({@link sharedTokens}), start, end and padding among them.
+ *
+ * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a`
+ * is not the `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every
+ * map. Where a model says much of what it draws by the end mark and the padding, as Stable Diffusion does, an edit
+ * becomes weaker by this as well. A word that an added one speaks of, such as `car` in `a red car`, can be left its own
+ * meaning: `during: { words: { car: 0 } }`.
+ *
+ * @param during the whole run if left out. Fractions are of its steps
+ * @throws if no target has one of the words, a range is out of bounds, or the batch lacks the source's row
+ */
+export function contextInjection({
+  source,
+  targets,
+  alignments,
+  during = 1,
+}: {
+  readonly source: TokenizedPrompt;
+  readonly targets: readonly TokenizedPrompt[];
+  /** One a target. */
+  readonly alignments: readonly Alignment[];
+  readonly during?: Injection;
+}): AttentionController {
+  const ranges = tokenRanges(targets, during);
+  const shared = targets.map((target, i) => sharedTokens(source, target, alignments[i]));
+  return {
+    wants: (call: AttentionCall) =>
+      call.site.kind === 'cross' &&
+      ranges.flat().some((range) => isDuring(range, call.step, call.steps)) &&
+      targetRows(call).length > 0
+        ? ['qkv']
+        : [],
+    onQkv({ q, k, v }, call) {
+      const taken = shared.map((tokens, target) =>
+        tokens.map((from, token) => (isDuring(ranges[target][token], call.step, call.steps) ? from : undefined)),
+      );
+      const withSource = (x: tf.Tensor4D): tf.Tensor4D => {
+        const sources = takeRow(x, rowOf(0, call));
+        return replaceRows(
+          x,
+          new Map(
+            targetRows(call).map(({ row, prompt }) => [row, takeTokens(sources, takeRow(x, row), taken[prompt - 1])]),
+          ),
+        );
+      };
+      return { q, k: withSource(k), v: withSource(v) };
+    },
+  };
+}
+
+/** @param source, own [1, heads, tokens, headSize] @param shared for each token the source's that it takes, or none */
+function takeTokens(source: tf.Tensor4D, own: tf.Tensor4D, shared: readonly (number | undefined)[]): tf.Tensor4D {
+  const both = tf.concat([source, own], 2);
+  return tf.gather(
+    both,
+    tf.tensor1d(
+      shared.map((from, token) => from ?? shared.length + token),
+      'int32',
+    ),
+    2,
+  );
+}

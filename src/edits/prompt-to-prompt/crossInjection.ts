@@ -1,0 +1,104 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController } from '../../attention/controller';
+import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
+import type { TokenizedPrompt } from '../../text/tokenizer';
+import { type Alignment, refinement, replacement } from './alignment';
+import { type Injection, injectionSchedule } from './schedule';
+
+/** For how many of the steps an edit takes the source's cross-attention. */
+export interface EditOptions {
+  /** The source, then its targets. */
+  readonly prompts: readonly TokenizedPrompt[];
+  /** When the targets take the source's attention; 0.8 of the run if left out. */
+  readonly during?: Injection;
+}
+
+/**
+ * Swaps words: the targets take the source's cross-attention, word by word ({@link replacement}; section 3.2 of the
+ * paper).
+ */
+export function attentionReplace({ prompts: [source, ...targets], during }: EditOptions): AttentionController {
+  return crossInjection({ targets, alignments: targets.map((target) => replacement(source, target)), during });
+}
+
+/**
+ * Adds words or leaves some out: tokens of both prompts take the source's cross-attention ({@link refinement}; section
+ * 3.2 of the paper).
+ */
+export function attentionRefine({ prompts: [source, ...targets], during }: EditOptions): AttentionController {
+  return crossInjection({ targets, alignments: targets.map((target) => refinement(source, target)), during });
+}
+
+/**
+ * Each target's cross-attention becomes the source's, its columns mapped by the target's alignment, for the tokens and
+ * steps that the schedule names; the other tokens keep their own. Nothing is normalised again.
+ *
+ * @throws if the batch lacks the source's row, or the contexts' length is not the alignments'
+ */
+export function crossInjection({
+  targets,
+  alignments,
+  during = 0.8,
+}: {
+  readonly targets: readonly TokenizedPrompt[];
+  /** One a target. */
+  readonly alignments: readonly Alignment[];
+  readonly during?: Injection;
+}): AttentionController {
+  const schedule = injectionSchedule(targets, during);
+  /** How much of its mapped source each token of a target takes at this call: 0 or 1. */
+  const sharesOf = (prompt: number, { step, steps }: AttentionCall): Float32Array => {
+    const { aligned } = alignmentOf(prompt);
+    return schedule(prompt - 1, step, steps).map((alpha, token) => alpha * aligned[token]);
+  };
+  const alignmentOf = (prompt: number): Alignment => {
+    const alignment = alignments[prompt - 1];
+    if (alignment) return alignment;
+    throw new Error(
+      `The batch has target prompt ${prompt}, but this controller was made for ${alignments.length} target prompts.`,
+    );
+  };
+
+  return {
+    wants: (call) => {
+      const wanted =
+        call.site.kind === 'cross' &&
+        targetRows(call).some(({ prompt }) => sharesOf(prompt, call).some((share) => share > 0));
+      return wanted ? ['probs'] : [];
+    },
+    onProbs(probs, call) {
+      const source = takeRow(probs, rowOf(0, call));
+      const rows = new Map(
+        targetRows(call).map(({ row, prompt }) => [
+          row,
+          inject(source, () => takeRow(probs, row), alignmentOf(prompt), sharesOf(prompt, call)),
+        ]),
+      );
+      return replaceRows(probs, rows);
+    },
+  };
+}
+
+/**
+ * source x mapping where a token's share is 1, the target's own where it is 0. All maps [1, heads, queries, tokens].
+ */
+function inject(
+  source: tf.Tensor4D,
+  own: () => tf.Tensor4D,
+  { length, matrix }: Alignment,
+  shares: Float32Array,
+): tf.Tensor4D {
+  const [, heads, queries, tokens] = source.shape;
+  if (tokens !== length)
+    throw new Error(`The prompts were tokenized to ${length} tokens, but the attention is over ${tokens}.`);
+  const mapping = tf.tensor2d(
+    matrix.map((share, i) => share * shares[i % length]),
+    [length, length],
+  );
+  const mapped = tf.reshape(
+    tf.matMul(tf.reshape(source, [heads * queries, length]), mapping),
+    source.shape,
+  ) as tf.Tensor4D;
+  if (shares.every((share) => share === 1)) return mapped;
+  return tf.add(mapped, tf.mul(own(), tf.sub(1, tf.tensor1d(shares))));
+}
