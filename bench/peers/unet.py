@@ -1,9 +1,11 @@
-"""The peer of bench/unet.ts, PyTorch on as many threads as there are cores: the same UNets in diffusers with fused attention, and with an
-edit's controller the way the method's authors do it."""
+"""The peers of bench/unet.ts, on as many threads as there are cores: the same UNets in diffusers with fused attention, and with an edit's
+controller the way the method's authors do it; and, where Python has them, in OpenVINO and ONNX Runtime, without an edit."""
+import importlib.metadata
 import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 
 import torch
@@ -18,7 +20,41 @@ if "--full" in sys.argv:
     models.append(("SD 1.4", "bench/unetSd14.json", 77, 60))
 
 
-def timings(work, step, seconds):
+class Prediction(torch.nn.Module):
+    """The UNet as a function of three tensors, as the other runtimes take it."""
+
+    def __init__(self, unet):
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, latents, timestep, context):
+        return self.unet(latents, timestep, context, return_dict=False)[0]
+
+
+def in_openvino(unet, inputs):
+    import openvino
+
+    model = openvino.convert_model(Prediction(unet), example_input=inputs)
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads})
+    arrays = [tensor.numpy() for tensor in inputs]
+    return lambda: compiled(arrays)
+
+
+def in_onnx_runtime(unet, inputs, folder):
+    import onnx  # noqa: F401, the exporter needs it
+    import onnxruntime
+
+    names = ["latents", "timestep", "context"]
+    path = os.path.join(folder, "unet.onnx")
+    torch.onnx.export(Prediction(unet), inputs, path, input_names=names, opset_version=17, dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    feed = {name: tensor.numpy() for name, tensor in zip(names, inputs)}
+    return lambda: session.run(None, feed)
+
+
+def timings(work, step, seconds, backend=f"PyTorch {torch.__version__}"):
     """Runs it for some seconds and three times at least, once more at first, and prints what it took in milliseconds."""
     step()
     times = []
@@ -29,7 +65,7 @@ def timings(work, step, seconds):
         times.append(1000 * (time.perf_counter() - start))
     quartiles = statistics.quantiles(times, n=4)
     print(json.dumps({
-        "backend": f"PyTorch {torch.__version__}", "threads": threads, "work": work,
+        "backend": backend, "threads": threads, "work": work,
         "best": round(min(times), 1), "median": round(quartiles[1], 1), "spread": round(quartiles[2] - quartiles[0], 1), "runs": len(times),
     }), flush=True)
 
@@ -49,3 +85,15 @@ with torch.no_grad():
             controller.end_of_step()
 
         timings(f"edit step, {name}, 4 rows", edit, seconds)
+
+        inputs = (latents, torch.tensor(981), context)
+        plain = UNet2DConditionModel.from_config(unet.config).eval()  # Without the controller.
+        del unet
+        with tempfile.TemporaryDirectory() as folder:
+            for package, made in (("openvino", lambda: in_openvino(plain, inputs)), ("onnxruntime", lambda: in_onnx_runtime(plain, inputs, folder))):
+                try:
+                    step = made()
+                except ImportError as error:
+                    print(f"{package}: {error}", file=sys.stderr)
+                    continue
+                timings(f"UNet step, {name}, 4 rows", step, seconds, f"{package} {importlib.metadata.version(package)}")
