@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { randomLatents, type TorchGenerator } from './noise';
-import { predictedNoise, predictedOriginal, thresholdSample } from './prediction';
-import type { Sampler } from './sampler';
+import { type NoiseLevel, predictedNoise, predictedOriginal, thresholdSample } from './prediction';
+import type { InverseSampler, Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { DDIMConfig } from './schedulerConfig';
 
@@ -34,22 +34,91 @@ export class DDIMSampler implements Sampler {
 
   step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => {
-      const { num_train_timesteps, prediction_type } = this.config;
-      const timestep = this.timesteps[index];
-      const now = this.alphaCumprod(timestep);
-      const next = this.alphaCumprod(timestep - Math.floor(num_train_timesteps / this.steps));
-      const level = { alpha: now ** 0.5, sigma: (1 - now) ** 0.5 };
-
-      const original = this.clipped(predictedOriginal(prediction_type, prediction, latents, level));
-      const noise = predictedNoise(prediction_type, prediction, latents, level);
-      const deviation = this.eta * (((1 - next) / (1 - now)) * (1 - Math.fround(now / next))) ** 0.5;
-      const direction = tf.mul(noise, (1 - next - deviation ** 2) ** 0.5);
-      const stepped = tf.add(tf.mul(original, next ** 0.5), direction) as tf.Tensor4D;
-      return this.eta > 0 ? tf.add(stepped, tf.mul(this.freshNoise(latents.shape), deviation)) : stepped;
+      const { mean, deviation } = this.posterior(prediction, index, latents);
+      return this.eta > 0 ? tf.add(mean, tf.mul(this.freshNoise(latents.shape), deviation)) : mean;
     });
   }
 
+  /**
+   * Where a step leads: a normal distribution about `mean`, of the latents' shape and the caller's to dispose.
+   *
+   * @param eta the sampler's own by default; at 1 the step is DDPM's
+   */
+  posterior(
+    prediction: tf.Tensor4D,
+    index: number,
+    latents: tf.Tensor4D,
+    eta = this.eta,
+  ): { readonly mean: tf.Tensor4D; readonly deviation: number } {
+    const { prediction_type } = this.config;
+    const { now, next } = this.products(index);
+    const level = levelOf(now);
+    const deviation = eta * (((1 - next) / (1 - now)) * (1 - Math.fround(now / next))) ** 0.5;
+    const mean = tf.tidy(() => {
+      const original = this.clipped(predictedOriginal(prediction_type, prediction, latents, level));
+      const noise = predictedNoise(prediction_type, prediction, latents, level);
+      const direction = tf.mul(noise, (1 - next - deviation ** 2) ** 0.5);
+      return tf.add(tf.mul(original, next ** 0.5), direction) as tf.Tensor4D;
+    });
+    return { mean, deviation };
+  }
+
+  /**
+   * A picture's latents with as much noise as there is before a step (diffusers' `add_noise`).
+   *
+   * @param original, noise [rows, height, width, channels] @returns the same shape, the caller's to dispose
+   */
+  addNoise(original: tf.Tensor4D, noise: tf.Tensor4D, index: number): tf.Tensor4D {
+    const { alpha, sigma } = levelOf(this.products(index).now);
+    return tf.tidy(() => tf.add(tf.mul(original, alpha), tf.mul(noise, sigma)));
+  }
+
+  /** As diffusers' `DDIMInverseScheduler`. @throws RangeError for steps that add fresh noise: nothing undoes those */
+  inverse(): InverseSampler {
+    if (this.eta > 0)
+      throw new RangeError(`eta is ${this.eta}: a step that adds fresh noise cannot be undone. Invert at eta 0.`);
+    const timesteps = [...this.timesteps].reverse();
+    const refine: InverseSampler['refine'] = (prediction, index, latents, shown) =>
+      this.undo(prediction, timesteps.length - 1 - index, latents, shown);
+    return {
+      timesteps,
+      step: (prediction, index, latents) => refine!(prediction, index, latents, latents),
+      refine,
+      end() {},
+    };
+  }
+
   end(): void {}
+
+  /**
+   * The latents from which a step with this prediction leads to these.
+   *
+   * @param shown the latents that the network was shown with the step's timestep
+   */
+  private undo(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D, shown: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => {
+      const { prediction_type } = this.config;
+      const { now, next } = this.products(index);
+      const [noisier, level] = [levelOf(now), levelOf(next)];
+      if (prediction_type === 'sample' && level.sigma === 0)
+        throw new RangeError(
+          'A network that predicts the picture (sample) says nothing of the noise over a picture without any (set_alpha_to_one): it cannot be inverted.',
+        );
+      const noise =
+        prediction_type === 'sample'
+          ? predictedNoise(prediction_type, prediction, latents, level)
+          : predictedNoise(prediction_type, prediction, shown, noisier);
+      const original = this.clipped(predictedOriginal('epsilon', noise, latents, level));
+      return tf.add(tf.mul(original, noisier.alpha), tf.mul(noise, noisier.sigma));
+    });
+  }
+
+  /** How much is left of the picture before a step and after it: products of alphas. */
+  private products(index: number): { now: number; next: number } {
+    const timestep = this.timesteps[index];
+    const next = this.alphaCumprod(timestep - Math.floor(this.config.num_train_timesteps / this.steps));
+    return { now: this.alphaCumprod(timestep), next };
+  }
 
   /** Before the first timestep there is the picture: no noise, or the least that training knew. */
   private alphaCumprod(timestep: number): number {
@@ -67,6 +136,10 @@ export class DDIMSampler implements Sampler {
   private freshNoise([, height, width, channels]: number[]): tf.Tensor4D {
     return randomLatents(this.generator!, { height, width, channels });
   }
+}
+
+function levelOf(product: number): NoiseLevel {
+  return { alpha: product ** 0.5, sigma: (1 - product) ** 0.5 };
 }
 
 function timesteps(

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type NoiseLevel, predictedOriginal, thresholdSample } from './prediction';
-import type { Sampler } from './sampler';
+import type { InverseSampler, Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { DPMSolverConfig } from './schedulerConfig';
 
@@ -12,16 +12,29 @@ export class DPMSolverSampler implements Sampler {
   /** What the last steps saw behind the noise, newest first; at most as many as the solver's order. */
   private originals: tf.Tensor4D[] = [];
 
-  /** @throws RangeError if `steps` is out of range */
+  /**
+   * @param levels where the solver goes: down from noise by default
+   * @throws RangeError if `steps` is out of range
+   */
   constructor(
     readonly config: DPMSolverConfig,
-    steps: number,
+    private readonly steps: number,
+    levels = noiseLevels(config, steps),
   ) {
-    const { timesteps, sigmas } = noiseLevels(config, steps);
-    if (sigmas.some((sigma, i) => i < timesteps.length && sigma >= sigmas[i - 1]))
-      throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
-    this.timesteps = timesteps;
-    this.sigmas = sigmas;
+    this.timesteps = levels.timesteps;
+    this.sigmas = levels.sigmas;
+  }
+
+  /**
+   * The solver itself, going up from the least noise that training knew (diffusers'
+   * `DPMSolverMultistepInverseScheduler`): the network is asked at the timestep that a step starts from.
+   */
+  inverse(): InverseSampler {
+    const { timesteps, sigmas } = this;
+    return new DPMSolverSampler(this.config, this.steps, {
+      timesteps: [0, ...timesteps.slice(1).reverse()],
+      sigmas: Float32Array.of(trainedLevels(this.config).sigmas[0], ...sigmas.slice(0, -1).reverse()),
+    });
   }
 
   step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D {
@@ -50,10 +63,10 @@ export class DPMSolverSampler implements Sampler {
    * run.
    */
   private order(index: number): number {
-    const { lower_order_final, euler_at_final, final_sigmas_type } = this.config;
+    const { lower_order_final, euler_at_final } = this.config;
     const left = this.timesteps.length - 1 - index;
     const short = lower_order_final && this.timesteps.length < 15;
-    if (left === 0 && (euler_at_final || short || final_sigmas_type === 'zero')) return 1;
+    if (left === 0 && (euler_at_final || short || this.sigmas[index + 1] === 0)) return 1;
     return Math.min(this.originals.length, left === 1 && short ? 2 : 3);
   }
 
@@ -68,12 +81,15 @@ export class DPMSolverSampler implements Sampler {
     const h = Math.fround(lambdas[0] - lambdas[1]);
     const decay = Math.expm1(-h);
     const first = [next.sigma / now.sigma, -next.alpha * decay];
-    // Without a last noise level of its own (sigma_min), a run by Karras' levels ends with a step that stands still.
-    if (order === 1 || h === 0) return first;
+    // Without a last noise level of its own (sigma_min), a run by Karras' levels ends with a step that stands still, and
+    // its inverse begins with one: no slope can be had of that.
+    const still = lambdas.findIndex((level, i) => level === lambdas[i - 1]);
+    const distinct = still < 0 ? order : Math.min(order, still - 1);
+    if (distinct <= 1) return first;
 
     const r0 = Math.fround(lambdas[1] - lambdas[2]) / h;
     const slope = next.alpha * (decay / h + 1);
-    if (order === 2) {
+    if (distinct === 2) {
       const difference = (this.config.solver_type === 'heun' ? slope : -0.5 * next.alpha * decay) / r0;
       return [first[0], first[1] + difference, -difference];
     }
@@ -97,24 +113,41 @@ function lambda(sigma: number): number {
   return Math.fround(Math.fround(Math.log(alpha)) - Math.fround(Math.log(scaled)));
 }
 
-function noiseLevels(config: DPMSolverConfig, steps: number): { timesteps: number[]; sigmas: Float32Array } {
+/** The noise levels of the training: alphas' products, and sigma / alpha, at each timestep. */
+function trainedLevels(config: DPMSolverConfig): { products: Float32Array; sigmas: Float32Array } {
   const products = alphasCumprod(config);
   // Just over 0, so that the first sigma is finite.
   if (config.rescale_betas_zero_snr) products[products.length - 1] = 2 ** -24;
-  const trained = products.map((product) => Math.sqrt(Math.fround(Math.fround(1 - product) / product)));
+  return { products, sigmas: products.map((product) => Math.sqrt(Math.fround(Math.fround(1 - product) / product))) };
+}
+
+function noiseLevels(config: DPMSolverConfig, steps: number): { timesteps: number[]; sigmas: Float32Array } {
+  const { products, sigmas: trained } = trainedLevels(config);
   const last = config.final_sigmas_type === 'zero' ? 0 : trained[0];
-  if (config.use_karras_sigmas) {
-    const sigmas = karrasSigmas(config.sigma_min ?? trained[0], config.sigma_max ?? trained[trained.length - 1], steps);
-    const logs = trained.map(Math.log);
-    const whole = config.beta_schedule === 'squaredcos_cap_v2' ? Math.floor : roundHalfEven;
-    return {
-      timesteps: sigmas.map((sigma) => whole(timestepOf(Math.log(sigma), logs))),
-      sigmas: Float32Array.of(...sigmas, last),
-    };
-  }
+  const { timesteps, sigmas } = config.use_karras_sigmas
+    ? karrasLevels(config, steps, trained)
+    : spacedLevels(config, steps, products, trained);
+  if (sigmas.some((sigma, i) => sigma >= sigmas[i - 1]))
+    throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
+  return { timesteps, sigmas: Float32Array.of(...sigmas, last) };
+}
+
+interface Levels {
+  readonly timesteps: number[];
+  readonly sigmas: number[];
+}
+
+function spacedLevels(config: DPMSolverConfig, steps: number, products: Float32Array, trained: Float32Array): Levels {
   const timesteps = spacedTimesteps(config, steps, products);
   checkTimesteps(timesteps, trained.length);
-  return { timesteps, sigmas: Float32Array.of(...timesteps.map((timestep) => trained[timestep]), last) };
+  return { timesteps, sigmas: timesteps.map((timestep) => trained[timestep]) };
+}
+
+function karrasLevels(config: DPMSolverConfig, steps: number, trained: Float32Array): Levels {
+  const sigmas = karrasSigmas(config.sigma_min ?? trained[0], config.sigma_max ?? trained[trained.length - 1], steps);
+  const logs = trained.map(Math.log);
+  const whole = config.beta_schedule === 'squaredcos_cap_v2' ? Math.floor : roundHalfEven;
+  return { timesteps: sigmas.map((sigma) => whole(timestepOf(Math.log(sigma), logs))), sigmas };
 }
 
 /** Karras et al. 2022 (arXiv 2206.00364), equation 5, rho 7. */

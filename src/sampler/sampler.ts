@@ -21,6 +21,23 @@ export interface Sampler {
   step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D;
   /** After a run's last step, an early stop or an error: frees what was remembered of its steps. */
   end(): void;
+  /**
+   * The same schedule walked the other way, where the sampler has that.
+   *
+   * @throws RangeError if its steps cannot be undone
+   */
+  inverse?(): InverseSampler;
+}
+
+/** From a picture's latents to noise: a sampler whose timesteps rise, and whose steps undo another's. */
+export interface InverseSampler extends Sampler {
+  /**
+   * A step whose prediction was made for other latents than those it starts from: better ones of where it leads. Only
+   * where the network is asked at the timestep that a step leads to.
+   *
+   * @param latents where the step starts @param shown what the network was shown, of the same shape
+   */
+  refine?(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D, shown: tf.Tensor4D): tf.Tensor4D;
 }
 
 export const SAMPLERS = ['ddim', 'dpm++'] as const;

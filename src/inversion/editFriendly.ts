@@ -1,0 +1,91 @@
+import * as tf from '@tensorflow/tfjs';
+import type { DDIMSampler } from '../sampler/ddim';
+import { randomLatents, type TorchGenerator } from '../sampler/noise';
+import type { Sampler } from '../sampler/sampler';
+
+/**
+ * Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023, arXiv 2304.06140): the picture gets noise of its own
+ * at every step's level, each drawn by itself; the noise that DDPM would have to add in order to come from one to the
+ * next is looked for, and an edit adds the same. Begun after some steps were skipped, it keeps the picture's structure.
+ */
+export class EditFriendlyNoise {
+  /** The noisy latents before each step, each [1, height, width, channels], the noisiest first. */
+  private readonly noisy: readonly tf.Tensor4D[];
+  /** What each step adds, in units of its deviation. */
+  private readonly maps: tf.Tensor4D[] = [];
+
+  /**
+   * @param picture its latents, [1, height, width, channels]; stays the caller's
+   * @param generator of the noise, drawn from the least noisy level on
+   */
+  constructor(
+    private readonly sampler: DDIMSampler,
+    private readonly picture: tf.Tensor4D,
+    generator: TorchGenerator,
+  ) {
+    const [, height, width, channels] = picture.shape;
+    this.noisy = sampler.timesteps
+      .map((_, i) => sampler.timesteps.length - 1 - i)
+      .map((index) => {
+        const noise = randomLatents(generator, { height, width, channels });
+        const noisy = sampler.addNoise(picture, noise, index);
+        noise.dispose();
+        return noisy;
+      })
+      .reverse();
+  }
+
+  /** The noisiest latents; lent. */
+  get noise(): tf.Tensor4D {
+    return this.noisy[0];
+  }
+
+  /** Walks from each noisy picture to the next, and finds what a step had to add. For a loop from {@link noise}. */
+  get finding(): Sampler {
+    return {
+      timesteps: this.sampler.timesteps,
+      step: (prediction, index, latents) => {
+        const next = this.noisy[index + 1] ?? this.picture;
+        this.maps.push(
+          tf.tidy(() => {
+            const { mean, deviation } = this.sampler.posterior(prediction, index, latents, 1);
+            // The last step adds none, as the authors have it.
+            return tf.keep(index < this.last ? tf.div(tf.sub(next, mean), deviation) : tf.zerosLike(mean));
+          }),
+        );
+        return next.clone();
+      },
+      end() {},
+    };
+  }
+
+  /**
+   * An edit's start and its steps, which add what was found.
+   *
+   * @param skip how many of the noisiest steps are left out
+   */
+  from(skip: number): { readonly noise: tf.Tensor4D; readonly sampler: Sampler } {
+    if (!(Number.isInteger(skip) && skip >= 0 && skip <= this.last))
+      throw new RangeError(`${skip} steps cannot be skipped of ${this.last + 1}.`);
+    return {
+      noise: this.noisy[skip],
+      sampler: {
+        timesteps: this.sampler.timesteps.slice(skip),
+        step: (prediction, index, latents) =>
+          tf.tidy(() => {
+            const { mean, deviation } = this.sampler.posterior(prediction, skip + index, latents, 1);
+            return tf.add(mean, tf.mul(this.maps[skip + index], deviation));
+          }),
+        end() {},
+      },
+    };
+  }
+
+  dispose(): void {
+    tf.dispose([...this.noisy, ...this.maps]);
+  }
+
+  private get last(): number {
+    return this.sampler.timesteps.length - 1;
+  }
+}
