@@ -10,6 +10,7 @@ const KNOWS = {
   weights: ['backend', 'nn', 'text'],
   image: ['attention', 'edits', 'text'],
   edits: ['attention', 'text'],
+  inversion: ['attention', 'sampler'],
   recording: ['attention', 'edits', 'model', 'nn', 'sampler', 'weights'],
 };
 

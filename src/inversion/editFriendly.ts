@@ -11,8 +11,8 @@ import type { Sampler } from '../sampler/sampler';
 export class EditFriendlyNoise {
   /** The noisy latents before each step, each [1, height, width, channels], the noisiest first. */
   private readonly noisy: readonly tf.Tensor4D[];
-  /** What each step adds, in units of its deviation. */
-  private readonly maps: tf.Tensor4D[] = [];
+  /** What each step adds, in units of its deviation; each [1, height, width, channels], lent. */
+  readonly maps: tf.Tensor4D[] = [];
 
   /**
    * @param picture its latents, [1, height, width, channels]; stays the caller's

@@ -1,6 +1,7 @@
 import type { Comparison } from './comparison';
 import { controllers } from './controllers';
 import { edits } from './edits';
+import { inversions } from './inversions';
 import { recordings } from './recordings';
 import { samplers } from './samplers';
 import { textEncoder } from './textEncoder';
@@ -15,5 +16,6 @@ export const comparisons: readonly Comparison[] = [
   ...samplers,
   ...controllers,
   ...edits,
+  ...inversions,
   ...recordings,
 ];
