@@ -1,6 +1,8 @@
 /** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
 
 export { StableDiffusionPipeline } from './pipeline';
+export { AUTHORS_DEFAULTS, defaultsOf } from './defaults';
+export type { Defaults, StatedDefaults } from './defaults';
 export { MemoryError } from './memory';
 export type { GenerateOptions, Generation, PipelineParts, RunOptions } from './pipeline';
 
@@ -29,7 +31,8 @@ export { attentionStore } from './attention/store';
 export type { AttentionStore, MapOptions, StoredSite } from './attention/store';
 export { editKind, refinement, replacement } from './edits/prompt-to-prompt/alignment';
 export type { Alignment, EditKind } from './edits/prompt-to-prompt/alignment';
-export type { Injection, StepRange } from './edits/prompt-to-prompt/schedule';
+export type { Injection, StepRange, TargetRanges } from './edits/prompt-to-prompt/schedule';
+export type { Shares, SharesByKind } from './edits/prompt-to-prompt/shares';
 export { conditionalRows, rowOf, targetRows } from './attention/rows';
 export type { PromptRow } from './attention/rows';
 export { tokensOf } from './text/words';

@@ -5,6 +5,8 @@ import type { AttentionController, AttentionSite, BatchRow, Grid, Run } from './
 import { withAttentionBytes } from './attention/scaledDotProduct';
 import { prepareWasm } from './backend/wasmKernels';
 import type { ConfigFile } from './config';
+import { AUTHORS_DEFAULTS, type Defaults, defaultsOf } from './defaults';
+import { longestSelf } from './edits/prompt-to-prompt/shares';
 import { attentionBytes, memoryNeeds } from './memory';
 import type { AutoencoderKL } from './model/autoencoderKL';
 import type { CLIPTextModel } from './model/clipText';
@@ -33,18 +35,21 @@ export interface PipelineParts {
   readonly unet: UNet2DConditionModel;
   readonly vae: AutoencoderKL;
   readonly scheduler: ConfigFile;
+  /** What suits the checkpoint. Default: the authors', {@link AUTHORS_DEFAULTS}. */
+  readonly defaults?: Defaults;
 }
 
 /** How a run goes. What is left out has the default that is stated with it. */
 export interface RunOptions {
   /** Seed of the noise, which is PyTorch's: `torch.Generator('cpu').manual_seed(seed)`. 8888 unless told. */
   readonly seed?: number | bigint;
-  /** 50 unless told. */
+  /** Default: the pipeline's. */
   readonly steps?: number;
-  /** How strongly the prompt is followed; 1 leaves the unconditional rows out. 7.5 unless told. */
+  /** How strongly the prompt is followed; 1 leaves the unconditional rows out. Default: the pipeline's. */
   readonly guidance?: number;
   /** What to be guided away from: one text for all prompts, or one for each. */
   readonly negative?: string | readonly string[];
+  /** Default: the pipeline's. */
   readonly sampler?: SamplerName;
   /** DDIM's share of fresh noise, 0 to 1; 0 unless told. */
   readonly eta?: number;
@@ -93,11 +98,11 @@ export interface Generation {
   readonly context: tf.Tensor3D;
 }
 
-/** @internal What holds unless told. */
-export const DEFAULTS = { seed: 8888, steps: 50, guidance: 7.5, negative: '', sampler: 'ddim', eta: 0 } as const;
+/** @internal What holds unless told, for every checkpoint. */
+export const DEFAULTS = { seed: 8888, negative: '', eta: 0 } as const;
 
 /** A run's options, with what was left out. */
-type Settled = RunOptions & Required<Pick<RunOptions, keyof typeof DEFAULTS>>;
+type Settled = RunOptions & Required<Pick<RunOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'sampler'>>;
 
 /** A run as it is set up, before its first step. */
 interface Start {
@@ -112,6 +117,8 @@ export class StableDiffusionPipeline {
   readonly unet: UNet2DConditionModel;
   readonly vae: AutoencoderKL;
   readonly scheduler: ConfigFile;
+  /** Guidance, steps and sampler of a run that says nothing of them, and how much of the source each kind of edit takes. */
+  readonly defaults: Defaults;
 
   /** @throws Error if the parts do not fit together */
   constructor(parts: PipelineParts) {
@@ -122,6 +129,7 @@ export class StableDiffusionPipeline {
       unet: this.unet,
       vae: this.vae,
       scheduler: this.scheduler,
+      defaults: this.defaults = AUTHORS_DEFAULTS,
     } = parts);
     const fits = (what: string, a: number, b: number) => {
       if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
@@ -157,6 +165,7 @@ export class StableDiffusionPipeline {
       ...(await networksOf(checkpoint)),
       tokenizer: new CLIPTokenizer(await checkpoint.tokenizer()),
       scheduler: await checkpoint.config('scheduler'),
+      defaults: await defaultsOf(checkpoint),
     });
 
     const networks: readonly (readonly [NetworkName, Network])[] = [
@@ -270,13 +279,15 @@ export class StableDiffusionPipeline {
   private async settle(prompts: readonly string[], options: RunOptions): Promise<Settled> {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RunOptions;
     const { recording } = given;
-    if (!recording) return { ...DEFAULTS, ...given };
+    const { guidance, steps, sampler } = this.defaults;
+    const defaults = { ...DEFAULTS, guidance, steps, sampler };
+    if (!recording) return { ...defaults, ...given };
     if (prompts.length < 2) throw new RangeError('A run from a recording needs a target prompt, after the source.');
     for (const name of ['noise', 'record'] as const)
       if (given[name])
         throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
     recording.checkSettings(settingsIn(prompts, given));
-    const settled = { ...DEFAULTS, ...optionsFor(recording.settings), ...given };
+    const settled = { ...defaults, ...optionsFor(recording.settings), ...given };
     recording.checkModel(await fingerprints(this, settled.sampler));
     return settled;
   }
@@ -352,7 +363,7 @@ export class StableDiffusionPipeline {
       new Recorder(
         record,
         noise,
-        describe(record, run, {
+        describe({ ...record, self: record.self ?? longestSelf(this.defaults.shares) }, run, {
           settings: this.settingsOf(prompts, options, run.latents),
           model: await fingerprints(this, name),
         }),

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../src/attention/controller';
+import { AUTHORS_DEFAULTS } from '../src/defaults';
 import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { StableDiffusionPipeline } from '../src/pipeline';
 import { useBackend } from './backend';
+import { lastLatents } from './parity/edits';
 
 const prompts = ['a cat riding a bicycle', 'a cat riding a car'];
 let pipe: StableDiffusionPipeline;
@@ -28,6 +30,17 @@ test('a run leaves only what it returns', async () => {
   expect(made.context.shape).toEqual([4, pipe.tokenizer.maxLength, pipe.unet.config.cross_attention_dim]);
   expect(tf.memory().numTensors).toBe(before + 4);
   tf.dispose({ ...made });
+});
+
+test("a run takes what it does not say from the pipeline's defaults", async () => {
+  const { tokenizer, textEncoder, unet, vae, scheduler } = pipe;
+  const defaults = { ...AUTHORS_DEFAULTS, guidance: 1, steps: 3, sampler: 'dpm++' } as const;
+  const own = new StableDiffusionPipeline({ tokenizer, textEncoder, unet, vae, scheduler, defaults });
+  const explicit = await lastLatents(pipe.run(prompts, { guidance: 1, steps: 3, sampler: 'dpm++' }));
+  const [unsaid, other] = [await lastLatents(own.run(prompts)), await lastLatents(own.run(prompts, { guidance: 2 }))];
+  expect(largestDifference(unsaid, explicit)).toBe(0);
+  expect(largestDifference(other, explicit)).toBeGreaterThan(0.1);
+  tf.dispose([explicit, unsaid, other]);
 });
 
 test('a run that is left, stopped or broken leaves nothing, and tells its controller that it is over', async () => {

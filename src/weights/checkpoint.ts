@@ -15,4 +15,6 @@ export interface Checkpoint {
   config(part: PartName): Promise<ConfigFile>;
   weights(part: NetworkName): Promise<TensorSource>;
   tokenizer(): Promise<TokenizerFiles>;
+  /** Its `p2p.json`, which says how it is best used; nothing if it has none. */
+  defaults(): Promise<ConfigFile | undefined>;
 }

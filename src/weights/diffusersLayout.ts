@@ -1,6 +1,6 @@
 import { CheckpointError, listed } from '../errors';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
-import { type FileTree, nameIn, readJson } from './fileTree';
+import { type FileTree, nameIn, readConfig, readJson } from './fileTree';
 import { canonicalNames } from './names';
 import { SafetensorsFile } from './safetensors';
 import { openShards } from './shards';
@@ -13,6 +13,9 @@ export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
   text_encoder: 'text_encoder/config.json',
   scheduler: 'scheduler/scheduler_config.json',
 };
+
+/** What says how a checkpoint is best used. */
+export const DEFAULTS_FILE = 'p2p.json';
 
 /** The folders that a checkpoint has. */
 const FOLDERS = [...Object.keys(CONFIG_FILES), 'tokenizer'];
@@ -55,12 +58,12 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
     name: tree.name,
     layout: 'diffusers',
     async config(part) {
-      const json = await readJson(tree, CONFIG_FILES[part]);
-      if (json === undefined)
+      const config = await readConfig(tree, CONFIG_FILES[part]);
+      if (!config)
         throw new CheckpointError(
           `${nameIn(tree, CONFIG_FILES[part])} is missing: ${tree.name} is not a whole checkpoint in the layout of diffusers.`,
         );
-      return { file: nameIn(tree, CONFIG_FILES[part]), json };
+      return config;
     },
     weights: async (network) => canonicalNames(network, await openWeights(tree, network, variant)),
     async tokenizer() {
@@ -71,6 +74,7 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
         );
       return files;
     },
+    defaults: () => readConfig(tree, DEFAULTS_FILE),
   };
 }
 
@@ -194,6 +198,7 @@ export function neededFiles(paths: readonly string[], place: string, variant?: s
   const chosen = NETWORKS.map((network) => chooseWeights(network, inFolder(network), place, variant));
   const small = [
     'model_index.json',
+    DEFAULTS_FILE,
     ...Object.values(CONFIG_FILES),
     ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`),
   ];

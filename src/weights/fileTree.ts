@@ -1,4 +1,4 @@
-import { parsePythonJson } from '../config';
+import { type ConfigFile, parsePythonJson } from '../config';
 import { CheckpointError } from '../errors';
 import type { ByteSource } from './source';
 import { decodeUtf8 } from './utf8';
@@ -36,6 +36,12 @@ export async function readJson(tree: FileTree, path: string): Promise<unknown> {
   } catch (error) {
     throw new CheckpointError(`${nameIn(tree, path)} is not JSON: ${(error as Error).message}. Get the file again.`);
   }
+}
+
+/** A JSON file with its name; nothing if there is none. @throws CheckpointError as {@link readJson} */
+export async function readConfig(tree: FileTree, path: string): Promise<ConfigFile | undefined> {
+  const json = await readJson(tree, path);
+  return json === undefined ? undefined : { file: nameIn(tree, path), json };
 }
 
 /**

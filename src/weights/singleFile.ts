@@ -2,8 +2,8 @@ import { CheckpointError } from '../errors';
 import { CLIP_CONFIG, CLIP_TOKENS, vocabularyOf } from '../text/clipVocabulary';
 import type { TokenizerFiles } from '../text/tokenizer';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
-import { CONFIG_FILES } from './diffusersLayout';
-import { type FileTree, nameIn, readJson, readText } from './fileTree';
+import { CONFIG_FILES, DEFAULTS_FILE } from './diffusersLayout';
+import { type FileTree, nameIn, readConfig, readJson, readText } from './fileTree';
 import { otherKind } from './kinds';
 import { type Config, inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
 import { familyOf, missingNetworks, networkOf } from './originalLayout';
@@ -16,7 +16,7 @@ import { readTokenizer } from './tokenizerFiles';
  * config beside it states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`,
  * `scheduler`; or `NAME.yaml`, a config of Stable Diffusion's own code; or else diffusers' own files
  * (`unet/config.json`, ...). The tokenizer is looked for beside it too, in `tokenizer/` or right there; if there is
- * none, it is CLIP's own, where the text encoder has as many tokens.
+ * none, it is CLIP's own, where the text encoder has as many tokens. `NAME.p2p.json` says how it is best used.
  *
  * @param beside the folder the file lies in
  * @param clipMerges the merges of CLIP's own vocabulary, a line each
@@ -62,7 +62,9 @@ export async function openSingleFile(
     );
   }
 
-  return { name: file.name, layout: 'single-file', config, weights, tokenizer };
+  const defaults = () => readConfig(beside, `${stem(file)}.${DEFAULTS_FILE}`);
+
+  return { name: file.name, layout: 'single-file', config, weights, tokenizer, defaults };
 }
 
 function checkKind(file: SafetensorsFile): void {
@@ -93,8 +95,7 @@ async function givenConfigs(
   file: SafetensorsFile,
   beside: FileTree,
 ): Promise<(part: PartName) => Promise<GivenConfig | undefined>> {
-  const name = baseName(file.name).replace(/\.safetensors$/i, '');
-  const [jsonFile, yamlFile] = [`${name}.json`, `${name}.yaml`];
+  const [jsonFile, yamlFile] = [`${stem(file)}.json`, `${stem(file)}.yaml`];
   const json = await readJson(beside, jsonFile);
   if (json !== undefined && !isObject(json))
     throw new CheckpointError(
@@ -121,6 +122,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function baseName(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+/** `NAME` of `folder/NAME.safetensors`, which files beside it share. */
+function stem({ name }: SafetensorsFile): string {
+  return name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1).replace(/\.safetensors$/i, '');
 }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import type { EditKind } from '../../src/edits/prompt-to-prompt/alignment';
 import type { PromptToPromptOptions, WordPair } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { fileBytes } from '../../src/node/fileSource';
 import { SafetensorsFile } from '../../src/weights/safetensors';
@@ -11,7 +10,7 @@ const FOLDER = 'test/fixtures/attention';
 export interface Case extends Omit<PromptToPromptOptions, 'tokenizer' | 'edit'> {
   readonly name: string;
   /** What the authors' class that made it is for. */
-  readonly kind: EditKind;
+  readonly kind: 'replace' | 'refine';
   /** Whether they made it on the small checkpoint too. */
   readonly run?: boolean;
 }

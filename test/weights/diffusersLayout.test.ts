@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path';
 import fc from 'fast-check';
 import { CheckpointError } from '../../src/errors';
-import { openDiffusersLayout } from '../../src/weights/diffusersLayout';
+import { CONFIG_FILES, neededFiles, openDiffusersLayout } from '../../src/weights/diffusersLayout';
 import { safePath } from '../../src/weights/fileTree';
 import { counting, memoryTree } from './memoryTree';
 
@@ -237,4 +237,20 @@ describe('the tokenizer', () => {
       /folder\/tokenizer has neither tokenizer\.json nor vocab\.json and merges\.txt/,
     );
   });
+});
+
+test('p2p.json says what suits a folder, and is downloaded with it', async () => {
+  const files = { 'model_index.json': {}, 'p2p.json': { guidance: 5 } };
+  const checkpoint = await openDiffusersLayout(memoryTree(files));
+  expect(await checkpoint.defaults()).toEqual({ file: 'folder/p2p.json', json: { guidance: 5 } });
+  expect(await (await openDiffusersLayout(memoryTree({ 'model_index.json': {} }))).defaults()).toBeUndefined();
+
+  const whole = [
+    ...Object.values(CONFIG_FILES),
+    'text_encoder/model.safetensors',
+    'unet/diffusion_pytorch_model.safetensors',
+    'vae/diffusion_pytorch_model.safetensors',
+    'p2p.json',
+  ];
+  expect(neededFiles(whole, 'org/model').small).toContain('p2p.json');
 });

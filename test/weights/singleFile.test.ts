@@ -228,3 +228,9 @@ describe('a file is refused, with what it is or lacks, if it is', () => {
     await expect(open(await counting(shapes))).rejects.toThrow(message);
   });
 });
+
+test('NAME.p2p.json says what suits NAME.safetensors', async () => {
+  const checkpoint = await open(original('sd1'), { 'thin.p2p.json': { guidance: 5 }, 'p2p.json': { guidance: 2 } });
+  expect(await checkpoint.defaults()).toEqual({ file: 'models/thin.p2p.json', json: { guidance: 5 } });
+  expect(await (await open(original('sd1'), { 'p2p.json': {} })).defaults()).toBeUndefined();
+});

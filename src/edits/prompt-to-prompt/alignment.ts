@@ -77,14 +77,18 @@ export function sharedTokens(
   });
 }
 
-/** `replace` where words are swapped one for one, `refine` where words are added or left out. */
-export type EditKind = 'replace' | 'refine';
+/**
+ * `replace` where words are swapped one for one, `refine` where words are added or left out, `reweight` where the
+ * prompts are the same, so that only the weights of words may differ.
+ */
+export type EditKind = 'replace' | 'refine' | 'reweight';
 
 /**
- * Replace where the target is the source with some words swapped: as many words, and no shift of them would match more.
- * Refine where words were added or left out.
+ * Reweight where target and source have the same tokens. Replace where the target is the source with some words
+ * swapped: as many words, and no shift of them would match more. Refine where words were added or left out.
  */
 export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): EditKind {
+  if (target.ids.every((id, t) => id === source.ids[t])) return 'reweight';
   const before = wordKeys(source);
   const after = wordKeys(target);
   if (before.length !== after.length) return 'refine';

@@ -9,6 +9,7 @@ import { type LocalBlendOptions, localBlend } from './localBlend';
 import { attentionReweight } from './reweight';
 import type { StepRange } from './schedule';
 import { selfInjection } from './selfInjection';
+import { AUTHORS_SHARES, type Shares, type SharesByKind } from './shares';
 
 /** A word of the source and the one of a target that stands in its place; it may be the same. */
 export interface WordPair {
@@ -21,11 +22,16 @@ export interface PromptToPromptOptions {
   readonly tokenizer: Tokenizer;
   /** The source, then its targets; or one prompt alone, to re-weight it. */
   readonly prompts: readonly string[];
-  /** When the targets take the source's cross-attention; 0.8 of the run if left out. */
+  /**
+   * What `cross`, `self` and `context` are where they are left out, by the kind of each target's edit: a pipeline's
+   * `defaults.shares`, which are its checkpoint's. Default: the authors', {@link AUTHORS_SHARES}.
+   */
+  readonly shares?: SharesByKind;
+  /** When the targets take the source's cross-attention. */
   readonly cross?: StepRange;
   /** The same for the tokens of some words of the targets. */
   readonly crossWords?: PerWord<StepRange>;
-  /** When the targets take the source's self-attention; 0.4 of the run if left out. */
+  /** When the targets take the source's self-attention. */
   readonly self?: StepRange;
   /**
    * The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least
@@ -33,8 +39,8 @@ export interface PromptToPromptOptions {
    */
   readonly selfSize?: number;
   /**
-   * When words that both prompts have keep the source's keys and values ({@link contextInjection}); never if left out,
-   * as in the paper.
+   * When words that both prompts have keep the source's keys and values ({@link contextInjection}); in the paper,
+   * never.
    */
   readonly context?: StepRange;
   /** The same for the tokens of some words of the targets, such as `{ car: 0 }` where `red` is added before `car`. */
@@ -47,14 +53,14 @@ export interface PromptToPromptOptions {
   readonly blendMinus?: readonly WordPair[];
   /** How much these words must look at a place for it to belong to the region ({@link LocalBlendOptions.threshold}). */
   readonly blendThreshold?: number;
-  /** What to use for all targets, instead of choosing for each ({@link editKind}). */
-  readonly edit?: EditKind;
+  /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
+  readonly edit?: 'replace' | 'refine';
 }
 
 /** The method as one controller, with what it made of the prompts. */
 export interface PromptToPrompt extends AttentionController {
   readonly prompts: readonly TokenizedPrompt[];
-  /** For each target whether its words were swapped, or added and left out. */
+  /** For each target whether words were swapped, or added and left out, or none of them changed. */
   readonly edits: readonly EditKind[];
 }
 
@@ -67,11 +73,9 @@ export interface PromptToPrompt extends AttentionController {
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   const {
     tokenizer,
-    cross = 0.8,
+    shares = AUTHORS_SHARES,
     crossWords = {},
-    self,
     selfSize,
-    context = 0,
     contextWords = {},
     weights,
     blend,
@@ -88,13 +92,19 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     return { ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])), prompts, edits: [] };
   }
 
-  const edits = targets.map((target) => edit ?? editKind(source, target));
-  const alignments = targets.map((target, i) => (edits[i] === 'replace' ? replacement : refinement)(source, target));
-  const during = { default: cross, words: crossWords };
+  const edits = targets.map((target) => kindOf(source, target, edit));
+  const alignments = targets.map((target, i) => (edits[i] === 'refine' ? refinement : replacement)(source, target));
+  const rangesOf = (name: keyof Shares): StepRange[] => edits.map((kind) => options[name] ?? shares[kind][name]);
+  const during = { targets: rangesOf('cross'), words: crossWords };
   const controllers = [
-    contextInjection({ source, targets, alignments, during: { default: context, words: contextWords } }),
+    contextInjection({
+      source,
+      targets,
+      alignments,
+      during: { targets: rangesOf('context'), words: contextWords },
+    }),
     crossInjection({ targets, alignments, during }),
-    selfInjection({ during: self, maxQueries: selfSize && selfSize ** 2 }),
+    selfInjection({ during: { targets: rangesOf('self') }, maxQueries: selfSize && selfSize ** 2 }),
   ];
   if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
   if (blend?.length) {
@@ -104,6 +114,12 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
   }
   return { ...compose(...controllers), prompts, edits };
+}
+
+/** @param edit what was asked for; equal prompts align in one way only */
+function kindOf(source: TokenizedPrompt, target: TokenizedPrompt, edit?: EditKind): EditKind {
+  const kind = editKind(source, target);
+  return kind === 'reweight' ? kind : (edit ?? kind);
 }
 
 /** The words of each prompt, the source's first; a target's only where it has them. */

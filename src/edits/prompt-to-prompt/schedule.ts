@@ -4,15 +4,21 @@ import { type PerWord, perWord, tokensInEach } from '../../text/words';
 /** A part of a run, in fractions of its steps: from the start to 0.8, or [0.2, 0.8] from one to the other. */
 export type StepRange = number | readonly [from: number, to: number];
 
-/** When a target takes something of the source: one range for all tokens, and others for the tokens of some words. */
+/** A range for all targets, or one for each. */
+export interface TargetRanges {
+  /** For the targets that have none of their own; the whole run if left out, as in the authors' code. */
+  readonly default?: StepRange;
+  /** For each target, in their order. */
+  readonly targets?: readonly StepRange[];
+}
+
+/** When targets take something of the source: a range for all tokens of a target, and others for some words' tokens. */
 export type Injection =
   | StepRange
-  | {
-      /** For all other tokens; the whole run if left out, as in the authors' code. */
-      readonly default?: StepRange;
+  | (TargetRanges & {
       /** Words of the targets. Of two ranges for one token the later holds. */
       readonly words?: PerWord<StepRange>;
-    };
+    });
 
 /**
  * Whether a step lies in a range. Fractions are of `rows`, and cut, not rounded, as the authors' code does it.
@@ -35,8 +41,8 @@ export function isDuring(range: StepRange, step: number, rows: number): boolean 
  * @throws if no target has one of the words, or a range is out of bounds
  */
 export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Injection): StepRange[][] {
-  const { default: usual = 1, words = {} } = isRange(injection) ? { default: injection } : injection;
-  const ranges = targets.map(({ ids }) => ids.map(() => usual));
+  const words = isRange(injection) ? {} : (injection.words ?? {});
+  const ranges = targets.map(({ ids }, target) => ids.map(() => rangeOf(injection, target)));
   for (const [word, range] of perWord(words)) {
     tokensInEach(targets, word).forEach((tokens, target) =>
       tokens.forEach((token) => {
@@ -44,8 +50,20 @@ export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Inje
       }),
     );
   }
-  [usual, ...ranges.flat()].forEach((range) => isDuring(range, 0, 1));
+  checkRanges(injection);
+  ranges.flat().forEach((range) => isDuring(range, 0, 1));
   return ranges;
+}
+
+/** The range of a target, counted from 0, but for words that have one of their own. */
+export function rangeOf(injection: Injection, target: number): StepRange {
+  return isRange(injection) ? injection : (injection.targets?.[target] ?? injection.default ?? 1);
+}
+
+/** @throws RangeError if one of the targets' ranges is out of bounds */
+export function checkRanges(injection: Injection): void {
+  const ranges = isRange(injection) ? [injection] : [injection.default ?? 1, ...(injection.targets ?? [])];
+  ranges.forEach((range) => isDuring(range, 0, 1));
 }
 
 /** 1 for each token of a target that is injected at a step, else 0. `target` counts from 0. */

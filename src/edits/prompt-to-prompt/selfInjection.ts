@@ -1,13 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionController } from '../../attention/controller';
+import type { AttentionCall, AttentionController } from '../../attention/controller';
 import { layoutQueries, queriesOf } from '../../attention/grids';
-import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
-import { isDuring, type StepRange } from './schedule';
+import { type PromptRow, replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
+import { checkRanges, isDuring, rangeOf, type StepRange, type TargetRanges } from './schedule';
 
 /** For how many of the steps, and up to which grid, the source's self-attention is taken. */
 export interface SelfInjectionOptions {
   /** 0.4 of the run if left out. Fractions are of its steps. */
-  readonly during?: StepRange;
+  readonly during?: StepRange | TargetRanges;
   /** The largest grid whose attention is injected, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
 }
@@ -20,20 +20,21 @@ export interface SelfInjectionOptions {
  * @throws if the batch lacks the source's row
  */
 export function selfInjection({ during = 0.4, maxQueries }: SelfInjectionOptions = {}): AttentionController {
-  isDuring(during, 0, 1);
+  checkRanges(during);
+  const taking = (call: AttentionCall): PromptRow[] =>
+    targetRows(call).filter(({ prompt }) => isDuring(rangeOf(during, prompt - 1), call.step, call.steps));
   return {
     wants: (call) => {
       const wanted =
         call.site.kind === 'self' &&
-        isDuring(during, call.step, call.steps) &&
         queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents)) &&
-        targetRows(call).length > 0;
+        taking(call).length > 0;
       return wanted ? ['qkv'] : [];
     },
     onQkv({ q, k, v }, call) {
       const copySource = (x: tf.Tensor4D): tf.Tensor4D => {
         const source = takeRow(x, rowOf(0, call));
-        return replaceRows(x, new Map(targetRows(call).map(({ row }) => [row, source])));
+        return replaceRows(x, new Map(taking(call).map(({ row }) => [row, source])));
       };
       return { q: copySource(q), k: copySource(k), v };
     },

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { AUTHORS_DEFAULTS, shareSchema } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
 import { DEFAULTS } from '../../pipeline';
 import { SAMPLERS } from '../../sampler/sampler';
@@ -18,13 +19,6 @@ export interface OptionForm {
 /** The command-line form of each setting below. */
 export const optionForms = z.registry<OptionForm>();
 
-const fraction = z.number().min(0).max(1);
-
-/** A share of the steps: from the first one up to a fraction of them, or from one fraction to another. */
-const share = z.union([fraction, z.tuple([fraction, fraction]).refine(([from, to]) => from <= to)], {
-  error: 'Expected a fraction from 0 to 1, or a range such as 0.2-0.8 (in a file: [0.2, 0.8])',
-});
-
 /** A schema of its own each time: what is registered for one setting must not be another's. */
 const text = () => z.string().trim().min(1, 'Expected some text');
 const pair = z.tuple([text(), text()]);
@@ -41,17 +35,17 @@ export const generation = {
     read: read.number,
     help: "of the starting noise; the same as of PyTorch's generator",
   }),
-  steps: z.int().min(1).max(1000).default(DEFAULTS.steps).register(optionForms, {
+  steps: z.int().min(1).max(1000).default(AUTHORS_DEFAULTS.steps).register(optionForms, {
     flags: '--steps <n>',
     read: read.number,
     help: 'denoising steps',
   }),
-  guidance: z.number().default(DEFAULTS.guidance).register(optionForms, {
+  guidance: z.number().default(AUTHORS_DEFAULTS.guidance).register(optionForms, {
     flags: '--guidance <g>',
     read: read.number,
     help: 'how strongly the picture follows the prompt; 1 is no guidance',
   }),
-  sampler: z.enum(SAMPLERS).default(DEFAULTS.sampler).register(optionForms, {
+  sampler: z.enum(SAMPLERS).default(AUTHORS_DEFAULTS.sampler).register(optionForms, {
     flags: '--sampler <name>',
     read: read.text,
     help: 'ddim or dpm++',
@@ -102,17 +96,17 @@ export const editSettings = z.strictObject({
     read: read.list,
     help: 'the edited prompt; repeat for several edits of one source',
   }),
-  cross: share.default(0.8).register(optionForms, {
+  cross: shareSchema().default(0.8).register(optionForms, {
     flags: '--cross <f>',
     read: read.share,
     help: "share of the steps in which the edit takes the source's cross-attention",
   }),
-  crossWord: z.record(text(), share).default({}).register(optionForms, {
+  crossWord: z.record(text(), shareSchema()).default({}).register(optionForms, {
     flags: '--cross-word <word=f>',
     read: read.wordShare,
     help: 'the same for one word of the targets; repeat for several',
   }),
-  self: share.default(0.4).register(optionForms, {
+  self: shareSchema().default(0.4).register(optionForms, {
     flags: '--self <f>',
     read: read.share,
     help: "share of the steps in which the edit takes the source's self-attention",
@@ -122,12 +116,12 @@ export const editSettings = z.strictObject({
     read: read.number,
     help: 'take it at grids of up to n x n; by default by the size of the latents',
   }),
-  context: share.default(0).register(optionForms, {
+  context: shareSchema().default(0).register(optionForms, {
     flags: '--context <f>',
     read: read.share,
     help: "share of the steps in which words that both prompts have mean what they meant in the source's sentence",
   }),
-  contextWord: z.record(text(), share).default({}).register(optionForms, {
+  contextWord: z.record(text(), shareSchema()).default({}).register(optionForms, {
     flags: '--context-word <word=f>',
     read: read.wordShare,
     help: 'the same for one word of the targets; repeat for several',

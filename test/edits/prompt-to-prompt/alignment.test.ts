@@ -70,7 +70,7 @@ test.each([
   ['a cat on grass', 'a dog on grass', 'replace'],
   ['a cat and a dog', 'a dog and a cat', 'replace'],
   ['a bike', 'a uni|cycle', 'replace'],
-  ['a cat', 'a cat', 'replace'],
+  ['a cat', 'a cat', 'reweight'],
   ['a cat', 'a small cat', 'refine'],
   ['a cat on grass', 'a cat', 'refine'],
   ['cat on grass today', 'small cat on grass', 'refine'],

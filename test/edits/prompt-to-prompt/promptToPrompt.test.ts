@@ -1,5 +1,7 @@
+import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall } from '../../../src/attention/controller';
 import { type PromptToPromptOptions, promptToPrompt } from '../../../src/edits/prompt-to-prompt/promptToPrompt';
+import type { SharesByKind } from '../../../src/edits/prompt-to-prompt/shares';
 import { evaluation, MapLayer, type Maps } from '../../attention/mapLayer';
 import { toyTokenizer } from '../../attention/toyTokenizer';
 import { useBackend } from '../../backend';
@@ -11,9 +13,67 @@ const edit = (prompts: string[], options: Partial<PromptToPromptOptions> = {}) =
   promptToPrompt({ tokenizer, prompts, ...options });
 
 test('each target is edited as its words ask for; it can be told otherwise', () => {
-  expect(edit(['a cat', 'a dog', 'a small cat']).edits).toEqual(['replace', 'refine']);
+  expect(edit(['a cat', 'a dog', 'a small cat', 'a cat']).edits).toEqual(['replace', 'refine', 'reweight']);
   expect(edit(['a cat', 'a dog'], { edit: 'refine' }).edits).toEqual(['refine']);
+  expect(edit(['a cat', 'a cat'], { edit: 'refine' }).edits).toEqual(['reweight']);
   expect(() => edit(['a cat', 'a small cat'], { edit: 'replace' })).toThrow('Use refine');
+});
+
+describe('where an edit does not say for how long, its kind does', () => {
+  const shares: SharesByKind = {
+    replace: { cross: 0.1, self: [0.2, 0.3], context: 0.4 },
+    refine: { cross: 0.5, self: 0.6, context: 0.7 },
+    reweight: { cross: 0.8, self: 0.9, context: 1 },
+  };
+  const prompts = ['a cat', 'a dog', 'a small cat', 'a cat'];
+  /** The steps of ten at which each target takes something at this site: its keys, or its maps. */
+  const takenAt = (
+    site: 'self' | 'cross',
+    stage: 'onQkv' | 'onProbs',
+    options: Partial<PromptToPromptOptions> = {},
+  ) => {
+    const keys = 8;
+    const controller = edit(prompts, { shares, ...options });
+    const steps = prompts.slice(1).map((): number[] => []);
+    for (let step = 0; step < 10; step++) {
+      const call = {
+        ...evaluation({ prompts: 4, step, guidance: false }),
+        site: { path: 'attn', kind: site, place: 'down', heads: 1, headSize: keys } as const,
+        grid: { height: 2, width: 4 },
+        keys,
+      };
+      if (controller.wants(call).length === 0) continue;
+      const x = tf.randomUniform([4, 1, 8, keys]) as tf.Tensor4D;
+      const after = stage === 'onQkv' ? controller.onQkv!({ q: x, k: x, v: x }, call).k : controller.onProbs!(x, call);
+      tf.unstack(tf.any(tf.notEqual(after, x), [1, 2, 3])).forEach((row, prompt) => {
+        if (prompt > 0 && row.dataSync()[0]) steps[prompt - 1].push(step);
+      });
+    }
+    return steps;
+  };
+  const upTo = (steps: number) => Array.from({ length: steps }, (_, step) => step);
+
+  test('of cross-attention, self-attention and context', () => {
+    expect(takenAt('cross', 'onProbs')).toEqual([upTo(1), upTo(5), upTo(8)]);
+    expect(takenAt('self', 'onQkv')).toEqual([[2], upTo(6), upTo(9)]);
+    expect(takenAt('cross', 'onQkv')).toEqual([upTo(4), upTo(7), upTo(10)]);
+  });
+
+  test('and what the edit says holds for all kinds', () => {
+    expect(takenAt('cross', 'onProbs', { cross: 0.2 })).toEqual([upTo(2), upTo(2), upTo(2)]);
+    expect(takenAt('self', 'onQkv', { self: 0 })).toEqual([[], [], []]);
+    expect(takenAt('cross', 'onQkv', { context: [0.5, 0.7] })).toEqual([
+      [5, 6],
+      [5, 6],
+      [5, 6],
+    ]);
+  });
+
+  test('without any, the authors have theirs', () => {
+    expect(takenAt('cross', 'onProbs', { shares: undefined })).toEqual([upTo(8), upTo(8), upTo(8)]);
+    expect(takenAt('self', 'onQkv', { shares: undefined })).toEqual([upTo(4), upTo(4), upTo(4)]);
+    expect(takenAt('cross', 'onQkv', { shares: undefined })).toEqual([[], [], []]);
+  });
 });
 
 test('both kinds of edit in one run', () => {

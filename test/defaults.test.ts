@@ -1,0 +1,56 @@
+import { AUTHORS_DEFAULTS, defaultsOf } from '../src/defaults';
+import { AUTHORS_SHARES, longestSelf } from '../src/edits/prompt-to-prompt/shares';
+import { openCheckpoint } from '../src/node/checkpoint';
+
+const stating = (json?: unknown) =>
+  defaultsOf({ defaults: async () => (json === undefined ? undefined : { file: 'model/p2p.json', json }) });
+
+test("a checkpoint that states none takes the authors' defaults", async () => {
+  expect(await stating()).toEqual(AUTHORS_DEFAULTS);
+  expect(await stating({})).toEqual(AUTHORS_DEFAULTS);
+  expect(AUTHORS_DEFAULTS).toMatchObject({ guidance: 7.5, steps: 50, sampler: 'ddim' });
+  expect(AUTHORS_SHARES.refine).toEqual({ cross: 0.8, self: 0.4, context: 0 });
+});
+
+test('what a checkpoint states wins, value by value, and is known as its own', async () => {
+  const json = { guidance: 3, shares: { replace: { self: [0.1, 0.6] }, reweight: { cross: 1, context: 0.5 } } };
+  const defaults = await stating(json);
+  expect(defaults).toEqual({
+    guidance: 3,
+    steps: 50,
+    sampler: 'ddim',
+    shares: {
+      replace: { cross: 0.8, self: [0.1, 0.6], context: 0 },
+      refine: { cross: 0.8, self: 0.4, context: 0 },
+      reweight: { cross: 1, self: 0.4, context: 0.5 },
+    },
+    stated: json,
+  });
+  expect(longestSelf(defaults.shares)).toBe(0.6);
+});
+
+const SHARE = 'Expected a fraction from 0 to 1, or a range that rises';
+test.each([
+  [{ guidance: '3' }, 'guidance is "3"'],
+  [{ guidance: -1 }, 'guidance is -1'],
+  [{ steps: 2.5 }, 'steps is 2.5'],
+  [{ steps: 0 }, 'steps is 0'],
+  [{ sampler: 'euler' }, 'sampler is "euler"; supported: "ddim", "dpm++".'],
+  [{ shares: { replace: { cross: 1.2 } } }, `shares.replace.cross is 1.2: ${SHARE}`],
+  [{ shares: { refine: { self: [0.8, 0.2] } } }, `shares.refine.self is [0.8,0.2]: ${SHARE}`],
+  [{ shares: { reweight: { context: [0.2] } } }, `shares.reweight.context is [0.2]: ${SHARE}`],
+  [{ shares: { swap: { cross: 1 } } }, 'swap'],
+  [{ shares: { replace: { corss: 1 } } }, 'corss'],
+  [{ guidence: 3 }, 'guidence is 3, and this key is not supported'],
+  [[], 'model/p2p.json: '],
+  ['3', 'model/p2p.json: '],
+])('%j is refused by file, key and value', async (json, message) => {
+  await expect(stating(json)).rejects.toThrow(message);
+  await expect(stating(json)).rejects.toThrow('model/p2p.json: ');
+});
+
+test('the embedded checkpoint states all of them', async () => {
+  const { stated } = await defaultsOf(await openCheckpoint('emoji-world'));
+  expect(Object.keys(stated).sort()).toEqual(['guidance', 'sampler', 'shares', 'steps']);
+  expect(stated.guidance).toBeLessThanOrEqual(4);
+});
