@@ -33,7 +33,7 @@ export interface AttentionStore extends AttentionController {
   /**
    * The mean map over heads, steps and chosen sites. The caller disposes of it.
    *
-   * @returns [height, width, keys]: for each place of the grid how much attention each key gets, 1 in all
+   * @returns [height, width, keys], for each place of the grid how much attention each key gets, 1 in all
    * @throws if nothing stored was chosen, or sites of different grids were
    */
   maps(options?: MapOptions): tf.Tensor3D;

@@ -7,7 +7,7 @@ export interface Alignment {
   readonly length: number;
   /** [length, length] in rows: the share of source token s (row) that target token t (column) takes. */
   readonly matrix: Float32Array;
-  /** [length]: 1 where a target token has a source, 0 where it is new and keeps its own attention. */
+  /** [length], 1 where a target token has a source, 0 where it is new and keeps its own attention. */
   readonly aligned: Float32Array;
 }
 
