@@ -17,18 +17,31 @@ export function withAttentionBytes<T>(bytes: number, compute: () => T): T {
 }
 
 /**
- * softmax(Q K^T / sqrt(headSize)) V, over chunks of queries so that the probabilities never exist all at once.
- * At 64x64 latents the whole of them would be 2 GiB a layer for two prompts with guidance.
+ * softmax(Q K^T / sqrt(headSize)) V, over chunks of queries so that the probabilities never exist all at once, nor while
+ * a gradient is taken. At 64x64 latents the whole of them would be 2 GiB a layer for two prompts with guidance.
  *
  * @returns [rows, heads, queries, headSize]
  */
 export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = maxProbsNow): tf.Tensor4D {
-  return fused('P2pAttention', { inputs: { q, k, v } }, (qkv) => inChunks(qkv, maxProbs));
+  return fused<tf.Tensor4D, NamedQkv>('P2pAttention', {
+    inputs: { q, k, v },
+    plain: (qkv) => plainAttention(qkv, { maxProbs }),
+    saved: ['q', 'k', 'v'],
+    gradient: (dy, qkv) => attentionGradient(dy, qkv, { maxProbs }),
+  });
 }
 
 /** Attention's first step, Q K^T / sqrt(headSize). @returns [rows, heads, queries, keys] */
 export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
-  return fused('P2pAttentionLogits', { inputs: { q, k } }, (both) => tf.matMul(scaled(both.q), both.k, false, true));
+  return fused<tf.Tensor4D, Pick<NamedQkv, 'q' | 'k'>>('P2pAttentionLogits', {
+    inputs: { q, k },
+    plain: (both) => tf.matMul(scaled(both.q), both.k, false, true),
+    saved: ['q', 'k'],
+    gradient: (dLogits, both) => ({
+      q: scaled(tf.matMul(dLogits, both.k)),
+      k: byQueries(dLogits, scaled(both.q)),
+    }),
+  });
 }
 
 /**
@@ -36,7 +49,12 @@ export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
  * heads, queries, headSize]
  */
 export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
-  return fused('P2pAttentionValues', { inputs: { probs, v } }, (both) => tf.matMul(both.probs, both.v));
+  return fused<tf.Tensor4D, { probs: tf.Tensor4D; v: tf.Tensor4D }>('P2pAttentionValues', {
+    inputs: { probs, v },
+    plain: (both) => tf.matMul(both.probs, both.v),
+    saved: ['probs', 'v'],
+    gradient: (dy, both) => ({ probs: tf.matMul(dy, both.v, false, true), v: byQueries(both.probs, dy) }),
+  });
 }
 
 /**
@@ -47,19 +65,18 @@ export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D
  * @returns [rows, tokens, heads x headSize]
  */
 export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false } = {}): tf.Tensor3D {
-  return fused('P2pSelfAttention', { inputs: { qkv }, attributes: { heads, causal: causal ? 1 : 0 } }, (inputs) => {
-    const [q, k, v] = splitHeads(inputs.qkv, heads, 3);
-    return mergeHeads(causal ? causalAttention({ q, k, v }) : scaledDotProduct({ q, k, v }));
+  const options = { causal, maxProbs: maxProbsNow };
+  const named = ([q, k, v]: tf.Tensor4D[]): NamedQkv => ({ q, k, v });
+  return fused<tf.Tensor3D, { qkv: tf.Tensor3D }>('P2pSelfAttention', {
+    inputs: { qkv },
+    attributes: { heads, causal: causal ? 1 : 0 },
+    plain: (inputs) => mergeHeads(plainAttention(named(splitHeads(inputs.qkv, heads, 3)), options)),
+    saved: ['qkv'],
+    gradient: (dy, saved) => {
+      const { q, k, v } = attentionGradient(splitHeads(dy, heads)[0], named(splitHeads(saved.qkv, heads, 3)), options);
+      return { qkv: tf.concat([q, k, v].map(mergeHeads), 2) };
+    },
   });
-}
-
-function causalAttention({ q, k, v }: Qkv): tf.Tensor4D {
-  const tokens = q.shape[2];
-  const positions = tf.range(0, tokens);
-  const ahead = tf.less(tf.reshape(positions, [tokens, 1]), tf.reshape(positions, [1, tokens]));
-  // So low that softmax makes it 0.
-  const mask = tf.mul(tf.cast(ahead, 'float32'), -1e9);
-  return tf.matMul(tf.softmax(tf.add(tf.matMul(scaled(q), k, false, true), mask)), v);
 }
 
 /**
@@ -68,45 +85,124 @@ function causalAttention({ q, k, v }: Qkv): tf.Tensor4D {
  */
 export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
   return Array.from({ length: parts }, (_, part) =>
-    fused<tf.Tensor4D, { x: tf.Tensor3D }>(
-      'P2pSplitHeads',
-      { inputs: { x }, attributes: { heads, part, parts } },
-      (inputs) => splitPart(inputs.x, heads, part, parts),
-    ),
+    fused<tf.Tensor4D, { x: tf.Tensor3D }>('P2pSplitHeads', {
+      inputs: { x },
+      attributes: { heads, part, parts },
+      plain: (inputs) => splitPart(inputs.x, heads, part, parts),
+      gradient: (dy) => {
+        const inner = x.shape[2] / parts;
+        return {
+          x: tf.pad(mergeHeads(dy), [
+            [0, 0],
+            [0, 0],
+            [part * inner, (parts - 1 - part) * inner],
+          ]),
+        };
+      },
+    }),
   );
 }
 
 /** [rows, heads, tokens, headSize] -> [rows, tokens, heads x headSize] */
 export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
-  return fused<tf.Tensor3D, { x: tf.Tensor4D }>('P2pMergeHeads', { inputs: { x } }, (inputs) => {
-    const [rows, heads, tokens, size] = inputs.x.shape;
-    return tf.reshape(tf.transpose(inputs.x, [0, 2, 1, 3]), [rows, tokens, heads * size]);
+  const [rows, heads, tokens, size] = x.shape;
+  return fused<tf.Tensor3D, { x: tf.Tensor4D }>('P2pMergeHeads', {
+    inputs: { x },
+    plain: (inputs) => tf.reshape(tf.transpose(inputs.x, [0, 2, 1, 3]), [rows, tokens, heads * size]),
+    gradient: (dy) => ({ x: splitHeads(dy, heads)[0] }),
   });
 }
 
 function splitPart(x: tf.Tensor3D, heads: number, part: number, parts: number): tf.Tensor4D {
   const [rows, tokens, features] = x.shape;
   const inner = features / parts;
-  // A slice, as tfjs's split has no gradient for one part alone.
   const one = parts === 1 ? x : tf.slice(x, [0, 0, part * inner], [rows, tokens, inner]);
   return tf.transpose(tf.reshape(one, [rows, tokens, heads, inner / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
 }
 
-function inChunks({ q, k, v }: Qkv, maxProbs: number): tf.Tensor4D {
-  return tf.tidy(() => {
-    const [rows, heads, queries, headSize] = q.shape;
-    const all = scaled(q);
-    const attend = (part: tf.Tensor4D): tf.Tensor4D => tf.matMul(tf.softmax(tf.matMul(part, k, false, true)), v);
+/** {@link Qkv}, in a form that tfjs takes for tensors by name. */
+type NamedQkv = { q: tf.Tensor4D; k: tf.Tensor4D; v: tf.Tensor4D };
 
-    const chunk = Math.max(1, Math.floor(maxProbs / (rows * heads * k.shape[2])));
-    if (chunk >= queries) return attend(all);
-    const parts: tf.Tensor4D[] = [];
-    for (let start = 0; start < queries; start += chunk) {
-      const size = Math.min(chunk, queries - start);
-      parts.push(tf.tidy(() => attend(tf.slice(all, [0, 0, start, 0], [rows, heads, size, headSize]))));
-    }
-    return tf.concat(parts, 2);
+interface AttentionOptions {
+  readonly maxProbs: number;
+  readonly causal?: boolean;
+}
+
+function plainAttention({ q, k, v }: NamedQkv, options: AttentionOptions): tf.Tensor4D {
+  return tf.tidy(() =>
+    tf.concat<tf.Tensor4D>(
+      chunksOf(q.shape, k.shape[2], options.maxProbs).map((chunk) =>
+        tf.tidy(() => tf.matMul<tf.Tensor4D>(probabilities(rowsOf(q, chunk), k, chunk, options), v)),
+      ),
+      2,
+    ),
+  );
+}
+
+/** The gradients for Q, K and V; of the probabilities, computed anew, there are again only some queries' at a time. */
+function attentionGradient(dy: tf.Tensor4D, { q, k, v }: NamedQkv, options: AttentionOptions): NamedQkv {
+  return tf.tidy(() => {
+    const parts = chunksOf(q.shape, k.shape[2], options.maxProbs).map((chunk) =>
+      tf.tidy(() => {
+        const [dPart, qPart] = [rowsOf(dy, chunk), rowsOf(q, chunk)];
+        const probs = probabilities(qPart, k, chunk, options);
+        const dProbs = tf.matMul(dPart, v, false, true);
+        const weighted = tf.mul(probs, dProbs);
+        const dLogits = tf.sub(weighted, tf.mul(probs, tf.sum(weighted, -1, true))) as tf.Tensor4D;
+        return { q: scaled(tf.matMul(dLogits, k)), k: byQueries(dLogits, scaled(qPart)), v: byQueries(probs, dPart) };
+      }),
+    );
+    const sum = (name: 'k' | 'v'): tf.Tensor4D => tf.addN(parts.map((part) => part[name]));
+    return {
+      q: tf.concat(
+        parts.map((part) => part.q),
+        2,
+      ),
+      k: sum('k'),
+      v: sum('v'),
+    };
   });
+}
+
+interface Chunk {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Queries in as many chunks as it takes for each one's probabilities to be `maxProbs` numbers at most. */
+function chunksOf([rows, heads, queries]: readonly number[], keys: number, maxProbs: number): Chunk[] {
+  const most = Math.max(1, Math.floor(maxProbs / (rows * heads * keys)));
+  return Array.from({ length: Math.ceil(queries / most) }, (_, i) => ({
+    first: i * most,
+    count: Math.min(most, queries - i * most),
+  }));
+}
+
+function rowsOf(x: tf.Tensor4D, { first, count }: Chunk): tf.Tensor4D {
+  const [rows, heads, queries, size] = x.shape;
+  return count === queries ? x : tf.slice(x, [0, 0, first, 0], [rows, heads, count, size]);
+}
+
+/** @param q the chunk's queries @returns [rows, heads, queries, keys] */
+function probabilities(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  { first, count }: Chunk,
+  { causal }: AttentionOptions,
+): tf.Tensor4D {
+  return tf.tidy(() => {
+    const logits: tf.Tensor4D = tf.matMul(scaled(q), k, false, true);
+    if (!causal) return tf.softmax(logits);
+    const queries = tf.reshape(tf.range(first, first + count), [count, 1]);
+    const ahead = tf.less(queries, tf.range(0, k.shape[2]));
+    // So low that softmax makes it 0.
+    return tf.softmax(tf.add<tf.Tensor4D>(logits, tf.mul(tf.cast(ahead, 'float32'), -1e9)));
+  });
+}
+
+/** map^T x, of a map [rows, heads, queries, keys] and x [rows, heads, queries, size]; no map is turned for it. */
+function byQueries(map: tf.Tensor4D, x: tf.Tensor4D): tf.Tensor4D {
+  return tf.tidy(() => tf.transpose<tf.Tensor4D>(tf.matMul<tf.Tensor4D>(x, map, true), [0, 1, 3, 2]));
 }
 
 function scaled(q: tf.Tensor4D): tf.Tensor4D {

@@ -1,28 +1,51 @@
 import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
-import { sequence } from './sequence';
 
 /** x sigmoid(x), also known as swish. */
 export function silu<T extends tf.Tensor>(x: T): T {
-  return fused(
-    'P2pSilu',
-    { inputs: { x }, attributes: { slope: 1 } },
-    (inputs) => tf.mul(inputs.x, tf.sigmoid(inputs.x)) as T,
-  );
+  return swish(x, 1);
+}
+
+/** x sigmoid(1.702 x), OpenAI CLIP's approximation of gelu. */
+export function quickGelu<T extends tf.Tensor>(x: T): T {
+  return swish(x, 1.702);
+}
+
+function swish<T extends tf.Tensor>(x: T, slope: number): T {
+  return fused<T, { x: T }>('P2pSilu', {
+    inputs: { x },
+    attributes: { slope },
+    plain: (inputs) => tf.mul(inputs.x, tf.sigmoid(tf.mul(inputs.x, slope))),
+    saved: ['x'],
+    gradient: (dy, saved) => ({ x: tf.mul(dy, swishSlope(saved.x, slope)) }),
+  });
+}
+
+/** The derivative of x sigmoid(slope x). */
+export function swishSlope<T extends tf.Tensor>(x: T, slope: number): T {
+  return tf.tidy(() => {
+    const scaled = tf.mul(x, slope);
+    const gate = tf.sigmoid(scaled);
+    return tf.add(gate, tf.mul(tf.mul(scaled, gate), tf.sub(1, gate))) as T;
+  });
 }
 
 /** x Phi(x), with the normal distribution's Phi exact (by erf), as PyTorch's `gelu` without approximation. */
 export function gelu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => tf.mul(x, phi(x)) as T);
+}
+
+/** The derivative of x Phi(x). */
+function geluSlope<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => {
-    const phi = sequence<tf.Tensor>(
-      x,
-      (v) => tf.mul(v, Math.SQRT1_2),
-      tf.erf,
-      (v) => tf.add(v, 1),
-      (v) => tf.mul(v, 0.5),
-    );
-    return tf.mul(x, phi) as T;
+    const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return tf.add(phi(x), tf.mul(x, density)) as T;
   });
+}
+
+/** The normal distribution's Phi. */
+function phi<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5) as T);
 }
 
 /**
@@ -30,18 +53,16 @@ export function gelu<T extends tf.Tensor>(x: T): T {
  * [..., features]
  */
 export function geglu<T extends tf.Tensor>(x: T): T {
-  return fused('P2pGeglu', { inputs: { x } }, (inputs) => {
-    const [hidden, gate] = tf.split(inputs.x, 2, -1);
-    return tf.mul(hidden, gelu(gate)) as T;
+  return fused<T, { x: T }>('P2pGeglu', {
+    inputs: { x },
+    plain: (inputs) => {
+      const [hidden, gate] = tf.split(inputs.x, 2, -1);
+      return tf.mul(hidden, gelu(gate));
+    },
+    saved: ['x'],
+    gradient: (dy, saved) => {
+      const [hidden, gate] = tf.split(saved.x, 2, -1);
+      return { x: tf.concat([tf.mul(dy, gelu(gate)), tf.mul(tf.mul(dy, hidden), geluSlope(gate))], -1) as T };
+    },
   });
-}
-
-/** x sigmoid(1.702 x), OpenAI CLIP's approximation of gelu. */
-export function quickGelu<T extends tf.Tensor>(x: T): T {
-  const slope = 1.702;
-  return fused(
-    'P2pSilu',
-    { inputs: { x }, attributes: { slope } },
-    (inputs) => tf.mul(inputs.x, tf.sigmoid(tf.mul(inputs.x, slope))) as T,
-  );
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
-import { silu } from './activations';
+import { silu, swishSlope } from './activations';
+import { type Normalised, normGradient } from './normalised';
 import type { Parameter, Scope } from './scope';
 
 export interface GroupNormOptions {
@@ -34,39 +35,32 @@ export class GroupNorm {
   forward(x: tf.Tensor4D): tf.Tensor4D {
     const constants = { weight: this.weight.value, bias: this.bias.value };
     const withSilu = this.options.activation === 'silu';
-    const attributes = { groups: this.groups, epsilon: this.eps, silu: withSilu ? 1 : 0 };
-    return fused('P2pGroupNorm', { inputs: { x }, constants, attributes }, (inputs) =>
-      withSilu ? silu(this.plain(inputs.x)) : this.plain(inputs.x),
-    );
+    const scaled = (normal: tf.Tensor): tf.Tensor4D => tf.add(tf.mul(normal, constants.weight), constants.bias);
+    return fused<tf.Tensor4D, { x: tf.Tensor4D }>('P2pGroupNorm', {
+      inputs: { x },
+      constants,
+      attributes: { groups: this.groups, epsilon: this.eps, silu: withSilu ? 1 : 0 },
+      plain: (inputs) => {
+        const y = scaled(this.normalise(inputs.x).normal);
+        return withSilu ? silu(y) : y;
+      },
+      saved: ['x'],
+      gradient: (dy, saved) => {
+        const { normal, inverseStd } = this.normalise(saved.x);
+        const dScaled = withSilu ? tf.mul(dy, swishSlope(scaled(normal), 1)) : dy;
+        const dNormal = tf.mul(dScaled, constants.weight);
+        return {
+          x: normGradient(dNormal, normal, inverseStd, (v) => this.groupMeans(v as tf.Tensor4D)) as tf.Tensor4D,
+        };
+      },
+    });
   }
 
-  private plain(x: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(
-      () =>
-        tf.customGrad((input, save) => {
-          const x = input as tf.Tensor4D;
-          const mean = this.groupMeans(x);
-          const variance = tf.tidy(() => this.groupMeans(tf.squaredDifference(x, mean)));
-          const inverseStd = tf.rsqrt(tf.add(variance, this.eps)) as tf.Tensor4D;
-          // y = scale x + shift: whatever is the same for a whole picture is worked out beforehand
-          const scale = tf.mul(this.weight.value, inverseStd);
-          const shift = tf.sub(this.bias.value, tf.mul(mean, scale));
-          (save as tf.GradSaveFunc)([x, mean, inverseStd]);
-          return {
-            value: tf.add(tf.mul(x, scale), shift),
-            gradFunc: (dy, saved) => this.gradient(dy as tf.Tensor4D, saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]),
-          };
-        })(x) as tf.Tensor4D,
-    );
-  }
-
-  private gradient(dy: tf.Tensor4D, [x, mean, inverseStd]: [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]): tf.Tensor4D {
+  private normalise(x: tf.Tensor4D): Normalised {
     return tf.tidy(() => {
-      const normal = tf.mul(tf.sub(x, mean), inverseStd) as tf.Tensor4D;
-      const dNormal = tf.mul(dy, this.weight.value) as tf.Tensor4D;
-      const alongMean = this.groupMeans(dNormal);
-      const alongScale = tf.mul(normal, this.groupMeans(tf.mul(dNormal, normal)));
-      return tf.mul(inverseStd, tf.sub(tf.sub(dNormal, alongMean), alongScale));
+      const centred = tf.sub(x, this.groupMeans(x)) as tf.Tensor4D;
+      const inverseStd = tf.rsqrt(tf.add(this.groupMeans(tf.square(centred)), this.eps));
+      return { normal: tf.mul(centred, inverseStd), inverseStd };
     });
   }
 

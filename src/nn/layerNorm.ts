@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
+import { type Normalised, normGradient } from './normalised';
 import type { Parameter, Scope } from './scope';
 
 /**
@@ -21,17 +22,24 @@ export class LayerNorm {
   /** @param x [..., features] @returns the same shape; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
     const constants = { weight: this.weight.value, bias: this.bias.value };
-    return fused('P2pLayerNorm', { inputs: { x }, constants, attributes: { epsilon: this.eps } }, (inputs) =>
-      this.plain(inputs.x),
-    );
+    return fused<T, { x: T }>('P2pLayerNorm', {
+      inputs: { x },
+      constants,
+      attributes: { epsilon: this.eps },
+      plain: (inputs) => tf.add(tf.mul(this.normalise(inputs.x).normal, constants.weight), constants.bias),
+      saved: ['x'],
+      gradient: (dy, saved) => {
+        const { normal, inverseStd } = this.normalise(saved.x);
+        return { x: normGradient(tf.mul(dy, constants.weight), normal, inverseStd, (v) => tf.mean(v, -1, true)) as T };
+      },
+    });
   }
 
-  private plain<T extends tf.Tensor>(x: T): T {
+  private normalise<T extends tf.Tensor>(x: T): Normalised {
     return tf.tidy(() => {
       const centred = tf.sub(x, tf.mean(x, -1, true));
-      const variance = tf.mean(tf.square(centred), -1, true);
-      const normal = tf.mul(centred, tf.rsqrt(tf.add(variance, this.eps)));
-      return tf.add(tf.mul(normal, this.weight.value), this.bias.value) as T;
+      const inverseStd = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), this.eps));
+      return { normal: tf.mul(centred, inverseStd), inverseStd };
     });
   }
 }

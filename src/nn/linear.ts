@@ -49,19 +49,20 @@ type Values = Pick<Parameter, 'value' | 'kept'>;
 
 function product<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
   const constants = { weight: weight.kept, ...(bias && { bias: bias.value }) };
-  return fused('P2pLinear', { inputs: { x }, constants, attributes: { biases: bias ? 1 : 0 } }, (inputs) =>
-    plainProduct(inputs.x, weight, bias),
-  );
-}
-
-function plainProduct<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
-  const [inFeatures, outFeatures] = weight.kept.shape;
-  const y = tf.customGrad((rows) => ({
-    // tfjs gives a fused product three reshapes that a plain one does without.
-    value: bias
-      ? tf.fused.matMul({ a: rows as tf.Tensor2D, b: weight.value as tf.Tensor2D, bias: bias.value })
-      : tf.matMul(rows as tf.Tensor, weight.value),
-    gradFunc: (dy) => tf.matMul(dy, weight.value, false, true),
-  }))(tf.reshape(x, [-1, inFeatures]));
-  return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
+  const [inFeatures, outFeatures] = constants.weight.shape;
+  const rows = (tensor: tf.Tensor, features: number): tf.Tensor2D => tf.reshape(tensor, [-1, features]);
+  return fused<T, { x: T }>('P2pLinear', {
+    inputs: { x },
+    constants,
+    attributes: { biases: bias ? 1 : 0 },
+    plain: (inputs) => {
+      const [a, b] = [rows(inputs.x, inFeatures), weight.value as tf.Tensor2D];
+      // tfjs gives a fused product three reshapes that a plain one does without.
+      const y = bias ? tf.fused.matMul({ a, b, bias: bias.value }) : tf.matMul(a, b);
+      return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
+    },
+    gradient: (dy) => ({
+      x: tf.reshape(tf.matMul(rows(dy, outFeatures), weight.value as tf.Tensor2D, false, true), x.shape) as T,
+    }),
+  });
 }

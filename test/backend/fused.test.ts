@@ -3,7 +3,14 @@ import { fused } from '../../src/backend/fused';
 import { useBackend } from '../backend';
 
 useBackend();
-const plain = jest.fn(({ x }: { x: tf.Tensor1D }) => tf.mul(x, tf.sigmoid(x)));
+const plain = jest.fn(({ x }: { x: tf.Tensor1D }): tf.Tensor1D => tf.mul(x, tf.sigmoid(x)));
+/** With a gradient that is told from the true one. */
+const call = (x: tf.Tensor1D) => ({
+  inputs: { x },
+  plain,
+  saved: ['x'] as const,
+  gradient: (dy: tf.Tensor1D, saved: { x: tf.Tensor1D }) => ({ x: tf.mul<tf.Tensor1D>(dy, tf.square(saved.x)) }),
+});
 beforeEach(() => {
   plain.mockClear();
 });
@@ -26,26 +33,37 @@ const zeros: tf.KernelFunc = ({ inputs }) => tf.zerosLike(inputs.x as tf.Tensor)
 test("a backend's own kernel computes where there is one", () => {
   withKernel(zeros, () =>
     tf.tidy(() => {
-      expect(Array.from(fused('P2pSilu', { inputs: { x: tf.tensor1d([1, 2]) } }, plain).dataSync())).toEqual([0, 0]);
+      expect(Array.from(fused('P2pSilu', call(tf.tensor1d([1, 2]))).dataSync())).toEqual([0, 0]);
       expect(plain).not.toHaveBeenCalled();
     }),
   );
 });
 
-test("what is said in tfjs's operations computes a gradient, and what a backend has no kernel for", () => {
-  withKernel(zeros, () =>
-    tf.tidy(() => {
-      const slope = tf.grad((x: tf.Tensor) => tf.sum(fused('P2pSilu', { inputs: { x: x as tf.Tensor1D } }, plain)))(
-        tf.tensor1d([0]),
-      );
-      expect(slope.dataSync()[0]).toBeCloseTo(0.5);
-    }),
-  );
-  tf.tidy(() => {
-    const inputs = { x: tf.tensor1d([3]) };
+test('under a gradient the same computes, and the gradient is the one it is given', () => {
+  withKernel(zeros, () => {
+    const x = tf.tensor1d([2, 3]);
     const before = tf.memory().numTensors;
-    fused('P2pNone' as 'P2pSilu', { inputs }, plain);
-    expect(plain).toHaveBeenCalledTimes(2);
+    const { value, grad } = tf.valueAndGrad((at: tf.Tensor) => tf.mul(5, fused('P2pSilu', call(at as tf.Tensor1D))))(x);
+    expect(tf.memory().numTensors).toBe(before + 2);
+    expect(plain).not.toHaveBeenCalled();
+    expect([...value.dataSync()]).toEqual([0, 0]);
+    expect([...grad.dataSync()]).toEqual([20, 45]);
+    tf.dispose([x, value, grad]);
+  });
+});
+
+test("what a backend has no kernel for is computed in tfjs's operations, with the same gradient", () => {
+  tf.tidy(() => {
+    const x = tf.tensor1d([3]);
+    const none = 'P2pNone' as 'P2pSilu';
+    const before = tf.memory().numTensors;
+    fused(none, call(x));
+    expect(plain).toHaveBeenCalledTimes(1);
     expect(tf.memory().numTensors).toBe(before + 1);
+    expect(
+      tf
+        .grad((at: tf.Tensor) => fused(none, call(at as tf.Tensor1D)))(x)
+        .dataSync()[0],
+    ).toBe(9);
   });
 });
