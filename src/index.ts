@@ -27,6 +27,8 @@ export { attentionReweight } from './edits/prompt-to-prompt/reweight';
 export type { ReweightOptions } from './edits/prompt-to-prompt/reweight';
 export { localBlend } from './edits/prompt-to-prompt/localBlend';
 export type { LocalBlendOptions } from './edits/prompt-to-prompt/localBlend';
+export { MASK_MODES, maskBlend } from './edits/prompt-to-prompt/givenMask';
+export type { Mask, MaskMode } from './edits/prompt-to-prompt/givenMask';
 export { attentionStore } from './attention/store';
 export type { AttentionStore, MapOptions, StoredSite } from './attention/store';
 export { editKind, refinement, replacement } from './edits/prompt-to-prompt/alignment';
@@ -65,6 +67,12 @@ export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise
 export { guided } from './sampler/guidance';
 export { randomLatents, TorchGenerator } from './sampler/noise';
 
+// Pictures as pixels: to a model's size and back, and masks.
+export { FITS, fitMask, fitPicture, place, putBack, toMultiples } from './image/placement';
+export type { Fit, Placement } from './image/placement';
+export type { Size } from './image/resample';
+export { changeMask, feather, toMask } from './image/mask';
+
 // Text and weights.
 export { CLIPTokenizer } from './text/tokenizer';
 export type { Piece, TokenizedPrompt, Tokenizer, TokenizerFiles } from './text/tokenizer';
@@ -85,7 +93,7 @@ export { bytesOf } from './weights/source';
 export type { ByteSource, TensorInfo, TensorSource } from './weights/source';
 
 // Pictures, and where words look in them.
-export { toPictures } from './image/picture';
+export { fromPictures, toPictures } from './image/picture';
 export type { Picture } from './image/picture';
 export { overlayHeat } from './image/heatMap';
 export type { HeatMap } from './image/heatMap';

@@ -28,6 +28,24 @@ export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
   }));
 }
 
+/**
+ * Pictures of one size as a batch, without their alpha.
+ *
+ * @returns [n, height, width, 3] in -1..1, as the autoencoder takes them
+ * @throws RangeError if they differ in size
+ */
+export function fromPictures(pictures: readonly Picture[]): tf.Tensor4D {
+  const [{ width, height }] = pictures;
+  const other = pictures.find((picture) => picture.width !== width || picture.height !== height);
+  if (other)
+    throw new RangeError(`A batch is of one size: ${width}x${height} and ${other.width}x${other.height} are not.`);
+  return tf.tidy(() => {
+    const rgba = pictures.map(({ data }) => tf.tensor3d(Int32Array.from(data), [height, width, 4], 'int32'));
+    const rgb = tf.slice(tf.stack(rgba) as tf.Tensor4D, [0, 0, 0, 0], [-1, -1, -1, 3]);
+    return tf.sub(tf.div(tf.cast(rgb, 'float32'), 127.5), 1);
+  });
+}
+
 /** The picture with every pixel drawn as a square of `factor` x `factor` (a positive integer). */
 export function enlarge({ width, height, data }: Picture, factor: number): Picture {
   const enlarged = {

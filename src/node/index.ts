@@ -14,6 +14,8 @@ export { pull } from './hub/pull';
 export type { PullOptions, PullProgress } from './hub/pull';
 export { saveSafetensors } from './saveSafetensors';
 export { encodePng, readPng, savePngs, toPngs } from './png';
+export { readPicture } from './readPicture';
+export type { PictureFile } from './readPicture';
 export { editFigure } from './editFigure';
 export type { EditFigureOptions } from './editFigure';
 export { wordFigure } from './wordFigure';

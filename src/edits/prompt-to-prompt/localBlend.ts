@@ -4,6 +4,7 @@ import { layoutQueries, queriesOf } from '../../attention/grids';
 import { conditionalRows, rowOf, takeRow } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { tokensOf, type Word } from '../../text/words';
+import { type Mask, onLatentsGrid } from './givenMask';
 
 /** What part of its maximum a map must exceed to count as region, unless told otherwise: the authors' code's. */
 export const BLEND_THRESHOLD = 0.3;
@@ -26,6 +27,8 @@ export interface LocalBlendOptions {
    * left out. The lower, the larger the region.
    */
   readonly threshold?: number;
+  /** A mask whose places belong to the region whatever the words' maps say. */
+  readonly also?: Mask;
   /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
 }
@@ -54,6 +57,7 @@ export function localBlend({
   subtract,
   start = 0.2,
   threshold = BLEND_THRESHOLD,
+  also,
   maxQueries,
 }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1))
@@ -100,7 +104,8 @@ export function localBlend({
           const image = tf.reshape(map, [prompts.length, grid.height, grid.width, 1]) as tf.Tensor4D;
           return region(i === 0 ? tf.maxPool(image, 3, 1, 'same') : image, { height, width }, threshold);
         });
-        const mask = tf.cast(kept ? tf.logicalAnd(edited, tf.logicalNot(kept)) : edited, 'float32');
+        const ofWords = tf.cast(kept ? tf.logicalAnd(edited, tf.logicalNot(kept)) : edited, 'float32');
+        const mask = also ? tf.maximum(ofWords, onLatentsGrid(also, { height, width })) : ofWords;
         const source = takeRow(latents, 0);
         return tf.add(source, tf.mul(mask, tf.sub(latents, source)));
       });

@@ -5,6 +5,7 @@ import { type PerWord, tokensInEach, type Word } from '../../text/words';
 import { type EditKind, editKind, refinement, replacement } from './alignment';
 import { contextInjection } from './contextInjection';
 import { crossInjection } from './crossInjection';
+import { type Mask, type MaskMode, maskBlend } from './givenMask';
 import { type LocalBlendOptions, localBlend } from './localBlend';
 import { attentionReweight } from './reweight';
 import type { StepRange } from './schedule';
@@ -53,6 +54,10 @@ export interface PromptToPromptOptions {
   readonly blendMinus?: readonly WordPair[];
   /** How much these words must look at a place for it to belong to the region ({@link LocalBlendOptions.threshold}). */
   readonly blendThreshold?: number;
+  /** Where the targets may change, of the picture's size; anywhere if left out. */
+  readonly mask?: Mask;
+  /** Whether the edit stays within both the mask and the words' region (the default), or in either. */
+  readonly maskMode?: MaskMode;
   /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
   readonly edit?: 'replace' | 'refine';
 }
@@ -81,14 +86,16 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     blend,
     blendMinus,
     blendThreshold,
+    mask,
+    maskMode = 'within',
     edit,
   } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');
   if (targets.length === 0) {
-    if (blend?.length || blendMinus?.length)
-      throw new Error('Local blend keeps an edit to a region: it needs a target prompt.');
+    if (blend?.length || blendMinus?.length || mask)
+      throw new Error('Local blend and masks keep an edit to a region: they need a target prompt.');
     return { ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])), prompts, edits: [] };
   }
 
@@ -109,10 +116,13 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
   if (blend?.length) {
     const subtract = blendMinus?.length ? byPrompt(targets, blendMinus) : undefined;
-    controllers.push(localBlend({ prompts, words: byPrompt(targets, blend), subtract, threshold: blendThreshold }));
+    const also = maskMode === 'union' ? mask : undefined;
+    const words = byPrompt(targets, blend);
+    controllers.push(localBlend({ prompts, words, subtract, threshold: blendThreshold, also }));
   } else if (blendMinus?.length) {
     throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
   }
+  if (mask && !(blend?.length && maskMode === 'union')) controllers.push(maskBlend(mask));
   return { ...compose(...controllers), prompts, edits };
 }
 

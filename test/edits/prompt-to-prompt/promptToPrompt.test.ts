@@ -159,7 +159,7 @@ test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
     { blend: [{ source: 'cat', target: 'cat' }] },
     '"a dog" has: a, dog.',
   ],
-  ['a blend without a target', ['a cat'], { blend: [{ source: 'cat', target: 'cat' }] }, 'it needs a target prompt'],
+  ['a blend without a target', ['a cat'], { blend: [{ source: 'cat', target: 'cat' }] }, 'they need a target prompt'],
   [
     'nothing but words to subtract',
     ['a cat', 'a dog'],

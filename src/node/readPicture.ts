@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import sharp, { type Metadata } from 'sharp';
+import type { Picture } from '../image/picture';
+
+/** The kinds of files that are read, by sharp's names; AVIF is what it calls `heif` with compression `av1`. */
+const KINDS: Record<string, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', heif: 'AVIF', gif: 'GIF' };
+const KNOWN = 'PNG, JPEG, WebP, AVIF and GIF files are';
+
+/** A picture of a file, upright, opaque and in sRGB. */
+export interface PictureFile {
+  readonly picture: Picture;
+  /** What was done to it that may surprise: sentences without the file's name, such as `transparent: laid over white`. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads a picture of any usual kind: turned as its EXIF data says, of 16 bits a channel the upper 8, grey and CMYK in
+ * sRGB, transparency over white, and of an animation the first frame.
+ *
+ * @throws if there is no such file, or it is no whole picture of a kind that is read; the error names it
+ */
+export async function readPicture(file: string): Promise<PictureFile> {
+  const bytes = await readFile(file);
+  try {
+    const metadata = await sharp(bytes).metadata();
+    checkKind(metadata);
+    const { data, info } = await sharp(bytes, { failOn: 'error', page: 0, pages: 1 })
+      .autoOrient()
+      .toColourspace('srgb')
+      .flatten({ background: '#ffffff' })
+      .ensureAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    const picture = { width: info.width, height: info.height, data: Uint8ClampedArray.from(data) };
+    return { picture, notes: await notesOf(metadata, bytes) };
+  } catch (error) {
+    const reason = (error as Error).message.trim().replace(/\.$/, '');
+    throw new Error(`${file} is not a picture that can be read (${reason}). ${KNOWN}.`);
+  }
+}
+
+function checkKind({ format, compression }: Metadata): void {
+  if (!(format in KINDS)) throw new Error(`it is ${format.toUpperCase()}`);
+  if (format === 'heif' && compression !== 'av1') throw new Error('it is HEIC');
+}
+
+async function notesOf(metadata: Metadata, bytes: Buffer): Promise<string[]> {
+  const transparent = metadata.hasAlpha && !(await sharp(bytes).stats()).isOpaque;
+  const animated = (metadata.pages ?? 1) > 1 || (metadata.format === 'png' && isAnimatedPng(bytes));
+  return [
+    ...(transparent ? ['transparent: laid over white'] : []),
+    ...(metadata.space === 'cmyk' ? ['CMYK: its colours in sRGB'] : []),
+    ...(animated ? ['animated: its first frame'] : []),
+  ];
+}
+
+/** libvips reads the picture that programs see which know nothing of animation, and says nothing of the others. */
+function isAnimatedPng(bytes: Buffer): boolean {
+  return bytes.subarray(0, bytes.indexOf('IDAT')).includes('acTL');
+}
