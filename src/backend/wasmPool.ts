@@ -8,7 +8,7 @@ import { WASM_BINARY } from './wasmBinary';
  * tfjs's kernels leave all but products and convolutions to one thread, and take a pass over memory for every addition.
  * The folder `wasm/` has kernels in AssemblyScript that do in one pass what a layer does. They work in tfjs's own
  * memory, so nothing is copied. Where that memory is shared, other threads help: see `wasm/pool.ts` for how they divide
- * the work, and src/node/wasmHelpers.ts for who starts them.
+ * the work, and src/backend/wasmHelp.ts for who starts them.
  */
 export class WasmPool {
   private static readonly pools = new WeakMap<BackendWasm, WasmPool>();

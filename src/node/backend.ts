@@ -6,13 +6,19 @@ import {
   type BackendInfo,
   type BackendName,
   type BackendOptions,
-} from './backendInfo';
+} from '../backend/backendInfo';
 import { startNative } from './native/load';
 import { locateNative } from './native/locate';
 import { startWasm } from './wasm';
 import { startWebgpu } from './webgpu';
 
-export { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
+export {
+  BACKEND_NAMES,
+  BackendError,
+  type BackendInfo,
+  type BackendName,
+  type BackendOptions,
+} from '../backend/backendInfo';
 
 const ALIASES: Readonly<Record<string, BackendName>> = { tensorflow: 'node' };
 

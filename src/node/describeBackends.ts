@@ -1,7 +1,13 @@
 import { totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
+import {
+  BACKEND_NAMES,
+  BackendError,
+  type BackendInfo,
+  type BackendName,
+  type BackendOptions,
+} from '../backend/backendInfo';
 import { chooseBackend } from './backend';
-import { BACKEND_NAMES, BackendError, type BackendInfo, type BackendName, type BackendOptions } from './backendInfo';
 
 /** What a backend of this machine can do, or why it is not to be had and how to get it. */
 export type BackendDescription = {

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { BackendWasm, getThreadsCount, setThreadsCount, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { activate, type BackendInfo, type BackendOptions } from '../backend/backendInfo';
+import { helpWith } from '../backend/wasmHelp';
 import { prepareWasm } from '../backend/wasmKernels';
-import { hasWasmKernels, WasmPool } from '../backend/wasmPool';
-import { activate, type BackendInfo, type BackendOptions } from './backendInfo';
-import { startHelpers } from './wasmHelpers';
-import { detachWorkers, loadThreadedWasm, MAX_WASM_THREADS } from './wasmThreads';
+import { MAX_WASM_THREADS } from '../backend/wasmThreads';
+import { startHelper } from './wasmHelpers';
+import { detachWorkers, loadThreadedWasm } from './wasmThreads';
 
 /** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
 export async function startWasm({ threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
@@ -27,15 +28,7 @@ async function registerThreaded(threads: number): Promise<void> {
   setThreadsCount(threads);
   const backend = new BackendWasm(module);
   detachWorkers(module);
-  if (hasWasmKernels()) endWith(backend, startHelpers(WasmPool.of(backend), threads - 1));
+  helpWith(backend, threads - 1, startHelper);
   tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
-}
-
-function endWith(backend: BackendWasm, end: () => void): void {
-  const dispose = backend.dispose.bind(backend);
-  backend.dispose = () => {
-    end();
-    dispose();
-  };
 }

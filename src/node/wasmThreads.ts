@@ -2,41 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { type Loader, startThreadedModule, type ThreadedModule } from '../backend/wasmThreads';
 
 /**
  * tfjs's wasm module with threads, in Node.
  *
- * tfjs 4.22 carries a threaded build of its wasm module and never starts it in Node. Its emscripten loader does run
- * there; this file calls the loader as tfjs would, with what Node needs besides:
- * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which is an ES
- *   module to Node, so a `require` is made for it.
+ * tfjs 4.22 carries a threaded build of its wasm module and never starts it in Node. Its emscripten loader does run there; this file
+ * calls the loader as tfjs would, with what Node needs besides:
+ * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which is an ES module to
+ *   Node, so a `require` is made for it.
  * - The loader's own path, as every worker runs the loader again.
- * - The number of cores. The module asks for it when it starts and allows half as many threads, so the answer is twice
- *   the number wanted.
- * - As many workers as there is work for. The loader always makes eight.
  * - Workers that do not keep the process alive.
  */
 
-/** The module's own limit; the main thread is one of them. */
-export const MAX_WASM_THREADS = 8;
-
 const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 const MODULE = 'tfjs-backend-wasm-threaded-simd';
-
-interface ThreadedModule {
-  PThread: { unusedWorkers: Worker[]; runningWorkers: Worker[] };
-  cwrap(name: string, result: 'number' | null, parameters: 'number'[]): (...parameters: number[]) => number;
-}
-
-/** What the loader takes; it makes the module of this very object. */
-interface LoaderOptions extends Partial<ThreadedModule> {
-  mainScriptUrlOrBlob: string;
-  locateFile(file: string): string | URL;
-  instantiateWasm(
-    imports: { env: Record<string, unknown> },
-    receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
-  ): object;
-}
 
 /**
  * @param threads 2 .. MAX_WASM_THREADS
@@ -49,25 +29,17 @@ export async function loadThreadedWasm(threads: number): Promise<BackendWasm['wa
   const binary = await WebAssembly.compile(await readFile(join(folder, `${MODULE}.wasm`)));
   const script = workerScript(loader, join(folder, `${MODULE}.worker.js`));
 
-  const options: LoaderOptions = {
-    mainScriptUrlOrBlob: loader,
-    locateFile: (file) => (file.endsWith('.worker.js') ? script : join(folder, file)),
-    instantiateWasm: (imports, receive) => {
-      for (const surplus of options.PThread!.unusedWorkers.splice(threads - 1)) void surplus.terminate();
-      imports.env.emscripten_num_logical_cores = () => 2 * threads;
-      receive(new WebAssembly.Instance(binary, imports as unknown as WebAssembly.Imports), binary);
-      return {};
-    },
-  };
-  const module = await withoutTraces(() =>
-    (require(loader) as (options: LoaderOptions) => Promise<ThreadedModule>)(options),
+  return withoutTraces(() =>
+    startThreadedModule(require(loader) as Loader, binary, threads, {
+      mainScriptUrlOrBlob: loader,
+      locateFile: (file) => (file.endsWith('.worker.js') ? script : join(folder, file)),
+    }),
   );
-  return Object.assign(module, { tfjs: tfjsFunctions(module) }) as unknown as BackendWasm['wasm'];
 }
 
 /** Lets the process end while the module's workers wait for work. */
 export function detachWorkers(wasm: BackendWasm['wasm']): void {
-  for (const worker of (wasm as unknown as ThreadedModule).PThread.runningWorkers) worker.unref();
+  for (const worker of (wasm as unknown as ThreadedModule<Worker>).PThread.runningWorkers) worker.unref();
 }
 
 function workerScript(loader: string, file: string): URL {
@@ -78,22 +50,7 @@ function workerScript(loader: string, file: string): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(script)}`);
 }
 
-/** The C functions as tfjs names them (tfjs-backend-wasm `init` in backend_wasm.ts). */
-function tfjsFunctions({ cwrap }: ThreadedModule): object {
-  return {
-    init: cwrap('init', null, []),
-    initWithThreadsCount: cwrap('init_with_threads_count', null, ['number']),
-    getThreadsCount: cwrap('get_threads_count', 'number', []),
-    registerTensor: cwrap('register_tensor', null, ['number', 'number', 'number']),
-    disposeData: cwrap('dispose_data', null, ['number']),
-    dispose: cwrap('dispose', null, []),
-  };
-}
-
-/**
- * The loader puts a `Worker` among the globals and listens for the process's uncaught errors; both are as before
- * afterwards.
- */
+/** The loader puts a `Worker` among the globals and listens for the process's uncaught errors; both are as before afterwards. */
 async function withoutTraces<T>(load: () => Promise<T>): Promise<T> {
   const events = ['uncaughtException', 'unhandledRejection'] as const;
   const before = events.map((event) => process.listeners(event as 'uncaughtException'));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
-import { activate, BackendError, type BackendInfo } from './backendInfo';
+import { activate, BackendError, type BackendInfo } from '../backend/backendInfo';
 import { installedPackage } from './installedPackage';
 
 const BACKEND = '@tensorflow/tfjs-backend-webgpu';

@@ -10,6 +10,7 @@ import { addInfo } from './info';
 import { addNative } from './native';
 import { addPull } from './pull';
 import { version } from './run';
+import { addStudio } from './studio';
 
 /** What the process ends with. */
 const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -24,7 +25,9 @@ function program(): Command {
       helpWidth: Math.min(process.stdout.columns ?? 100, 110),
       subcommandTerm: (command) => command.name(),
     });
-  [addEdit, addGenerate, addAttend, addDemo, addInfo, addPull, addBackends, addNative].forEach((add) => add(p2p));
+  [addEdit, addGenerate, addAttend, addDemo, addStudio, addInfo, addPull, addBackends, addNative].forEach((add) =>
+    add(p2p),
+  );
   return p2p;
 }
 

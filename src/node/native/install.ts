@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { BackendError } from '../backendInfo';
+import { BackendError } from '../../backend/backendInfo';
 import { cacheFolder } from '../cacheFolder';
 import { has, run } from './run';
 import {

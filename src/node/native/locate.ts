@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { BackendError } from '../backendInfo';
+import { BackendError } from '../../backend/backendInfo';
 import { installedPackage } from '../installedPackage';
 import { nativeStatus } from './install';
 import { addonFile } from './load';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { BackendError } from '../backendInfo';
+import { BackendError } from '../../backend/backendInfo';
 
 /** Runs a program. @returns what it printed. @throws BackendError with the end of its complaints */
 export async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { BackendError } from '../backendInfo';
+import { BackendError } from '../../backend/backendInfo';
 
 /** What has been built together and tried; anything else is refused, as a wrong pair crashes or computes nonsense. */
 export const TFJS_NODE = '4.22.0';

@@ -1,0 +1,50 @@
+import { CheckpointError } from '../errors';
+import type { Checkpoint } from '../weights/checkpoint';
+import { type DiffusersOptions, openDiffusersLayout, PICKLE, WHY_NO_PICKLE } from '../weights/diffusersLayout';
+import { SafetensorsFile } from '../weights/safetensors';
+import { openSingleFile } from '../weights/singleFile';
+import { bytesOf } from '../weights/source';
+import { filesTree, handleTree, NOTHING_BESIDE } from './diskTree';
+import { modelTree, type OnDownload } from './modelTree';
+
+/** A model's manifest by its URL, a folder from disk, or a single `.safetensors` file. */
+export type ModelPlace = string | URL | FileSystemDirectoryHandle | readonly File[] | File;
+
+export interface OpenOptions extends DiffusersOptions {
+  readonly onDownload?: OnDownload;
+  /** Where CLIP's merges are served (weights/clip/merges.txt.gz of this package), for single files, which have none. */
+  readonly clipMerges?: string;
+}
+
+/**
+ * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; of a served one, only its small files are downloaded yet.
+ *
+ * @param where a URL is of a manifest ({@link ModelManifest}), relative to the page or worker
+ * @throws CheckpointError if there is none, or one of another kind
+ */
+export async function openCheckpoint(
+  where: ModelPlace,
+  { onDownload, clipMerges, ...options }: OpenOptions = {},
+): Promise<Checkpoint> {
+  if (typeof where === 'string' || where instanceof URL)
+    return openDiffusersLayout(await modelTree(new URL(where, location.href).href, onDownload), options);
+  if (where instanceof File) return openFile(where, clipMerges);
+  if (!Array.isArray(where)) return openDiffusersLayout(handleTree(where as FileSystemDirectoryHandle), options);
+  return openDiffusersLayout(filesTree(where as File[]), options);
+}
+
+async function openFile(file: File, clipMerges?: string): Promise<Checkpoint> {
+  if (PICKLE.test(file.name)) throw new CheckpointError(`${file.name} is not read. ${WHY_NO_PICKLE}`);
+  return openSingleFile(
+    await SafetensorsFile.open(bytesOf(file, file.name)),
+    NOTHING_BESIDE,
+    clipMerges === undefined ? undefined : () => gunzipped(clipMerges),
+  );
+}
+
+async function gunzipped(url: string): Promise<string> {
+  const response = await fetch(url);
+  if (!response.ok || !response.body)
+    throw new CheckpointError(`CLIP's vocabulary cannot be had from ${url}: the server answers ${response.status}.`);
+  return new Response(response.body.pipeThrough(new DecompressionStream('gzip'))).text();
+}

@@ -1,0 +1,36 @@
+/** What needs a browser: models by URL and from disk, the start of a backend. Load in a worker: a page's own thread gets one thread's speed and freezes. */
+
+import { StableDiffusionPipeline } from '../pipeline';
+import { type BrowserBackend, chooseBackend } from './backend';
+import { type ModelPlace, type OpenOptions, openCheckpoint } from './checkpoint';
+import type { WasmOptions } from './wasm';
+
+export type { BackendInfo } from '../backend/backendInfo';
+export { BackendError } from '../backend/backendInfo';
+export type { ModelManifest } from './manifest';
+export { parseManifest } from './manifest';
+export type { WasmFile, WasmOptions, WasmPaths } from './wasm';
+export type { BrowserBackend, ModelPlace, OpenOptions };
+export { chooseBackend, openCheckpoint };
+
+/** How a pipeline is loaded. */
+export interface LoadPipelineOptions extends OpenOptions, WasmOptions {
+  /** Default: `wasm`. */
+  readonly backend?: BrowserBackend;
+  /** Told how many of the networks' numbers are loaded, of how many. */
+  readonly onProgress?: (loaded: number, total: number) => void;
+}
+
+/**
+ * Starts a backend and loads a checkpoint onto it.
+ *
+ * @param where as for {@link openCheckpoint}
+ * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
+ */
+export async function loadPipeline(
+  where: ModelPlace,
+  { backend = 'wasm', onProgress, ...options }: LoadPipelineOptions,
+): Promise<StableDiffusionPipeline> {
+  await chooseBackend(backend, options);
+  return StableDiffusionPipeline.load(await openCheckpoint(where, options), { onProgress });
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { CheckpointError } from '../errors';
+import { safePath } from '../weights/fileTree';
+
+const schema = z.object({
+  /** What to call the model. */
+  name: z.string().min(1),
+  files: z
+    .array(
+      z.object({
+        /** Relative to the manifest, with `/` between its parts. */
+        path: z.string().min(1),
+        /** In bytes. */
+        size: z.int().min(0),
+        /** In hexadecimal. */
+        sha256: z.string().regex(/^[0-9a-f]{64}$/, 'Expected 64 hexadecimal digits'),
+      }),
+    )
+    .min(1),
+});
+
+/** What a model served over HTTP consists of, as no server lists its folders: a JSON file beside the model's own. */
+export type ModelManifest = z.output<typeof schema>;
+
+/** @param url where it was found @throws CheckpointError that names the field */
+export function parseManifest(json: unknown, url: string): ModelManifest {
+  const { success, data, error } = schema.safeParse(json);
+  if (!success) throw new CheckpointError(`${url} is not a model's manifest:\n${z.prettifyError(error)}`);
+  for (const { path } of data.files) safePath(path, url);
+  return data;
+}

@@ -1,0 +1,136 @@
+import { CheckpointError } from '../errors';
+import type { FileTree } from '../weights/fileTree';
+import type { ByteSource } from '../weights/source';
+import { type CacheWriter, type FileCache, openFileCache } from './fileCache';
+import { type ModelManifest, parseManifest } from './manifest';
+import { request, requestJson } from './request';
+
+type Entry = ModelManifest['files'][number];
+/** Told how many of the model's bytes are there, of how many. */
+export type OnDownload = (done: number, total: number) => void;
+
+/**
+ * A model that is served over HTTP, as its manifest lists it. A file is downloaded when it is first read, as a whole, and kept in the browser's
+ * storage where there is any; one that was half downloaded goes on where it ended, if the server knows ranges.
+ *
+ * @throws CheckpointError if the manifest cannot be had or is none
+ */
+export async function modelTree(manifestUrl: string, onDownload?: OnDownload): Promise<FileTree> {
+  const { name, files } = parseManifest(await requestJson(manifestUrl), manifestUrl);
+  const cache = await openFileCache(manifestUrl);
+  await cache?.keepOnly(new Set(files.map(({ sha256 }) => sha256)));
+
+  const progress = new Map<string, number>();
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const opened = new Map(
+    files.map((entry) => [
+      entry.path,
+      new RemoteFile(new URL(entry.path, manifestUrl).href, entry, cache, (done) => {
+        progress.set(entry.path, done);
+        onDownload?.(
+          [...progress.values()].reduce((sum, bytes) => sum + bytes, 0),
+          total,
+        );
+      }),
+    ]),
+  );
+  return {
+    name,
+    list: async (folder) => {
+      const prefix = folder === '' ? '' : `${folder}/`;
+      return [
+        ...new Set(
+          files
+            .filter(({ path }) => path.startsWith(prefix))
+            .map(({ path }) => path.slice(prefix.length).split('/')[0]),
+        ),
+      ];
+    },
+    open: async (path) => opened.get(path),
+  };
+}
+
+class RemoteFile implements ByteSource {
+  readonly size: number;
+  private whole?: Promise<Blob>;
+
+  constructor(
+    readonly name: string,
+    private readonly entry: Entry,
+    private readonly cache: FileCache | undefined,
+    private readonly onProgress: (done: number) => void,
+  ) {
+    this.size = entry.size;
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array> {
+    this.whole ??= this.get().catch((error: unknown) => {
+      this.whole = undefined; // The next reading tries again.
+      throw error;
+    });
+    return new Uint8Array(await (await this.whole).slice(start, end).arrayBuffer());
+  }
+
+  private async get(): Promise<Blob> {
+    const { sha256 } = this.entry;
+    const found = await this.cache?.find(sha256, this.size);
+    if (found) {
+      this.onProgress(this.size);
+      return found;
+    }
+    const writer = await this.cache?.write(sha256).catch(() => undefined);
+    return (await (writer && this.download(writer))) ?? this.downloadToMemory();
+  }
+
+  /** @returns nothing if the storage is full */
+  private async download(writer: CacheWriter): Promise<Blob | undefined> {
+    try {
+      let at = writer.size < this.size ? writer.size : 0;
+      for await (const bytes of this.bytes(at, (start) => {
+        at = start;
+      })) {
+        writer.write(bytes, at);
+        at += bytes.length;
+      }
+    } catch (error) {
+      if ((error as Error).name === 'QuotaExceededError') return undefined;
+      throw error;
+    } finally {
+      writer.close();
+    }
+    const file = await this.cache!.find(this.entry.sha256, this.size);
+    return file && this.checked(file);
+  }
+
+  private async downloadToMemory(): Promise<Blob> {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for await (const bytes of this.bytes(0)) parts.push(bytes);
+    return this.checked(new Blob(parts));
+  }
+
+  /** @throws CheckpointError if there are fewer or more of them than the manifest says */
+  private async *bytes(from: number, onStart?: (start: number) => void): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const { start, stream } = await request(this.name, from, this.size);
+    onStart?.(start);
+    let done = start;
+    const reader = stream.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      yield part.value;
+      this.onProgress((done += part.value.length));
+    }
+    if (done !== this.size)
+      throw new CheckpointError(`${this.name} came with ${done} bytes; its manifest says ${this.size}. Load it again.`);
+  }
+
+  /** @throws CheckpointError if these are other bytes than the manifest's; pages that are not secure cannot tell, nor can files of more than 1 GiB be looked at */
+  private async checked(file: Blob): Promise<Blob> {
+    if (!globalThis.crypto?.subtle || file.size > 2 ** 30) return file;
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
+    const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    if (hex === this.entry.sha256) return file;
+    await this.cache?.keepOnly(new Set());
+    throw new CheckpointError(
+      `${this.name} is not the file of its manifest: its SHA-256 is ${hex}. Load it again; if that does not help, the server has mixed files.`,
+    );
+  }
+}

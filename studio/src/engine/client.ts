@@ -1,0 +1,73 @@
+import type { Backend, ModelPlace, Recipe, Report, Request } from './protocol';
+
+/** How long a worker may take to stop before it is ended: a step of a large model, and no endless loop. */
+const PATIENCE = 4000;
+
+/** The worker as the page sees it. When it hangs or dies another one takes its place, and the model is loaded again. */
+export class Client {
+  private worker!: Worker;
+  private last?: Extract<Request, { type: 'load' }>;
+  private next = 1;
+  private impatience?: ReturnType<typeof setTimeout>;
+
+  constructor(private readonly onReport: (report: Report) => void) {}
+
+  load(model: ModelPlace, backend?: Backend): void {
+    this.last = { type: 'load', model, backend };
+    this.restart();
+  }
+
+  /** @returns the rendering's number */
+  render(recipe: Recipe): number {
+    return this.ask((id) => ({ type: 'render', id, recipe }));
+  }
+
+  strip(recipes: readonly Recipe[]): number {
+    return this.ask((id) => ({ type: 'strip', id, recipes }));
+  }
+
+  /** Stops what is being computed; if it does not listen, by force. */
+  stop(): void {
+    this.post({ type: 'stop' });
+    this.impatience ??= setTimeout(() => {
+      this.onReport({
+        type: 'failed',
+        message: 'The worker did not stop, and was started again. Nothing of your work is lost.',
+      });
+      this.restart();
+    }, PATIENCE);
+  }
+
+  /** Ends the worker and starts another one with the same model. @param backend another one than before */
+  restart(backend: Backend | undefined = this.last?.backend): void {
+    this.calm();
+    this.worker?.terminate();
+    this.worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'model' });
+    this.worker.onmessage = ({ data }: MessageEvent<Report>) => {
+      this.calm();
+      this.onReport(data);
+    };
+    this.worker.onerror = ({ message }) =>
+      this.onReport({
+        type: 'failed',
+        from: 'memory',
+        message: `The worker ended: ${message || 'the browser gave no reason'}.`,
+      });
+    if (this.last) this.post((this.last = { ...this.last, backend }));
+  }
+
+  private ask(request: (id: number) => Request): number {
+    const id = this.next++;
+    this.post(request(id));
+    return id;
+  }
+
+  private post(request: Request): void {
+    this.worker.postMessage(request);
+  }
+
+  private calm(): void {
+    clearTimeout(this.impatience);
+    this.impatience = undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs';
+import * as p2p from 'prompt-to-prompt-tfjs';
+
+/** A controller of someone's own went wrong; `line` counts from 1 in their code. */
+export class ControllerError extends Error {
+  override readonly name = 'ControllerError';
+  constructor(
+    message: string,
+    readonly line?: number,
+  ) {
+    super(message);
+  }
+}
+
+const FILE = 'controller.js';
+/** Lines that the engine puts before a function's body. */
+const BEFORE = 2;
+
+/**
+ * Makes the controller that someone's code returns. Errors in it, now and in its hooks, become {@link ControllerError}s that know the line.
+ *
+ * @param code the body of a function of `tf`, `p2p` (this package's exports) and `prompts` (as tokenized)
+ */
+export function controllerOf(code: string, prompts: readonly p2p.TokenizedPrompt[]): p2p.AttentionController {
+  const controller = located(() => {
+    const make = new Function('tf', 'p2p', 'prompts', `${code}\n//# sourceURL=${FILE}`) as (
+      ...given: unknown[]
+    ) => unknown;
+    return make(tf, p2p, prompts);
+  });
+  if (
+    typeof controller !== 'object' ||
+    controller === null ||
+    typeof (controller as p2p.AttentionController).wants !== 'function'
+  ) {
+    throw new ControllerError(
+      'The code must return a controller: an object that has at least wants(call), which says at what it wants to look.',
+    );
+  }
+  const hooks = Object.entries(controller).map(
+    ([name, hook]) =>
+      [
+        name,
+        typeof hook === 'function' ? (...given: unknown[]) => located(() => hook.apply(controller, given)) : hook,
+      ] as const,
+  );
+  return Object.fromEntries(hooks) as unknown as p2p.AttentionController;
+}
+
+function located<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ControllerError) throw error;
+    const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+    const line = Number(new RegExp(`${FILE.replace('.', '\\.')}:(\\d+)`).exec(stack)?.[1]) - BEFORE;
+    throw new ControllerError(name === 'Error' ? message : `${name}: ${message}`, line > 0 ? line : undefined);
+  }
+}

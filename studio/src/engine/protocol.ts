@@ -1,0 +1,131 @@
+import type { Picture } from 'prompt-to-prompt-tfjs';
+
+/** What the page and its worker tell each other. */
+
+/** How the source's picture is made. */
+export interface PictureSettings {
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly sampler: 'ddim' | 'dpm++';
+}
+
+/** Shares of the steps, each from the first step on. */
+export interface Shares {
+  readonly cross: number;
+  readonly self: number;
+  readonly context: number;
+}
+
+/** Which cells of the latents an edit may change, painted by hand: row by row, 1 where it may. */
+export type Mask = readonly (0 | 1)[];
+
+/** A word of the source and the one of the target in its place. */
+export type WordPair = readonly [source: string, target: string];
+
+/** All that makes an edit. */
+export interface Recipe extends PictureSettings, Shares {
+  readonly source: string;
+  readonly target: string;
+  /** Factors for words of the target. */
+  readonly weights: Readonly<Record<string, number>>;
+  readonly blend: readonly WordPair[];
+  readonly threshold: number;
+  readonly mask?: Mask;
+  /** JavaScript that returns a controller. */
+  readonly code?: string;
+}
+
+export type Backend = 'wasm' | 'webgpu';
+
+/** Where a model is: a manifest's URL, a folder or a file from disk. */
+export type ModelPlace = string | FileSystemDirectoryHandle | readonly File[] | File;
+
+export type Request =
+  | { readonly type: 'load'; readonly model: ModelPlace; readonly backend?: Backend }
+  /** Takes the place of any rendering before it. */
+  | { readonly type: 'render'; readonly id: number; readonly recipe: Recipe }
+  /** The same edit at several shares. */
+  | { readonly type: 'strip'; readonly id: number; readonly recipes: readonly Recipe[] }
+  | { readonly type: 'stop' };
+
+/** The model that is loaded, and what computes it. */
+export interface ModelInfo {
+  readonly name: string;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Of the latents. */
+  readonly grid: { readonly width: number; readonly height: number };
+  /** How many tokens a prompt may have. */
+  readonly tokens: number;
+  /** Words that are one token each; none where the vocabulary is the English language's. */
+  readonly words: readonly string[];
+  readonly backend: Backend;
+  readonly threads: number;
+  readonly device?: string;
+  /** What could not be had although all goes on. */
+  readonly notes: readonly string[];
+  readonly defaults: PictureSettings & Shares;
+}
+
+/** Where a prompt's words look in a run, each number a mean over heads. */
+export interface WordLooks {
+  /** As spaces separate them. */
+  readonly words: readonly string[];
+  readonly grid: { readonly width: number; readonly height: number };
+  /** [steps, words, cells]: at the largest grid that decides on the layout, the mean of its layers. */
+  readonly steps: Float32Array;
+  readonly layers: readonly LayerLooks[];
+}
+
+/** One layer's part, the mean of all steps. */
+export interface LayerLooks {
+  readonly path: string;
+  readonly place: 'down' | 'mid' | 'up';
+  readonly grid: { readonly width: number; readonly height: number };
+  readonly heads: number;
+  /** [heads, words, cells] */
+  readonly values: Float32Array;
+}
+
+/** Whether a picture is quick and coarse, or as the settings say. */
+export type Stage = 'draft' | 'final';
+export type EditKind = 'replace' | 'refine';
+
+export interface Result {
+  readonly stage: Stage;
+  readonly source: Picture;
+  readonly edit: Picture;
+  readonly kind: EditKind;
+  readonly looks: { readonly source: WordLooks; readonly edit: WordLooks };
+  /** Cells that the edit may change, as blending sees it at the end; nothing without blending. */
+  readonly region?: Float32Array;
+  readonly seconds: number;
+}
+
+export type Report =
+  | { readonly type: 'loading'; readonly what: string; readonly done: number; readonly total: number }
+  | { readonly type: 'ready'; readonly info: ModelInfo }
+  | {
+      readonly type: 'step';
+      readonly id: number;
+      readonly stage: Stage;
+      readonly step: number;
+      readonly steps: number;
+      readonly source?: Picture;
+      readonly edit?: Picture;
+    }
+  | { readonly type: 'result'; readonly id: number; readonly result: Result }
+  | { readonly type: 'strip'; readonly id: number; readonly index: number; readonly picture: Picture }
+  /** Nothing is being computed. */
+  | { readonly type: 'idle'; readonly id: number; readonly bytes: number }
+  /** The stop was heard. */
+  | { readonly type: 'stopped' }
+  | {
+      readonly type: 'failed';
+      readonly id?: number;
+      readonly message: string;
+      readonly line?: number;
+      readonly from?: 'controller' | 'device' | 'memory';
+    };

@@ -1,0 +1,124 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Checkpoint, StableDiffusionPipeline } from 'prompt-to-prompt-tfjs';
+import { openCheckpoint } from 'prompt-to-prompt-tfjs/browser';
+import { startBackend } from './backends';
+import { ControllerError } from './custom';
+import { Engine } from './engine';
+import type { Backend, ModelInfo, ModelPlace, Report, Request } from './protocol';
+
+/** A vocabulary of more words is a language's: no list to choose from. */
+const MAX_WORDS = 2000;
+
+let engine: Promise<Engine> | undefined;
+let current = new AbortController();
+/** Ends when nothing is being computed. */
+let working: Promise<void> = Promise.resolve();
+
+const tell = (report: Report): void => postMessage(report);
+
+addEventListener('message', ({ data }: MessageEvent<Request>) => {
+  current.abort();
+  if (data.type === 'stop') return tell({ type: 'stopped' });
+  const { signal } = (current = new AbortController());
+  const id = 'id' in data ? data.id : undefined;
+  working = working.then(async () => {
+    try {
+      await answer(data, signal);
+    } catch (error) {
+      if (!signal.aborted) tell(failure(error as Error, id));
+    }
+  });
+});
+
+async function answer(request: Exclude<Request, { type: 'stop' }>, signal: AbortSignal): Promise<void> {
+  if (request.type === 'load') {
+    engine = load(request.model, request.backend);
+    await engine;
+    return;
+  }
+  if (signal.aborted) return;
+  const loaded = await engine!;
+  if (request.type === 'render') await loaded.render(request.id, request.recipe, signal);
+  else await loaded.strip(request.id, request.recipes, signal);
+}
+
+async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
+  const notes: string[] = [];
+  const started = await startBackend(backend, (note) => notes.push(note));
+  watchDevice();
+  const clipMerges = new URL('../clip/merges.txt.gz', location.href).href; // Workers lie in assets/.
+  const checkpoint = await openCheckpoint(model, {
+    clipMerges,
+    onDownload: (done, total) => tell({ type: 'loading', what: 'Downloading the model', done, total }),
+  });
+  await checkSize(checkpoint, started.name as Backend);
+  const pipeline = await StableDiffusionPipeline.load(checkpoint, {
+    onProgress: (done, total) => tell({ type: 'loading', what: 'Loading the model', done, total }),
+  });
+  const { width, height } = pipeline.defaultSize;
+  const pixels = pipeline.vae.pixelsPerLatent;
+  const info: ModelInfo = {
+    name: checkpoint.name,
+    width,
+    height,
+    grid: { width: width / pixels, height: height / pixels },
+    tokens: pipeline.tokenizer.maxLength,
+    words: await wordsOf(checkpoint),
+    backend: started.name as Backend,
+    threads: started.threads,
+    device: started.device,
+    notes,
+    defaults: { seed: 8888, steps: 20, guidance: 5, sampler: 'dpm++', cross: 0.8, self: 0.4, context: 0 },
+  };
+  tell({ type: 'ready', info });
+  return new Engine(pipeline, tell);
+}
+
+/** Words that are one token each. */
+async function wordsOf(checkpoint: Checkpoint): Promise<string[]> {
+  const { vocab } = await checkpoint.tokenizer();
+  const words = Object.keys(vocab ?? {}).flatMap((token) => /^([a-z]{2,})<\/w>$/.exec(token)?.[1] ?? []);
+  return words.length > MAX_WORDS ? [] : words.sort();
+}
+
+/** wasm addresses 4 GiB, a part of which is for the pictures. */
+const WASM_BYTES = 3 * 2 ** 30;
+
+/** @throws Error that says why the model does not fit here */
+async function checkSize(checkpoint: Checkpoint, backend: Backend): Promise<void> {
+  let numbers = 0;
+  for (const part of ['text_encoder', 'unet', 'vae'] as const) {
+    for (const { shape } of (await checkpoint.weights(part)).tensors.values())
+      numbers += shape.reduce((product, side) => product * side, 1);
+  }
+  const bytes = 4 * numbers;
+  if (backend === 'wasm' && bytes > WASM_BYTES) {
+    const gigabytes = (bytes / 2 ** 30).toFixed(1);
+    throw new Error(
+      `${checkpoint.name} takes ${gigabytes} GiB in memory, and WebAssembly has room for 3 GiB of weights. A browser with WebGPU and a graphics card can hold it; so can the command line: npx p2p edit --model ...`,
+    );
+  }
+}
+
+/** A graphics card may go away: a driver restarts, a laptop sleeps. */
+function watchDevice(): void {
+  const device = (tf.backend() as { device?: { lost?: Promise<{ reason: string; message: string }> } }).device;
+  void device?.lost?.then(({ reason, message }) => {
+    if (reason !== 'destroyed')
+      tell({ type: 'failed', from: 'device', message: `The graphics card stopped: ${message}` });
+  });
+}
+
+function failure(error: Error, id?: number): Report {
+  if (error instanceof ControllerError)
+    return { type: 'failed', id, message: error.message, line: error.line, from: 'controller' };
+  if (/memory|allocation failed|out of bounds/i.test(error.message) || error instanceof WebAssembly.RuntimeError) {
+    return {
+      type: 'failed',
+      id,
+      from: 'memory',
+      message: `The memory is full: ${error.message}. Close other tabs or take a smaller model.`,
+    };
+  }
+  return { type: 'failed', id, message: error.message };
+}

@@ -1,0 +1,203 @@
+import type { PictureSettings, Recipe, Shares } from '../engine/protocol';
+import { PictureCanvas } from './PictureCanvas';
+import { keepOf, sharesAt } from './recipe';
+import { askForStrip, change, model, recipe, strip } from './state';
+
+/** How the edit is made: one slider, and behind folds all that it stands for. */
+export function Controls() {
+  if (!recipe.value || !model.value) return null;
+  return (
+    <section class="controls" aria-label="How the edit is made">
+      <Keep />
+      <Advanced />
+      <PictureFold />
+    </section>
+  );
+}
+
+function Keep() {
+  const { defaults } = model.value!;
+  const keep = keepOf(recipe.value!, defaults);
+  return (
+    <div class="keep">
+      <label>
+        <span class="name">Keep the shape</span>
+        <input
+          type="range"
+          min="0"
+          max="1"
+          step="0.01"
+          value={keep ?? 0.5}
+          style={{ '--at': keep ?? 0.5 }}
+          aria-valuetext={keep === undefined ? 'set by hand' : `${Math.round(keep * 100)} percent`}
+          onInput={({ currentTarget }) => change(sharesAt(Number(currentTarget.value), defaults))}
+        />
+      </label>
+      <div class="ends">
+        <span>a fresh picture</span>
+        <span>{keep === undefined ? 'set by hand' : ''}</span>
+        <span>the same layout</span>
+      </div>
+      <Strip />
+    </div>
+  );
+}
+
+/** The same edit at five places of the slider. */
+function Strip() {
+  const ask = (): void =>
+    askForStrip(
+      [0, 0.25, 0.5, 0.75, 1].map((keep) => ({
+        keep,
+        recipe: { ...recipe.value!, ...sharesAt(keep, model.value!.defaults) },
+      })),
+    );
+  if (strip.value.length === 0)
+    return (
+      <button type="button" class="quiet" onClick={ask}>
+        Show five strengths
+      </button>
+    );
+  return (
+    <div class="strip" role="group" aria-label="Five strengths, as drafts">
+      {strip.value.map(({ keep, recipe: each, picture }) => (
+        <button
+          type="button"
+          key={keep}
+          aria-label={`Keep the shape: ${keep * 100} percent`}
+          onClick={() => change(each)}
+        >
+          <PictureCanvas picture={picture} label={`The edit at ${keep * 100} percent`} />
+        </button>
+      ))}
+    </div>
+  );
+}
+
+const SHARES: readonly { readonly name: keyof Shares; readonly label: string; readonly help: string }[] = [
+  {
+    name: 'cross',
+    label: 'Where words look',
+    help: "Share of the steps in which the edit takes the source's cross-attention",
+  },
+  {
+    name: 'self',
+    label: 'Shapes and layout',
+    help: "Share of the steps in which the edit takes the source's self-attention",
+  },
+  {
+    name: 'context',
+    label: 'What words mean',
+    help: "Share of the steps in which words of both prompts mean what they meant in the source's sentence",
+  },
+];
+
+function Advanced() {
+  return (
+    <details class="fold">
+      <summary>Advanced</summary>
+      {SHARES.map(({ name, label, help }) => (
+        <Slider
+          key={name}
+          label={`${label} (${name})`}
+          help={help}
+          value={recipe.value![name]}
+          min={0}
+          max={1}
+          step={0.01}
+          show={(value) => `${Math.round(value * 100)} %`}
+          onChange={(value) => change({ [name]: value })}
+        />
+      ))}
+    </details>
+  );
+}
+
+function PictureFold() {
+  const { seed, steps, guidance, sampler } = recipe.value!;
+  return (
+    <details class="fold">
+      <summary>The picture</summary>
+      <div class="row">
+        <label>
+          Seed
+          <input
+            type="number"
+            min="0"
+            step="1"
+            value={seed}
+            onChange={({ currentTarget }) => setNumber('seed', currentTarget, 0, 2 ** 53 - 1)}
+          />
+        </label>
+        <button type="button" onClick={() => change({ seed: Math.floor(Math.random() * 100_000) })}>
+          Another
+        </button>
+      </div>
+      <Slider
+        label="Steps"
+        help="More steps take longer and are more exact"
+        value={steps}
+        min={4}
+        max={50}
+        step={1}
+        show={String}
+        onChange={(value) => change({ steps: value })}
+      />
+      <Slider
+        label="Guidance"
+        help="How strongly the prompt is followed"
+        value={guidance}
+        min={1}
+        max={12}
+        step={0.5}
+        show={String}
+        onChange={(value) => change({ guidance: value })}
+      />
+      <label class="select">
+        Sampler
+        <select
+          value={sampler}
+          onChange={({ currentTarget }) => change({ sampler: currentTarget.value as PictureSettings['sampler'] })}
+        >
+          <option value="dpm++">DPM-Solver++</option>
+          <option value="ddim">DDIM</option>
+        </select>
+      </label>
+    </details>
+  );
+}
+
+function setNumber(name: keyof Recipe, input: HTMLInputElement, least: number, most: number): void {
+  const value = Math.round(Number(input.value));
+  if (input.value !== '' && value >= least && value <= most) change({ [name]: value });
+  else input.value = String(recipe.value![name]);
+}
+
+interface SliderProps {
+  readonly label: string;
+  readonly help: string;
+  readonly value: number;
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+  readonly show: (value: number) => string;
+  readonly onChange: (value: number) => void;
+}
+
+export function Slider({ label, help, value, min, max, step, show, onChange }: SliderProps) {
+  return (
+    <label class="slider" title={help}>
+      <span>{label}</span>
+      <output>{show(value)}</output>
+      <input
+        type="range"
+        min={min}
+        max={max}
+        step={step}
+        value={value}
+        style={{ '--at': (value - min) / (max - min) }}
+        onInput={({ currentTarget }) => onChange(Number(currentTarget.value))}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,46 @@
+import { signal } from '@preact/signals';
+import { memory, model } from './state';
+import { nextTheme, theme } from './theme';
+
+const copied = signal(false);
+
+export function Header() {
+  const info = model.value;
+  return (
+    <header>
+      <h1>
+        <img src="./icon.svg" alt="" width="28" height="28" /> Prompt-to-Prompt <span>studio</span>
+      </h1>
+      {info && (
+        <p class="engine" title={info.notes.join('\n') || undefined}>
+          <span>{info.name}</span>
+          <span>
+            {info.width}×{info.height}
+          </span>
+          <span>
+            {info.backend === 'webgpu'
+              ? `WebGPU${info.device ? `, ${info.device}` : ''}`
+              : `${info.threads} ${info.threads === 1 ? 'thread' : 'threads'}`}
+          </span>
+          {memory.value > 0 && <span>{Math.round(memory.value / 2 ** 20)} MB</span>}
+        </p>
+      )}
+      <div class="actions">
+        <button type="button" class="quiet" onClick={() => void share()}>
+          {copied.value ? 'Link copied' : 'Share'}
+        </button>
+        <button type="button" class="quiet" onClick={nextTheme} aria-label={`Colours: ${theme.value}. Change`}>
+          {theme.value === 'dark' ? '◐' : theme.value === 'light' ? '○' : '◑'}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+async function share(): Promise<void> {
+  await navigator.clipboard.writeText(location.href);
+  copied.value = true;
+  setTimeout(() => {
+    copied.value = false;
+  }, 2000);
+}

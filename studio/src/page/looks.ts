@@ -1,0 +1,67 @@
+import { computed } from '@preact/signals';
+import type { WordLooks } from '../engine/protocol';
+import type { HeatMap } from '../library';
+import { focus, made, probe, recipe, result, slots, step } from './state';
+
+/** The numbers of a word's place in the two prompts. */
+export interface Places {
+  readonly source?: number;
+  readonly target?: number;
+}
+
+/** For each slot where its words stand. */
+export const places = computed(() => {
+  let [source, target] = [0, 0];
+  return slots.value.map(
+    (slot): Places => ({
+      source: slot.source === undefined ? undefined : source++,
+      target: slot.target === undefined ? undefined : target++,
+    }),
+  );
+});
+
+/** The looks of the prompts as they are now; nothing while their picture is yet to come. */
+export const looks = computed(() => {
+  const [now, then] = [recipe.value, made.value];
+  return result.value && now && then && now.source === then.source && now.target === then.target
+    ? result.value.looks
+    : undefined;
+});
+
+/** Where a word looks at a step, or in the mean of all. */
+export function mapOf({ grid, words, steps }: WordLooks, word: number, at?: number): HeatMap {
+  const cells = grid.width * grid.height;
+  const size = words.length * cells;
+  const values = new Float32Array(cells);
+  const [from, to] = at === undefined ? [0, steps.length / size] : [at, at + 1];
+  for (let each = from; each < to; each++) {
+    for (let cell = 0; cell < cells; cell++) values[cell] += steps[each * size + word * cells + cell] / (to - from);
+  }
+  return { ...grid, values };
+}
+
+/** Over each picture, the heat of the word that is looked at. */
+export const heat = computed((): { source?: HeatMap; edit?: HeatMap } => {
+  const [both, at] = [looks.value, focus.value];
+  const place = at === undefined ? undefined : places.value[at];
+  if (!both || !place) return {};
+  return {
+    source: place.source === undefined ? undefined : mapOf(both.source, place.source, step.value),
+    edit: place.target === undefined ? undefined : mapOf(both.edit, place.target, step.value),
+  };
+});
+
+/** For each slot how strongly its word is looked at where the pointer is, of the strongest that it is looked at anywhere. */
+export const looksAtPointer = computed((): readonly number[] | undefined => {
+  const [both, at] = [looks.value, probe.value];
+  if (!both || !at) return undefined;
+  const ofPrompt = both[at.of];
+  const { width, height } = ofPrompt.grid;
+  const cell = Math.min(height - 1, Math.floor(at.y * height)) * width + Math.min(width - 1, Math.floor(at.x * width));
+  return places.value.map(({ source, target }) => {
+    const word = at.of === 'source' ? source : target;
+    if (word === undefined) return 0;
+    const { values } = mapOf(ofPrompt, word, step.value);
+    return values[cell] / Math.max(1e-6, ...values);
+  });
+});

@@ -1,0 +1,150 @@
+import type { Mask, ModelInfo, PictureSettings, Recipe, Shares, WordPair } from '../engine/protocol';
+
+/** The part of the steps for which a model's picture is kept, of each kind: one slider for all three. 0.5 is the model's default. */
+export function sharesAt(keep: number, { cross, self, context }: Shares): Shares {
+  const along = (middle: number, most: number): number =>
+    round(keep <= 0.5 ? middle * keep * 2 : middle + (most - middle) * (keep - 0.5) * 2);
+  return { cross: along(cross, 1), self: along(self, 0.9), context: along(context, Math.max(context, 0.5)) };
+}
+
+/** Where that slider stands for some shares: nowhere if they were set one by one. */
+export function keepOf(shares: Shares, defaults: Shares): number | undefined {
+  for (let percent = 0; percent <= 100; percent++) {
+    const at = sharesAt(percent / 100, defaults);
+    if (at.cross === shares.cross && at.self === shares.self && at.context === shares.context) return percent / 100;
+  }
+  return undefined;
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+/** The settings that `p2p edit --from` reads. What was painted and a controller of one's own are not among them. */
+export function editJson(recipe: Recipe, model: string): string {
+  const { source, target, cross, self, context, weights, blend, threshold, seed, steps, guidance, sampler } = recipe;
+  return `${JSON.stringify({ source, target: [target], cross, self, context, weight: weights, blend, blendThreshold: threshold, model, seed, steps, guidance, sampler }, undefined, 2)}\n`;
+}
+
+/** A recipe in a page's address, after the `#`. Only what differs from the defaults is in it. */
+export function toAddress(recipe: Recipe, defaults: Recipe): string {
+  const parts = new URLSearchParams();
+  for (const name of FIELDS) {
+    if (recipe[name] !== defaults[name]) parts.set(name, String(recipe[name]));
+  }
+  for (const [word, factor] of Object.entries(recipe.weights)) parts.append('weight', `${word}=${factor}`);
+  for (const [source, target] of recipe.blend) parts.append('blend', `${source}:${target}`);
+  if (recipe.mask) parts.set('mask', packed(recipe.mask));
+  if (recipe.code !== undefined) parts.set('code', recipe.code);
+  return parts.toString();
+}
+
+const FIELDS = [
+  'source',
+  'target',
+  'cross',
+  'self',
+  'context',
+  'threshold',
+  'seed',
+  'steps',
+  'guidance',
+  'sampler',
+] as const;
+
+/** What an address says; what cannot be meant is left out. */
+export function fromAddress(hash: string, defaults: Recipe): Recipe {
+  const parts = new URLSearchParams(hash.replace(/^#/, ''));
+  const text = (name: string, otherwise: string): string => parts.get(name)?.trim() || otherwise;
+  const number = (
+    name: 'cross' | 'self' | 'context' | 'threshold' | 'seed' | 'steps' | 'guidance',
+    least: number,
+    most: number,
+  ): number => {
+    const given = parts.get(name);
+    const value = given === null ? NaN : Number(given);
+    return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : defaults[name];
+  };
+  const source = text('source', defaults.source);
+  const code = parts.get('code');
+  const mask = parts.get('mask');
+  return {
+    source,
+    target: text('target', parts.has('source') ? source : defaults.target),
+    cross: number('cross', 0, 1),
+    self: number('self', 0, 1),
+    context: number('context', 0, 1),
+    threshold: number('threshold', 0, 0.99),
+    seed: Math.round(number('seed', 0, 2 ** 53 - 1)),
+    steps: Math.round(number('steps', 1, 200)),
+    guidance: number('guidance', 0, 30),
+    sampler:
+      parts.get('sampler') === 'ddim' || parts.get('sampler') === 'dpm++'
+        ? (parts.get('sampler') as PictureSettings['sampler'])
+        : defaults.sampler,
+    weights: Object.fromEntries(
+      parts.getAll('weight').flatMap((entry) => {
+        const [, word, factor] = /^(.+)=(-?[\d.]+)$/.exec(entry) ?? [];
+        return word && Number.isFinite(Number(factor)) ? [[word, Number(factor)]] : [];
+      }),
+    ),
+    blend: parts.getAll('blend').flatMap((pair): WordPair[] => {
+      const [of, to] = pair.split(':');
+      return of && to ? [[of, to]] : [];
+    }),
+    ...(mask && { mask: unpacked(mask) }),
+    ...(code !== null && { code }),
+  };
+}
+
+/** Eight cells a byte, in base64 of the URL's kind. */
+function packed(mask: Mask): string {
+  const bytes = new Uint8Array(Math.ceil(mask.length / 8));
+  mask.forEach((cell, i) => {
+    bytes[i >> 3] |= cell << (i & 7);
+  });
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
+}
+
+function unpacked(text: string): Mask {
+  try {
+    const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+      character.charCodeAt(0),
+    );
+    return Array.from({ length: bytes.length * 8 }, (_, i) => ((bytes[i >> 3] >> (i & 7)) & 1) as 0 | 1);
+  } catch {
+    return [];
+  }
+}
+
+/** The recipe that a page begins with. */
+export function firstRecipe({ defaults }: ModelInfo): Recipe {
+  return {
+    ...defaults,
+    source: 'a cat riding a bicycle in a meadow',
+    target: 'a cat riding a motorcycle in a meadow',
+    weights: {},
+    blend: [],
+    threshold: 0.3,
+  };
+}
+
+/** Without the words that its prompts no longer have. */
+export function tidied(recipe: Recipe): Recipe {
+  const has = (prompt: string, word: string): boolean => {
+    const [, plain, index] = /^(.*?)(?:#(\d+))?$/.exec(word)!;
+    const count = prompt
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((other) => other.replace(/[^\p{L}\p{N}]+$/u, '') === plain).length;
+    return count >= Number(index ?? 1);
+  };
+  return {
+    ...recipe,
+    weights: Object.fromEntries(Object.entries(recipe.weights).filter(([word]) => has(recipe.target, word))),
+    blend: recipe.blend.filter(([source, target]) => has(recipe.source, source) && has(recipe.target, target)),
+  };
+}

@@ -1,0 +1,200 @@
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { Picture } from 'prompt-to-prompt-tfjs';
+import { Client } from '../engine/client';
+import type { Backend, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
+import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
+import { slotsOf } from './slots';
+
+/** Edits that are kept below the pictures, the newest first. */
+const MAX_HISTORY = 5;
+
+/** One step's pictures, as far as they were shown. */
+export interface Frame {
+  readonly step: number;
+  readonly source?: Picture;
+  readonly edit?: Picture;
+}
+
+export interface Past {
+  readonly recipe: Recipe;
+  readonly result: Result;
+}
+
+/** What to tell the reader, and which part of the page it is about. */
+export interface Notice {
+  readonly text: string;
+  readonly kind: 'error' | 'note';
+  readonly line?: number;
+  readonly from?: 'controller' | 'device' | 'memory';
+}
+
+export const model = signal<ModelInfo | undefined>(undefined);
+export const loading = signal<{ what: string; share: number } | undefined>({ what: 'Starting', share: 0 });
+export const recipe = signal<Recipe | undefined>(undefined);
+export const result = signal<Result | undefined>(undefined);
+/** The recipe that the result is of. */
+export const made = signal<Recipe | undefined>(undefined);
+/** Steps done of the rendering that is going on. */
+export const progress = signal<{ step: number; steps: number } | undefined>(undefined);
+export const live = signal<Frame | undefined>(undefined);
+export const frames = signal<readonly Frame[]>([]);
+export const history = signal<readonly Past[]>([]);
+export const notice = signal<Notice | undefined>(undefined);
+export const strip = signal<readonly { readonly keep: number; readonly recipe: Recipe; readonly picture?: Picture }[]>(
+  [],
+);
+export const memory = signal(0);
+
+/** The step that is looked at; nothing for all of them. */
+export const step = signal<number | undefined>(undefined);
+/** The slot whose word's looks are shown: while the pointer is on it, and until another is picked. */
+export const hovered = signal<number | undefined>(undefined);
+export const pinned = signal<number | undefined>(undefined);
+/** The place in the picture under the pointer, each from 0 to 1, and whose picture it is. */
+export const probe = signal<{ readonly x: number; readonly y: number; readonly of: 'source' | 'edit' } | undefined>(
+  undefined,
+);
+
+export const slots = computed(() => (recipe.value ? slotsOf(recipe.value.source, recipe.value.target) : []));
+export const focus = computed(() => hovered.value ?? pinned.value);
+
+let rendering = 0;
+let stripping = 0;
+
+const client = new Client(receive);
+
+/** Where the model is that the page came with. */
+const SERVED = new URL('model/manifest.json', document.baseURI).href;
+
+export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
+  batch(() => {
+    loading.value = { what: 'Starting', share: 0 };
+    notice.value = undefined;
+  });
+  client.load(place, backend);
+}
+
+/** Changes the recipe; the picture follows. */
+export function change(changes: Partial<Recipe>): void {
+  if (!recipe.value) return;
+  recipe.value = tidied({ ...recipe.value, ...changes });
+}
+
+export function stop(): void {
+  client.stop();
+  batch(() => {
+    progress.value = undefined;
+    live.value = undefined;
+  });
+}
+
+/** Goes back to an edit; what is being computed is no longer of interest. */
+export function take(past: Past): void {
+  stop();
+  rendering = 0;
+  batch(() => {
+    recipe.value = past.recipe;
+    result.value = past.result;
+    made.value = past.recipe;
+  });
+}
+
+export function askForStrip(recipes: readonly { keep: number; recipe: Recipe }[]): void {
+  strip.value = recipes;
+  stripping = client.strip(recipes.map(({ recipe: each }) => each));
+}
+
+/** Renders what the recipe says, each time that it changes to something else. */
+effect(() => {
+  const wanted = recipe.value;
+  if (!wanted || loading.value || wanted === made.peek()) return;
+  rendering = client.render(wanted);
+  batch(() => {
+    frames.value = [];
+    live.value = undefined;
+    strip.value = [];
+    step.value = undefined;
+    progress.value = { step: 0, steps: wanted.steps };
+  });
+});
+
+/** The address follows, so that it can be shared at any time. */
+effect(() => {
+  if (!recipe.value || !model.value) return;
+  const address = toAddress(recipe.value, firstRecipe(model.value));
+  window.history.replaceState(null, '', address === '' ? location.pathname + location.search : `#${address}`);
+});
+
+function receive(report: Report): void {
+  batch(() => {
+    switch (report.type) {
+      case 'loading':
+        loading.value = { what: report.what, share: report.done / report.total };
+        break;
+      case 'ready':
+        ready(report.info);
+        break;
+      case 'step':
+        if (report.id === rendering) onStep(report);
+        break;
+      case 'result':
+        if (report.id === rendering) onResult(report.result);
+        break;
+      case 'strip':
+        if (report.id === stripping)
+          strip.value = strip.value.map((each, i) =>
+            i === report.index ? { ...each, picture: report.picture } : each,
+          );
+        break;
+      case 'idle':
+        if (report.id === rendering) progress.value = undefined;
+        memory.value = report.bytes;
+        break;
+      case 'stopped':
+        break;
+      case 'failed':
+        failed(report);
+        break;
+    }
+  });
+}
+
+function ready(info: ModelInfo): void {
+  const first = firstRecipe(info);
+  model.value = info;
+  made.value = undefined;
+  loading.value = undefined;
+  recipe.value = tidied(recipe.value ? { ...recipe.value } : fromAddress(location.hash, first));
+}
+
+function onStep({ step: at, steps, source, edit }: Extract<Report, { type: 'step' }>): void {
+  progress.value = { step: at + 1, steps };
+  if (!edit) return;
+  live.value = { step: at, source: source ?? live.value?.source, edit };
+  frames.value = [...frames.value, live.value];
+}
+
+function onResult(made_: Result): void {
+  notice.value = undefined;
+  result.value = made_;
+  if (made_.stage === 'draft') return;
+  const of = recipe.value!;
+  made.value = of;
+  live.value = undefined;
+  progress.value = undefined;
+  frames.value = [...frames.value, { step: of.steps - 1, source: made_.source, edit: made_.edit }];
+  history.value = [{ recipe: of, result: made_ }, ...history.value.filter((past) => past.recipe !== of)].slice(
+    0,
+    MAX_HISTORY + 1,
+  );
+}
+
+function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>): void {
+  if (id !== undefined && id !== rendering && id !== stripping) return;
+  notice.value = { kind: 'error', text: message, line, from };
+  progress.value = undefined;
+  live.value = undefined;
+  if (from === 'device') client.restart('wasm');
+  else if (from === 'memory') client.restart();
+  if (from === 'device' || from === 'memory') loading.value = { what: 'Starting again', share: 0 };
+}
