@@ -42,9 +42,7 @@ async function answer(
       `${url} cannot be reached: ${(error as Error).message}. Check the connection, and whether the server allows requests from this page (CORS).`,
     );
   }
-  if (!response.ok)
-    throw new CheckpointError(
-      `${url} cannot be had: the server answers ${response.status} ${response.statusText}`.trimEnd() + '.',
-    );
-  return response;
+  if (response.ok) return response;
+  const said = [response.status, response.statusText].join(' ').trim();
+  throw new CheckpointError(`${url} cannot be had: the server answers ${said}.`);
 }
