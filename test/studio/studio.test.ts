@@ -9,7 +9,7 @@ useBackend();
 
 const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];
 const SETTINGS = { seed: 7, steps: 6, guidance: 3, sampler: 'dpm++' } as const;
-const ADDRESS = `#${new URLSearchParams({ source: PROMPTS[0], target: PROMPTS[1], cross: '0.8', self: '0.4', seed: '7', steps: '6', guidance: '3', sampler: 'dpm++' })}`;
+const ADDRESS = `#${new URLSearchParams({ source: PROMPTS[0], target: PROMPTS[1], seed: '7', steps: '6', guidance: '3', sampler: 'dpm++' })}`;
 
 let browser: Browser;
 let page: Page;
@@ -37,7 +37,7 @@ afterAll(async () => {
 inChromium("the pictures of an address are Node's", async () => {
   await openStudio(page, server.url + ADDRESS);
   const pipe = await loadPipeline(MODEL, { backend: 'wasm' });
-  const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts: PROMPTS, cross: 0.8, self: 0.4 });
+  const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts: PROMPTS, shares: pipe.defaults.shares });
   const { images } = await pipe.generate(PROMPTS, { ...SETTINGS, controller });
   const [source, edit] = await toPictures(images);
   for (const [selector, { data }] of [

@@ -15,7 +15,8 @@ import {
 import { brushedMask } from './brushed';
 import { controllerOf } from './custom';
 import { recordLooks } from './looks';
-import type { Recipe, Report, Result, Stage } from './protocol';
+import type { EditKind, Recipe, Report, Result, Shares, Stage } from './protocol';
+import { plainShares, sharesAt } from './shares';
 
 /** Steps of a draft: as few as still show what the picture will be. */
 const DRAFT_STEPS = 6;
@@ -172,11 +173,13 @@ export class Engine {
   }
 }
 
-function methodOf({ tokenizer }: StableDiffusionPipeline, recipe: Recipe): PromptToPrompt {
-  const { source, target, cross, self, context, weights, blend, threshold } = recipe;
+function methodOf({ tokenizer, defaults }: StableDiffusionPipeline, recipe: Recipe): PromptToPrompt {
+  const { source, target, keep, cross, self, context, weights, blend, threshold } = recipe;
+  const at = (kind: EditKind): Shares => sharesAt(keep, plainShares(defaults.shares)[kind]);
   return promptToPrompt({
     tokenizer,
     prompts: [source, target],
+    shares: { replace: at('replace'), refine: at('refine'), reweight: at('reweight') },
     cross,
     self,
     context,

@@ -1,4 +1,6 @@
-import type { Picture } from 'prompt-to-prompt-tfjs';
+import type { EditKind, Picture } from 'prompt-to-prompt-tfjs';
+
+export type { EditKind };
 
 /** What the page and its worker tell each other. */
 
@@ -23,10 +25,15 @@ export type Mask = readonly (0 | 1)[];
 /** A word of the source and the one of the target in its place. */
 export type WordPair = readonly [source: string, target: string];
 
+/** What suits each kind of edit. */
+export type SharesByKind = Readonly<Record<EditKind, Shares>>;
+
 /** All that makes an edit. */
-export interface Recipe extends PictureSettings, Shares {
+export interface Recipe extends PictureSettings, Partial<Shares> {
   readonly source: string;
   readonly target: string;
+  /** How much of the source is kept, 0 to 1; 0.5 is what suits the model. Shares that are given win. */
+  readonly keep: number;
   /** Factors for words of the target. */
   readonly weights: Readonly<Record<string, number>>;
   readonly blend: readonly WordPair[];
@@ -66,7 +73,7 @@ export interface ModelInfo {
   readonly device?: string;
   /** What could not be had although all goes on. */
   readonly notes: readonly string[];
-  readonly defaults: PictureSettings & Shares;
+  readonly defaults: PictureSettings & { readonly shares: SharesByKind };
 }
 
 /** Where a prompt's words look in a run, each number a mean over heads. */
@@ -91,7 +98,6 @@ export interface LayerLooks {
 
 /** Whether a picture is quick and coarse, or as the settings say. */
 export type Stage = 'draft' | 'final';
-export type EditKind = 'replace' | 'refine';
 
 export interface Result {
   readonly stage: Stage;

@@ -5,7 +5,10 @@ import { startBackend } from './backends';
 import { ControllerError } from './custom';
 import { Engine } from './engine';
 import type { Backend, ModelInfo, ModelPlace, Report, Request } from './protocol';
+import { plainShares } from './shares';
 
+/** Of the first picture: the library's default. */
+const SEED = 8888;
 /** A vocabulary of more words is a language's: no list to choose from. */
 const MAX_WORDS = 2000;
 
@@ -57,6 +60,7 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
   });
   const { width, height } = pipeline.defaultSize;
   const pixels = pipeline.vae.pixelsPerLatent;
+  const { steps, guidance, sampler, shares } = pipeline.defaults;
   const info: ModelInfo = {
     name: checkpoint.name,
     width,
@@ -68,7 +72,7 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
     threads: started.threads,
     device: started.device,
     notes,
-    defaults: { seed: 8888, steps: 20, guidance: 5, sampler: 'dpm++', cross: 0.8, self: 0.4, context: 0 },
+    defaults: { seed: SEED, steps, guidance, sampler, shares: plainShares(shares) },
   };
   tell({ type: 'ready', info });
   return new Engine(pipeline, tell);

@@ -1,11 +1,10 @@
 import type { PictureSettings, Recipe, Shares } from '../engine/protocol';
 import { PictureCanvas } from './PictureCanvas';
-import { keepOf, sharesAt } from './recipe';
-import { askForStrip, change, model, recipe, strip } from './state';
+import { askForStrip, change, recipe, shares, strip } from './state';
 
 /** How the edit is made: one slider, and behind folds all that it stands for. */
 export function Controls() {
-  if (!recipe.value || !model.value) return null;
+  if (!recipe.value) return null;
   return (
     <section class="controls" aria-label="How the edit is made">
       <Keep />
@@ -15,11 +14,14 @@ export function Controls() {
   );
 }
 
+/** What is set one by one gives way to the slider. */
+const NONE = { cross: undefined, self: undefined, context: undefined };
+
 function Keep() {
-  const { defaults } = model.value!;
-  const keep = keepOf(recipe.value!, defaults);
+  const { keep, cross, self, context } = recipe.value!;
+  const byHand = [cross, self, context].some((share) => share !== undefined);
   return (
-    <div class="keep">
+    <div class={`keep${byHand ? ' by-hand' : ''}`}>
       <label>
         <span class="name">Keep the shape</span>
         <input
@@ -27,15 +29,15 @@ function Keep() {
           min="0"
           max="1"
           step="0.01"
-          value={keep ?? 0.5}
-          style={{ '--at': keep ?? 0.5 }}
-          aria-valuetext={keep === undefined ? 'set by hand' : `${Math.round(keep * 100)} percent`}
-          onInput={({ currentTarget }) => change(sharesAt(Number(currentTarget.value), defaults))}
+          value={keep}
+          style={{ '--at': keep }}
+          aria-valuetext={`${Math.round(keep * 100)} percent${byHand ? ', parts of it set by hand' : ''}`}
+          onInput={({ currentTarget }) => change({ ...NONE, keep: Number(currentTarget.value) })}
         />
       </label>
       <div class="ends">
         <span>a fresh picture</span>
-        <span>{keep === undefined ? 'set by hand' : ''}</span>
+        <span>{byHand ? 'set by hand' : ''}</span>
         <span>the same layout</span>
       </div>
       <Strip />
@@ -46,12 +48,7 @@ function Keep() {
 /** The same edit at five places of the slider. */
 function Strip() {
   const ask = (): void =>
-    askForStrip(
-      [0, 0.25, 0.5, 0.75, 1].map((keep) => ({
-        keep,
-        recipe: { ...recipe.value!, ...sharesAt(keep, model.value!.defaults) },
-      })),
-    );
+    askForStrip([0, 0.25, 0.5, 0.75, 1].map((keep) => ({ keep, recipe: { ...recipe.value!, ...NONE, keep } })));
   if (strip.value.length === 0)
     return (
       <button type="button" class="quiet" onClick={ask}>
@@ -101,7 +98,7 @@ function Advanced() {
           key={name}
           label={`${label} (${name})`}
           help={help}
-          value={recipe.value![name]}
+          value={shares.value[name]}
           min={0}
           max={1}
           step={0.01}

@@ -1,3 +1,4 @@
+import type { Recipe } from '../engine/protocol';
 import { PictureCanvas } from './PictureCanvas';
 import { history, made, take } from './state';
 
@@ -23,13 +24,7 @@ export function History() {
   );
 }
 
-function settingsOf({ cross, self, context, weights, seed }: (typeof history.value)[number]['recipe']): string {
+function settingsOf({ keep, weights, seed }: Recipe): string {
   const factors = Object.entries(weights).map(([word, factor]) => `${word} ×${factor}`);
-  return [
-    `cross ${cross}`,
-    `self ${self}`,
-    ...(context > 0 ? [`context ${context}`] : []),
-    ...factors,
-    `seed ${seed}`,
-  ].join(' · ');
+  return [`shape ${Math.round(keep * 100)} %`, ...factors, `seed ${seed}`].join(' · ');
 }

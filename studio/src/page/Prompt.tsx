@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { looksAtPointer, places } from './looks';
 import { kindOf, rebased, type Slot, targetOf, wordAt, wordsOf } from './slots';
-import { change, hovered, model, pinned, recipe, result, slots } from './state';
+import { change, hovered, kind, model, pinned, recipe, slots } from './state';
 
 /** The slot whose panel is open, or the place at which a word is being added. */
 const open = signal<{ readonly at: number; readonly adding: boolean } | undefined>(undefined);
@@ -147,6 +147,13 @@ function AddButton({ at }: { readonly at: number }) {
   );
 }
 
+/** What the paper calls the kinds. */
+const METHODS = {
+  replace: "The source's attention, word by word: the paper's word swap",
+  refine: "The source's attention where both prompts have the word: the paper's prompt refinement",
+  reweight: "The source's attention, louder or quieter: the paper's re-weighting",
+};
+
 /** What kind of edit the two prompts make. */
 function Kind() {
   const kinds = new Set(slots.value.map(kindOf));
@@ -160,10 +167,7 @@ function Kind() {
     recipe.value!.mask && 'painted mask',
     recipe.value!.code && 'own controller',
   ].filter(Boolean);
-  const method =
-    result.value?.kind === 'replace'
-      ? "Attention is replaced word by word (the paper's word swap)"
-      : "Attention is aligned between the prompts (the paper's prompt refinement)";
+  const method = METHODS[kind.value];
   return (
     <span class="kind" title={method} aria-live="polite">
       {parts.length > 0 ? parts.join(' · ') : 'no change yet: click a word'}

@@ -1,36 +1,18 @@
 import type { Mask, ModelInfo, PictureSettings, Recipe, Shares, WordPair } from '../engine/protocol';
 
-/** The part of the steps for which a model's picture is kept, of each kind: one slider for all three. 0.5 is the model's default. */
-export function sharesAt(keep: number, { cross, self, context }: Shares): Shares {
-  const along = (middle: number, most: number): number =>
-    round(keep <= 0.5 ? middle * keep * 2 : middle + (most - middle) * (keep - 0.5) * 2);
-  return { cross: along(cross, 1), self: along(self, 0.9), context: along(context, Math.max(context, 0.5)) };
-}
-
-/** Where that slider stands for some shares: nowhere if they were set one by one. */
-export function keepOf(shares: Shares, defaults: Shares): number | undefined {
-  for (let percent = 0; percent <= 100; percent++) {
-    const at = sharesAt(percent / 100, defaults);
-    if (at.cross === shares.cross && at.self === shares.self && at.context === shares.context) return percent / 100;
-  }
-  return undefined;
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
 /** The settings that `p2p edit --from` reads. What was painted and a controller of one's own are not among them. */
-export function editJson(recipe: Recipe, model: string): string {
-  const { source, target, cross, self, context, weights, blend, threshold, seed, steps, guidance, sampler } = recipe;
-  return `${JSON.stringify({ source, target: [target], cross, self, context, weight: weights, blend, blendThreshold: threshold, model, seed, steps, guidance, sampler }, undefined, 2)}\n`;
+export function editJson(recipe: Recipe, { cross, self, context }: Shares, model: string): string {
+  const { source, target, weights, blend, threshold, seed, steps, guidance, sampler } = recipe;
+  const edit = { source, target: [target], cross, self, context, weight: weights, blend, blendThreshold: threshold };
+  return `${JSON.stringify({ ...edit, model, seed, steps, guidance, sampler }, undefined, 2)}
+`;
 }
 
 /** A recipe in a page's address, after the `#`. Only what differs from the defaults is in it. */
 export function toAddress(recipe: Recipe, defaults: Recipe): string {
   const parts = new URLSearchParams();
   for (const name of FIELDS) {
-    if (recipe[name] !== defaults[name]) parts.set(name, String(recipe[name]));
+    if (recipe[name] !== undefined && recipe[name] !== defaults[name]) parts.set(name, String(recipe[name]));
   }
   for (const [word, factor] of Object.entries(recipe.weights)) parts.append('weight', `${word}=${factor}`);
   for (const [source, target] of recipe.blend) parts.append('blend', `${source}:${target}`);
@@ -42,6 +24,7 @@ export function toAddress(recipe: Recipe, defaults: Recipe): string {
 const FIELDS = [
   'source',
   'target',
+  'keep',
   'cross',
   'self',
   'context',
@@ -56,14 +39,14 @@ const FIELDS = [
 export function fromAddress(hash: string, defaults: Recipe): Recipe {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const text = (name: string, otherwise: string): string => parts.get(name)?.trim() || otherwise;
-  const number = (
-    name: 'cross' | 'self' | 'context' | 'threshold' | 'seed' | 'steps' | 'guidance',
-    least: number,
-    most: number,
-  ): number => {
+  const number = (name: 'keep' | 'threshold' | 'seed' | 'steps' | 'guidance', least: number, most: number): number => {
     const given = parts.get(name);
     const value = given === null ? NaN : Number(given);
     return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : defaults[name];
+  };
+  const share = (name: keyof Shares): Partial<Shares> => {
+    const value = Number(parts.get(name) ?? NaN);
+    return value >= 0 && value <= 1 ? { [name]: value } : {};
   };
   const source = text('source', defaults.source);
   const code = parts.get('code');
@@ -71,9 +54,10 @@ export function fromAddress(hash: string, defaults: Recipe): Recipe {
   return {
     source,
     target: text('target', parts.has('source') ? source : defaults.target),
-    cross: number('cross', 0, 1),
-    self: number('self', 0, 1),
-    context: number('context', 0, 1),
+    keep: number('keep', 0, 1),
+    ...share('cross'),
+    ...share('self'),
+    ...share('context'),
     threshold: number('threshold', 0, 0.99),
     seed: Math.round(number('seed', 0, 2 ** 53 - 1)),
     steps: Math.round(number('steps', 1, 200)),
@@ -122,8 +106,13 @@ function unpacked(text: string): Mask {
 
 /** The recipe that a page begins with. */
 export function firstRecipe({ defaults }: ModelInfo): Recipe {
+  const { seed, steps, guidance, sampler } = defaults;
   return {
-    ...defaults,
+    seed,
+    steps,
+    guidance,
+    sampler,
+    keep: 0.5,
     source: 'a cat riding a bicycle in a meadow',
     target: 'a cat riding a motorcycle in a meadow',
     weights: {},

@@ -1,9 +1,10 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import { Client } from '../engine/client';
-import type { Backend, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
+import type { Backend, EditKind, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
+import { sharesOf } from '../engine/shares';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
-import { slotsOf } from './slots';
+import { kindOf, slotsOf } from './slots';
 
 /** Edits that are kept below the pictures, the newest first. */
 const MAX_HISTORY = 5;
@@ -56,6 +57,14 @@ export const probe = signal<{ readonly x: number; readonly y: number; readonly o
 );
 
 export const slots = computed(() => (recipe.value ? slotsOf(recipe.value.source, recipe.value.target) : []));
+/** The kind of the edit, as the library tells kinds apart. */
+export const kind = computed((): EditKind => {
+  const kinds = new Set(slots.value.map(kindOf));
+  if (kinds.has('added') || kinds.has('left out')) return 'refine';
+  return kinds.has('swapped') ? 'replace' : 'reweight';
+});
+/** What is taken from the source. */
+export const shares = computed(() => sharesOf(recipe.value!, kind.value, model.value!.defaults.shares));
 export const focus = computed(() => hovered.value ?? pinned.value);
 
 let rendering = 0;
