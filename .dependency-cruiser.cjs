@@ -7,15 +7,17 @@ const KNOWS = {
   attention: ['nn', 'backend', 'text'],
   model: ['attention', 'nn'],
   sampler: [],
+  guidance: ['attention'],
   weights: ['backend', 'nn', 'text'],
   image: ['attention', 'edits', 'text'],
   edits: ['attention', 'text'],
   inversion: ['attention', 'sampler'],
-  recording: ['attention', 'edits', 'model', 'nn', 'sampler', 'weights'],
+  recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'weights'],
+  session: ['attention', 'guidance', 'model', 'recording', 'sampler'],
 };
 
 /** Any folder may use these. */
-const SHARED = '^src/(config|errors|pipeline)\\.ts$';
+const SHARED = '^src/(config|errors)\\.ts$';
 
 module.exports = {
   forbidden: [

@@ -48,7 +48,6 @@ export function editOf(
  * What the rows of a batch are: with guidance the unconditional ones for all prompts, then in any case the conditional.
  */
 export function rowsOf(prompts: readonly number[], guidance = true): BatchRow[] {
-  return (guidance ? [false, true] : [true]).flatMap((conditional) =>
-    prompts.map((prompt) => ({ prompt, conditional })),
-  );
+  const roles = guidance ? ['unconditional', 'conditional'] : ['conditional'];
+  return roles.flatMap((role) => prompts.map((prompt) => ({ prompt, role })));
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../src/attention/compose';
 import { FixedContext } from '../src/attention/context';
-import type { AttentionController, Run } from '../src/attention/controller';
+import type { AttentionController, RunInfo } from '../src/attention/controller';
 import { attentionStore } from '../src/attention/store';
 import { attentionReplace } from '../src/edits/prompt-to-prompt/crossInjection';
 import { selfInjection } from '../src/edits/prompt-to-prompt/selfInjection';
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     const encoded = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
     const both = new FixedContext(encoded, [0, 0, 1, 2]);
     const target = both.pick([1, 3]);
-    const run: Run = { prompts: 2, steps: 1, latents: { height: size, width: size } };
+    const run: RunInfo = { prompts: 2, steps: 1, latents: { height: size, width: size } };
 
     const alone = both.pick([0, 2]);
     const record = async (path: string): Promise<tf.Tensor4D> => {
@@ -70,15 +70,15 @@ async function main(): Promise<void> {
       const recorder = new Recorder(
         how,
         noise,
+        1,
         describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }),
       );
       const control = {
-        controller: recorder.controller,
+        controller: recorder.around(),
         evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf([0]) },
       };
       const prediction = tf.tidy(() => unet.forward(tf.slice(latents, 0, 2), 981, alone, control));
-      await recorder.write({ step: 0, steps: 1, timestep: 981, latents, prediction, seconds: 0 });
-      await recorder.close();
+      await recorder.after({ step: 0, latents, prediction });
       noise.dispose();
       return prediction;
     };
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
             unet.forward(latents, 981, both, { controller: edit, evaluation: { ...evaluation, rows: rowsOf([0, 1]) } }),
           [`the target's 2 rows, from a recording, ${name}`]: async () => {
             const playback = new Playback(recording);
-            await playback.next();
+            await playback.begin();
             const control = {
               controller: besideRecorded(playback, edit),
               evaluation: { ...evaluation, rows: rowsOf([1]) },

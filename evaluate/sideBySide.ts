@@ -17,13 +17,13 @@ export function sideBySide(controllers: readonly (AttentionController | undefine
  * which no edit touches.
  */
 function forTarget(target: number, controller: AttentionController): AttentionController {
-  const roleOf = ({ prompt, conditional }: BatchRow): BatchRow => {
-    if (prompt === target) return { prompt: 1, conditional };
-    return { prompt, conditional: conditional && prompt === 0 };
+  const seenAs = ({ prompt, role }: BatchRow): BatchRow => {
+    if (prompt === target) return { prompt: 1, role };
+    return { prompt, role: prompt === 0 ? role : 'unconditional' };
   };
   const seen = <Call extends { readonly rows: readonly BatchRow[] }>(call: Call): Call => ({
     ...call,
-    rows: call.rows.map(roleOf),
+    rows: call.rows.map(seenAs),
   });
   return {
     wants: (call) => controller.wants(seen(call)),

@@ -1,10 +1,13 @@
 /** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
 
 export { StableDiffusionPipeline } from './pipeline';
+export type { PipelineParts } from './pipeline';
 export { AUTHORS_DEFAULTS, defaultsOf } from './defaults';
 export type { Defaults, StatedDefaults } from './defaults';
-export { MemoryError } from './memory';
-export type { GenerateOptions, Generation, PipelineParts, RunOptions } from './pipeline';
+export { Session } from './session/session';
+export type { PredictOptions } from './session/session';
+export type { GenerateOptions, Generation, RunOptions } from './session/options';
+export { MemoryError } from './session/memory';
 
 // Attention: the layer, what a controller is, and the controllers of the paper.
 export { Attention } from './attention/attention';
@@ -35,7 +38,8 @@ export { editKind, refinement, replacement } from './edits/prompt-to-prompt/alig
 export type { Alignment, EditKind } from './edits/prompt-to-prompt/alignment';
 export type { Injection, StepRange, TargetRanges } from './edits/prompt-to-prompt/schedule';
 export type { Shares, SharesByKind } from './edits/prompt-to-prompt/shares';
-export { conditionalRows, rowOf, targetRows } from './attention/rows';
+export { conditionalRows, MissingRowError, replaceRows, rowOf, rowsOf, takeRow, targetRows } from './attention/rows';
+export { layoutQueries, queriesOf } from './attention/grids';
 export type { PromptRow } from './attention/rows';
 export { tokensOf } from './text/words';
 export type { PerWord, Word } from './text/words';
@@ -44,6 +48,7 @@ export type { PerWord, Word } from './text/words';
 export { Recording } from './recording/recording';
 export { RecordingError } from './recording/description';
 export type { RecordedSettings, RecordingDescription } from './recording/description';
+export type { TakenStep } from './recording/companion';
 export type { RecordOptions } from './recording/recorder';
 
 // The networks.
@@ -53,6 +58,7 @@ export { AutoencoderKL } from './model/autoencoderKL';
 export type { LatentDistribution } from './model/autoencoderKL';
 export { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
 export type { CLIPTextConfig, UNetConfig, VAEConfig } from './model/config';
+export { ConfigError } from './config';
 export type { ConfigFile } from './config';
 export { Parameter, Scope } from './nn/scope';
 
@@ -64,7 +70,9 @@ export { createSampler } from './sampler/sampler';
 export type { Sampler, SamplerName, SamplerOptions } from './sampler/sampler';
 export { denoise } from './sampler/denoise';
 export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise';
-export { guided } from './sampler/guidance';
+export { classifierFree } from './guidance/classifierFree';
+export type { GuidanceOption } from './guidance/combined';
+export type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance/guidance';
 export { randomLatents, TorchGenerator } from './sampler/noise';
 
 // Pictures as pixels: to a model's size and back, and masks.

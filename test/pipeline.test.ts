@@ -97,10 +97,10 @@ test('a controller is told where it is asked: every site, the grid, and what the
   expect(calls[0].latents).toEqual({ height: 12, width: 20 });
   expect(calls[0].grid).toEqual({ height: 12, width: 20 });
   expect(calls[0].rows).toEqual([
-    { prompt: 0, conditional: false },
-    { prompt: 1, conditional: false },
-    { prompt: 0, conditional: true },
-    { prompt: 1, conditional: true },
+    { prompt: 0, role: 'unconditional' },
+    { prompt: 1, role: 'unconditional' },
+    { prompt: 0, role: 'conditional' },
+    { prompt: 1, role: 'conditional' },
   ]);
 });
 

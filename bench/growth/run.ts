@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { FixedContext } from '../../src/attention/context';
+import { classifierFree } from '../../src/guidance/classifierFree';
 import { parseUNetConfig } from '../../src/model/config';
-import { denoise } from '../../src/sampler/denoise';
-import { guided } from '../../src/sampler/guidance';
+import { denoise, type Predict } from '../../src/sampler/denoise';
 import { createSampler } from '../../src/sampler/sampler';
 import { editOf, rowsOf } from '../editing';
 import { randomUNet } from '../randomUNet';
@@ -45,16 +45,17 @@ export function runOf({
   return async (steps) => {
     const grid = { height: size, width: size };
     controller?.begin?.({ prompts, steps, latents: grid });
-    const predict = guided(
-      (input, timestep, step) =>
-        unet.forward(
-          input,
-          timestep,
-          context,
-          controller && { controller, evaluation: { step, steps, timestep, latents: grid, rows: evaluated } },
-        ),
-      guidance,
-    );
+    const predict: Predict = (current, timestep, step) => {
+      const all = unet.forward(
+        tf.concat(Array(rows / prompts).fill(current)),
+        timestep,
+        context,
+        controller && { controller, evaluation: { step, steps, timestep, latents: grid, rows: evaluated } },
+      );
+      const [conditional, unconditional = conditional] = (tf.split(all, rows / prompts) as tf.Tensor4D[]).reverse();
+      const at = { step, steps, timestep, latents: current, evaluate: () => current };
+      return classifierFree(guidance).guide(conditional, { conditional, unconditional }, at);
+    };
     for await (const _ of denoise({ sampler: createSampler(scheduler, { steps }), latents, predict })); // Each step waits for its numbers.
     controller?.end?.();
   };

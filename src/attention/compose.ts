@@ -16,6 +16,15 @@ export function compose(...controllers: readonly AttentionController[]): Require
       asking('probs', call).reduce((x, controller) => controller.onProbs?.(x, call) ?? x, probs),
     onOutput: (output, call) =>
       asking('output', call).reduce((x, controller) => controller.onOutput?.(x, call) ?? x, output),
+    beforeStep: async (latents, call) => {
+      let current = latents;
+      for (const controller of controllers) {
+        const next = (await controller.beforeStep?.(current, call)) ?? current;
+        if (current !== latents && next !== current) current.dispose();
+        current = next;
+      }
+      return current;
+    },
     onLatents: (latents, call) => controllers.reduce((x, controller) => controller.onLatents?.(x, call) ?? x, latents),
     begin: (run) => controllers.forEach((controller) => controller.begin?.(run)),
     end: () => controllers.forEach((controller) => controller.end?.()),

@@ -21,14 +21,20 @@ export interface Grid {
   readonly width: number;
 }
 
-/** What one row of the batch is: a prompt's number (0 is the source), with its text or without. */
+/**
+ * What a row of the batch is there for: `conditional` rows have their prompt's text, `unconditional` ones the negative
+ * prompt's; a guidance may add others, such as `perturbed`.
+ */
+export type Role = 'conditional' | 'unconditional' | (string & {});
+
+/** What one row of the batch is: a prompt's number (0 is the source), and what the row is there for. */
 export interface BatchRow {
   readonly prompt: number;
-  readonly conditional: boolean;
+  readonly role: Role;
 }
 
 /** One denoising run, as a controller is told of it before the first step. */
-export interface Run {
+export interface RunInfo {
   readonly prompts: number;
   readonly steps: number;
   /** Height and width of the latents. */
@@ -45,8 +51,6 @@ export interface Evaluation {
   /** Height and width of the latents. */
   readonly latents: Grid;
   readonly rows: readonly BatchRow[];
-  /** Why the source has no row, where a run from a recording has none of this call. */
-  readonly sourceMissing?: string;
 }
 
 /** One evaluation of one site. */
@@ -68,11 +72,43 @@ export interface Qkv {
   readonly v: tf.Tensor4D;
 }
 
-/** The latents after one step of the sampler. */
+/** One step of the sampler. */
 export interface LatentsCall {
   readonly step: number;
   readonly steps: number;
   readonly timestep: number;
+}
+
+/**
+ * Asks the network itself at the current step, without guidance. Gradients flow through it.
+ *
+ * @param latents one row for each of `rows`, [rows, height, width, channels]
+ * @returns the prediction, of the latents' shape
+ */
+export type Evaluate = (latents: tf.Tensor4D, options: EvaluateOptions) => tf.Tensor4D;
+
+/** Which rows are evaluated, and who looks on. */
+export interface EvaluateOptions {
+  readonly rows: readonly BatchRow[];
+  /** What the rows read, [rows, tokens, features]; the run's own for rows like these if left out. */
+  readonly context?: tf.Tensor3D;
+  /** The only one that is asked, besides what a guidance brings for its rows. */
+  readonly controller?: AttentionController;
+}
+
+/** Before one step of the sampler. */
+export interface BeforeStepCall extends LatentsCall {
+  /** What the step will evaluate. */
+  readonly rows: readonly BatchRow[];
+  readonly evaluate: Evaluate;
+  /**
+   * The value of a function of the latents and its gradient, of the latents' shape. The caller disposes of both; what
+   * a controller kept while the function ran is that controller's to free.
+   */
+  gradient(
+    energy: (latents: tf.Tensor4D) => tf.Scalar,
+    latents: tf.Tensor4D,
+  ): { value: tf.Scalar; gradient: tf.Tensor4D };
 }
 
 /**
@@ -96,10 +132,18 @@ export interface AttentionController {
   onProbs?(probs: tf.Tensor4D, call: AttentionCall): tf.Tensor4D;
   /** @param output [rows, queries, heads x headSize], before the output projection */
   onOutput?(output: tf.Tensor3D, call: AttentionCall): tf.Tensor3D;
+  /**
+   * Before each step of the sampler: moves the latents by a gradient, for instance. Runs outside of `tf.tidy` and may
+   * wait for numbers: it disposes of all it makes but what it returns.
+   *
+   * @param latents [prompts, height, width, channels]; lent
+   * @returns the latents to go on with: those given, or others, which from then on are the run's to dispose
+   */
+  beforeStep?(latents: tf.Tensor4D, call: BeforeStepCall): tf.Tensor4D | Promise<tf.Tensor4D>;
   /** After each step of the sampler. @param latents [prompts, height, width, channels], row 0 the source's */
   onLatents?(latents: tf.Tensor4D, call: LatentsCall): tf.Tensor4D;
   /** Before a run's first step: forget the run before. */
-  begin?(run: Run): void;
+  begin?(run: RunInfo): void;
   /** After a run's last step, an early stop or an error: free what only the run needed. */
   end?(): void;
 }

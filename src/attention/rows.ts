@@ -1,15 +1,33 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall } from './controller';
+import type { AttentionCall, Role } from './controller';
 
-/** A conditional row of the batch, and the prompt it belongs to. */
+/** A row of the batch, and the prompt it belongs to. */
 export interface PromptRow {
   readonly row: number;
   readonly prompt: number;
 }
 
+/** The batch lacks a row that a controller needs. */
+export class MissingRowError extends Error {
+  override readonly name = 'MissingRowError';
+
+  /** @param what is missing where @param advice what to do about it: a sentence */
+  constructor(
+    readonly what: string,
+    advice: string,
+  ) {
+    super(`${what}: ${advice}`);
+  }
+}
+
+/** The rows of one role, of whichever prompt. */
+export function rowsOf(role: Role, { rows }: Pick<AttentionCall, 'rows'>): PromptRow[] {
+  return rows.flatMap((row, i) => (row.role === role ? [{ row: i, prompt: row.prompt }] : []));
+}
+
 /** The rows that have a prompt's text, of whichever prompt; edits never touch the others. */
-export function conditionalRows({ rows }: Pick<AttentionCall, 'rows'>): PromptRow[] {
-  return rows.flatMap(({ prompt, conditional }, row) => (conditional ? [{ row, prompt }] : []));
+export function conditionalRows(call: Pick<AttentionCall, 'rows'>): PromptRow[] {
+  return rowsOf('conditional', call);
 }
 
 /** The conditional rows of the edited prompts: all but prompt 0. */
@@ -17,13 +35,14 @@ export function targetRows(call: Pick<AttentionCall, 'rows'>): PromptRow[] {
   return conditionalRows(call).filter(({ prompt }) => prompt > 0);
 }
 
-/** The conditional row of one prompt. @throws if the batch does not hold it */
-export function rowOf(prompt: number, call: Pick<AttentionCall, 'rows' | 'site' | 'sourceMissing'>): number {
+/** The conditional row of one prompt. @throws MissingRowError if the batch does not hold it */
+export function rowOf(prompt: number, call: Pick<AttentionCall, 'rows' | 'site'>): number {
   const found = conditionalRows(call).find((row) => row.prompt === prompt);
   if (found) return found.row;
   const name = prompt === 0 ? 'the source prompt' : `target prompt ${prompt}`;
-  throw new Error(
-    `The batch at ${call.site.path} has no conditional row of ${name}: ${call.sourceMissing ?? 'evaluate the source and its targets in one batch.'}`,
+  throw new MissingRowError(
+    `The batch at ${call.site.path} has no conditional row of ${name}`,
+    'evaluate the source and its targets in one batch.',
   );
 }
 

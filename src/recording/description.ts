@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { SAMPLERS } from '../sampler/sampler';
 
 /**
  * A file that is no recording, or one of another run than was asked for. The message names the file and what differs.
@@ -15,8 +14,9 @@ const settingsSchema = z.strictObject({
   /** A whole number below 2^64, which may be too large for a number in JSON. */
   seed: z.string().regex(/^\d{1,20}$/),
   steps: z.int().positive(),
-  guidance: z.number(),
-  sampler: z.enum(SAMPLERS),
+  /** The scale of classifier-free guidance, or the names of guidances of other kinds. */
+  guidance: z.number().or(z.string()),
+  sampler: z.string(),
   eta: z.number(),
   /** As the checkpoint says, if null. */
   karras: z.boolean().nullable(),

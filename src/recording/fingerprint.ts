@@ -6,7 +6,7 @@ import { parseCLIPTextConfig, parseUNetConfig } from '../model/config';
 import type { Network } from '../model/network';
 import type { UNet2DConditionModel } from '../model/unet';
 import type { Parameter } from '../nn/scope';
-import type { SamplerName } from '../sampler/sampler';
+import type { Sampler, SamplerName } from '../sampler/sampler';
 import { ddimConfig, dpmSolverConfig } from '../sampler/schedulerConfig';
 
 /** What of a model a run's latents hang on, each by a hash. The VAE has no part in them. */
@@ -33,15 +33,20 @@ export async function fingerprints(
     readonly unet: UNet2DConditionModel;
     readonly scheduler: ConfigFile;
   },
-  sampler: SamplerName,
+  sampler: SamplerName | Sampler,
 ): Promise<Fingerprints> {
-  const schema = { ddim: ddimConfig, 'dpm++': dpmSolverConfig }[sampler];
-  const parseScheduler = (json: unknown) => parseConfig(schema as typeof ddimConfig, json, scheduler.file);
   return {
     text_encoder: await hash(read(textEncoder.config, parseCLIPTextConfig({})), ...(await sampleOf(textEncoder))),
     unet: await hash(read(unet.config, parseUNetConfig({})), ...(await sampleOf(unet))),
-    scheduler: await hash(read(parseScheduler(scheduler.json), parseScheduler({}))),
+    scheduler: await hash(scheduleOf(scheduler, sampler)),
   };
+}
+
+/** What a sampler reads of the scheduler's config; of one of the caller's own, which reads none, its timesteps. */
+function scheduleOf({ json, file }: ConfigFile, sampler: SamplerName | Sampler): string {
+  if (typeof sampler !== 'string') return JSON.stringify([sampler.name, sampler.timesteps]);
+  const schema = { ddim: ddimConfig, 'dpm++': dpmSolverConfig }[sampler] as typeof ddimConfig;
+  return read(parseConfig(schema, json, file), parseConfig(schema, {}, file));
 }
 
 /**

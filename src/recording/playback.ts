@@ -1,11 +1,11 @@
-import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall, Qkv } from '../attention/controller';
-import type { Predict } from '../sampler/denoise';
-import type { SourceAttention } from './recordedSource';
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController, BatchRow, Qkv } from '../attention/controller';
+import type { Companion } from './companion';
+import { besideRecorded, type SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
 
-/** A recorded source for one run: its attention and its predictions, a step at a time. Before each, {@link next}. */
-export class Playback implements SourceAttention {
+/** A recorded source for one run: its attention and its predictions, a step at a time. */
+export class Playback implements Companion, SourceAttention {
   private first?: RecordedStep;
   private current?: RecordedStep;
   private readonly steps: AsyncIterator<RecordedStep>;
@@ -14,24 +14,24 @@ export class Playback implements SourceAttention {
     this.steps = recording.steps();
   }
 
-  /** Goes on to the next step, or the first, if there is one. */
-  async next(): Promise<void> {
-    const { value, done } = await this.steps.next();
-    if (done) return;
-    this.current = value;
-    this.first ??= value;
+  around(controller?: AttentionController): AttentionController | undefined {
+    return controller && besideRecorded(this, controller);
   }
 
-  /** Predictions for all rows of latents, the source's first, from the targets' only. */
-  besides(targets: Predict): Predict {
-    return (latents, timestep, step) =>
-      tf.tidy(() => {
-        const [rows, ...size] = latents.shape;
-        return tf.concat([
-          this.current!.tensor('prediction'),
-          targets(tf.slice(latents, [1, 0, 0, 0], [rows - 1, ...size]), timestep, step),
-        ]);
-      });
+  computes({ prompt }: BatchRow): boolean {
+    return prompt > 0;
+  }
+
+  prediction(): tf.Tensor4D {
+    return this.current!.tensor('prediction');
+  }
+
+  async begin(): Promise<void> {
+    await this.next();
+  }
+
+  async after(): Promise<void> {
+    await this.next();
   }
 
   has({ site }: AttentionCall): boolean {
@@ -43,6 +43,13 @@ export class Playback implements SourceAttention {
     // The text's keys and values are those of the first step.
     const ofKeys = kind === 'cross' ? this.first! : current;
     return { q: current.tensor(`${path}.q`), k: ofKeys.tensor(`${path}.k`), v: ofKeys.tensor(`${path}.v`) };
+  }
+
+  private async next(): Promise<void> {
+    const { value, done } = await this.steps.next();
+    if (done) return;
+    this.current = value;
+    this.first ??= value;
   }
 
   get missing(): string {

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../attention/compose';
 import type { AttentionCall, AttentionController, BatchRow, Qkv, Stage } from '../attention/controller';
+import { MissingRowError } from '../attention/rows';
+import { RecordingError } from './description';
 
 /** The source's attention as an earlier run had it. */
 export interface SourceAttention {
@@ -15,7 +17,7 @@ export interface SourceAttention {
   readonly missing: string;
 }
 
-const SOURCE: BatchRow = { prompt: 0, conditional: true };
+const SOURCE: BatchRow = { prompt: 0, role: 'conditional' };
 
 /**
  * Lets a controller see the source beside the targets, where the batch has the targets' rows only: at each call that
@@ -27,17 +29,25 @@ const SOURCE: BatchRow = { prompt: 0, conditional: true };
 export function besideRecorded(source: SourceAttention, controller: AttentionController): AttentionController {
   const inner = compose(controller);
   const seen = (call: AttentionCall): AttentionCall =>
-    source.has(call) ? { ...call, rows: [...call.rows, SOURCE] } : { ...call, sourceMissing: source.missing };
+    source.has(call) ? { ...call, rows: [...call.rows, SOURCE] } : call;
+  const ask = <T>(call: AttentionCall, hook: (seen: AttentionCall) => T): T => {
+    try {
+      return hook(seen(call));
+    } catch (error) {
+      throw error instanceof MissingRowError ? new RecordingError(`${error.what}: ${source.missing}`) : error;
+    }
+  };
   return {
     ...inner,
     wants: (call) => {
-      const wanted = inner.wants(seen(call));
+      const wanted = ask(call, inner.wants);
       return wanted.length > 0 && source.has(call) ? [...new Set<Stage>(['qkv', ...wanted, 'output'])] : wanted;
     },
-    onQkv: (qkv, call) => inner.onQkv(source.has(call) ? withRow(qkv, source.qkv(call)) : qkv, seen(call)),
-    onLogits: (logits, call) => inner.onLogits(logits, seen(call)),
-    onProbs: (probs, call) => inner.onProbs(probs, seen(call)),
-    onOutput: (output, call) => tf.slice(inner.onOutput(output, seen(call)), 0, call.rows.length),
+    onQkv: (qkv, call) =>
+      ask(call, (seen) => inner.onQkv(source.has(call) ? withRow(qkv, source.qkv(call)) : qkv, seen)),
+    onLogits: (logits, call) => ask(call, (seen) => inner.onLogits(logits, seen)),
+    onProbs: (probs, call) => ask(call, (seen) => inner.onProbs(probs, seen)),
+    onOutput: (output, call) => ask(call, (seen) => tf.slice(inner.onOutput(output, seen), 0, call.rows.length)),
   };
 }
 

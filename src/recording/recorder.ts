@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall, AttentionController, Qkv, Run } from '../attention/controller';
+import { compose } from '../attention/compose';
+import type { AttentionCall, AttentionController, Qkv, RunInfo } from '../attention/controller';
 import { layoutQueries, queriesOf } from '../attention/grids';
 import { rowOf, takeRow } from '../attention/rows';
 import { isDuring } from '../edits/prompt-to-prompt/schedule';
-import type { DenoisingStep } from '../sampler/denoise';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
 import type { ByteSink } from '../weights/sink';
 import { changed, changesOf } from './changes';
+import type { Companion, TakenStep } from './companion';
 import { type RecordedSettings, type RecordingDescription, toMetadata } from './description';
 import type { Fingerprints } from './fingerprint';
 import { nameAt, scaleOf } from './names';
@@ -20,8 +21,8 @@ export interface RecordOptions {
   /** Everything in float32: twice the size, and no rounding. */
   readonly exact?: boolean;
   /**
-   * The share of the steps, from the first on, of which self-attention is kept; 0.4 unless told, as {@link
-   * selfInjection} has it.
+   * The share of the steps, from the first on, of which self-attention is kept; as {@link
+   * selfInjection} has it. Default: 0.4.
    */
   readonly self?: number;
   /** The largest grid of which self-attention is kept, in queries; as {@link selfInjection} has it unless told. */
@@ -37,7 +38,7 @@ export interface RecordOptions {
  */
 export function describe(
   { exact = false, self = 0.4, maxQueries, model: name }: RecordOptions,
-  { steps, latents }: Run,
+  { steps, latents }: RunInfo,
   {
     settings,
     model,
@@ -73,23 +74,24 @@ interface Kept {
  * attention follows. Its latents follow from the noise and the predictions, by the sampler. Keys and values of the text
  * are the same at each step, and written with the first.
  */
-export class Recorder {
+export class Recorder implements Companion {
   private kept: Kept[] = [];
   /** What a reader will make of the last step's packed tensors. */
   private readonly told = new Map<string, Float32Array>();
   private readonly to: ByteSink;
 
-  /** @param noise [1, height, width, channels]; stays the caller's */
+  /** @param noise [1, height, width, channels]; stays the caller's @param steps of the run */
   constructor(
     { to }: RecordOptions,
     private readonly noise: tf.Tensor4D,
+    private readonly steps: number,
     private readonly description: RecordingDescription,
   ) {
     this.to = to;
   }
 
-  /** Watches a run whose batch has the source's rows. Compose it before controllers that change what they see. */
-  readonly controller: AttentionController = {
+  /** Watches a run whose batch has the source's rows. */
+  private readonly controller: AttentionController = {
     wants: (call) => (this.stepsOf(call) > call.step ? ['qkv'] : []),
     onQkv: (qkv, call) => {
       for (const name of ['q', 'k', 'v'] as const) this.keep(name, qkv, call);
@@ -98,24 +100,28 @@ export class Recorder {
     end: () => this.forget(),
   };
 
-  /** Writes what a step has left; with the first step, the file's header before it. */
-  async write({ step, steps, prediction }: DenoisingStep): Promise<void> {
+  /** Before the controller, which may change what there is to see. */
+  around(controller?: AttentionController): AttentionController {
+    return compose(this.controller, ...(controller ? [controller] : []));
+  }
+
+  /** Writes what a step has left; with the first step, the file's header before it. After the last the file is whole. */
+  async after({ step, prediction }: TakenStep): Promise<void> {
+    const { steps } = this;
     this.kept.push({ name: 'prediction', tensor: takeRow(prediction, 0), steps, packed: false });
-    if (step === 0) await this.begin(steps);
+    if (step === 0) await this.writeHead(steps);
     for (const kept of this.kept) await this.writeTensor(kept);
     this.forget();
+    if (step === steps - 1) await this.to.close();
   }
 
-  async close(): Promise<void> {
-    await this.to.close();
-  }
-
-  async discard(): Promise<void> {
+  /** Nothing is left of the file if it is not whole. */
+  async end(): Promise<void> {
     await this.to.discard();
   }
 
   /** The header, for which the first step has told all there will be; and the noise. */
-  private async begin(steps: number): Promise<void> {
+  private async writeHead(steps: number): Promise<void> {
     const stepEntries = (step: number): TensorEntry[] =>
       this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
     const all = [

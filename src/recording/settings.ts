@@ -1,27 +1,35 @@
-import type { RunOptions } from '../pipeline';
-import type { RecordedSettings } from './description';
+import { type GuidanceOption, guidancesOf } from '../guidance/combined';
+import { isSamplerName, type Sampler, type SamplerName } from '../sampler/sampler';
+import { type RecordedSettings, RecordingError } from './description';
 
 /** Those of a run's options that a recording keeps; none for what is not given. */
-type Options = Pick<
-  RunOptions,
-  'seed' | 'steps' | 'guidance' | 'negative' | 'sampler' | 'eta' | 'karras' | 'height' | 'width'
->;
+interface Options {
+  readonly seed?: number | bigint;
+  readonly steps?: number;
+  readonly guidance?: GuidanceOption;
+  readonly negative?: string | readonly string[];
+  readonly sampler?: SamplerName | Sampler;
+  readonly eta?: number;
+  readonly karras?: boolean;
+  readonly height?: number;
+  readonly width?: number;
+}
 
 /**
  * The settings that a run's prompts and options give. The first prompt is the source, and so is the first negative one.
  */
 export function settingsIn(
   [prompt]: readonly string[],
-  { seed, negative, ...rest }: Options,
+  { seed, negative, guidance, sampler, ...rest }: Options,
 ): Partial<RecordedSettings> {
-  const { steps, guidance, sampler, eta, karras, height, width } = rest;
+  const { steps, eta, karras, height, width } = rest;
   const given = {
     prompt,
     negative: typeof negative === 'string' ? negative : negative?.[0],
     seed: seed?.toString(),
     steps,
-    guidance,
-    sampler,
+    guidance: guidance === undefined ? undefined : nameOfGuidance(guidance),
+    sampler: sampler && nameOfSampler(sampler),
     eta,
     karras,
     height,
@@ -30,7 +38,38 @@ export function settingsIn(
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** The options that make a run of these settings. */
-export function optionsFor({ prompt: _, seed, karras, ...rest }: RecordedSettings): Options {
-  return { ...rest, seed: BigInt(seed), karras: karras ?? undefined };
+/** The options that make a run of these settings, but for guidances and samplers of its maker's own. */
+export function optionsFor({ prompt: _, seed, karras, guidance, sampler, ...rest }: RecordedSettings): Options {
+  return {
+    ...rest,
+    seed: BigInt(seed),
+    karras: karras ?? undefined,
+    ...(typeof guidance === 'number' ? { guidance } : {}),
+    ...(isSamplerName(sampler) ? { sampler } : {}),
+  };
+}
+
+/** @throws RecordingError if the settings need an object of their maker's own, and it was not given */
+export function checkOwn(settings: RecordedSettings, given: Options, file: string): void {
+  const made = optionsFor(settings);
+  for (const name of ['guidance', 'sampler'] as const) {
+    if ((made[name] ?? given[name]) === undefined)
+      throw new RecordingError(
+        `${file} was recorded with the ${name} ${settings[name]}, one of its maker's own: give the same as ${name}.`,
+      );
+  }
+}
+
+/** A number where that says all: the prompt alone is 1. */
+function nameOfGuidance(guidance: GuidanceOption): number | string {
+  if (typeof guidance === 'number') return Math.max(guidance, 1);
+  return guidancesOf(guidance)
+    .map(({ name }) => name)
+    .join(' + ');
+}
+
+function nameOfSampler(sampler: SamplerName | Sampler): string {
+  if (typeof sampler === 'string') return sampler;
+  if (sampler.name) return sampler.name;
+  throw new RangeError('A recording tells samplers apart by their names: give yours a `name`.');
 }

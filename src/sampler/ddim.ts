@@ -84,11 +84,8 @@ export class DDIMSampler implements Sampler {
       timesteps,
       step: (prediction, index, latents) => refine!(prediction, index, latents, latents),
       refine,
-      end() {},
     };
   }
-
-  end(): void {}
 
   /**
    * The latents from which a step with this prediction leads to these.

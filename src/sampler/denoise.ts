@@ -18,6 +18,11 @@ export interface DenoisingOptions {
   readonly latents: tf.Tensor4D;
   readonly predict: Predict;
   /**
+   * Changes the latents before each step. Runs outside of `tf.tidy`; what it returns, if not what it was given, is the
+   * loop's to dispose.
+   */
+  readonly beforeStep?: (latents: tf.Tensor4D, step: number) => tf.Tensor4D | Promise<tf.Tensor4D>;
+  /**
    * Changes the latents after each step: local blend, masks. Runs inside `tf.tidy`; what it wants to have later, it
    * keeps.
    */
@@ -51,6 +56,7 @@ export async function* denoise({
   sampler,
   latents,
   predict,
+  beforeStep,
   onLatents,
   signal,
 }: DenoisingOptions): AsyncGenerator<DenoisingStep, void, undefined> {
@@ -62,6 +68,9 @@ export async function* denoise({
       await eventLoop();
       signal?.throwIfAborted();
       const start = performance.now();
+      const ready = (await beforeStep?.(current, step)) ?? current;
+      if (ready !== current) current.dispose();
+      current = ready;
       // Clones, because a hook may keep the very tensor that it was given, or give one that it keeps.
       const taken = tf.tidy(() => {
         const prediction = predict(current, timestep, step);
@@ -78,7 +87,7 @@ export async function* denoise({
     }
   } finally {
     tf.dispose([current, prediction ?? []]);
-    sampler.end();
+    sampler.end?.();
   }
 }
 

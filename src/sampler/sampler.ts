@@ -7,6 +7,8 @@ import { ddimConfig, dpmSolverConfig } from './schedulerConfig';
 
 /** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
 export interface Sampler {
+  /** A recording tells samplers of one's own apart by it. */
+  readonly name?: string;
   /**
    * The training timesteps at which the network is asked, from the noisiest on. Their number is the number of steps.
    */
@@ -20,7 +22,7 @@ export interface Sampler {
    */
   step(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D): tf.Tensor4D;
   /** After a run's last step, an early stop or an error: frees what was remembered of its steps. */
-  end(): void;
+  end?(): void;
   /**
    * The same schedule walked the other way, where the sampler has that.
    *
@@ -43,6 +45,10 @@ export interface InverseSampler extends Sampler {
 export const SAMPLERS = ['ddim', 'dpm++'] as const;
 /** DDIM, or DPM-Solver++(2M). */
 export type SamplerName = (typeof SAMPLERS)[number];
+
+export function isSamplerName(name: string): name is SamplerName {
+  return SAMPLERS.some((known) => known === name);
+}
 
 /** How a schedule is walked. */
 export interface SamplerOptions {

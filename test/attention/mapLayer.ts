@@ -7,6 +7,7 @@ import type {
   Evaluation,
   Grid,
   Place,
+  Role,
 } from '../../src/attention/controller';
 import { Scope } from '../../src/nn/scope';
 
@@ -82,9 +83,14 @@ export function evaluation({
   guidance?: boolean;
   latents?: Grid;
 }): Evaluation {
-  const rows = (conditional: boolean): BatchRow[] =>
-    Array.from({ length: prompts }, (_, prompt) => ({ prompt, conditional }));
-  return { step, steps, timestep: 981 - step, latents, rows: guidance ? [...rows(false), ...rows(true)] : rows(true) };
+  const rows = (role: Role): BatchRow[] => Array.from({ length: prompts }, (_, prompt) => ({ prompt, role }));
+  return {
+    step,
+    steps,
+    timestep: 981 - step,
+    latents,
+    rows: guidance ? [...rows('unconditional'), ...rows('conditional')] : rows('conditional'),
+  };
 }
 
 function identity(size: number): Float32Array {

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { EditFriendlyNoise } from '../../src/inversion/editFriendly';
 import type { DDIMSampler } from '../../src/sampler/ddim';
-import { denoise } from '../../src/sampler/denoise';
-import { guided } from '../../src/sampler/guidance';
+import { denoise, type Predict } from '../../src/sampler/denoise';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { createSampler } from '../../src/sampler/sampler';
 import { useBackend } from '../backend';
@@ -18,7 +17,10 @@ test("finds the authors' noise maps, and their steps lead back to the picture", 
   const sampler = createSampler(pipe.scheduler, { steps: cases.steps }) as DDIMSampler;
   const latents = await golden(`latents.${picture}`);
   const context = pipe.encode(['', prompt]);
-  const predict = guided((x, timestep) => pipe.unet.forward(x, timestep, context), guidance);
+  const predict: Predict = (x, timestep) => {
+    const [empty, prompted] = tf.split(pipe.unet.forward(tf.concat([x, x]), timestep, context), 2) as tf.Tensor4D[];
+    return tf.add(empty, tf.mul(tf.sub(prompted, empty), guidance));
+  };
   const maps = new EditFriendlyNoise(sampler, latents, new TorchGenerator(8888));
   const xts = await golden('noise.square.xts');
   const zs = await golden('noise.square.zs');

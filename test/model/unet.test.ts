@@ -18,7 +18,7 @@ function evaluation(latents: tf.Tensor4D, timestep: number): Evaluation {
     steps: 1,
     timestep,
     latents: { height, width },
-    rows: Array.from({ length: rows }, (_, prompt) => ({ prompt, conditional: true })),
+    rows: Array.from({ length: rows }, (_, prompt) => ({ prompt, role: 'conditional' })),
   };
 }
 

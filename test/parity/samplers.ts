@@ -64,7 +64,7 @@ async function alongTrajectory(
     largest = Math.max(largest, await deviation(latents, wanted));
     tf.dispose([before, prediction, wanted]);
   }
-  sampler.end();
+  sampler.end?.();
   latents.dispose();
   return largest;
 }

@@ -12,11 +12,12 @@ import { CheckpointError } from '../../src/errors';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { fileSink } from '../../src/node/fileSink';
 import { fileBytes } from '../../src/node/fileSource';
-import { type GenerateOptions, StableDiffusionPipeline } from '../../src/pipeline';
+import { StableDiffusionPipeline } from '../../src/pipeline';
 import { RecordingError } from '../../src/recording/description';
 import type { RecordOptions } from '../../src/recording/recorder';
 import { Recording } from '../../src/recording/recording';
 import { TorchGenerator } from '../../src/sampler/noise';
+import type { GenerateOptions } from '../../src/session/options';
 import { writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { BlobSink } from '../../src/weights/sink';
 import { bytesOf } from '../../src/weights/source';
@@ -192,12 +193,12 @@ describe("a controller of one's own", () => {
     const made = await pipe.generate([SOURCE, TARGET], { recording, controller: spy });
     tf.dispose({ ...made });
     const targets = [
-      { prompt: 1, conditional: false },
-      { prompt: 1, conditional: true },
+      { prompt: 1, role: 'unconditional' },
+      { prompt: 1, role: 'conditional' },
     ];
     expect(calls).toHaveLength(pipe.sites.length);
     for (const { site, rows } of calls)
-      expect(rows).toEqual(site.kind === 'cross' ? [...targets, { prompt: 0, conditional: true }] : targets);
+      expect(rows).toEqual(site.kind === 'cross' ? [...targets, { prompt: 0, role: 'conditional' }] : targets);
     expect(new Set(shapes)).toEqual(new Set([2]));
   });
 

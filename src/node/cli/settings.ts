@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { AUTHORS_DEFAULTS, shareSchema } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
-import { DEFAULTS } from '../../pipeline';
 import { SAMPLERS } from '../../sampler/sampler';
+import { DEFAULTS } from '../../session/options';
 import { EMBEDDED } from '../checkpoint';
 import * as read from './read';
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Generation } from '../../pipeline';
+import type { Generation } from '../../session/options';
 import { writeSafetensors } from '../../weights/safetensorsWriter';
 
 /**

@@ -183,8 +183,8 @@ describe('what an edit needs', () => {
   const targetOnly = {
     ...evaluation({ prompts: 2 }),
     rows: [
-      { prompt: 1, conditional: false },
-      { prompt: 1, conditional: true },
+      { prompt: 1, role: 'unconditional' },
+      { prompt: 1, role: 'conditional' },
     ],
   };
 
@@ -198,8 +198,8 @@ describe('what an edit needs', () => {
 
   test('but a batch of rows without text is none of its business', () => {
     const rows = [
-      { prompt: 0, conditional: false },
-      { prompt: 1, conditional: false },
+      { prompt: 0, role: 'unconditional' },
+      { prompt: 1, role: 'unconditional' },
     ];
     expectMaps(layer.attend([source, target], attentionReplace({ prompts }), { ...targetOnly, rows }), [
       source,

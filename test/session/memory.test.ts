@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { scaledDotProduct, withAttentionBytes } from '../src/attention/scaledDotProduct';
-import { attentionStore } from '../src/attention/store';
-import { attentionBytes, MemoryError, memoryNeeds } from '../src/memory';
-import { AutoencoderKL } from '../src/model/autoencoderKL';
-import { parseUNetConfig, parseVAEConfig } from '../src/model/config';
-import { UNet2DConditionModel } from '../src/model/unet';
-import { size } from '../src/node/cli/read';
-import { useBackend } from './backend';
+import { scaledDotProduct, withAttentionBytes } from '../../src/attention/scaledDotProduct';
+import { attentionStore } from '../../src/attention/store';
+import { AutoencoderKL } from '../../src/model/autoencoderKL';
+import { parseUNetConfig, parseVAEConfig } from '../../src/model/config';
+import { UNet2DConditionModel } from '../../src/model/unet';
+import { size } from '../../src/node/cli/read';
+import { attentionBytes, MemoryError, memoryNeeds } from '../../src/session/memory';
+import { useBackend } from '../backend';
 
 useBackend();
 
@@ -21,36 +21,23 @@ const vae = new AutoencoderKL(
   }),
 );
 const run = { prompts: 2, steps: 2, latents: { height: 64, width: 64 } };
-const rows = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
+const rows = ['unconditional', 'conditional'].flatMap((role) => [0, 1].map((prompt) => ({ prompt, role })));
+const edit = { run, rows, timesteps: [981, 1], tokens: 77 };
 const sd1 = { bytes: unet.bytes + vae.bytes, unet, vae };
 
 test('the maps that a controller wants count, and only those', () => {
-  expect(memoryNeeds(sd1, run, rows, 77).maps).toBe(0);
-  expect(memoryNeeds(sd1, run, rows, 77, attentionStore()).maps).toBe(3 * 4 * 4 * 8 * 256 * 77);
-  expect(
-    memoryNeeds(
-      sd1,
-      run,
-      rows,
-      77,
-      attentionStore(() => true),
-    ).maps,
-  ).toBe(3 * 4 * 4 * 8 * 4096 * 4096);
+  expect(memoryNeeds(sd1, edit).maps).toBe(0);
+  expect(memoryNeeds(sd1, { ...edit, controller: attentionStore() }).maps).toBe(3 * 4 * 4 * 8 * 256 * 77);
+  expect(memoryNeeds(sd1, { ...edit, controller: attentionStore(() => true) }).maps).toBe(3 * 4 * 4 * 8 * 4096 * 4096);
 });
 
 test('Stable Diffusion fits into 6 GB, not with all of its maps laid out, and not into what its weights take', () => {
-  expect(attentionBytes(memoryNeeds(sd1, run, rows, 77, attentionStore()), 6e9)).toBe(64 * 2 ** 20);
-  const all = memoryNeeds(
-    sd1,
-    run,
-    rows,
-    77,
-    attentionStore(() => true),
-  );
+  expect(attentionBytes(memoryNeeds(sd1, { ...edit, controller: attentionStore() }), 6e9)).toBe(64 * 2 ** 20);
+  const all = memoryNeeds(sd1, { ...edit, controller: attentionStore(() => true) });
   expect(() => attentionBytes(all, 6e9)).toThrow(
     /The run needs about 11\.0 GB, and 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./,
   );
-  expect(() => attentionBytes(memoryNeeds(sd1, run, rows, 77), 3e9)).toThrow(MemoryError);
+  expect(() => attentionBytes(memoryNeeds(sd1, edit), 3e9)).toThrow(MemoryError);
 });
 
 test('what is left is for attention, which then takes no more of it', async () => {

@@ -1,7 +1,7 @@
-import type { AttentionController, BatchRow, Run } from './attention/controller';
-import type { AutoencoderKL } from './model/autoencoderKL';
-import { sitesAt, workingBytes } from './model/cost';
-import type { UNet2DConditionModel } from './model/unet';
+import type { AttentionController, BatchRow, RunInfo } from '../attention/controller';
+import type { AutoencoderKL } from '../model/autoencoderKL';
+import { sitesAt, workingBytes } from '../model/cost';
+import type { UNet2DConditionModel } from '../model/unet';
 
 /** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
 export class MemoryError extends Error {
@@ -26,26 +26,39 @@ export interface MemoryNeeds {
   readonly maps: number;
 }
 
-/** @param rows of a step's batch @param tokens of the context */
+/** @param run.rows of a step's batch @param run.tokens of the context */
 export function memoryNeeds(
   { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet2DConditionModel; readonly vae: AutoencoderKL },
-  run: Run,
-  rows: readonly BatchRow[],
-  tokens: number,
-  controller?: AttentionController,
+  {
+    run,
+    rows,
+    timesteps,
+    tokens,
+    controller,
+  }: {
+    readonly run: RunInfo;
+    readonly rows: readonly BatchRow[];
+    /** The sampler's, as controllers will be told them. */
+    readonly timesteps: readonly number[];
+    readonly tokens: number;
+    readonly controller?: AttentionController;
+  },
 ): MemoryNeeds {
   const maps = sitesAt(unet, run.latents).map(({ grid, ...site }) => {
     const queries = grid.height * grid.width;
     const keys = site.kind === 'self' ? queries : tokens;
-    const laidOut = Array.from({ length: run.steps }, (_, step) => ({
+    const calls = timesteps.map((timestep, step) => ({
       ...run,
       step,
-      timestep: 0,
+      timestep,
       rows,
       site,
       grid,
       keys,
-    })).some((call) => controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'));
+    }));
+    const laidOut = calls.some((call) =>
+      controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'),
+    );
     return laidOut ? 4 * COPIES * rows.length * site.heads * queries * keys : 0;
   });
   return {

@@ -1,0 +1,22 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionController, BatchRow } from '../attention/controller';
+import type { DenoisingStep } from '../sampler/denoise';
+
+/** A step as whoever goes along with a run is told of it: what was predicted, and the latents after it. */
+export type TakenStep = Pick<DenoisingStep, 'step' | 'prediction' | 'latents'>;
+
+/** What goes along with a run: writes its source down, or has the source from an earlier run. */
+export interface Companion {
+  /** The run's controller, with what the companion adds to it. */
+  around(controller?: AttentionController): AttentionController | undefined;
+  /** Whether the network has to compute a row; every one if left out. */
+  computes?(row: BatchRow): boolean;
+  /** What the network predicts for the source at this step, where none of its rows is computed. [1, h, w, c] */
+  prediction?(): tf.Tensor4D;
+  /** Before the first step. */
+  begin?(): Promise<void>;
+  /** After each step. */
+  after(step: TakenStep): Promise<void>;
+  /** After the last step, an early stop or an error. */
+  end?(): Promise<void>;
+}

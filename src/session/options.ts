@@ -1,0 +1,89 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionController, BatchRow, Role } from '../attention/controller';
+import type { GuidanceOption } from '../guidance/combined';
+import type { RecordOptions } from '../recording/recorder';
+import type { Recording } from '../recording/recording';
+import type { DenoisingStep } from '../sampler/denoise';
+import type { Sampler, SamplerName } from '../sampler/sampler';
+
+/** How a run goes. What is left out has the default that is stated with it. */
+export interface RunOptions {
+  /** Seed of the noise, which is PyTorch's: `torch.Generator('cpu').manual_seed(seed)`. Default: 8888. */
+  readonly seed?: number | bigint;
+  /** Default: the pipeline's, {@link StableDiffusionPipeline.defaults}. */
+  readonly steps?: number;
+  /**
+   * How strongly the prompt is followed; 1 or less is the prompt alone, without unconditional rows. Or guidances of
+   * another kind. Default: the pipeline's.
+   */
+  readonly guidance?: GuidanceOption;
+  /** What to be guided away from: one text for all prompts, or one for each. */
+  readonly negative?: string | readonly string[];
+  /**
+   * What the rows of a role read instead of their texts, [prompts or 1, tokens, features]; or a list of such, one for
+   * each step. Stays the caller's.
+   */
+  readonly context?: Readonly<Partial<Record<Role, tf.Tensor3D | readonly tf.Tensor3D[]>>>;
+  /**
+   * Rows that are not to be computed. A prompt without a row of some role is left as it is by guidance; each needs its
+   * conditional row, unless a recording has it.
+   */
+  readonly omit?: (row: BatchRow) => boolean;
+  /** By name, made from the checkpoint's scheduler config; or one of your own, with steps of its own. Default: the pipeline's. */
+  readonly sampler?: SamplerName | Sampler;
+  /** DDIM's share of fresh noise, 0 to 1. Default: 0. */
+  readonly eta?: number;
+  /** Karras' noise levels, for `dpm++`. Default: as the checkpoint says. */
+  readonly karras?: boolean;
+  /**
+   * In pixels, multiples of {@link AutoencoderKL.pixelsPerLatent}. Default: the checkpoint's own size.
+   */
+  readonly height?: number;
+  readonly width?: number;
+  /** Noise to start from instead of the seed's, [1, height, width, channels] of the latents; stays the caller's. */
+  readonly noise?: tf.Tensor4D;
+  readonly controller?: AttentionController;
+  /** Writes down what edits of the source, the first prompt, need of it: for `recording`. */
+  readonly record?: RecordOptions;
+  /**
+   * The source's run, made before: only the targets are computed. Options left out are the recording's; others must be
+   * the same.
+   */
+  readonly recording?: Recording;
+  /**
+   * Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is
+   * refused. Default: no limit.
+   */
+  readonly memory?: number;
+  /** Stops the run before its next step, with the signal's reason as the error. */
+  readonly signal?: AbortSignal;
+  /** Told of what is odd but no error, such as a prompt that is cut off. Default: `console.warn`. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** A run's options, and who is told of its steps. */
+export interface GenerateOptions extends RunOptions {
+  readonly onStep?: (step: DenoisingStep) => void;
+}
+
+/** What a run made. The tensors are the caller's to dispose. */
+export interface Generation {
+  /** [prompts, height, width, 3], -1 to 1. */
+  readonly images: tf.Tensor4D;
+  /** Of the last step, [prompts, height, width, channels], as the UNet knows them. */
+  readonly latents: tf.Tensor4D;
+  /** What the run started from, [1, height, width, channels]. */
+  readonly noise: tf.Tensor4D;
+  /**
+   * The encoded prompts, [rows, tokens, features]: the unconditional rows (none without guidance), the conditional, and
+   * what else a guidance wants.
+   */
+  readonly context: tf.Tensor3D;
+}
+
+/** @internal The defaults for every checkpoint; others are the pipeline's. */
+export const DEFAULTS = { seed: 8888, negative: '', eta: 0 } as const;
+
+/** @internal A run's options, with what was left out. */
+export type SettledOptions = RunOptions &
+  Required<Pick<RunOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'sampler'>>;

@@ -1,0 +1,254 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionControl } from '../attention/attention';
+import { compose } from '../attention/compose';
+import type { Context } from '../attention/context';
+import type {
+  AttentionController,
+  BatchRow,
+  BeforeStepCall,
+  EvaluateOptions,
+  Role,
+  RunInfo,
+} from '../attention/controller';
+import { takeRow } from '../attention/rows';
+import { guide, rolesOf } from '../guidance/combined';
+import type { Guidance, Predictions } from '../guidance/guidance';
+import type { Companion, TakenStep } from '../recording/companion';
+import { type DenoisingStep, denoise } from '../sampler/denoise';
+import type { Sampler } from '../sampler/sampler';
+import type { RowContexts } from './contexts';
+
+/** What a session is made of; all but the functions is its own to dispose. */
+export interface SessionParts {
+  readonly prompts: readonly string[];
+  /** What the run starts from, [1, height, width, channels]. */
+  readonly noise: tf.Tensor4D;
+  readonly contexts: RowContexts;
+  readonly sampler: Sampler;
+  readonly guidances: readonly Guidance[];
+  readonly controller?: AttentionController;
+  readonly companion?: Companion;
+  readonly omit?: (row: BatchRow) => boolean;
+  readonly signal?: AbortSignal;
+  readonly network: (
+    latents: tf.Tensor4D,
+    timestep: number,
+    context: Context,
+    control?: AttentionControl,
+  ) => tf.Tensor4D;
+  readonly decode: (latents: tf.Tensor4D) => tf.Tensor4D;
+}
+
+/** What a prediction is asked for, where it is not the session's own. */
+export interface PredictOptions {
+  /** The rows to compute; the session's if left out. */
+  readonly rows?: readonly BatchRow[];
+  /** Who is asked instead of the session's controller; `null` for nobody. */
+  readonly controller?: AttentionController | null;
+}
+
+/**
+ * One run as a script has it in hand: its rows, what they read, the network with guidance, the sampler and the latents
+ * to start from. {@link steps} is the usual loop; a loop of one's own calls {@link predict} and {@link step}, or
+ * {@link evaluate} and the sampler. `end()` it, however it ends.
+ */
+export class Session {
+  readonly prompts: readonly string[];
+  /** What a step evaluates: unconditional rows if there are any, conditional ones, then others; each for all prompts. */
+  readonly rows: readonly BatchRow[];
+  readonly sampler: Sampler;
+  /** What the run starts from, [1, height, width, channels]; lent until the end. */
+  readonly noise: tf.Tensor4D;
+  /** The noise for every prompt, [prompts, height, width, channels]; lent until the end. */
+  readonly latents: tf.Tensor4D;
+  /** The run as controllers are told of it. */
+  readonly run: RunInfo;
+  /** With those that were left out, or that a recording has. */
+  private readonly allRows: readonly BatchRow[];
+  private readonly guidingControllers: readonly AttentionController[];
+  /** Who is asked: the caller's controller, with what a guidance or a recording adds. */
+  readonly controller?: AttentionController;
+  private begun = false;
+
+  /** @internal A pipeline makes it: {@link StableDiffusionPipeline.session}. */
+  constructor(private readonly parts: SessionParts) {
+    const { prompts, noise, sampler, guidances, companion, omit, controller } = parts;
+    const [, height, width] = noise.shape;
+    this.prompts = prompts;
+    this.sampler = sampler;
+    this.noise = noise;
+    this.latents = tf.tile(noise, [prompts.length, 1, 1, 1]);
+    this.run = { prompts: prompts.length, steps: sampler.timesteps.length, latents: { height, width } };
+    this.allRows = rolesOf(guidances).flatMap(({ role }) => prompts.map((_, prompt) => ({ prompt, role })));
+    this.rows = this.allRows.filter((row) => !omit?.(row) && (companion?.computes?.(row) ?? true));
+    this.guidingControllers = guidances.flatMap(({ controller: own }) => own ?? []);
+    const own = this.withGuiding(controller);
+    this.controller = companion ? companion.around(own) : own;
+  }
+
+  /** Tells controllers of the run. @internal */
+  async begin(): Promise<void> {
+    await this.parts.companion?.begin?.();
+    this.begun = true;
+    this.controller?.begin?.(this.run);
+  }
+
+  /** What rows read at a step, all of the run's if left out. [rows, tokens, features]; the caller's to dispose. */
+  context(rows: readonly BatchRow[] = this.allRows, step = 0): tf.Tensor3D {
+    return this.parts.contexts.tensor(rows, step);
+  }
+
+  /**
+   * Asks the network itself, without guidance. Gradients flow through it: to the latents, and to a context that is
+   * given.
+   *
+   * @param latents one row for each of `rows`, [rows, height, width, channels]
+   * @param step whose timestep it is, 0 .. steps - 1
+   * @param options.rows the session's if left out
+   * @param options.context what the rows read, [rows, tokens, features]; the session's for rows like these if left out
+   * @param options.controller who is asked instead of the session's controller; `null` for nobody
+   * @returns the prediction, of the latents' shape; the caller's to dispose
+   */
+  evaluate(
+    latents: tf.Tensor4D,
+    step: number,
+    { rows = this.rows, context, controller }: PredictOptions & Pick<EvaluateOptions, 'context'> = {},
+  ): tf.Tensor4D {
+    const { sampler, contexts, network } = this.parts;
+    const timestep = sampler.timesteps[step];
+    const { steps, latents: size } = this.run;
+    const asked = controller === undefined ? this.controller : this.withGuiding(controller ?? undefined);
+    const control = asked && { controller: asked, evaluation: { step, steps, timestep, latents: size, rows } };
+    return tf.tidy(() => network(latents, timestep, context ?? contexts.at(rows, step), control));
+  }
+
+  /**
+   * What the network predicts for each prompt, after guidance.
+   *
+   * @param latents [prompts, height, width, channels]
+   * @param step 0 .. steps - 1
+   * @returns of the latents' shape; the caller's to dispose
+   * @throws RangeError if a prompt has no conditional row
+   */
+  predict(latents: tf.Tensor4D, step: number, { rows = this.rows, controller }: PredictOptions = {}): tf.Tensor4D {
+    const { sampler, guidances, companion } = this.parts;
+    return tf.tidy(() => {
+      const ofRows = (list: readonly BatchRow[]) => concat(list.map(({ prompt }) => takeRow(latents, prompt)));
+      const predicted = this.evaluate(ofRows(rows), step, { rows, controller });
+      const computed = rows.filter(({ role }) => role === 'conditional');
+      const predictions = byRole(predicted, rows, computed, rolesOf(guidances));
+      const guided = guide(guidances, predictions, {
+        step,
+        steps: this.run.steps,
+        timestep: sampler.timesteps[step],
+        latents: ofRows(computed),
+        evaluate: (more, options) => this.evaluate(more, step, { controller: null, ...options }),
+      });
+      const found = new Map(computed.map(({ prompt }, i) => [prompt, i]));
+      return concat(
+        this.prompts.map((_, prompt) => {
+          const row = found.get(prompt);
+          if (row !== undefined) return takeRow(guided, row);
+          if (prompt === 0 && companion?.prediction) return companion.prediction();
+          throw new RangeError(`Prompt ${prompt} has no conditional row: there is nothing to predict from.`);
+        }),
+      );
+    });
+  }
+
+  /**
+   * The sampler's step, and what the controller makes of the latents after it.
+   *
+   * @param prediction after guidance, [prompts, height, width, channels] @returns of that shape; the caller's to dispose
+   */
+  step(prediction: tf.Tensor4D, step: number, latents: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => tf.clone(this.onLatents(this.sampler.step(prediction, step, latents), step)));
+  }
+
+  /** Before a step: what the controller makes of the latents. @returns those given, or others: the caller's to dispose */
+  async beforeStep(latents: tf.Tensor4D, step: number): Promise<tf.Tensor4D> {
+    const call: BeforeStepCall = {
+      ...this.at(step),
+      rows: this.rows,
+      evaluate: (input, options) => this.evaluate(input, step, { controller: null, ...options }),
+      gradient: (energy, x) => {
+        const { value, grad: gradient } = tf.valueAndGrad(energy)(x);
+        return { value: value as tf.Scalar, gradient: gradient as tf.Tensor4D };
+      },
+    };
+    return (await this.controller?.beforeStep?.(latents, call)) ?? latents;
+  }
+
+  /** In a loop of one's own after each step: tells the recorder or the recording, if there is one. */
+  async took(step: TakenStep): Promise<void> {
+    await this.parts.companion?.after(step);
+  }
+
+  /** The usual loop, from the noise to the last step. Leave it when you like. Lends its tensors: {@link DenoisingStep}. */
+  async *steps(): AsyncGenerator<DenoisingStep, void, undefined> {
+    const { sampler, signal } = this.parts;
+    const steps = denoise({
+      sampler,
+      latents: this.latents,
+      signal,
+      beforeStep: (latents, step) => this.beforeStep(latents, step),
+      predict: (latents, _, step) => this.predict(latents, step),
+      onLatents: (latents, { step }) => this.onLatents(latents, step),
+    });
+    for await (const step of steps) {
+      await this.took(step);
+      yield step;
+    }
+  }
+
+  /** @param latents [rows, height, width, channels] @returns [rows, height, width, 3], -1 to 1 */
+  decode(latents: tf.Tensor4D): tf.Tensor4D {
+    return this.parts.decode(latents);
+  }
+
+  /** Frees what the session has, and tells its controller. A recording that is not whole is discarded. */
+  async end(): Promise<void> {
+    const { contexts, companion } = this.parts;
+    if (this.begun) this.controller?.end?.();
+    this.begun = false;
+    this.sampler.end?.();
+    contexts.dispose();
+    tf.dispose([this.noise, this.latents]);
+    await companion?.end?.();
+  }
+
+  private withGuiding(controller?: AttentionController): AttentionController | undefined {
+    const all = [...this.guidingControllers, ...(controller ? [controller] : [])];
+    return all.length > 1 ? compose(...all) : all[0];
+  }
+
+  private onLatents(latents: tf.Tensor4D, step: number): tf.Tensor4D {
+    return this.controller?.onLatents?.(latents, this.at(step)) ?? latents;
+  }
+
+  private at(step: number) {
+    return { step, steps: this.run.steps, timestep: this.sampler.timesteps[step] };
+  }
+}
+
+/** For each prompt computed, its rows' predictions by role; its conditional one where it has no row of a role. */
+function byRole(
+  predicted: tf.Tensor4D,
+  rows: readonly BatchRow[],
+  computed: readonly BatchRow[],
+  roles: readonly { readonly role: Role }[],
+): Predictions {
+  const indexOf = (prompt: number, role: string) => rows.findIndex((row) => row.prompt === prompt && row.role === role);
+  const pick = (role: string): tf.Tensor4D =>
+    concat(
+      computed.map(({ prompt }) => {
+        const own = indexOf(prompt, role);
+        return takeRow(predicted, own < 0 ? indexOf(prompt, 'conditional') : own);
+      }),
+    );
+  return Object.fromEntries(roles.map(({ role }) => [role, pick(role)])) as Predictions;
+}
+
+function concat(rows: tf.Tensor4D[]): tf.Tensor4D {
+  return rows.length === 1 ? rows[0] : tf.concat(rows, 0);
+}
