@@ -4,6 +4,7 @@ import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
 import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
 import { ARITHMETIC, arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
+import { BORROWED, borrowed, unsortedSegmentSum } from './wasmGradients';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
@@ -29,7 +30,8 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
 
 /**
  * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place
- * of tfjs's products, softmax, arithmetic, sums and copies, with the same gradients. Call it once the package
+ * of tfjs's products, softmax, arithmetic, sums and copies, with the same gradients; and those that gradients of
+ * `tf.gather` and of convolutions' filters need and tfjs has not for it. Call it once the package
  * `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend is not used, it does no harm. Where the
  * runtime cannot run them (no SIMD), tfjs's kernels stay.
  *
@@ -51,5 +53,9 @@ export function prepareWasm(): void {
     Slice: sliceOr(plain('Slice')),
     ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
   };
-  for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced })) registerWasm(name, kernel);
+  const missing = {
+    UnsortedSegmentSum: unsortedSegmentSum,
+    ...Object.fromEntries(BORROWED.map((name) => [name, borrowed(name)])),
+  };
+  for (const [name, kernel] of Object.entries({ ...LAYERS, ...replaced, ...missing })) registerWasm(name, kernel);
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attention';
 import type { Context } from '../attention/context';
 import type { AttentionSite } from '../attention/controller';
+import { checkpoint } from '../nn/checkpoint';
 import type { Scope } from '../nn/scope';
 import { Downsample2D, Upsample2D } from './resample';
 import { ResnetBlock2D, type ResnetOptions } from './resnet';
@@ -95,7 +96,7 @@ export class MidBlock {
   forward(x: tf.Tensor4D, conditioning: Conditioning): tf.Tensor4D {
     return tf.tidy(() => {
       const attended = layer(x, this.resnets[0], this.attention, conditioning);
-      return this.resnets[1].forward(attended, conditioning.time);
+      return layer(attended, this.resnets[1], undefined, conditioning);
     });
   }
 }
@@ -175,7 +176,10 @@ function layer(
   { time, context, control }: Conditioning,
 ): tf.Tensor4D {
   return tf.tidy(() => {
-    const hidden = resnet.forward(x, time);
-    return attention ? attention.forward(hidden, context, control) : hidden;
+    const hidden = checkpoint([x, time] as const, (x, time) => resnet.forward(x, time));
+    if (!attention) return hidden;
+    return context instanceof tf.Tensor
+      ? checkpoint([hidden, context] as const, (x, context) => attention.forward(x, context, control))
+      : checkpoint([hidden] as const, (x) => attention.forward(x, context, control));
   });
 }

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
 import { parseVAEConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';
@@ -6,7 +6,7 @@ import { type Comparison, largestOf, PARITY } from './comparison';
 
 export const VAES = ['vae', 'vae-old-names', 'vae-without-quant-conv'] as const;
 
-/** What it decodes and encodes against diffusers'. */
+/** What it decodes and encodes, and a gradient, against diffusers'. */
 export const vae: readonly Comparison[] = VAES.flatMap((name) => [
   {
     part: 'VAE',
@@ -19,6 +19,20 @@ export const vae: readonly Comparison[] = VAES.flatMap((name) => [
       latents.dispose();
       vae.dispose();
       return largestOf([decoded, await variant.tensor('decoded')]);
+    },
+  },
+  {
+    part: 'VAE',
+    name: `${name}, gradient of decoding`,
+    most: PARITY,
+    async largest() {
+      const { variant, vae } = await openVAE(name);
+      const latents = await variant.tensor<tf.Tensor4D>('latents');
+      const given = await variant.tensor('decoded.grad');
+      const ofLatents = tf.grad((x: tf.Tensor) => vae.decode(x as tf.Tensor4D))(latents, given);
+      tf.dispose([latents, given]);
+      vae.dispose();
+      return largestOf([ofLatents, await variant.tensor('latents.grad')]);
     },
   },
   {
