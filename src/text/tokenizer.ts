@@ -19,6 +19,11 @@ export interface TokenizedPrompt {
   /** How many of them are not padding: start and end included. */
   readonly length: number;
   readonly pieces: Piece[];
+  /**
+   * For each of `ids` the part of its piece's text that it stands for, [start, end); of a character whose bytes fall to
+   * several tokens, each has the whole. Without it each token counts as the whole piece.
+   */
+  readonly offsets?: readonly (readonly [start: number, end: number])[];
   /** The end of a prompt that is too long, cut off; '' where nothing is lost. */
   readonly lost: string;
 }
@@ -80,11 +85,14 @@ export class CLIPTokenizer implements Tokenizer {
     const kept = ids.slice(0, this.maxLength - 2);
     const lost = ids.slice(kept.length);
     const padding = new Array<number>(this.maxLength - 2 - kept.length).fill(this.pad);
+    const pieces = this.pieces(split, kept);
+    const all = [this.start, ...kept, this.end, ...padding];
     return {
       text: prompt,
-      ids: [this.start, ...kept, this.end, ...padding],
+      ids: all,
       length: kept.length + 2,
-      pieces: this.pieces(split, kept),
+      pieces,
+      offsets: this.offsets(all, pieces),
       lost: lost.length > 0 ? this.encoder.decode(lost).trim() : '',
     };
   }
@@ -120,6 +128,37 @@ export class CLIPTokenizer implements Tokenizer {
     }
     return pieces;
   }
+
+  private offsets(ids: readonly number[], pieces: readonly Piece[]): [number, number][] {
+    const offsets = ids.map((): [number, number] => [0, 0]);
+    for (const { text, start, end } of pieces) {
+      const bytes = bytePlaces(text);
+      let at = 0;
+      for (let token = start; token < end; token++) {
+        const first = at;
+        at += this.bytesOf(ids[token], text);
+        offsets[token] = [bytes[first]?.[0] ?? text.length, bytes[at - 1]?.[1] ?? text.length];
+      }
+    }
+    return offsets;
+  }
+
+  /** How many of a piece's bytes a token holds: byte-level BPE writes each as one letter. */
+  private bytesOf(id: number, piece: string): number {
+    const token = this.encoder.id_to_token(id)!;
+    return token === piece ? new TextEncoder().encode(piece).length : token.replace(END_OF_WORD, '').length;
+  }
+}
+
+const END_OF_WORD = /<\/w>$/;
+
+/** For each byte of a text in UTF-8 where its character starts and ends. */
+function bytePlaces(text: string): [number, number][] {
+  let at = 0;
+  return [...text].flatMap((character) => {
+    const place: [number, number] = [at, (at += character.length)];
+    return Array.from(new TextEncoder().encode(character), () => place);
+  });
 }
 
 const addedToken = z.object({

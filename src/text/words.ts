@@ -2,8 +2,9 @@ import type { TokenizedPrompt } from './tokenizer';
 
 /**
  * A word or phrase of a prompt: `'bicycle'`, `'blossom tree'`. It stands for every place where the prompt has it;
- * `'cat#2'` or `{ word: 'cat', index: 2 }` for the second one only. Case does not matter, nor the punctuation around a
- * word.
+ * `'cat#2'` or `{ word: 'cat', index: 2 }` for the second one only. Case does not matter, nor punctuation: `red haired`
+ * is in `a red-haired man`. It begins and ends where words do: `2` is not in `12`, nor in `2.5`; in a script that is
+ * written without spaces, such as Chinese, anywhere.
  */
 export type Word = string | { readonly word: string; readonly index: number };
 
@@ -26,14 +27,20 @@ export function tokensOf(prompt: TokenizedPrompt, word: Word): number[] {
 }
 
 /**
- * The positions of a word's tokens in each of some prompts. @throws if none of them has the word; the error lists those
- * they have
+ * The positions of a word's tokens in each of some prompts.
+ *
+ * @param source a prompt that may have the word too, where that is not enough: the error then says so
+ * @throws if none of them has the word; the error lists those they have
  */
-export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word): number[][] {
+export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word, source?: TokenizedPrompt): number[][] {
   const positions = prompts.map((prompt) => findTokens(prompt, word));
   if (positions.some((tokens) => tokens.length > 0)) return positions;
   const name = typeof word === 'string' ? word : `${word.word}#${word.index}`;
-  throw new Error([`No prompt has the word "${name}".`, ...prompts.map(describe)].join(' '));
+  const problem =
+    source && findTokens(source, word).length > 0
+      ? `Only the source has the word "${name}": give one of the target's.`
+      : `No prompt has the word "${name}".`;
+  throw new Error([problem, ...prompts.map(describe)].join(' '));
 }
 
 /**
@@ -43,7 +50,7 @@ export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word): n
 export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   const words: Span[] = [];
   let next = 0;
-  for (const word of split(text)) {
+  for (const word of split(plainly(text))) {
     const last = endOfRun(pieces, next, word);
     if (last === next) break;
     words.push({ start: pieces[next].start, end: pieces[last - 1].end });
@@ -52,39 +59,131 @@ export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   return words;
 }
 
+/** Whether a text is of a script that is written without spaces between words: Chinese, Japanese, Thai and others. */
+export function isUnspaced(text: string): boolean {
+  return UNSPACED.test(text);
+}
+
+/** Whether a text of such a script is more than one word. */
+export function isSeveralWords(text: string): boolean {
+  const segments = new Intl.Segmenter(undefined, { granularity: 'word' }).segment(text);
+  return [...segments].filter(({ isWordLike }) => isWordLike).length > 1;
+}
+
+/** All of a text but its punctuation and spaces, in lower case. */
+export function withoutPunctuation(text: string): string {
+  return plainly(text).replace(PUNCTUATION, '');
+}
+
+/** Whether a text has a letter, a digit or an emoji: whether it is more than punctuation. */
+export function isWord(text: string): boolean {
+  return WORD.test(text);
+}
+
+const LETTER = /[\p{L}\p{N}\p{M}]/u;
+const WORD = /[\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/u;
+const UNSPACED =
+  /(?=\p{L})[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Tibt}]/u;
+/** What is no part of a word. A point or comma between digits is the number's. */
+const PUNCTUATION =
+  /(?!(?<=\p{N})[.,](?=\p{N}))[^\p{L}\p{N}\p{M}\p{Extended_Pictographic}\p{Regional_Indicator}\p{Emoji_Modifier}\u200d]/gu;
+const NUMBER = /\p{N}+(?:[.,]\p{N}+)*/gu;
+
+/** A prompt's pieces as one line, in lower case, in which words are looked for. */
+interface Line {
+  readonly text: string;
+  /** For each of its UTF-16 units the tokens that hold it; of a space none. */
+  readonly tokens: readonly Span[];
+}
+
+function lineOf({ text, pieces, offsets }: TokenizedPrompt): Line {
+  const written = plainly(text);
+  let line = '';
+  const tokens: Span[] = [];
+  let at = 0;
+  for (const piece of pieces) {
+    const word = plainly(piece.text);
+    const found = written.indexOf(word, at);
+    if (found !== at && line !== '') {
+      line += ' ';
+      tokens.push({ start: piece.start, end: piece.start });
+    }
+    if (found >= 0) at = found + word.length;
+    line += word;
+    for (let unit = 0; unit < word.length; unit++) tokens.push(holding(piece, offsets, unit));
+  }
+  return { text: line, tokens };
+}
+
+/** The tokens of a piece that hold a unit of its text. */
+function holding(piece: Span, offsets: TokenizedPrompt['offsets'], unit: number): Span {
+  if (!offsets) return piece;
+  const holds = (token: number): boolean => offsets[token][0] <= unit && unit < offsets[token][1];
+  let start = piece.start;
+  while (start < piece.end - 1 && !holds(start)) start++;
+  let end = start + 1;
+  while (end < piece.end && holds(end)) end++;
+  return { start, end };
+}
+
 function findTokens(prompt: TokenizedPrompt, word: Word): number[] {
-  if (typeof word !== 'string') return tokensAt(placesOf(prompt, word.word), word.index);
-  const places = placesOf(prompt, word);
-  const [, plain, index] = /^(.+)#(\d+)$/.exec(word) ?? [];
-  if (places.length > 0 || !plain) return tokensAt(places);
-  return tokensAt(placesOf(prompt, plain), Number(index));
+  const line = lineOf(prompt);
+  if (typeof word !== 'string') return tokensAt(placesOf(line, word.word), word.index);
+  const [, plain, index] = /^(.+)#(\d+)$/s.exec(word) ?? [];
+  if (!plain || occurrences(line, split(plainly(word))).length > 0) return tokensAt(placesOf(line, word));
+  return tokensAt(placesOf(line, plain), Number(index));
 }
 
 /** The tokens of all places, or of the one counted from 1. */
 function tokensAt(places: readonly Span[], index?: number): number[] {
   const chosen = index === undefined ? places : places.slice(index - 1, index);
-  return chosen.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
+  const tokens = chosen.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
+  return [...new Set(tokens)];
 }
 
-/** Where the phrase is in the prompt: runs of pieces that spell its words one after the other. */
-function placesOf({ pieces }: TokenizedPrompt, phrase: string): Span[] {
-  const words = split(phrase);
+/**
+ * The tokens of each place where the line has the phrase, without regard to punctuation; with that which the phrase has
+ * itself, where it stands there too. A phrase that is nothing but punctuation is looked for as it is.
+ */
+function placesOf(line: Line, phrase: string): Span[] {
+  const literal = occurrences(line, split(plainly(phrase)));
+  const plain = occurrences({ ...line, text: unpunctuated(line.text) }, split(unpunctuated(plainly(phrase))));
+  if (plain.length === 0) return literal;
+  return plain.map((place) => literal.find(({ start, end }) => start <= place.start && place.end <= end) ?? place);
+}
+
+/** The tokens of each place where words follow one another, spaces between them. */
+function occurrences({ text, tokens }: Line, words: readonly string[]): Span[] {
+  if (words.length === 0) return [];
+  const boundaries = wordBoundaries(text);
+  const pattern = new RegExp(words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join(' +'), 'g');
   const places: Span[] = [];
-  for (let first = 0; words.length > 0 && first < pieces.length; ) {
-    let next: number | undefined = first;
-    for (const word of words) {
-      const end: number = endOfRun(pieces, next, word);
-      next = spell(pieces.slice(next, end)) === word ? end : undefined;
-      if (next === undefined) break;
-    }
-    if (next === undefined) {
-      first += 1;
-    } else {
-      places.push({ start: pieces[first].start, end: pieces[next - 1].end });
-      first = next;
-    }
+  for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
+    const [start, end] = [match.index, match.index + match[0].length];
+    if (boundaries.has(start) && boundaries.has(end))
+      places.push({ start: tokens[start].start, end: tokens[end - 1].end });
+    else pattern.lastIndex = start + 1;
   }
   return places;
+}
+
+/** Where a word may begin or end: never inside a character, and between two letters only of an unspaced script. */
+function wordBoundaries(text: string): Set<number> {
+  const boundaries = new Set([0, text.length]);
+  let before = '';
+  for (const { segment, index } of new Intl.Segmenter().segment(text)) {
+    const joined = LETTER.test(before) && LETTER.test(segment) && !isUnspaced(before) && !isUnspaced(segment);
+    if (!joined) boundaries.add(index);
+    before = segment;
+  }
+  for (const { index, 0: number } of text.matchAll(NUMBER))
+    for (let inside = index + 1; inside < index + number.length; inside++) boundaries.delete(inside);
+  return boundaries;
+}
+
+/** The same length, with spaces for punctuation. */
+function unpunctuated(text: string): string {
+  return text.replace(PUNCTUATION, (mark) => ' '.repeat(mark.length));
 }
 
 /** The end of the shortest run of pieces from `first` that is as long as the word, or of all that are left. */
@@ -95,14 +194,8 @@ function endOfRun(pieces: TokenizedPrompt['pieces'], first: number, word: string
   return end;
 }
 
-function spell(pieces: TokenizedPrompt['pieces']): string {
-  return pieces.map(({ text }) => plainly(text)).join('');
-}
-
 function split(text: string): string[] {
-  return plainly(text)
-    .split(/\s+/u)
-    .filter((word) => word !== '');
+  return text.split(/\s+/u).filter((word) => word !== '');
 }
 
 /** As the tokenizer sees it, which lowers a Greek sigma without regard to its place in the word. */
@@ -110,8 +203,8 @@ function plainly(text: string): string {
   return text.normalize('NFC').replaceAll('Σ', 'σ').toLowerCase();
 }
 
-function describe({ text, pieces, lost }: TokenizedPrompt): string {
-  const words = new Set(pieces.map((piece) => plainly(piece.text)).filter((word) => /[^\p{P}\s]/u.test(word)));
-  const cut = lost ? ` Cut off, being too long: "${lost}".` : '';
-  return `"${text}" has: ${[...words].join(', ') || 'no words'}.${cut}`;
+function describe(prompt: TokenizedPrompt): string {
+  const words = new Set(split(unpunctuated(lineOf(prompt).text)));
+  const cut = prompt.lost ? ` Cut off, being too long: "${prompt.lost}".` : '';
+  return `"${prompt.text}" has: ${[...words].join(', ') || 'no words'}.${cut}`;
 }

@@ -40,7 +40,7 @@ export const controllers: readonly Comparison[] = readCases().map((edit) =>
 async function open({ name, kind, ...edit }: Case) {
   const tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
   return {
-    controller: promptToPrompt({ tokenizer, ...edit, edit: kind }),
+    controller: promptToPrompt({ tokenizer, ...edit, edit: kind, alignment: 'authors' }),
     tokens: tokenizer.maxLength,
     expected: await Tensors.open('controllers.safetensors'),
     name,

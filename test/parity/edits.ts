@@ -18,7 +18,13 @@ export const edits: readonly Comparison[] = readCases()
     most: 1e-3,
     async largest() {
       const pipe = await openSmall();
-      const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts, edit: kind, ...options });
+      const controller = promptToPrompt({
+        tokenizer: pipe.tokenizer,
+        prompts,
+        edit: kind,
+        alignment: 'authors',
+        ...options,
+      });
       const latents = await lastLatents(pipe.run(prompts, { steps: 10, controller }));
       pipe.dispose();
       return largestOf([latents, await (await Tensors.open('runs.safetensors')).read(name)]);

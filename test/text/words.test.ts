@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { openCheckpoint } from '../../src/node/checkpoint';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
 import { spacedWords, tokensInEach, tokensOf } from '../../src/text/words';
 import { toyTokenizer } from '../attention/toyTokenizer';
+import { tokenizerFiles } from './vocabularies';
 
 const { tokenize } = toyTokenizer(24);
 
@@ -63,23 +63,167 @@ test('the words of a prompt are what spaces separate', () => {
   expect(spacedWords(tokenize(''))).toEqual([]);
 });
 
-test('every word of every prompt is found, as CLIP cuts it', async () => {
-  const clip = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
-  const mark = fc.constantFrom('.', ',', '!', "'s", '-', '#2', '🐱', 'é', 'Σ', 'ß', '4k', '東京', 'e\u0301', 'İ');
-  const word = fc
-    .tuple(fc.constantFrom('cat', 'Bicycle', 'on', 'zebra', ''), mark, fc.constantFrom('', 'x'))
-    .map((parts) => parts.join(''));
-  fc.assert(
-    fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (words) => {
-      const prompt = clip.tokenize(words.join(' '));
-      fc.pre(prompt.lost === '');
-      const spans = spacedWords(prompt);
-      expect(spans).toHaveLength(words.length);
-      expect([spans[0].start, spans.at(-1)!.end]).toEqual([1, prompt.length - 1]);
-      words.forEach((text, i) =>
-        expect(tokensOf(prompt, text)).toEqual(expect.arrayContaining([spans[i].start, spans[i].end - 1])),
-      );
-    }),
-    { numRuns: 500 },
+describe('as CLIP cuts prompts', () => {
+  let clip: CLIPTokenizer;
+  beforeAll(async () => {
+    clip = new CLIPTokenizer(tokenizerFiles('sd1'));
+  });
+  /** What the tokens of a word spell. */
+  const found = (text: string, word: string): string => {
+    const prompt = clip.tokenize(text);
+    return tokensOf(prompt, word)
+      .map((token) => {
+        const { text, start } = prompt.pieces.find(({ start, end }) => start <= token && token < end)!;
+        return `${token === start ? ' ' : ''}${text.slice(...prompt.offsets![token])}`;
+      })
+      .join('')
+      .trim();
+  };
+
+  test.each([
+    ['a "cat", on grass', 'cat,', 'cat'],
+    ['a cat on grass', '"cat,"', 'cat'],
+    ['a red-haired man', 'red haired', 'red - haired'],
+    ['a red haired man', 'red-haired', 'red haired'],
+    ['a red-haired man', 'haired', 'haired'],
+    ["the dog's tail", "dog's", "dog 's"],
+    ["the dog's tail", 'dog\u2019s', "dog 's"],
+    ['the dog\u2019s tail', "dog's", 'dog \u2019\u2019 s'], // The mark's bytes are two tokens.
+    ["the dog's tail", 'dog', 'dog'],
+    ["the dogs' tail", 'dogs', 'dogs'],
+    ['rock\u2013n\u2013roll', 'rock-n-roll', 'rock \u2013 n \u2013 roll'],
+    ['a well\u2011known man', 'well-known', 'well \u2011\u2011 known'],
+    ['\u00bfd\u00f3nde est\u00e1?', 'd\u00f3nde', 'd\u00f3nde'],
+    ['2 cats in 12 hats, 2023', '2', '2'],
+    ['room 12', '12', '1 2'],
+    ['2.5 cats and 1,000 dogs, 2', '2', '2'],
+    ['2.5 cats and 1,000 dogs', '2.5', '2 . 5'],
+    ['1,000 dogs', '1,000', '1 , 0 0 0'],
+    ['a 4k photo', '4k', '4 k'],
+    ['__proto__ and constructor', '__proto__', '__ proto __'],
+    ['__proto__ and constructor', 'constructor', 'constructor'],
+    ['a cat, 2 dogs', 'cat#1', 'cat'],
+  ])('"%s" has %s', (text, word, expected) => {
+    expect(found(text, word)).toBe(expected);
+  });
+
+  test.each([
+    ['a room of 12', '2'],
+    ['in 2023', '20'],
+    ['in 2023', '23'],
+    ['a 4k photo', '4'],
+    ['2.5 cats', '5'],
+    ['1,000 dogs', '000'],
+    ['a catalogue', 'cat'],
+    ['bobcats', 'cats'],
+    ['na\u00efve', 'nai'],
+    ['a cat', '#2'],
+    ['cafe\u0301s', 'cafe'],
+  ])('"%s" does not have %s', (text, word) => {
+    expect(() => tokensOf(clip.tokenize(text), word)).toThrow(`No prompt has the word "${word}"`);
+  });
+
+  test.each([
+    ['\u9ed2\u3044\u732b\u304c\u8349\u539f\u306b\u3044\u308b', '\u732b'],
+    ['\u9ed2\u3044\u732b\u304c\u8349\u539f\u306b\u3044\u308b', '\u8349\u539f'],
+    ['\u4e00\u53ea\u732b\u548c\u4e00\u53ea\u72d7', '\u72d7'],
+    ['a photo of \u9ed2\u3044\u732b.', '\u732b'],
+    ['\u0e41\u0e21\u0e27\u0e2a\u0e35\u0e14\u0e33', '\u0e41\u0e21\u0e27'],
+    ['2\u5339\u306e\u732b', '2'],
+    ['\u{1F431}\u{1F436}', '\u{1F436}'],
+    ['\u{1F469}\u200d\u{1F680} in space', '\u{1F469}\u200d\u{1F680}'],
+  ])('in "%s", which has no spaces there, %s is found by its characters', (text, word) => {
+    const prompt = clip.tokenize(text);
+    const tokens = tokensOf(prompt, word);
+    const start = Math.min(...tokens);
+    const spelt = tokens.map((token) => {
+      const piece = prompt.pieces.find(({ start, end }) => start <= token && token < end)!;
+      return [...piece.text.slice(...prompt.offsets![token])];
+    });
+    expect(tokens).toEqual(tokens.map((_, i) => start + i));
+    // A character may fall to several tokens, and a token may hold some of the next one.
+    for (const character of word) expect(spelt.flat()).toContain(character);
+    expect(tokens.length).toBeLessThan(prompt.length - 2);
+  });
+
+  test('a character of several tokens is none of its neighbours', () => {
+    expect(() => tokensOf(clip.tokenize('\u0e41\u0e21\u0e27\u0e2a\u0e35\u0e14\u0e33'), '\u0e2a')).toThrow('No prompt');
+    expect(() => tokensOf(clip.tokenize('\u{1F469}\u200d\u{1F680}'), '\u{1F680}')).toThrow('No prompt');
+  });
+
+  test('the words that an error lists are found themselves', () => {
+    const prompt = clip.tokenize('A "cat" in 2023, red-haired, 2.5 \u732b \u{1F431}!');
+    const message = (() => {
+      try {
+        return tokensOf(prompt, 'dog').join();
+      } catch (error) {
+        return (error as Error).message;
+      }
+    })();
+    expect(message).toContain('has: a, cat, in, 2023, red, haired, 2.5, \u732b, \u{1F431}.');
+  });
+
+  test('every word of every prompt is found', () => {
+    const mark = fc.constantFrom(
+      ...'.,!\u2019-_("'.split(''),
+      "'s",
+      '#2',
+      '\u{1F431}',
+      '\u00e9',
+      '\u03a3',
+      '\u00df',
+      '4k',
+      '2.5',
+      '\u6771\u4eac',
+      'e\u0301',
+      '\u0130',
+    );
+    const word = fc
+      .tuple(fc.constantFrom('cat', 'Bicycle', 'on', 'zebra', ''), mark, fc.constantFrom('', 'x'))
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), (words) => {
+        const prompt = clip.tokenize(words.join(' '));
+        fc.pre(prompt.lost === '');
+        const spans = spacedWords(prompt);
+        expect(spans).toHaveLength(words.length);
+        expect([spans[0].start, spans.at(-1)!.end]).toEqual([1, prompt.length - 1]);
+        words.forEach((text, i) =>
+          expect(tokensOf(prompt, text)).toEqual(expect.arrayContaining([spans[i].start, spans[i].end - 1])),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('any text is looked for in any prompt: what is found are tokens of it, and else it is an error', () => {
+    const text = fc.string({
+      unit: fc.oneof(
+        fc.string({ unit: 'binary', maxLength: 1 }),
+        fc.constantFrom(...'ca t.,#2-\u2019\u732b\u304c'.split('')),
+      ),
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(text, text, (prompt, word) => {
+        const tokenized = clip.tokenize(prompt);
+        try {
+          const tokens = tokensOf(tokenized, word);
+          expect(tokens.length).toBeGreaterThan(0);
+          expect(tokens.every((token) => token > 0 && token < tokenized.length - 1)).toBe(true);
+        } catch (error) {
+          expect((error as Error).message).toContain('No prompt has the word');
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+test('a word that only the source has is said to be its', () => {
+  const [source, target] = [tokenize('a cat'), tokenize('a dog')];
+  expect(() => tokensInEach([target], 'cat', source)).toThrow(
+    'Only the source has the word "cat": give one of the target\'s. "a dog" has: a, dog.',
   );
+  expect(() => tokensInEach([target], 'cow', source)).toThrow('No prompt has the word "cow".');
 });

@@ -1,5 +1,5 @@
-import type { TokenizedPrompt } from '../../text/tokenizer';
-import { type Span, spacedWords } from '../../text/words';
+import type { Piece, TokenizedPrompt } from '../../text/tokenizer';
+import { isSeveralWords, isUnspaced, isWord, type Span, spacedWords, withoutPunctuation } from '../../text/words';
 
 /** Which source tokens' attention each target token takes. */
 export interface Alignment {
@@ -12,36 +12,58 @@ export interface Alignment {
 }
 
 /**
+ * Where the tokens after a swap that changes their number find their source. `corrected`: each word its own, the end of
+ * the text the end of the text, padding what stands at its own position. `authors`: between two swaps the same; after
+ * the last one, position t takes source position t, so that every word takes its neighbour's map. That is what the
+ * authors' code does, and here only to compare with it.
+ */
+export type ReplacementRule = 'corrected' | 'authors';
+
+/**
  * Aligns two prompts word by word, for a swap of words (the authors' `get_replacement_mapper`). Words are what spaces
  * separate. A word of n tokens swapped for one of n passes them on one to one; swapped for one of m, each of the m
- * target tokens takes all n source tokens times 1/m. Between two swaps tokens follow each other; after the last one,
- * position t takes source position t, as the authors' code has it, even where a swap changed the number of tokens.
+ * target tokens takes all n source tokens times 1/m. Punctuation around a swapped word is no part of it: it takes the
+ * same from around the source's word, or is new.
  *
  * @throws if the prompts do not have the same number of words
  */
-export function replacement(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
+export function replacement(
+  source: TokenizedPrompt,
+  target: TokenizedPrompt,
+  rule: ReplacementRule = 'corrected',
+): Alignment {
+  const pairs = wordPairs(source, target);
   const alignment = empty(source, target);
-  const { length } = alignment;
-  const take = (s: number, t: number, share: number): void => {
-    alignment.matrix[s * length + t] = share;
-  };
-
-  let s = 0;
-  let t = 0;
-  for (const swap of swappedWords(source, target)) {
-    for (; s < swap.source.start; s += 1, t += 1) take(s, t, 1);
-    const n = swap.source.end - swap.source.start;
-    const m = swap.target.end - swap.target.start;
-    for (let i = 0; i < n; i += 1) {
-      if (n === m) take(s + i, t + i, 1);
-      else for (let j = 0; j < m; j += 1) take(s + i, t + j, 1 / m);
-    }
-    s += n;
-    t += m;
-  }
-  for (; s < length && t < length; s += 1, t += 1) take(t, t, 1);
-  alignment.aligned.fill(1);
+  if (rule === 'authors') replaceAsAuthors(pairs, alignment);
+  else replaceCorrected(pairs, source, target, alignment);
   return alignment;
+}
+
+function replaceCorrected(
+  pairs: readonly WordPair[],
+  source: TokenizedPrompt,
+  target: TokenizedPrompt,
+  alignment: Alignment,
+): void {
+  takeEach({ start: 0, end: 1 }, { start: 0, end: 1 }, alignment);
+  for (const pair of pairs)
+    for (const part of pair.swapped ? partsOf(pair, source, target) : [pair])
+      takeAll(part.source, part.target, alignment);
+  takeEach(endOf(source), endOf(target), alignment);
+  const padding = { start: target.length, end: alignment.length };
+  takeEach(padding, padding, alignment);
+}
+
+function replaceAsAuthors(pairs: readonly WordPair[], alignment: Alignment): void {
+  let [s, t] = [0, 0];
+  for (const { source, target } of pairs.filter(({ swapped }) => swapped)) {
+    takeEach({ start: s, end: source.start }, { start: t, end: target.start }, alignment);
+    takeAll(source, target, alignment);
+    [s, t] = [source.end, target.end];
+  }
+  const rest = { start: t, end: alignment.length - Math.max(0, s - t) };
+  takeEach(rest, rest, alignment);
+  alignment.aligned.fill(1);
 }
 
 /**
@@ -51,13 +73,10 @@ export function replacement(source: TokenizedPrompt, target: TokenizedPrompt): A
  */
 export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   const alignment = empty(source, target);
-  const { length, matrix, aligned } = alignment;
   const matches = matchTokens(source.ids.slice(0, source.length), target.ids.slice(0, target.length));
-  for (let t = 0; t < length; t += 1) {
+  for (let t = 0; t < alignment.length; t += 1) {
     const s = t < target.length ? matches[t] : t;
-    if (s === undefined) continue;
-    matrix[s * length + t] = 1;
-    aligned[t] = 1;
+    if (s !== undefined) take(s, t, 1, alignment);
   }
   return alignment;
 }
@@ -84,17 +103,47 @@ export function sharedTokens(
 export type EditKind = 'replace' | 'refine' | 'reweight';
 
 /**
- * Reweight where target and source have the same tokens. Replace where the target is the source with some words
- * swapped: as many words, and no shift of them would match more. Refine where words were added or left out.
+ * Reweight where target and source have the same tokens. Refine where words were added or left out, where nothing but
+ * punctuation differs, and where what differs is written without spaces, so that its words cannot be told. Replace
+ * where the target is the source with some words swapped: as many words, and no shift of them would match more.
  */
 export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): EditKind {
   if (target.ids.every((id, t) => id === source.ids[t])) return 'reweight';
-  const before = wordKeys(source);
-  const after = wordKeys(target);
+  if (withoutPunctuation(source.text) === withoutPunctuation(target.text)) return 'refine';
+  const [before, after] = [source, target].map((prompt) =>
+    spacedWords(prompt).map((word) => keyOf(prompt, coreOf(prompt, word))),
+  );
   if (before.length !== after.length) return 'refine';
+  const swapped = wordPairs(source, target).filter((pair) => pair.swapped);
+  if (swapped.some((pair) => isUnsplit(source, pair.source) || isUnsplit(target, pair.target))) return 'refine';
   const inPlace = before.filter((word, i) => word === after[i]).length;
   const shifted = matchTokens(before, after).filter((s) => s !== undefined).length;
   return inPlace === shifted ? 'replace' : 'refine';
+}
+
+/** A token of a prompt, and what it takes of the source's. */
+export interface AlignedToken {
+  readonly position: number;
+  /** The part of the prompt that it stands for; '' for the start and the end. */
+  readonly text: string;
+  /** None for a token that is new and keeps its own attention. */
+  readonly sources: readonly { readonly position: number; readonly text: string; readonly share: number }[];
+}
+
+/** The target's tokens with the source tokens whose attention they take, from the start to the end of the text. */
+export function alignedTokens(
+  source: TokenizedPrompt,
+  target: TokenizedPrompt,
+  { length, matrix }: Alignment,
+): AlignedToken[] {
+  const [before, after] = [tokenTexts(source), tokenTexts(target)];
+  return Array.from({ length: target.length }, (_, t) => ({
+    position: t,
+    text: after[t],
+    sources: Array.from({ length }, (_, s) => ({ position: s, text: before[s], share: matrix[s * length + t] })).filter(
+      ({ share }) => share > 0,
+    ),
+  }));
 }
 
 function empty(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
@@ -107,8 +156,18 @@ function empty(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   return { length, matrix: new Float32Array(length * length), aligned: new Float32Array(length) };
 }
 
-/** The words that differ, in order. */
-function swappedWords(source: TokenizedPrompt, target: TokenizedPrompt): { source: Span; target: Span }[] {
+/** What stands in the same place of source and target. */
+interface Pair {
+  readonly source: Span;
+  readonly target: Span;
+}
+
+interface WordPair extends Pair {
+  readonly swapped: boolean;
+}
+
+/** The words of both prompts, one by one. */
+function wordPairs(source: TokenizedPrompt, target: TokenizedPrompt): WordPair[] {
   const before = spacedWords(source);
   const after = spacedWords(target);
   if (before.length !== after.length) {
@@ -116,13 +175,76 @@ function swappedWords(source: TokenizedPrompt, target: TokenizedPrompt): { sourc
       `Replace needs prompts with the same number of words, but "${source.text}" has ${before.length} and "${target.text}" has ${after.length}. Use refine to add words or to leave some out.`,
     );
   }
-  return before
-    .map((span, i) => ({ source: span, target: after[i] }))
-    .filter((pair) => keyOf(source, pair.source) !== keyOf(target, pair.target));
+  return before.map((word, i) => ({
+    source: word,
+    target: after[i],
+    swapped: keyOf(source, word) !== keyOf(target, after[i]),
+  }));
 }
 
-function wordKeys(prompt: TokenizedPrompt): string[] {
-  return spacedWords(prompt).map((span) => keyOf(prompt, span));
+/** The words themselves, and the punctuation before and after them where it is the same. */
+function partsOf(words: Pair, source: TokenizedPrompt, target: TokenizedPrompt): Pair[] {
+  const core = { source: coreOf(source, words.source), target: coreOf(target, words.target) };
+  const around = [
+    {
+      source: { start: words.source.start, end: core.source.start },
+      target: { start: words.target.start, end: core.target.start },
+    },
+    {
+      source: { start: core.source.end, end: words.source.end },
+      target: { start: core.target.end, end: words.target.end },
+    },
+  ];
+  return [core, ...around.filter((pair) => keyOf(source, pair.source) === keyOf(target, pair.target))];
+}
+
+/** A word without the punctuation around it; all of it where it is nothing else. */
+function coreOf({ pieces }: TokenizedPrompt, word: Span): Span {
+  const words = piecesIn(pieces, word).filter(({ text }) => isWord(text));
+  return words.length > 0 ? { start: words[0].start, end: words[words.length - 1].end } : word;
+}
+
+/** Whether a word of a script without spaces is several words, or all that the prompt has. */
+function isUnsplit(prompt: TokenizedPrompt, word: Span): boolean {
+  const text = piecesIn(prompt.pieces, word)
+    .map((piece) => piece.text)
+    .join('');
+  return isUnspaced(text) && (spacedWords(prompt).length === 1 || isSeveralWords(text));
+}
+
+function piecesIn(pieces: readonly Piece[], { start, end }: Span): Piece[] {
+  return pieces.filter((piece) => piece.start >= start && piece.end <= end);
+}
+
+function endOf({ length }: TokenizedPrompt): Span {
+  return { start: length - 1, end: length };
+}
+
+/** Each target token takes all source tokens; where there are as many, the one in its place. */
+function takeAll(source: Span, target: Span, alignment: Alignment): void {
+  const count = target.end - target.start;
+  if (count === source.end - source.start) return takeEach(source, target, alignment);
+  for (let s = source.start; s < source.end; s += 1)
+    for (let t = target.start; t < target.end; t += 1) take(s, t, 1 / count, alignment);
+}
+
+/** Token by token, as long as there are any of both. */
+function takeEach(source: Span, target: Span, alignment: Alignment): void {
+  for (let [s, t] = [source.start, target.start]; s < source.end && t < target.end; s += 1, t += 1)
+    take(s, t, 1, alignment);
+}
+
+function take(s: number, t: number, share: number, { length, matrix, aligned }: Alignment): void {
+  matrix[s * length + t] = share;
+  aligned[t] = 1;
+}
+
+/** What each token stands for. */
+function tokenTexts({ ids, pieces, offsets }: TokenizedPrompt): string[] {
+  const texts = ids.map(() => '');
+  for (const { text, start, end } of pieces)
+    for (let token = start; token < end; token += 1) texts[token] = offsets ? text.slice(...offsets[token]) : text;
+  return texts;
 }
 
 function keyOf({ ids }: TokenizedPrompt, { start, end }: Span): string {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../../attention/controller';
 import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
-import { type Alignment, refinement, replacement } from './alignment';
+import { type Alignment, type ReplacementRule, refinement, replacement } from './alignment';
 import { type Injection, injectionSchedule } from './schedule';
 
 /** For how many of the steps an edit takes the source's cross-attention. */
@@ -13,12 +13,26 @@ export interface EditOptions {
   readonly during?: Injection;
 }
 
+/** The same, with how a swap is aligned. */
+export interface ReplaceOptions extends EditOptions {
+  /** Where words after a swap find their source; `corrected` if left out. */
+  readonly alignment?: ReplacementRule;
+}
+
 /**
  * Swaps words: the targets take the source's cross-attention, word by word ({@link replacement}; section 3.2 of the
  * paper).
  */
-export function attentionReplace({ prompts: [source, ...targets], during }: EditOptions): AttentionController {
-  return crossInjection({ targets, alignments: targets.map((target) => replacement(source, target)), during });
+export function attentionReplace({
+  prompts: [source, ...targets],
+  during,
+  alignment,
+}: ReplaceOptions): AttentionController {
+  return crossInjection({
+    targets,
+    alignments: targets.map((target) => replacement(source, target, alignment)),
+    during,
+  });
 }
 
 /**

@@ -1,8 +1,8 @@
 import { compose } from '../../attention/compose';
 import type { AttentionController } from '../../attention/controller';
 import type { TokenizedPrompt, Tokenizer } from '../../text/tokenizer';
-import { type PerWord, tokensInEach, type Word } from '../../text/words';
-import { type EditKind, editKind, refinement, replacement } from './alignment';
+import { type PerWord, perWord, tokensInEach, type Word } from '../../text/words';
+import { type Alignment, type EditKind, editKind, type ReplacementRule, refinement, replacement } from './alignment';
 import { contextInjection } from './contextInjection';
 import { crossInjection } from './crossInjection';
 import { type Mask, type MaskMode, maskBlend } from './givenMask';
@@ -60,6 +60,8 @@ export interface PromptToPromptOptions {
   readonly maskMode?: MaskMode;
   /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
   readonly edit?: 'replace' | 'refine';
+  /** Where words after a swap find their source; `corrected` if left out. */
+  readonly alignment?: ReplacementRule;
 }
 
 /** The method as one controller, with what it made of the prompts. */
@@ -67,6 +69,8 @@ export interface PromptToPrompt extends AttentionController {
   readonly prompts: readonly TokenizedPrompt[];
   /** For each target whether words were swapped, or added and left out, or none of them changed. */
   readonly edits: readonly EditKind[];
+  /** For each target which source tokens its tokens take the attention of: see {@link alignedTokens}. */
+  readonly alignments: readonly Alignment[];
 }
 
 /**
@@ -89,6 +93,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     mask,
     maskMode = 'within',
     edit,
+    alignment,
   } = options;
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
@@ -96,11 +101,19 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   if (targets.length === 0) {
     if (blend?.length || blendMinus?.length || mask)
       throw new Error('Local blend and masks keep an edit to a region: they need a target prompt.');
-    return { ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])), prompts, edits: [] };
+    return {
+      ...compose(...(weights ? [attentionReweight({ prompts, weights })] : [])),
+      prompts,
+      edits: [],
+      alignments: [],
+    };
   }
 
+  for (const [word] of [...perWord(crossWords), ...perWord(contextWords)]) tokensInEach(targets, word, source);
   const edits = targets.map((target) => kindOf(source, target, edit));
-  const alignments = targets.map((target, i) => (edits[i] === 'refine' ? refinement : replacement)(source, target));
+  const alignments = targets.map((target, i) =>
+    edits[i] === 'refine' ? refinement(source, target) : replacement(source, target, alignment),
+  );
   const rangesOf = (name: keyof Shares): StepRange[] => edits.map((kind) => options[name] ?? shares[kind][name]);
   const during = { targets: rangesOf('cross'), words: crossWords };
   const controllers = [
@@ -115,15 +128,15 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   ];
   if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
   if (blend?.length) {
-    const subtract = blendMinus?.length ? byPrompt(targets, blendMinus) : undefined;
+    const subtract = blendMinus?.length ? byPrompt(prompts, blendMinus) : undefined;
     const also = maskMode === 'union' ? mask : undefined;
-    const words = byPrompt(targets, blend);
+    const words = byPrompt(prompts, blend);
     controllers.push(localBlend({ prompts, words, subtract, threshold: blendThreshold, also }));
   } else if (blendMinus?.length) {
     throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
   }
   if (mask && !(blend?.length && maskMode === 'union')) controllers.push(maskBlend(mask));
-  return { ...compose(...controllers), prompts, edits };
+  return { ...compose(...controllers), prompts, edits, alignments };
 }
 
 /** @param edit what was asked for; equal prompts align in one way only */
@@ -133,8 +146,8 @@ function kindOf(source: TokenizedPrompt, target: TokenizedPrompt, edit?: EditKin
 }
 
 /** The words of each prompt, the source's first; a target's only where it has them. */
-function byPrompt(targets: readonly TokenizedPrompt[], pairs: readonly WordPair[]): Word[][] {
-  const found = pairs.map(({ target }) => tokensInEach(targets, target));
+function byPrompt([source, ...targets]: readonly TokenizedPrompt[], pairs: readonly WordPair[]): Word[][] {
+  const found = pairs.map(({ target }) => tokensInEach(targets, target, source));
   return [
     pairs.map((pair) => pair.source),
     ...targets.map((_, i) => pairs.filter((_pair, p) => found[p][i].length > 0).map(({ target }) => target)),

@@ -35,7 +35,7 @@ export function attentionReweight({ prompts, weights, during = 1 }: ReweightOpti
       throw new RangeError(
         `The weight of "${typeof word === 'string' ? word : word.word}" is not a number: ${factor}.`,
       );
-    tokensInEach(changed, word).forEach((tokens, i) =>
+    tokensInEach(changed, word, prompts[0]).forEach((tokens, i) =>
       tokens.forEach((token) => {
         factors[i][token] = factor;
       }),

@@ -120,7 +120,7 @@ export function methodOf(
     }
   };
   const inTargets = (option: string, word: string): void =>
-    naming(`${option} ${word}`, () => void tokensInEach(targets, word));
+    naming(`${option} ${word}`, () => void tokensInEach(targets, word, sources[0]));
   const inSource = (option: string, word: string): void =>
     naming(`${option} ${word}`, () => void tokensInEach(sources, word));
   const inBoth = (option: string, pairs: EditSettings['blend']): WordPair[] =>

@@ -79,7 +79,8 @@ test('replace of one token by two: "a bike" -> "a uni|cycle": they share the wor
     unconditional,
     unconditional,
     source,
-    [[0.1, 0.2, 0.2, 0.2, 0.1]],
+    // Both halves of `bike`, and the end of the text its own.
+    [[0.1, 0.2, 0.2, 0.2, 0.2]],
   ]);
 });
 

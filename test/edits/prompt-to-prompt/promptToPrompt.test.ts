@@ -139,13 +139,19 @@ test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
     'a word to schedule',
     ['a cat', 'a dog'],
     { crossWords: { cat: 0.2 } },
-    'No prompt has the word "cat". "a dog" has: a, dog.',
+    'Only the source has the word "cat": give one of the target\'s. "a dog" has: a, dog.',
   ],
   [
     'a word to weight',
     ['a cat', 'a dog', 'a fox'],
     { weights: { cow: 2 } },
     'No prompt has the word "cow". "a dog" has: a, dog. "a fox" has: a, fox.',
+  ],
+  [
+    'a word that only the source has',
+    ['a cat', 'a dog'],
+    { weights: { cat: 2 } },
+    'Only the source has the word "cat": give one of the target\'s. "a dog" has: a, dog.',
   ],
   [
     'a word of the source to blend',
