@@ -11,7 +11,7 @@ const KNOWS = {
   weights: ['backend', 'nn', 'text'],
   image: ['attention', 'edits', 'text'],
   edits: ['attention', 'text'],
-  inversion: ['attention', 'sampler'],
+  inversion: ['attention', 'guidance', 'sampler', 'session'],
   recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'weights'],
   session: ['attention', 'guidance', 'model', 'recording', 'sampler'],
 };

@@ -51,6 +51,16 @@ export type { RecordedSettings, RecordingDescription } from './recording/descrip
 export type { TakenStep } from './recording/companion';
 export type { RecordOptions } from './recording/recorder';
 
+// Pictures of one's own: taken to noise, so that they can be edited.
+export { INVERSIONS, Inversion, invert } from './invert';
+export type { InversionName, InvertOptions } from './invert';
+export type { InversionMethod, InversionProgress, InversionTask, Inverted } from './inversion/method';
+export { Trajectory } from './inversion/trajectory';
+export { sourceOnTrajectory } from './inversion/direct';
+export { nullTextOptimization } from './inversion/nullText';
+export { ProximalGuidance } from './inversion/proximal';
+export { EditFriendlyNoise } from './inversion/editFriendly';
+
 // The networks.
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
