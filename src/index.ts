@@ -91,6 +91,15 @@ export type { Fit, Placement } from './image/placement';
 export type { Size } from './image/resample';
 export { changeMask, feather, toMask } from './image/mask';
 
+// How alike pictures are, and how well one fits a text.
+export { CLIP_VITL14, CLIPScore } from './metrics/clipScore';
+export type { CLIPConfig } from './metrics/clipScore';
+export { LPIPS } from './metrics/lpips';
+export { readMetricNetwork } from './metrics/read';
+export { mse, psnr, ssim } from './metrics/similarity';
+export { DINO_VITB8, StructureDistance } from './metrics/structure';
+export type { ViTConfig } from './metrics/structure';
+
 // Text and weights.
 export { CLIPTokenizer } from './text/tokenizer';
 export type { Piece, TokenizedPrompt, Tokenizer, TokenizerFiles } from './text/tokenizer';

@@ -2,6 +2,7 @@ import type { Comparison } from './comparison';
 import { controllers } from './controllers';
 import { edits } from './edits';
 import { inversions, pictureEdits } from './inversions';
+import { metrics } from './metrics';
 import { recordings } from './recordings';
 import { samplers } from './samplers';
 import { textEncoder } from './textEncoder';
@@ -19,4 +20,5 @@ export const comparisons: readonly Comparison[] = [
   ...inversions,
   ...pictureEdits,
   ...recordings,
+  ...metrics,
 ];
