@@ -10,9 +10,8 @@ const KNOWS = {
   guidance: ['attention'],
   weights: ['backend', 'nn', 'text'],
   image: ['attention', 'edits', 'text'],
-  metrics: ['edits', 'image', 'model', 'nn', 'text', 'weights'],
   edits: ['attention', 'text'],
-  inversion: ['attention', 'guidance', 'sampler', 'session'],
+  inversion: ['attention', 'sampler'],
   recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'weights'],
   session: ['attention', 'guidance', 'model', 'recording', 'sampler'],
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseConfig } from './config';
 import { AUTHORS_SHARES, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
-import { SAMPLERS, type SamplerName } from './sampler/sampler';
+import { SAMPLERS, type SamplerName } from './sampler/names';
 import type { Checkpoint } from './weights/checkpoint';
 
 /**
@@ -22,18 +22,19 @@ const sharesSchema = z.strictObject({
   context: shareSchema().optional(),
 });
 
+/** Shares by kind of edit, any of which may be left out. */
+export const sharesByKind = z.strictObject({
+  replace: sharesSchema.optional(),
+  refine: sharesSchema.optional(),
+  reweight: sharesSchema.optional(),
+});
+
 /** What a checkpoint's `p2p.json` may say. */
 const schema = z.object({
   guidance: z.number().min(0).max(100).optional(),
   steps: z.int().min(1).max(1000).optional(),
   sampler: z.enum(SAMPLERS).optional(),
-  shares: z
-    .strictObject({
-      replace: sharesSchema.optional(),
-      refine: sharesSchema.optional(),
-      reweight: sharesSchema.optional(),
-    })
-    .optional(),
+  shares: sharesByKind.optional(),
 });
 
 /** What a checkpoint itself says about how it is best used. */

@@ -2,6 +2,14 @@ import type { AttentionSite, Grid } from '../attention/controller';
 import type { UNetConfig, VAEConfig } from './config';
 import type { UNet2DConditionModel } from './unet';
 
+/** The latents of the size that the UNet was trained for. */
+export function defaultLatents({ sample_size }: UNetConfig): Grid {
+  // A config without a size is of a UNet for Stable Diffusion's 512x512 (diffusers' `default_sample_size`).
+  const size = sample_size ?? 64;
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  return { height, width };
+}
+
 /** A site with the grid of its queries. */
 export interface SiteAtGrid extends AttentionSite {
   readonly grid: Grid;

@@ -9,6 +9,7 @@ import {
 } from '../backend/backendInfo';
 import { startNative } from './native/load';
 import { locateNative } from './native/locate';
+import { MAX_THREADS } from './threads';
 import { startWasm } from './wasm';
 import { startWebgpu } from './webgpu';
 
@@ -29,9 +30,12 @@ const DEFAULTS: readonly BackendName[] = ['node-gpu', 'node', 'wasm'];
  * Starts the best backend there is of `node-gpu`, `node` and `wasm`, or the one named, and makes it tfjs's current one.
  *
  * @param name one of BACKEND_NAMES, or `tensorflow` for `node`
- * @throws BackendError if the one named cannot be had.
+ * @throws BackendError if the one named cannot be had; RangeError for a number of threads that is none
  */
 export async function chooseBackend(name?: string, options: BackendOptions = {}): Promise<BackendInfo> {
+  const { threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
+    throw new RangeError(`threads is ${threads}: it must be a whole number from 1 to ${MAX_THREADS}.`);
   if (name !== undefined) return start(backendName(name), options);
   for (const candidate of DEFAULTS) {
     try {

@@ -13,9 +13,13 @@ import {
 } from '../weights/diffusersLayout';
 import { SafetensorsFile } from '../weights/safetensors';
 import { openSingleFile } from '../weights/singleFile';
+import { EMBEDDED } from './embedded';
 import { fileBytes, folderTree } from './fileSource';
+
 import { isHubName, ModelCache } from './hub/cache';
 import { hubEnvironment } from './hub/environment';
+
+export { EMBEDDED } from './embedded';
 
 /** Which of a checkpoint's files are taken, and of which revision. */
 export interface OpenOptions extends DiffusersOptions {
@@ -25,9 +29,6 @@ export interface OpenOptions extends DiffusersOptions {
 
 /** What comes with the package. */
 const WEIGHTS = join(__dirname, '../../weights');
-
-/** The name of the checkpoint that comes with the package. */
-export const EMBEDDED = 'emoji-world';
 
 /**
  * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet, and nothing downloaded.

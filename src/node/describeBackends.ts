@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import {
   BACKEND_NAMES,
@@ -8,6 +7,7 @@ import {
   type BackendOptions,
 } from '../backend/backendInfo';
 import { chooseBackend } from './backend';
+import { memoryLimit, WASM_MEMORY } from './memoryLimit';
 
 /** What a backend of this machine can do, or why it is not to be had and how to get it. */
 export type BackendDescription = {
@@ -18,9 +18,6 @@ export type BackendDescription = {
   | { readonly info: BackendInfo; readonly gflops: { readonly matMul: number; readonly conv2d: number } }
   | { readonly missing: string }
 );
-
-/** WebAssembly addresses memory with 32 bits. */
-const WASM_MEMORY = 2 ** 32;
 
 /**
  * Starts every backend that is there and measures it for about a second: a matrix product and a 3x3 convolution, each
@@ -70,11 +67,6 @@ export function recommendBackend(
 
 /** What activations and the allocator take beside the weights, for a model that wasm is any use for. */
 const WORKING_MEMORY = 2 ** 30;
-
-function memoryLimit(name: BackendName): number | undefined {
-  if (name === 'wasm') return Math.min(WASM_MEMORY, totalmem());
-  return name === 'node' || name === 'cpu' ? totalmem() : undefined;
-}
 
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(0)} GiB`;
 

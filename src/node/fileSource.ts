@@ -20,7 +20,9 @@ export class FileBytes implements ByteSource {
   ) {}
 
   static async of(path: string): Promise<FileBytes> {
-    const { size, mtimeMs } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile()) throw new Error(`${path} is ${found.isDirectory() ? 'a folder' : 'a device'}, not a file.`);
+    const { size, mtimeMs } = found;
     return new FileBytes(path, size, mtimeMs);
   }
 

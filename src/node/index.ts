@@ -5,7 +5,7 @@ import { chooseBackend } from './backend';
 import { openCheckpoint } from './checkpoint';
 
 export { chooseBackend, openCheckpoint };
-export { EMBEDDED } from './checkpoint';
+export { EMBEDDED } from './embedded';
 export type { OpenOptions } from './checkpoint';
 export { fileBytes, folderTree } from './fileSource';
 export { fileSink } from './fileSink';

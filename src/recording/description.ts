@@ -27,10 +27,8 @@ const settingsSchema = z.strictObject({
 export type RecordedSettings = z.output<typeof settingsSchema>;
 
 const descriptionSchema = z.strictObject({
-  version: z.literal(3),
+  version: z.literal(2),
   settings: settingsSchema,
-  /** By which method the source's picture was inverted, if it was. */
-  inversion: z.string().optional(),
   model: z.strictObject({
     /** For people; the fingerprints tell whether it is the model. */
     name: z.string().optional(),

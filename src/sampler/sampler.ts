@@ -2,8 +2,11 @@ import type * as tf from '@tensorflow/tfjs';
 import { type ConfigFile, parseConfig } from '../config';
 import { DDIMSampler } from './ddim';
 import { DPMSolverSampler } from './dpmSolver';
+import type { SamplerName } from './names';
 import type { TorchGenerator } from './noise';
 import { ddimConfig, dpmSolverConfig } from './schedulerConfig';
+
+export { SAMPLERS, type SamplerName } from './names';
 
 /** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
 export interface Sampler {
@@ -40,14 +43,6 @@ export interface InverseSampler extends Sampler {
    * @param latents where the step starts @param shown what the network was shown, of the same shape
    */
   refine?(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D, shown: tf.Tensor4D): tf.Tensor4D;
-}
-
-export const SAMPLERS = ['ddim', 'dpm++'] as const;
-/** DDIM, or DPM-Solver++(2M). */
-export type SamplerName = (typeof SAMPLERS)[number];
-
-export function isSamplerName(name: string): name is SamplerName {
-  return SAMPLERS.some((known) => known === name);
 }
 
 /** How a schedule is walked. */

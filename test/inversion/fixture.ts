@@ -39,7 +39,9 @@ interface Cases {
   >;
 }
 
-export const cases = JSON.parse(readFileSync(`${FOLDER}/cases.json`, 'utf8')) as Cases;
+export const cases = JSON.parse(
+  readFileSync(`${FOLDER}/cases.json`, 'utf8').replaceAll('-Infinity', '-1e999'),
+) as Cases;
 
 /** The words of an edit's local blend. */
 export function blendOf({ blend }: EditCase): WordPair[] | undefined {

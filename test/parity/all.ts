@@ -1,8 +1,7 @@
 import type { Comparison } from './comparison';
 import { controllers } from './controllers';
 import { edits } from './edits';
-import { inversions, pictureEdits } from './inversions';
-import { metrics } from './metrics';
+import { inversions } from './inversions';
 import { recordings } from './recordings';
 import { samplers } from './samplers';
 import { textEncoder } from './textEncoder';
@@ -18,7 +17,5 @@ export const comparisons: readonly Comparison[] = [
   ...controllers,
   ...edits,
   ...inversions,
-  ...pictureEdits,
   ...recordings,
-  ...metrics,
 ];

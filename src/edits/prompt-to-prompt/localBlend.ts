@@ -5,9 +5,7 @@ import { conditionalRows, rowOf, takeRow } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { tokensOf, type Word } from '../../text/words';
 import { type Mask, onLatentsGrid } from './givenMask';
-
-/** What part of its maximum a map must exceed to count as region, unless told otherwise: the authors' code's. */
-export const BLEND_THRESHOLD = 0.3;
+import { BLEND_THRESHOLD } from './shares';
 
 /** Which words' region may change, and from when on. */
 export interface LocalBlendOptions {

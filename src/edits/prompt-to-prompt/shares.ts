@@ -14,6 +14,9 @@ export interface Shares {
 /** What each kind of edit takes. */
 export type SharesByKind = Readonly<Record<EditKind, Shares>>;
 
+/** What part of its maximum a map must exceed to count as region, by the authors' code. */
+export const BLEND_THRESHOLD = 0.3;
+
 /** Up to where in a run the targets take self-attention, whatever the kind of edit: what a recording is to keep. */
 export function longestSelf(shares: SharesByKind): number {
   return Math.max(...Object.values(shares).map(({ self }) => (typeof self === 'number' ? self : self[1])));

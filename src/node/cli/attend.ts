@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { AttentionStore } from '../../attention/store';
 import { attentionStore } from '../../attention/store';
 import { wordsOf } from '../../image/marks';
@@ -8,31 +7,16 @@ import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
 import { lit, wordFigure } from '../wordFigure';
 import type { Manner } from './options';
-import { addManner, addSettings, settingsFrom } from './options';
 import type { Made } from './run';
 import { Run } from './run';
-import type { GenerateSettings } from './settings';
-import { generateSettings } from './settings';
+import { type GenerateSettings, generateSettings } from './settings';
 import { siteTable } from './siteTable';
 import { disposeOf } from './tensors';
 
-export function addAttend(program: Command): void {
-  const command = program
-    .command('attend')
-    .description('Make a picture from a prompt and show where each word looks: one heat map a word, over the picture.');
-  addManner(addSettings(command, generateSettings), true)
-    .addHelpText(
-      'after',
-      `
-Example:
-  p2p attend --prompt "a cat riding a bicycle in a meadow"`,
-    )
-    .action(async (options: Manner) => attend(await settingsFrom(generateSettings, { ...options }), options));
-}
-
-async function attend(settings: GenerateSettings, manner: Manner): Promise<void> {
+/** Makes a picture and shows where each word of its prompt looks. */
+export async function attend(settings: GenerateSettings, manner: Manner): Promise<void> {
   await Run.perform('attend', settings, manner, async (run) => {
-    const pipeline = await run.load(await run.open());
+    const pipeline = await run.load((await run.open()).checkpoint);
     const store = attentionStore();
     const made = await run.generate(pipeline, 'Generating', [settings.prompt], { controller: store });
     const prompt = pipeline.tokenizer.tokenize(settings.prompt);
@@ -43,7 +27,7 @@ async function attend(settings: GenerateSettings, manner: Manner): Promise<void>
     await run.write('picture.png', encodePng(picture));
     for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i].text), encodePng(map));
     await run.write('attend.png', await wordFigure(picture, prompt, store, { caption: `Seed ${settings.seed}` }));
-    await run.writeSettings('attend.json');
+    await run.writeSettings('attend.json', generateSettings);
     await run.writeTensors(made);
 
     const sites = sitesOf(pipeline, made, store);

@@ -1,29 +1,25 @@
-import type { Command } from 'commander';
-import { EMBEDDED, openCheckpoint } from '../checkpoint';
+import { openCheckpoint } from '../checkpoint';
 import type { BackendDescription } from '../describeBackends';
 import { describeBackends, recommendBackend } from '../describeBackends';
 import { describe } from './info';
 import type { Manner } from './options';
-import { addManner } from './options';
 import { table } from './text';
 
-export function addBackends(program: Command): void {
-  addManner(program.command('backends'), false)
-    .description('Say what there is to compute with here, how fast it is, and which backend a model would be run on.')
-    .argument('[model]', 'the model in question', EMBEDDED)
-    .action(async (model: string, { json, quiet }: Manner) => {
-      const { cost } = await describe(await openCheckpoint(model));
-      const backends = await describeBackends({
-        warn: (message) => void (quiet || process.stderr.write(`warning: ${message}\n`)),
-      });
-      const choice = recommendBackend(backends, cost.weightBytes);
-      if (json)
-        process.stdout.write(`${JSON.stringify({ command: 'backends', backends, model, choice }, undefined, 2)}\n`);
-      else if (!quiet)
-        process.stdout.write(
-          `${inWords(backends)}\n\n${model} would be run on ${choice.name ?? 'nothing'}: ${choice.why}.\n`,
-        );
-    });
+/** Measures the backends that there are, and says which one the model would be run on. */
+export async function backends(model: string, { json, quiet }: Manner): Promise<void> {
+  const { cost } = await describe(await openCheckpoint(model));
+  const described = await describeBackends({
+    warn: (message) => void (quiet || process.stderr.write(`warning: ${message}\n`)),
+  });
+  const choice = recommendBackend(described, cost.weightBytes);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ command: 'backends', backends: described, model, choice }, undefined, 2)}\n`,
+    );
+  else if (!quiet)
+    process.stdout.write(
+      `${inWords(described)}\n\n${model} would be run on ${choice.name ?? 'nothing'}: ${choice.why}.\n`,
+    );
 }
 
 function inWords(backends: readonly BackendDescription[]): string {

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
+import type { Defaults } from '../../defaults';
 import type { Band } from '../../image/layout';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import type { EditPanels } from '../editFigure';
@@ -10,11 +10,10 @@ import { columnWidth } from '../wordFigure';
 import { methodOf } from './edit';
 import { notesOf } from './notes';
 import type { Manner } from './options';
-import { addManner } from './options';
-import { number } from './read';
 import { Run } from './run';
 import type { EditSettings } from './settings';
 import { editSettings } from './settings';
+import { settle, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
 
 /** One figure: edits of one source, in one run or several. */
@@ -26,8 +25,7 @@ interface Scene {
   readonly compare?: boolean;
 }
 
-/** Few steps of a fast sampler: the whole demo is to take a minute on a laptop. */
-const COMMON = { seed: 4, steps: 16, sampler: 'dpm++', guidance: 5, self: 0.3 };
+const COMMON = { seed: 4 };
 
 const HOUSE = 'a house on a snowy mountain';
 const TREE = 'a blossom tree in a meadow';
@@ -60,17 +58,17 @@ export const SCENES: readonly Scene[] = [
   {
     name: 'snowy',
     title: 'Turn a word up or down: snowy',
-    runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], cross: 1, weight: { snowy } })),
+    runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })),
   },
   {
     name: 'blossom',
     title: 'Turn a word up or down: blossom',
-    runs: [0.25, 0.5, 1.25].map((blossom) => ({ source: TREE, target: [TREE], cross: 1, weight: { blossom } })),
+    runs: [0.25, 0.5, 1.25].map((blossom) => ({ source: TREE, target: [TREE], weight: { blossom } })),
   },
   {
     name: 'fluffy',
     title: 'Turn a word up or down: fluffy',
-    runs: [0.75, 1.25, 1.5].map((fluffy) => ({ source: RABBIT, target: [RABBIT], cross: 1, weight: { fluffy } })),
+    runs: [0.75, 1.25, 1.5].map((fluffy) => ({ source: RABBIT, target: [RABBIT], weight: { fluffy } })),
   },
   {
     name: 'blend',
@@ -89,25 +87,15 @@ export const SCENES: readonly Scene[] = [
   },
 ];
 
-export function addDemo(program: Command): void {
-  addManner(program.command('demo'), false)
-    .description(
-      'Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.',
-    )
-    .option('--backend <name>', 'what to compute with (see p2p backends); by default the best there is')
-    .option('--threads <n>', 'threads to compute with (default: all cores)', number)
-    .action(({ backend, ...manner }: Manner & { backend?: string }) =>
-      demo(backend, { ...manner, out: 'out/demo', force: true }),
-    );
-}
-
-async function demo(backend: string | undefined, manner: Manner): Promise<void> {
+/** Makes the sheet of edits. */
+export async function demo(backend: string | undefined, manner: Manner): Promise<void> {
   const common = editSettings.omit({ source: true, target: true }).parse({ ...COMMON, backend });
   await Run.perform('demo', common, manner, async (run) => {
-    const pipeline = await run.load(await run.open());
+    const { checkpoint, defaults } = await run.open();
+    const pipeline = await run.load(checkpoint);
     const bands: Band[] = [];
     for (const scene of SCENES)
-      bands.push({ title: scene.title, panels: headed(await play(scene, common, run, pipeline)) });
+      bands.push({ title: scene.title, panels: headed(await play(scene, common, defaults, run, pipeline)) });
     const [
       {
         tiles: [{ picture }],
@@ -123,6 +111,7 @@ async function demo(backend: string | undefined, manner: Manner): Promise<void> 
 async function play(
   { name, title, runs, compare }: Scene,
   common: Partial<EditSettings>,
+  defaults: Defaults,
   run: Run,
   pipeline: StableDiffusionPipeline,
 ): Promise<EditPanels['pictures']> {
@@ -130,8 +119,9 @@ async function play(
   const fresh = [];
   let notes: string[] = [];
   for (const each of runs) {
-    const settings = editSettings.parse({ ...common, ...each });
-    const method = methodOf(settings, pipeline.tokenizer);
+    const given = editSettings.parse({ ...common, ...each });
+    const method = methodOf(given, sharesOf(given, defaults), pipeline.tokenizer);
+    const settings = settleEdit(settle(given, defaults), defaults, method.edits);
     const store = attentionStore();
     const edited = await run.generate(pipeline, title, [settings.source, ...settings.target], {
       controller: compose(method, store),
@@ -141,7 +131,7 @@ async function play(
     disposeOf(edited);
     notes = notesOf(settings);
     if (!compare) continue;
-    const without = await run.generate(pipeline, `${title}, without`, settings.target);
+    const without = await run.compare(pipeline, settings.target);
     fresh.push(...without.pictures);
     disposeOf(without);
   }

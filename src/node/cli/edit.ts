@@ -1,8 +1,10 @@
-import type { Command } from 'commander';
 import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
+import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import type { PromptToPrompt, WordPair } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
+import { longestSelf, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import { fingerprints } from '../../recording/fingerprint';
 import { optionsFor } from '../../recording/settings';
 import type { Tokenizer } from '../../text/tokenizer';
 import { CLIPTokenizer } from '../../text/tokenizer';
@@ -10,104 +12,93 @@ import { tokensInEach } from '../../text/words';
 import { editFigure } from '../editFigure';
 import { encodePng } from '../png';
 import { UsageError } from './errors';
-import { notesOf } from './notes';
+import { KINDS, notesOf } from './notes';
 import type { Manner } from './options';
-import { addManner, addSettings, settingsFrom } from './options';
-import { addRecord, checkSelf, openRecording } from './recording';
+import { checkSelf, openRecording } from './recording';
 import { Run } from './run';
-import type { EditSettings } from './settings';
-import { editSettings } from './settings';
+import { type EditSettings, editSettings } from './settings';
+import { endOf, lastSelf, type Settled, settle, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
 
-export function addEdit(program: Command): void {
-  const command = program
-    .command('edit')
-    .description(
-      'Edit a picture by editing its prompt: the source, each edit, and each as it would be without Prompt-to-Prompt.',
-    );
-  addRecord(addManner(addSettings(command, editSettings), true))
-    .addHelpText(
-      'after',
-      `
-A share of the steps is a fraction from the first one on (0.8), or a range (0.2-0.8).
-A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
-
-Examples:
-  p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
-  p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --cross 1 --weight snowy=2
-  p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
-  p2p edit --from out/edit-1/edit.json --seed 7
-  p2p generate --prompt "a cat riding a bicycle" --record cat.recording
-  p2p edit --recording cat.recording --target "a cat riding a car"`,
-    )
-    .action(async (options: Manner) => edit(await settingsFrom(editSettings, { ...options }), options));
+export interface EditManner extends Manner {
+  /** Whether to make the targets without injection, too. */
+  readonly compare: boolean;
 }
 
-async function edit(settings: EditSettings, manner: Manner): Promise<void> {
+/** Edits a picture, and writes the figure that compares it. */
+export async function edit(settings: EditSettings, manner: EditManner): Promise<void> {
   await Run.perform('edit', settings, manner, async (run) => {
-    const { source, target, self, selfSize } = settings;
+    const { source, target, selfSize } = settings;
     const recording = settings.recording === undefined ? undefined : await openRecording(settings.recording);
     if (recording && manner.record !== undefined)
       throw new UsageError('--record: with --recording the source is not computed anew. Copy the file instead.');
-    if (recording) checkSelf(recording, self);
-    const checkpoint = await run.open();
-    const method = methodOf(settings, new CLIPTokenizer(await checkpoint.tokenizer()));
+    const { checkpoint, defaults } = await run.open();
+    const shares = sharesOf(settings, defaults);
+    const method = methodOf(settings, shares, new CLIPTokenizer(await checkpoint.tokenizer()));
+    const self = lastSelf(shares, method.edits);
+    const settled = settleEdit(settle(settings, defaults), defaults, method.edits);
+    run.settings = settled;
     const pipeline = await run.load(checkpoint);
+    if (recording) {
+      recording.checkModel(await fingerprints(pipeline, settled.sampler));
+      checkSelf(recording, self);
+    }
     const store = attentionStore();
     const edited = await run.generate(pipeline, 'Editing', [source, ...target], {
       controller: compose(method, store),
       recording,
-      record: run.recordOptions(self, selfSize),
+      record: run.recordOptions(Math.max(longestSelf(defaults.shares), endOf(self)), selfSize),
     });
     const noise = recording?.noise();
-    const fresh = await run.generate(
-      pipeline,
-      'Without injection',
-      target,
-      recording && { ...optionsFor(recording.settings), noise },
-    );
+    const fresh = manner.compare
+      ? await run.compare(pipeline, target, recording && { ...optionsFor(recording.settings), noise })
+      : undefined;
     noise?.dispose();
 
     const [original, ...edits] = edited.pictures;
     await run.write('source.png', encodePng(original));
     for (const [i, picture] of edits.entries()) await run.write(`edit-${i + 1}.png`, encodePng(picture));
-    for (const [i, picture] of fresh.pictures.entries())
+    for (const [i, picture] of (fresh?.pictures ?? []).entries())
       await run.write(`no-injection-${i + 1}.png`, encodePng(picture));
     await run.write(
       'figure.png',
       await editFigure(edited.pictures, method.prompts, store, {
         weights: settings.weight,
-        fresh: fresh.pictures,
-        notes: notesOf(settings),
+        fresh: fresh?.pictures,
+        notes: notesOf(settled),
       }),
     );
-    await run.writeSettings('edit.json');
+    await run.writeSettings('edit.json', editSettings);
     await run.writeTensors(edited);
     store.dispose();
-    disposeOf(edited, fresh);
+    disposeOf(edited, ...(fresh ? [fresh] : []));
     pipeline.dispose();
-    return { edits: method.edits };
+    return { edits: method.edits, text: editsInWords(settled, method.edits) };
   });
+}
+
+/** What kind of edit each target is, and which settings were the model's own. */
+function editsInWords(settled: Settled<EditSettings>, edits: readonly EditKind[]): string {
+  const { target, fromModel } = settled;
+  return [
+    ...target.map((prompt, i) => `edit-${i + 1}: ${KINDS[edits[i]]} (${edits[i]}): ${prompt}`),
+    ...(fromModel.length > 0
+      ? [`The model's own: ${fromModel.map((name) => `${name} ${valueAt(settled, name)}`).join(', ')}.`]
+      : []),
+  ].join('\n');
+}
+
+/** @param path such as `shares.replace.cross` */
+function valueAt(settings: object, path: string): unknown {
+  return path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], settings);
 }
 
 /**
  * The controller that the settings describe. @throws UsageError that names the option and the word if a prompt lacks it
  */
 export function methodOf(
-  {
-    source,
-    target,
-    cross,
-    crossWord,
-    self,
-    selfSize,
-    context,
-    contextWord,
-    weight,
-    blend,
-    blendMinus,
-    blendThreshold,
-  }: EditSettings,
+  { source, target, crossWord, selfSize, contextWord, weight, blend, blendMinus, blendThreshold, edit }: EditSettings,
+  shares: SharesByKind,
   tokenizer: Tokenizer,
 ): PromptToPrompt {
   const sources = [tokenizer.tokenize(source)];
@@ -139,11 +130,10 @@ export function methodOf(
   return promptToPrompt({
     tokenizer,
     prompts: [source, ...target],
-    cross,
+    shares,
+    edit,
     crossWords: crossWord,
-    self,
     selfSize,
-    context,
     contextWords: contextWord,
     weights: weight,
     ...regions,

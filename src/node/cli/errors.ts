@@ -6,11 +6,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The user stopped the run: exit code 130. */
+/** The user stopped the run. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
-
-  constructor(aftermath: string) {
-    super(`Stopped. ${aftermath}`);
-  }
 }

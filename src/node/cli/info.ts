@@ -1,33 +1,19 @@
-import type { Command } from 'commander';
-import type { Grid } from '../../attention/controller';
 import { parseConfig } from '../../config';
-import { flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
+import { defaultLatents, flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
 import type { Network } from '../../model/network';
 import { networksOf } from '../../networks';
 import { ddimConfig } from '../../sampler/schedulerConfig';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
-import { EMBEDDED, openCheckpoint } from '../checkpoint';
+import { openCheckpoint } from '../checkpoint';
 import type { Manner } from './options';
-import { addManner } from './options';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
-export function addInfo(program: Command): void {
-  const command = program
-    .command('info')
-    .description(
-      'Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.',
-    )
-    .argument(
-      '[model]',
-      'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
-      EMBEDDED,
-    );
-  addManner(command, false).action(async (model: string, manner: Manner) => {
-    const about = await describe(await openCheckpoint(model));
-    if (manner.json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
-    else if (!manner.quiet) process.stdout.write(`${inWords(about)}\n`);
-  });
+/** Says what a model is. */
+export async function info(model: string, { json, quiet }: Manner): Promise<void> {
+  const about = await describe(await openCheckpoint(model));
+  if (json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
+  else if (!quiet) process.stdout.write(`${inWords(about)}\n`);
 }
 
 type About = Awaited<ReturnType<typeof describe>>;
@@ -47,15 +33,13 @@ export async function describe(checkpoint: Checkpoint) {
     await sizeOf(checkpoint, 'unet', unet),
     await sizeOf(checkpoint, 'vae', vae),
   ];
-  const size = unet.config.sample_size ?? 64;
-  const [height, width] = typeof size === 'number' ? [size, size] : size;
-  const latents: Grid = { height, width };
+  const latents = defaultLatents(unet.config);
   const tokens = textEncoder.config.max_position_embeddings;
   const weightBytes = networks.reduce((sum, { parameters }) => sum + 4 * parameters, 0);
   return {
     model: checkpoint.name,
     layout: checkpoint.layout,
-    pictures: { height: height * vae.pixelsPerLatent, width: width * vae.pixelsPerLatent },
+    pictures: { height: latents.height * vae.pixelsPerLatent, width: latents.width * vae.pixelsPerLatent },
     latents: { ...latents, channels: vae.config.latent_channels },
     context: { tokens, features: textEncoder.config.hidden_size },
     scheduler: { prediction, trainSteps },

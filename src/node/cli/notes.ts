@@ -1,34 +1,46 @@
-import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
+import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
+import { BLEND_THRESHOLD, type Shares } from '../../edits/prompt-to-prompt/shares';
 import type { EditSettings } from './settings';
+import type { Settled } from './settle';
 
-/** What made an edit, a line each. */
-export function notesOf({
-  seed,
-  steps,
-  sampler,
-  guidance,
-  cross,
-  crossWord,
-  self,
-  context,
-  contextWord,
-  blend,
-  blendMinus,
-  blendThreshold,
-}: EditSettings): string[] {
-  const share = (range: number | readonly number[]): string =>
-    typeof range === 'number' ? String(range) : range.join('–');
+/** What kinds of edits are called. */
+export const KINDS: Readonly<Record<EditKind, string>> = {
+  replace: 'words swapped',
+  refine: 'words added or left out',
+  reweight: 'the same words',
+};
+
+/** What made an edit, a line each; what the model's `p2p.json` gave is marked. */
+export function notesOf(settings: Settled<EditSettings>): string[] {
+  const { seed, steps, sampler, guidance, crossWord, contextWord, blend, blendMinus, blendThreshold } = settings;
+  const marked = (name: string): string => (settings.fromModel.includes(name) ? " (the model's)" : '');
   return [
     `Seed ${seed}`,
-    `${steps} steps of ${sampler.toUpperCase()}`,
-    `Guidance ${guidance}`,
-    `Cross-attention ${share(cross)}`,
-    ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${share(range)}`),
-    `Self-attention ${share(self)}`,
-    ...(context === 0 && Object.keys(contextWord).length === 0 ? [] : [`Context ${share(context)}`]),
-    ...Object.entries(contextWord).map(([word, range]) => `– of ${word} ${share(range)}`),
+    `${steps} steps${marked('steps')} of ${sampler.toUpperCase()}${marked('sampler')}`,
+    `Guidance ${guidance}${marked('guidance')}`,
+    ...shareNotes('Cross-attention', 'cross', settings),
+    ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${inWords(range)}`),
+    ...shareNotes('Self-attention', 'self', settings),
+    ...shareNotes('Context', 'context', settings),
+    ...Object.entries(contextWord).map(([word, range]) => `– of ${word} ${inWords(range)}`),
     ...blend.map(([source, target]) => `Blend ${source} : ${target}`),
     ...(blend.length > 0 && blendThreshold !== BLEND_THRESHOLD ? [`– from ${blendThreshold} on`] : []),
     ...blendMinus.map(([source, target]) => `– without ${source} : ${target}`),
   ];
+}
+
+/** One line, or one for each kind of edit where they differ. */
+function shareNotes(label: string, name: keyof Shares, settings: Settled<EditSettings>): string[] {
+  const given = settings[name];
+  if (given !== undefined) return [`${label} ${inWords(given)}`];
+  const kinds = Object.entries(settings.shares ?? {}).map(([kind, shares]) => ({
+    kind: kind as EditKind,
+    text: `${label} ${inWords(shares?.[name] ?? 0)}${settings.fromModel.includes(`shares.${kind}.${name}`) ? " (the model's)" : ''}`,
+  }));
+  const same = new Set(kinds.map(({ text }) => text)).size <= 1;
+  return same ? kinds.slice(0, 1).map(({ text }) => text) : kinds.map(({ kind, text }) => `${text}, ${KINDS[kind]}`);
+}
+
+function inWords(range: number | readonly number[]): string {
+  return typeof range === 'number' ? String(range) : range.join('–');
 }

@@ -2,14 +2,23 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { z } from 'zod';
+import { MAX_THREADS } from '../threads';
 import { UsageError } from './errors';
 import type { OutputOptions } from './outputs';
-import { number, size } from './read';
-import { checkAsked, openRecording, type RecordManner, recordedSettings } from './recording';
-import { optionForms } from './settings';
+import { fraction, size, whole } from './read';
+import { MAX_GRID, optionForms } from './settings';
+import { withoutModels } from './settle';
 
 /** Settings as the user gave them: on the command line, or in a file. */
 type Given = Readonly<Record<string, unknown>>;
+
+/** What is to be kept of the source, for later edits. */
+export interface RecordManner {
+  readonly record?: string;
+  readonly recordExact?: boolean;
+  readonly recordSelf?: number;
+  readonly recordSelfSize?: number;
+}
 
 /** What says how a command behaves, not what it makes. */
 export interface Manner extends OutputOptions, RecordManner {
@@ -24,12 +33,10 @@ export interface Manner extends OutputOptions, RecordManner {
 export function addSettings(command: Command, schema: z.ZodObject): Command {
   for (const setting of Object.values(schema.shape) as z.ZodType[]) {
     const form = optionForms.get(setting);
-    if (form)
-      command.addOption(
-        new Option(form.flags, form.help + defaultOf(setting)).argParser(
-          form.read as (text: string, before: unknown) => unknown,
-        ),
-      );
+    if (!form) continue;
+    const option = new Option(form.flags, form.help + defaultOf(setting));
+    if (form.read) option.argParser(form.read as (text: string, before: unknown) => unknown);
+    command.addOption(option);
   }
   return command.option(
     '--from <file>',
@@ -40,9 +47,12 @@ export function addSettings(command: Command, schema: z.ZodObject): Command {
 /** Gives the command the options of its manner. @param makesPictures as against what only looks or installs */
 export function addManner(command: Command, makesPictures: boolean): Command {
   if (makesPictures) {
-    command
-      .option('--threads <n>', 'threads to compute with (default: all cores)', number)
-      .option('--memory <size>', 'memory to keep to, such as 6GB; what cannot fit is refused (default: no limit)', size)
+    addThreads(command)
+      .option(
+        '--memory <size>',
+        'memory to keep to, such as 6GB; what cannot fit is refused (default: all there is)',
+        size,
+      )
       .option('--out <dir>', `folder to write to (default: a fresh out/${command.name()}-<number>)`)
       .option('--tensors <file>', 'write noise, context, latents and image to a safetensors file')
       .option('--force', 'replace what is there already');
@@ -50,6 +60,28 @@ export function addManner(command: Command, makesPictures: boolean): Command {
   return command
     .option('--quiet', 'print nothing but errors')
     .option('--json', 'print one JSON object on stdout instead of text');
+}
+
+/** Gives the command the option that says on how many threads to compute. */
+export function addThreads(command: Command): Command {
+  return command.option('--threads <n>', 'threads to compute with (default: all cores)', whole(1, MAX_THREADS));
+}
+
+/** Gives the command the options that record a run's source. */
+export function addRecord(command: Command): Command {
+  return command
+    .option('--record <file>', 'write what further edits of this picture need: see p2p edit --recording')
+    .option('--record-exact', 'in float32: twice the size, nothing rounded')
+    .option(
+      '--record-self <f>',
+      'self-attention of this share of the steps, from the first one on (default: what edits take)',
+      fraction,
+    )
+    .option(
+      '--record-self-size <n>',
+      'and of grids of up to n x n (default: by the size of the latents)',
+      whole(1, MAX_GRID),
+    );
 }
 
 /**
@@ -62,28 +94,38 @@ export function addManner(command: Command, makesPictures: boolean): Command {
  */
 export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): Promise<z.output<T>> {
   const { from } = options as { from?: string };
-  const file = from === undefined ? {} : readSettings(from);
   const given = Object.fromEntries(
     Object.keys(schema.shape)
       .filter((key) => options[key] !== undefined)
       .map((key) => [key, options[key]]),
   );
-  const { recording: path } = { ...file, ...given };
-  const recording = typeof path === 'string' ? await openRecording(path) : undefined;
-  if (recording) checkAsked(recording, { ...file, ...given });
-  const { success, data, error } = schema.safeParse({
-    ...(recording && recordedSettings(recording)),
-    ...file,
-    ...given,
-  });
+  const file = from === undefined ? {} : settingsIn(readSettings(from), given);
+  const { recording } = { ...file, ...given };
+  const recorded = typeof recording === 'string' ? await recordedIn(recording, { ...file, ...given }) : {};
+  const { success, data, error } = schema.safeParse({ ...recorded, ...file, ...given });
   if (success) return data;
   throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\nerror: '));
+}
+
+/** The settings of a file, of which those that were its model's own are not another model's, nor beside what is given. */
+function settingsIn(file: Given, given: Given): Given {
+  if (given.model !== undefined && given.model !== file.model) return withoutModels(file);
+  const { fromModel } = file;
+  return Array.isArray(fromModel) ? { ...file, fromModel: fromModel.filter((name) => !(name in given)) } : file;
+}
+
+/** What a recording says of its run. @param asked for beside it */
+async function recordedIn(path: string, asked: Given): Promise<Given> {
+  const { checkAsked, openRecording, recordedSettings } = require('./recording') as typeof import('./recording');
+  const recording = await openRecording(path);
+  checkAsked(recording, asked);
+  return recordedSettings(recording);
 }
 
 function readSettings(file: string): Given {
   let settings: unknown;
   try {
-    settings = JSON.parse(readFileSync(file, 'utf8'));
+    settings = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new UsageError(
       error instanceof SyntaxError

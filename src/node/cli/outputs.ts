@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { rmdirSync, rmSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { lstat, mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { clearAbandoned, temporaryBeside } from '../temporary';
 import { UsageError } from './errors';
+import { removeStaging, type Staging } from './staging';
+import { tellPublishing, tellStaging } from './supervised';
 
 export interface OutputOptions {
   /** The folder to write to; by default a fresh `out/<command>-<number>`. */
@@ -37,21 +38,25 @@ export class Outputs {
    */
   static async open(command: string, options: OutputOptions): Promise<Outputs> {
     const { out, force } = options;
+    if (out !== undefined) await refuseLinkToNowhere('out', out);
     if (out !== undefined && !force && (await entries(out)).length > 0) {
       throw new UsageError(`--out ${out} is not empty: choose another folder, or replace what is in it with --force.`);
     }
     for (const [option, file] of filesOf(options)) {
+      await refuseLinkToNowhere(option, file);
       if (await isFolder(file)) throw new UsageError(`--${option} ${file} is a folder: name a file.`);
+      if ((await exists(file)) && !(await stat(file)).isFile())
+        throw new UsageError(`--${option} ${file} is a device: name a file.`);
       if (!force && (await exists(file)))
         throw new UsageError(`--${option} ${file} exists: choose another name, or replace it with --force.`);
     }
     const place = out ?? join('out', command);
     // Inside a folder that is there already: what is beside it may be another disk.
-    const folder = await Staging.beside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
+    const folder = await stageBeside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
     const files = new Map<FileOption, Staging>();
     const outputs = new Outputs(command, options, folder, files);
     try {
-      for (const [option, file] of filesOf(options)) files.set(option, await Staging.beside(file));
+      for (const [option, file] of filesOf(options)) files.set(option, await stageBeside(file));
       return outputs;
     } catch (error) {
       outputs.discard();
@@ -72,6 +77,7 @@ export class Outputs {
 
   /** Moves everything to its place. @returns the absolute paths of all files, and of their folder */
   async publish(): Promise<{ folder: string; files: string[] }> {
+    tellPublishing();
     const names = (await readdir(this.folder.path)).sort();
     const folder = await this.publishFolder(names);
     const files = names.map((name) => join(folder, name));
@@ -89,7 +95,7 @@ export class Outputs {
   readonly discard = (): void => {
     process.off('exit', this.discard);
     // The last one first: it may lie in a folder that another made.
-    for (const staging of [this.folder, ...this.files.values()].reverse()) staging.remove();
+    for (const staging of [this.folder, ...this.files.values()].reverse()) removeStaging(staging);
   };
 
   private async publishFolder(names: readonly string[]): Promise<string> {
@@ -135,35 +141,21 @@ function filesOf(options: OutputOptions): [FileOption, string][] {
   return FILE_OPTIONS.flatMap((option) => (options[option] === undefined ? [] : [[option, options[option]]]));
 }
 
-/** A hidden folder beside a place that is to be filled, on the same disk. */
-class Staging {
-  private constructor(
-    readonly path: string,
-    private readonly created: readonly string[],
-  ) {}
-
-  static async beside(place: string): Promise<Staging> {
-    const parent = dirname(resolve(place));
-    try {
-      const first = await mkdir(parent, { recursive: true });
-      const path = join(parent, `.${basename(place)}-${randomUUID().slice(0, 8)}`);
-      await mkdir(path);
-      return new Staging(path, first === undefined ? [] : upTo(parent, first));
-    } catch (error) {
-      throw new UsageError(`Nothing can be written to ${parent}: ${(error as Error).message}`);
-    }
-  }
-
-  /** Also removes the folders that were made for it, where they are empty. */
-  remove(): void {
-    rmSync(this.path, { recursive: true, force: true });
-    for (const folder of this.created) {
-      try {
-        rmdirSync(folder);
-      } catch {
-        return; // It has come to hold something.
-      }
-    }
+/** Makes a hidden folder beside a place that is to be filled, on the same disk. */
+async function stageBeside(place: string): Promise<Staging> {
+  const parent = dirname(resolve(place));
+  try {
+    const first = await mkdir(parent, { recursive: true });
+    await clearAbandoned(parent);
+    const staging = {
+      path: temporaryBeside(resolve(place)),
+      created: first === undefined ? [] : upTo(parent, first),
+    };
+    tellStaging(staging);
+    await mkdir(staging.path);
+    return staging;
+  } catch (error) {
+    throw new UsageError(`Nothing can be written to ${parent}: ${(error as Error).message}`);
   }
 }
 
@@ -190,6 +182,18 @@ async function entries(folder: string): Promise<string[]> {
         : `--out ${folder}: ${(error as Error).message}`,
     );
   }
+}
+
+/** Renaming would put the file in the link's place, and a folder cannot be put there. */
+async function refuseLinkToNowhere(option: string, path: string): Promise<void> {
+  const isLink = await lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
+  if (isLink && !(await exists(path)))
+    throw new UsageError(
+      `--${option} ${path} is a link to ${await readlink(path)}, which is not there: make that first, or name another place.`,
+    );
 }
 
 async function exists(path: string): Promise<boolean> {

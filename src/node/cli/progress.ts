@@ -1,43 +1,50 @@
-import { Presets, SingleBar } from 'cli-progress';
+const WIDTH = 30;
 
 /** A line on stderr that fills while something goes on, with the time left. Silent where stderr is no terminal. */
 export class Progress {
   private task?: string;
-  private bar?: SingleBar;
+  private start = 0;
+  private readonly silent: boolean;
 
-  constructor(private readonly quiet = false) {}
+  /** @param terminal where it is shown @param now the time, in milliseconds */
+  constructor(
+    quiet = false,
+    private readonly terminal: { isTTY?: boolean; write(text: string): unknown } = process.stderr,
+    private readonly now = () => performance.now(),
+  ) {
+    this.silent = quiet || !terminal.isTTY;
+  }
 
   /**
-   * Shows that `done` of `total` are done; another task begins another line.
+   * Shows that `done` of `total` are done; another task begins another line. The time left is judged from the first
+   * call of a task on: make it before anything is done.
    *
    * @param unit what is counted, such as `steps`; a share in percent if left out
    */
   show(task: string, done: number, total: number, unit?: string): void {
-    if (this.quiet || !process.stderr.isTTY) return;
-    if (!this.bar || this.task !== task) {
+    if (this.silent) return;
+    if (this.task !== task) {
       this.stop();
-      const count = unit === undefined ? '{percentage}%' : `{value}/{total} ${unit}`;
-      this.bar = new SingleBar(
-        {
-          stream: process.stderr,
-          format: `${task.padEnd(18)} {bar} ${count}, {eta_formatted} left`,
-          barsize: 30,
-          hideCursor: true,
-          gracefulExit: false,
-        },
-        Presets.shades_classic,
-      );
-      this.bar.start(total, 0);
       this.task = task;
+      this.start = this.now();
     }
-    this.bar.update(done);
+    const filled = total > 0 ? Math.round((WIDTH * done) / total) : WIDTH;
+    const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled);
+    const count = unit === undefined ? `${Math.floor((100 * done) / total)}%` : `${done}/${total} ${unit}`;
+    this.terminal.write(`\r${task.padEnd(18)} ${bar} ${count}${this.left(done, total)}\x1b[K`);
     if (done >= total) this.stop();
   }
 
   /** Leaves the line as it is. */
   stop(): void {
-    this.bar?.stop();
-    this.bar = undefined;
+    if (this.task !== undefined) this.terminal.write('\n');
     this.task = undefined;
+  }
+
+  /** As long for each of what is left as for each of what is done. */
+  private left(done: number, total: number): string {
+    if (done === 0 || done >= total) return '';
+    const seconds = Math.ceil((((this.now() - this.start) / done) * (total - done)) / 1000);
+    return seconds < 60 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
   }
 }

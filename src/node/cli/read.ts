@@ -1,25 +1,51 @@
 /**
- * From an option's text to a value for the settings' schema, which judges it. Options that may be repeated get what
- * they gave before.
+ * From an option's text to a value. Settings are judged by their schema afterwards; options that are no settings are
+ * read by what judges them at once. Options that may be repeated get what they gave before.
  */
 
 import { InvalidArgumentError } from 'commander';
+import { FRACTION, isWhole, wholeNumber } from './numbers';
 
 export function text(value: string): string {
   return value;
 }
 
+/** A number as people write it: no hexadecimal, no `Infinity`, no spaces. */
 export function number(value: string): number {
-  const result = value.trim() === '' ? NaN : Number(value);
-  if (!Number.isFinite(result)) throw new InvalidArgumentError(`Expected a number.`);
+  const result = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : NaN;
+  if (!Number.isFinite(result)) throw new InvalidArgumentError('Expected a number.');
+  return result + 0; // -0 is 0.
+}
+
+/** A whole number of any size. */
+export function integer(value: string): number | bigint {
+  if (!/^[+-]?\d{1,400}$/.test(value)) throw new InvalidArgumentError('Expected a whole number.');
+  const result = Number(value);
+  return Number.isSafeInteger(result) ? result + 0 : BigInt(value.replace('+', ''));
+}
+
+/** A whole number from `from` to `to`. */
+export function whole(from: number, to: number): (value: string) => number {
+  return (value) => {
+    const result = number(value);
+    if (!isWhole(result, from, to)) throw new InvalidArgumentError(`${wholeNumber(from, to)}.`);
+    return result;
+  };
+}
+
+/** From 0 to 1. */
+export function fraction(value: string): number {
+  const result = number(value);
+  if (!(result >= 0 && result <= 1)) throw new InvalidArgumentError(`${FRACTION}.`);
   return result;
 }
 
 /** Bytes: `6GB`, `800 MB`, `1.5GiB` */
 export function size(value: string): number {
-  const [, amount, unit] = /^([\d.]+) ?(MB|GB|MiB|GiB)$/i.exec(value.trim()) ?? [];
+  const [, amount, unit] = /^(\d+\.?\d*|\.\d+) ?(MB|GB|MiB|GiB)$/i.exec(value) ?? [];
   const bytes = Number(amount) * { mb: 1e6, gb: 1e9, mib: 2 ** 20, gib: 2 ** 30 }[unit?.toLowerCase() as 'mb'];
-  if (!(bytes > 0)) throw new InvalidArgumentError('Expected a size such as 6GB or 800MB.');
+  if (!(bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER))
+    throw new InvalidArgumentError('Expected a size such as 6GB or 800MB.');
   return bytes;
 }
 

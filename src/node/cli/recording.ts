@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { isDuring, type StepRange } from '../../edits/prompt-to-prompt/schedule';
 import { RecordingError } from '../../recording/description';
 import type { RecordOptions } from '../../recording/recorder';
@@ -6,45 +5,23 @@ import { Recording } from '../../recording/recording';
 import { settingsIn } from '../../recording/settings';
 import { fileBytes } from '../fileSource';
 import { UsageError } from './errors';
-import { number } from './read';
-
-/** What is to be kept of the source, for later edits. */
-export interface RecordManner {
-  readonly record?: string;
-  readonly recordExact?: boolean;
-  readonly recordSelf?: number;
-  readonly recordSelfSize?: number;
-}
-
-export function addRecord(command: Command): Command {
-  return command
-    .option('--record <file>', 'write what further edits of this picture need: see p2p edit --recording')
-    .option('--record-exact', 'in float32: twice the size, nothing rounded')
-    .option(
-      '--record-self <f>',
-      'self-attention of this share of the steps, from the first one on (default: 0.4)',
-      number,
-    )
-    .option('--record-self-size <n>', 'and of grids of up to n x n (default: by the size of the latents)', number);
-}
+import type { RecordManner } from './options';
 
 /**
- * How much is to be kept, if no more was asked for: what selfInjection takes unless told, and what the command itself
- * takes.
+ * How much is to be kept.
  *
- * @throws UsageError for a share that is none
+ * @param self the share of the steps of which edits take self-attention, where none was asked for
+ * @param selfSize up to which grid
  */
 export function recordOptions(
   { recordExact: exact, recordSelf, recordSelfSize }: RecordManner,
-  self: StepRange,
+  self: number,
   selfSize?: number,
 ): Omit<RecordOptions, 'to'> {
-  if (recordSelf !== undefined && !(recordSelf >= 0 && recordSelf <= 1))
-    throw new UsageError(`--record-self ${recordSelf}: Expected a fraction from 0 to 1.`);
   const size = recordSelfSize ?? selfSize;
   return {
     exact,
-    self: recordSelf ?? Math.max(0.4, typeof self === 'number' ? self : self[1]),
+    self: recordSelf ?? self,
     maxQueries: size && size ** 2,
   };
 }
@@ -64,7 +41,7 @@ export function recordedSettings({ settings, description }: Recording): Record<s
     ...(description.model.name === undefined ? {} : { model: description.model.name }),
     source,
     negative,
-    seed: Number(seed),
+    seed,
     steps,
     guidance,
     sampler,

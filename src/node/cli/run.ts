@@ -2,33 +2,35 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import type { z } from 'zod';
 import type { ConfigFile } from '../../config';
-import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
+import { type Defaults, defaultsOf } from '../../defaults';
 import type { Picture } from '../../image/picture';
 import { toPictures } from '../../image/picture';
+import { defaultLatents, workingBytes } from '../../model/cost';
+import { type Networks, networksOf } from '../../networks';
 import { StableDiffusionPipeline } from '../../pipeline';
 import type { RecordOptions } from '../../recording/recorder';
+import { TorchGenerator } from '../../sampler/noise';
 import { createSampler } from '../../sampler/sampler';
+import { attentionBytes } from '../../session/memory';
 import type { Generation, RunOptions } from '../../session/options';
 import type { Checkpoint } from '../../weights/checkpoint';
 import type { BackendInfo } from '../backend';
 import { chooseBackend } from '../backend';
 import { openCheckpoint } from '../checkpoint';
 import { fileSink } from '../fileSink';
+import { machineMemory, memoryLimit } from '../memoryLimit';
 import { UsageError } from './errors';
-import { interruptible } from './interrupt';
 import type { Manner } from './options';
 import { Outputs } from './outputs';
 import { Progress } from './progress';
 import { recordOptions } from './recording';
-import type { GenerateSettings } from './settings';
+import { type RunSettings, type Settled, settle } from './settle';
+import { stopSignal } from './supervised';
 import { tensorFile } from './tensors';
 import { duration, scaled } from './text';
-
-export const { version } = require('../../../package.json') as { version: string };
-
-/** What all commands that make pictures are told. */
-type Settings = Omit<GenerateSettings, 'prompt'>;
+import { version } from './version';
 
 /** A generation with its pictures as files hold them. */
 export interface Made extends Generation {
@@ -38,23 +40,26 @@ export interface Made extends Generation {
 /** Seconds that a run took for its parts. */
 interface Seconds {
   load: number;
-  /** Of every step of every generation, in order. */
+  /** Of every step, in order. */
   readonly steps: number[];
+  /** Of those without injection. */
+  readonly compare: number[];
   decode: number;
 }
 
 /** One call of a command that makes pictures: loads, generates, keeps the time, writes all of it or nothing. */
 export class Run {
-  private readonly seconds: Seconds = { load: 0, steps: [], decode: 0 };
+  private readonly seconds: Seconds = { load: 0, steps: [], compare: [], decode: 0 };
   private readonly warnings: string[] = [];
   private readonly progress: Progress;
   private backend?: BackendInfo;
+  /** What the run is made by; there once the model is open. */
+  settings!: Settled;
 
   private constructor(
-    private readonly settings: Settings,
+    private readonly given: RunSettings,
     private readonly manner: Manner,
     private readonly outputs: Outputs,
-    private readonly signal: AbortSignal,
   ) {
     this.progress = new Progress(manner.quiet);
   }
@@ -64,48 +69,54 @@ export class Run {
    *
    * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of
    *   the JSON
+   * @throws Interrupted if the user stops it
    */
   static async perform(
     command: string,
-    settings: Settings,
+    settings: RunSettings,
     manner: Manner,
     work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>,
   ): Promise<void> {
-    await interruptible('Nothing was written.', async (signal) => {
-      const outputs = await Outputs.open(command, manner);
-      const run = new Run(settings, manner, outputs, signal);
-      try {
-        const { text, ...details } = await work(run);
-        run.print(command, await outputs.publish(), details, text);
-      } catch (error) {
-        outputs.discard();
-        throw error;
-      } finally {
-        run.progress.stop();
-      }
-    });
+    const outputs = await Outputs.open(command, manner);
+    const run = new Run(settings, manner, outputs);
+    try {
+      const { text, ...details } = await work(run);
+      stopSignal.throwIfAborted();
+      run.print(command, await outputs.publish(), details, text);
+    } catch (error) {
+      outputs.discard();
+      throw error;
+    } finally {
+      run.progress.stop();
+    }
   }
 
-  async open(): Promise<Checkpoint> {
-    return openCheckpoint(this.settings.model);
+  /** Opens the model, and settles with its defaults what nobody gave. */
+  async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
+    const checkpoint = await openCheckpoint(this.given.model);
+    const defaults = await defaultsOf(checkpoint);
+    this.settings = settle(this.given, defaults);
+    return { checkpoint, defaults };
   }
 
   /** Loads the networks onto the backend. */
   async load(checkpoint: Checkpoint): Promise<StableDiffusionPipeline> {
     this.checkSteps(await checkpoint.config('scheduler'));
+    const networks = await networksOf(checkpoint);
+    this.checkSize(networks.vae.pixelsPerLatent);
     const start = performance.now();
     this.backend = await chooseBackend(this.settings.backend, {
       threads: this.manner.threads,
       warn: (message) => this.warn(message),
     });
+    this.checkMemory(networks);
     const pipeline = await StableDiffusionPipeline.load(checkpoint, {
       onProgress: (loaded, total) => {
-        this.signal.throwIfAborted();
+        stopSignal.throwIfAborted();
         this.progress.show('Loading', loaded, total);
       },
     });
     this.seconds.load = (performance.now() - start) / 1000;
-    this.checkSize(pipeline.vae.pixelsPerLatent);
     return pipeline;
   }
 
@@ -115,24 +126,28 @@ export class Run {
     task: string,
     prompts: readonly string[],
     options: Omit<RunOptions, 'signal' | 'onWarning'> = {},
+    seconds = this.seconds.steps,
   ): Promise<Made> {
-    const { seed, steps, guidance, sampler, height, width, negative } = this.settings;
+    const { seed, steps, guidance, sampler, eta, karras, height, width, negative } = this.settings;
+    this.progress.show(task, 0, steps, 'steps');
     let last = performance.now();
     const made = await pipeline.generate(prompts, {
       seed,
       steps,
       guidance,
       sampler,
+      eta,
+      karras,
       height,
       width,
       negative,
       ...options,
-      memory: this.manner.memory,
-      signal: this.signal,
+      memory: this.memory,
+      signal: stopSignal,
       onWarning: (message) => this.warn(message),
-      onStep: ({ step, steps, seconds }) => {
+      onStep: ({ step, steps, seconds: taken }) => {
         this.progress.show(task, step + 1, steps, 'steps');
-        this.seconds.steps.push(seconds);
+        seconds.push(taken);
         last = performance.now();
       },
     });
@@ -141,12 +156,18 @@ export class Run {
     return { ...made, pictures };
   }
 
-  /** Adds the settings, all that is needed to do it again, as a file for `--from`. */
-  async writeSettings(name: string): Promise<void> {
-    await this.write(
-      name,
-      `${JSON.stringify({ ...this.settings, model: portable(this.settings.model), version }, undefined, 2)}\n`,
-    );
+  /** Generates what the prompts give without injection, to compare with: as {@link generate}. */
+  async compare(
+    pipeline: StableDiffusionPipeline,
+    prompts: readonly string[],
+    options: Omit<RunOptions, 'signal' | 'onWarning'> = {},
+  ): Promise<Made> {
+    return this.generate(pipeline, 'Without injection', prompts, options, this.seconds.compare);
+  }
+
+  /** Adds the settings, all that is needed to do it again, as a file for `--from`; in the schema's order. */
+  async writeSettings(name: string, schema: z.ZodObject): Promise<void> {
+    await this.write(name, toJson(schema.parse({ ...this.settings, model: portable(this.settings.model), version })));
   }
 
   /** Adds a file to the command's folder. */
@@ -163,10 +184,9 @@ export class Run {
   /**
    * How a generation is to be recorded, if that was asked for.
    *
-   * @param self the share of the steps of which the command itself takes self-attention, at grids of up to `size` x
-   *   `size`
+   * @param self the share of the steps of which edits take self-attention @param size up to which grid, `size` x `size`
    */
-  recordOptions(self: StepRange = 0, size?: number): RecordOptions | undefined {
+  recordOptions(self: number, size?: number): RecordOptions | undefined {
     const path = this.outputs.pathOf('record');
     return path === undefined
       ? undefined
@@ -180,12 +200,35 @@ export class Run {
   }
 
   private checkSteps(scheduler: ConfigFile): void {
-    const { sampler, steps } = this.settings;
+    const { sampler, steps, eta, karras } = this.settings;
     try {
-      createSampler(scheduler, { sampler, steps });
+      // Of any seed: it is only asked whether there is such a sampler.
+      createSampler(scheduler, { sampler, steps, eta, karras, generator: new TorchGenerator(0) });
     } catch (error) {
-      throw error instanceof RangeError ? new UsageError(`--steps ${steps}: ${error.message}`) : error;
+      const option =
+        sampler === 'ddim' && karras ? '--karras' : sampler === 'dpm++' && eta ? '--eta' : `--steps ${steps}`;
+      throw error instanceof RangeError ? new UsageError(`${option}: ${error.message}`) : error;
     }
+  }
+
+  /** Bytes that the run may take: what was allowed, and no more than there is for the backend. */
+  private get memory(): number {
+    const there = memoryLimit(this.backend!.name);
+    return Math.min(this.manner.memory ?? machineMemory(), there ?? Infinity);
+  }
+
+  /** @throws MemoryError if not even one prompt's run fits, before anything is loaded; the pipeline judges exactly. */
+  private checkMemory({ textEncoder, unet, vae }: Networks): void {
+    const { guidance, height, width } = this.settings;
+    const own = defaultLatents(unet.config);
+    const latents = {
+      height: height === undefined ? own.height : height / vae.pixelsPerLatent,
+      width: width === undefined ? own.width : width / vae.pixelsPerLatent,
+    };
+    const rows = guidance <= 1 ? 1 : 2;
+    const parameters = textEncoder.size + unet.size + vae.size;
+    const weights = parameters * (this.backend!.name === 'node' ? 2 : 4); // Those stored in 16 bits stay so there.
+    attentionBytes({ weights, features: workingBytes(unet.config, vae.config, latents, rows), maps: 0 }, this.memory);
   }
 
   private checkSize(multiple: number): void {
@@ -214,20 +257,29 @@ export class Run {
         node: process.versions.node,
       };
       process.stdout.write(
-        `${JSON.stringify({ command, folder, files, settings, backend, versions, seconds, peakMemoryBytes, warnings, ...details }, undefined, 2)}\n`,
+        toJson({ command, folder, files, settings, backend, versions, seconds, peakMemoryBytes, warnings, ...details }),
       );
     } else if (!manner.quiet) {
-      const sum = seconds.steps.reduce((total, step) => total + step, 0);
       process.stdout.write(
         [
           `Wrote ${relative('.', folder) || '.'}: ${files.map((file) => relative(folder, file)).join(', ')}`,
-          `Loaded in ${duration(seconds.load)}, ${seconds.steps.length} steps in ${duration(sum)}, decoded in ${duration(seconds.decode)}; ${backend?.name} with ${backend?.threads} thread${backend?.threads === 1 ? '' : 's'}, ${scaled(peakMemoryBytes, 'B')} at the peak.`,
+          `Loaded in ${duration(seconds.load)}, ${stepsIn(seconds.steps)}${seconds.compare.length > 0 ? ` and ${stepsIn(seconds.compare)} without injection` : ''}, decoded in ${duration(seconds.decode)}; ${backend?.name} with ${backend?.threads} thread${backend?.threads === 1 ? '' : 's'}, ${scaled(peakMemoryBytes, 'B')} at the peak.`,
           ...(text === undefined ? [] : ['', text]),
           '',
         ].join('\n'),
       );
     }
   }
+}
+
+/** `6 steps in 2.0 s` */
+function stepsIn(seconds: readonly number[]): string {
+  return `${seconds.length} step${seconds.length === 1 ? '' : 's'} in ${duration(seconds.reduce((sum, step) => sum + step, 0))}`;
+}
+
+/** Whole numbers that are none to JSON stand as text. */
+function toJson(value: object): string {
+  return `${JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each), 2)}\n`;
 }
 
 /** A model's name that leads to it from any folder. */

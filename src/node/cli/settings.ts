@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { AUTHORS_DEFAULTS, shareSchema } from '../../defaults';
-import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/localBlend';
-import { SAMPLERS } from '../../sampler/sampler';
+import { shareSchema, sharesByKind } from '../../defaults';
+import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
+import { SAMPLERS } from '../../sampler/names';
 import { DEFAULTS } from '../../session/options';
-import { EMBEDDED } from '../checkpoint';
+import { EMBEDDED } from '../embedded';
+import { FRACTION, isWhole, wholeNumber } from './numbers';
 import * as read from './read';
 
 /** How a setting is given on the command line. The name of a setting is its option's in camel case. */
@@ -12,16 +13,71 @@ export interface OptionForm {
   /** In commander's notation, such as `--steps <n>`. */
   readonly flags: string;
   readonly help: string;
-  /** From the option's text, and what it was given before if it may be repeated, to a value for the schema. */
-  readonly read: (text: string, before?: never) => unknown;
+  /**
+   * From the option's text, and what it was given before if it may be repeated, to a value for the schema; none for an
+   * option without text.
+   */
+  readonly read?: (text: string, before?: never) => unknown;
 }
 
 /** The command-line form of each setting below. */
 export const optionForms = z.registry<OptionForm>();
 
+/** The largest grid of attention that can be meant, and the largest picture, by their sides. */
+export const MAX_GRID = 2 ** 16;
+const MAX_PIXELS = 2 ** 14;
+/** No more of it has a meaning, and float32 has its end. */
+const MAX_FACTOR = 1000;
+
+const whole = (from: number, to: number) =>
+  z.custom<number>((value) => typeof value === 'number' && isWhole(value, from, to), wholeNumber(from, to));
+const factor = () =>
+  z
+    .number(`Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`)
+    .min(-MAX_FACTOR, `Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`)
+    .max(MAX_FACTOR, `Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`);
+
+const fraction = () => z.custom<number>((value) => typeof value === 'number' && value >= 0 && value <= 1, FRACTION);
+
+const SEED = 'Expected a whole number from -2^63 to 2^64 - 1 (in a file, as text from 2^53 on)';
+
+/** As PyTorch takes it; JSON's numbers end before. */
+const seed = () =>
+  z
+    .union(
+      [
+        z.int(),
+        z.bigint(),
+        z
+          .string()
+          .regex(/^[+-]?\d{1,20}$/)
+          .transform(read.integer),
+      ],
+      SEED,
+    )
+    .refine((value) => value >= -(2n ** 63n) && value < 2n ** 64n, SEED);
+
+/** A value for each of some words; unlike `z.record` it loses none, whatever the word. */
+const perWord = <T>(value: z.ZodType<T>) =>
+  z
+    .custom<Record<string, unknown>>(
+      (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
+      'Expected an object of words',
+    )
+    .transform((given, context) => {
+      const entries = Object.entries(given).map(([word, input]) => {
+        const { success, data, error } = value.safeParse(input);
+        if (!success) context.addIssue({ code: 'custom', message: error.issues[0].message, path: [word], input });
+        return [word, data as T] as const;
+      });
+      return Object.fromEntries(entries) as Record<string, T>;
+    });
+
 /** A schema of its own each time: what is registered for one setting must not be another's. */
 const text = () => z.string().trim().min(1, 'Expected some text');
 const pair = z.tuple([text(), text()]);
+
+const MODELS = "(default: the model's)";
 
 /** What makes a picture. */
 export const generation = {
@@ -30,32 +86,39 @@ export const generation = {
     read: read.text,
     help: 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
   }),
-  seed: z.int().min(0).default(DEFAULTS.seed).register(optionForms, {
+  seed: seed().default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
-    read: read.number,
+    read: read.integer,
     help: "of the starting noise; the same as of PyTorch's generator",
   }),
-  steps: z.int().min(1).max(1000).default(AUTHORS_DEFAULTS.steps).register(optionForms, {
-    flags: '--steps <n>',
-    read: read.number,
-    help: 'denoising steps',
-  }),
-  guidance: z.number().default(AUTHORS_DEFAULTS.guidance).register(optionForms, {
-    flags: '--guidance <g>',
-    read: read.number,
-    help: 'how strongly the picture follows the prompt; 1 is no guidance',
-  }),
-  sampler: z.enum(SAMPLERS).default(AUTHORS_DEFAULTS.sampler).register(optionForms, {
-    flags: '--sampler <name>',
-    read: read.text,
-    help: 'ddim or dpm++',
-  }),
-  height: z.int().min(1).optional().register(optionForms, {
+  steps: whole(1, 1000)
+    .optional()
+    .register(optionForms, {
+      flags: '--steps <n>',
+      read: read.number,
+      help: `denoising steps ${MODELS}`,
+    }),
+  guidance: factor()
+    .optional()
+    .register(optionForms, {
+      flags: '--guidance <g>',
+      read: read.number,
+      help: `how strongly the picture follows the prompt; at 1 or less it is the prompt alone, without guidance ${MODELS}`,
+    }),
+  sampler: z
+    .enum(SAMPLERS)
+    .optional()
+    .register(optionForms, {
+      flags: '--sampler <name>',
+      read: read.text,
+      help: `ddim or dpm++ ${MODELS}`,
+    }),
+  height: whole(1, MAX_PIXELS).optional().register(optionForms, {
     flags: '--height <pixels>',
     read: read.number,
     help: "of the picture; by default the model's own",
   }),
-  width: z.int().min(1).optional().register(optionForms, {
+  width: whole(1, MAX_PIXELS).optional().register(optionForms, {
     flags: '--width <pixels>',
     read: read.number,
     help: "of the picture; by default the model's own",
@@ -70,8 +133,19 @@ export const generation = {
     read: read.text,
     help: 'what to compute with (see p2p backends); by default the best there is',
   }),
+  eta: fraction().optional().register(optionForms, {
+    flags: '--eta <f>',
+    read: read.number,
+    help: 'share of fresh noise in each step, 0 to 1, for ddim (default: 0)',
+  }),
+  karras: z.boolean().optional().register(optionForms, {
+    flags: '--karras',
+    help: "Karras' noise levels, for dpm++; by default as the model says",
+  }),
   /** Of the program that wrote the settings: a note. */
   version: z.string().optional(),
+  /** Which of the settings nobody gave, so that they were the model's own. */
+  fromModel: z.array(z.string()).default([]),
 };
 
 const prompt = text().register(optionForms, {
@@ -83,6 +157,8 @@ const prompt = text().register(optionForms, {
 /** What p2p generate and p2p attend need, and generate.json and attend.json hold. */
 export const generateSettings = z.strictObject({ prompt, ...generation });
 export type GenerateSettings = z.output<typeof generateSettings>;
+
+const THRESHOLD = 'Expected a fraction from 0 to less than 1';
 
 /** What p2p edit needs, and edit.json holds. */
 export const editSettings = z.strictObject({
@@ -96,37 +172,43 @@ export const editSettings = z.strictObject({
     read: read.list,
     help: 'the edited prompt; repeat for several edits of one source',
   }),
-  cross: shareSchema().default(0.8).register(optionForms, {
-    flags: '--cross <f>',
-    read: read.share,
-    help: "share of the steps in which the edit takes the source's cross-attention",
-  }),
-  crossWord: z.record(text(), shareSchema()).default({}).register(optionForms, {
+  cross: shareSchema()
+    .optional()
+    .register(optionForms, {
+      flags: '--cross <f>',
+      read: read.share,
+      help: `share of the steps in which the edit takes the source's cross-attention ${MODELS}`,
+    }),
+  crossWord: perWord(shareSchema()).default({}).register(optionForms, {
     flags: '--cross-word <word=f>',
     read: read.wordShare,
     help: 'the same for one word of the targets; repeat for several',
   }),
-  self: shareSchema().default(0.4).register(optionForms, {
-    flags: '--self <f>',
-    read: read.share,
-    help: "share of the steps in which the edit takes the source's self-attention",
-  }),
-  selfSize: z.int().min(1).optional().register(optionForms, {
+  self: shareSchema()
+    .optional()
+    .register(optionForms, {
+      flags: '--self <f>',
+      read: read.share,
+      help: `share of the steps in which the edit takes the source's self-attention ${MODELS}`,
+    }),
+  selfSize: whole(1, MAX_GRID).optional().register(optionForms, {
     flags: '--self-size <n>',
     read: read.number,
     help: 'take it at grids of up to n x n; by default by the size of the latents',
   }),
-  context: shareSchema().default(0).register(optionForms, {
-    flags: '--context <f>',
-    read: read.share,
-    help: "share of the steps in which words that both prompts have mean what they meant in the source's sentence",
-  }),
-  contextWord: z.record(text(), shareSchema()).default({}).register(optionForms, {
+  context: shareSchema()
+    .optional()
+    .register(optionForms, {
+      flags: '--context <f>',
+      read: read.share,
+      help: `share of the steps in which words that both prompts have mean what they meant in the source's sentence ${MODELS}`,
+    }),
+  contextWord: perWord(shareSchema()).default({}).register(optionForms, {
     flags: '--context-word <word=f>',
     read: read.wordShare,
     help: 'the same for one word of the targets; repeat for several',
   }),
-  weight: z.record(text(), z.number()).default({}).register(optionForms, {
+  weight: perWord(factor()).default({}).register(optionForms, {
     flags: '--weight <word=f>',
     read: read.wordNumber,
     help: "multiply a word's attention in the targets, by less than 0 too; repeat for several",
@@ -141,11 +223,23 @@ export const editSettings = z.strictObject({
     read: read.pairs,
     help: 'but not where these words look; repeat for several',
   }),
-  blendThreshold: z.number().min(0).lt(1).default(BLEND_THRESHOLD).register(optionForms, {
-    flags: '--blend-threshold <f>',
-    read: read.number,
-    help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
+  blendThreshold: z
+    .number(THRESHOLD)
+    .min(0, THRESHOLD)
+    .lt(1, THRESHOLD)
+    .default(BLEND_THRESHOLD)
+    .register(optionForms, {
+      flags: '--blend-threshold <f>',
+      read: read.number,
+      help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
+    }),
+  edit: z.enum(['replace', 'refine']).optional().register(optionForms, {
+    flags: '--edit <kind>',
+    read: read.text,
+    help: 'how words are aligned: replace (swapped one for one) or refine (added, left out); by default found out from the prompts',
   }),
+  /** What is taken of the source by kind of edit, where `cross`, `self` and `context` say nothing. */
+  shares: sharesByKind.optional(),
   recording: text()
     .transform((file) => resolve(file))
     .optional()

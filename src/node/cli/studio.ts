@@ -1,34 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import type { Command } from 'commander';
-import { EMBEDDED } from '../checkpoint';
 import { serve } from '../studio/serve';
 import { studioSite, writeSite } from '../studio/site';
-import { number } from './read';
 
-interface StudioOptions {
+export interface StudioManner {
   readonly model: string;
   readonly host: string;
   readonly port: number;
   readonly write?: string;
 }
 
-export function addStudio(program: Command): void {
-  program
-    .command('studio')
-    .description(
-      'Open the studio: a page on which cross-attention can be seen and turned. The model runs in the browser.',
-    )
-    .option('--model <folder>', 'the model to open it with: a folder in the diffusers layout', EMBEDDED)
-    .option('--host <address>', 'the address to listen at', '127.0.0.1')
-    .option('--port <n>', 'the port to listen at; 0 for any that is free', number, 8080)
-    .option(
-      '--write <folder>',
-      'write the page with the model to a folder that any web server can serve, instead of serving it',
-    )
-    .action(studio);
-}
-
-async function studio({ model, host, port, write }: StudioOptions): Promise<void> {
+/** Serves the studio, or writes it to a folder. */
+export async function studio({ model, host, port, write }: StudioManner): Promise<void> {
   const site = await studioSite(model);
   if (write !== undefined) {
     await writeSite(site, write);

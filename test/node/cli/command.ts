@@ -45,6 +45,8 @@ export function useCommand() {
     /** The folder that commands run in. */
     work: (...path: string[]): string => join(place, 'work', ...path),
     start,
+    /** The command's file. */
+    main: (): string => join(place, 'dist/node/cli/main.js'),
     p2p: (...args: string[]): Promise<Outcome> => outcome(start(...args)),
   };
 }

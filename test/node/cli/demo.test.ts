@@ -1,3 +1,4 @@
+import { AUTHORS_SHARES } from '../../../src/edits/prompt-to-prompt/shares';
 import { EMBEDDED, openCheckpoint } from '../../../src/node/checkpoint';
 import { SCENES } from '../../../src/node/cli/demo';
 import { methodOf } from '../../../src/node/cli/edit';
@@ -8,7 +9,7 @@ test("the demo's edits can be made, of words that the embedded model was trained
   const tokenizer = new CLIPTokenizer(await (await openCheckpoint(EMBEDDED)).tokenizer());
   const runs = SCENES.flatMap((scene) => scene.runs).map((run) => editSettings.parse(run));
   for (const settings of runs) {
-    expect(() => methodOf(settings, tokenizer)).not.toThrow();
+    expect(() => methodOf(settings, AUTHORS_SHARES, tokenizer)).not.toThrow();
     for (const prompt of [settings.source, ...settings.target]) {
       const { pieces, lost } = tokenizer.tokenize(prompt);
       expect(lost).toBe('');

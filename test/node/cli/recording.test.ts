@@ -109,6 +109,7 @@ test.each([
   ],
   [['--self', '0.2-0.6'], '--self 0.2-0.6'],
   [['--recording', 'nowhere'], '--recording nowhere cannot be read'],
+  [['--recording', 'source'], '--recording source cannot be read: source is a folder, not a file'],
   [['--record', 'new.recording'], '--record: with --recording the source is not computed anew'],
 ])('%j is refused, and nothing is written', async (args, message) => {
   const before = readdirSync(work());
@@ -149,7 +150,7 @@ test('a recording that is there is kept, unless it may be replaced', async () =>
   writeFileSync(work('kept.recording'), 'mine');
   const refused = await make();
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--record kept.recording exists')]);
-  expect((await make('--record-self', '2', '--force')).stderr).toContain('--record-self 2: Expected a fraction');
+  expect((await make('--record-self', '2', '--force')).stderr).toContain('Expected a fraction from 0 to 1');
   expect(readFileSync(work('kept.recording'), 'utf8')).toBe('mine');
   expect((await make('--force')).code).toBe(0);
   expect(readFileSync(work('kept.recording')).length).toBeGreaterThan(1000);

@@ -35,14 +35,9 @@ test('what is not given has its default', async () => {
     target: ['a dog'],
     model: 'emoji-world',
     seed: 8888,
-    steps: 50,
-    guidance: 7.5,
-    sampler: 'ddim',
     negative: '',
-    cross: 0.8,
+    fromModel: [],
     crossWord: {},
-    self: 0.4,
-    context: 0,
     contextWord: {},
     weight: {},
     blend: [],
@@ -101,6 +96,11 @@ test('every option is read', async () => {
       'blurry',
       '--backend',
       'wasm',
+      '--eta',
+      '0.5',
+      '--karras',
+      '--edit',
+      'refine',
     ),
   ).toEqual({
     source: 'a cat',
@@ -127,6 +127,10 @@ test('every option is read', async () => {
     width: 64,
     negative: 'blurry',
     backend: 'wasm',
+    eta: 0.5,
+    karras: true,
+    edit: 'refine',
+    fromModel: [],
   });
 });
 
@@ -138,7 +142,6 @@ test('a file gives what the options beside it do not', async () => {
     seed: 2,
     cross: [0.1, 0.9],
     weight: { fox: 3 },
-    steps: 50,
   });
 });
 
@@ -153,9 +156,11 @@ test.each([
   [['--source', '  ', '--target', 'a dog'], '--source: Expected some text'],
   [[...PROMPTS, '--steps', '0'], '--steps'],
   [[...PROMPTS, '--steps', '2.5'], '--steps'],
-  [[...PROMPTS, '--seed', '-1'], '--seed'],
   [[...PROMPTS, '--cross', '1.5'], '--cross'],
+  [[...PROMPTS, '--cross', '0.8-0.2'], '--cross: Expected a fraction from 0 to 1, or a range that rises: 0.2-0.8'],
   [[...PROMPTS, '--self', '0.8-0.2'], '--self'],
+  [[...PROMPTS, '--cross-word', 'dog=0.8-0.2'], '--cross-word dog: Expected'],
+  [[...PROMPTS, '--edit', 'swap'], '--edit'],
   [[...PROMPTS, '--cross-word', 'dog=2'], '--cross-word dog'],
   [[...PROMPTS, '--sampler', 'euler'], '--sampler'],
   [[...PROMPTS, '--blend', ':dog'], '--blend'],
@@ -196,6 +201,84 @@ test.each([
   await expect(parse('--from', file(text))).rejects.toThrow(message);
 });
 
+test('a file may begin with a byte order mark', async () => {
+  expect(await parse('--from', file('\uFEFF{"source": "a cat", "target": ["a dog"]}'))).toMatchObject({
+    source: 'a cat',
+  });
+});
+
+test.each(['__proto__', 'constructor', 'toString'])('the word %s is a word as any other', async (word) => {
+  const { weight, crossWord } = await parse(...PROMPTS, '--weight', `${word}=2`, '--cross-word', `${word}=0.5`);
+  expect([Object.entries(weight), Object.entries(crossWord)]).toEqual([[[word, 2]], [[word, 0.5]]]);
+  const read = await parse('--from', file(`{"source": "a", "target": ["b"], "weight": {"${word}": 3}}`));
+  expect(Object.entries(read.weight)).toEqual([[word, 3]]);
+});
+
+describe('seeds are those that PyTorch takes', () => {
+  test.each([
+    ['0', 0],
+    ['-0', 0],
+    ['+7', 7],
+    ['-1', -1],
+    ['9007199254740991', 2 ** 53 - 1],
+    ['9007199254740993', 2n ** 53n + 1n],
+    ['18446744073709551615', 2n ** 64n - 1n],
+    ['-9223372036854775808', -(2n ** 63n)],
+  ])('%s', async (text, seed) => {
+    expect((await parse(...PROMPTS, '--seed', text)).seed).toBe(seed);
+    expect((await parse('--from', file({ source: 'a', target: ['b'], seed: text }))).seed).toBe(seed);
+  });
+
+  test.each(['18446744073709551616', '-9223372036854775809', '1.5', '1e3', '0x10', '9'.repeat(500)])(
+    '%s is refused',
+    async (text) => {
+      await expect(parse(...PROMPTS, '--seed', text)).rejects.toThrow(/--seed.*[Ww]hole number/);
+      const from = file({ source: 'a', target: ['b'], seed: text });
+      await expect(parse('--from', from)).rejects.toThrow(/seed: Expected a whole number/);
+    },
+  );
+
+  test('a number in a file beyond what JSON keeps is refused', async () => {
+    const from = file('{"source": "a", "target": ["b"], "seed": 18446744073709551615}');
+    await expect(parse('--from', from)).rejects.toThrow(/seed: Expected a whole number .*as text/);
+  });
+});
+
+describe("what was the model's own in an earlier run", () => {
+  const earlier = {
+    source: 'a cat',
+    target: ['a dog'],
+    model: 'emoji-world',
+    steps: 20,
+    guidance: 3,
+    cross: 0.5,
+    shares: { replace: { self: 0.6, context: 1 } },
+    fromModel: ['steps', 'guidance', 'shares.replace.self'],
+  };
+
+  test('is taken again', async () => {
+    expect(await parse('--from', file(earlier))).toMatchObject(earlier);
+  });
+
+  test('is no longer so where it is given', async () => {
+    expect(await parse('--from', file(earlier), '--steps', '20')).toMatchObject({
+      steps: 20,
+      fromModel: ['guidance', 'shares.replace.self'],
+    });
+  });
+
+  test("is not another model's", async () => {
+    const { steps, guidance, cross, shares, fromModel } = await parse('--from', file(earlier), '--model', 'other');
+    expect({ steps, guidance, cross, shares, fromModel }).toEqual({
+      steps: undefined,
+      guidance: undefined,
+      cross: 0.5,
+      shares: { replace: { context: 1 } },
+      fromModel: [],
+    });
+  });
+});
+
 test('a file that is not there is refused', async () => {
   await expect(parse('--from', join(folder, 'absent.json'))).rejects.toThrow('absent.json');
 });
@@ -204,7 +287,6 @@ test('the commands for one prompt know no edits', async () => {
   expect(await settingsFrom(generateSettings, { prompt: 'a cat' })).toMatchObject({
     prompt: 'a cat',
     seed: 8888,
-    steps: 50,
   });
   expect(Object.keys(generateSettings.shape)).not.toContain('cross');
 });

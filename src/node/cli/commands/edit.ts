@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { EditManner } from '../edit';
+import { addManner, addRecord, addSettings, settingsFrom } from '../options';
+import { editSettings } from '../settings';
+
+export function defineEdit(command: Command): void {
+  addRecord(addManner(addSettings(command, editSettings), true))
+    .option('--no-compare', 'leave out the pictures without injection, and the time that they take')
+    .addHelpText(
+      'after',
+      `
+A share of the steps is a fraction from the first one on (0.8), or a range (0.2-0.8).
+A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
+
+Examples:
+  p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
+  p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --cross 1 --weight snowy=2
+  p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
+  p2p edit --from out/edit-1/edit.json --seed 7
+  p2p generate --prompt "a cat riding a bicycle" --record cat.recording
+  p2p edit --recording cat.recording --target "a cat riding a car"`,
+    )
+    .action(async (options: EditManner) => {
+      const { edit } = require('../edit') as typeof import('../edit');
+      await edit(await settingsFrom(editSettings, { ...options }), options);
+    });
+}

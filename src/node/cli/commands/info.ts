@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { EMBEDDED } from '../../embedded';
+import type { Manner } from '../options';
+import { addManner } from '../options';
+
+export function defineInfo(command: Command): void {
+  addManner(command, false)
+    .argument(
+      '[model]',
+      'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
+      EMBEDDED,
+    )
+    .action(async (model: string, manner: Manner) => {
+      const { info } = require('../info') as typeof import('../info');
+      await info(model, manner);
+    });
+}

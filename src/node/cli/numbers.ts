@@ -1,0 +1,9 @@
+/** The ranges of numbers that options and settings take, and how they are named when one is missed. */
+
+export const FRACTION = 'Expected a fraction from 0 to 1';
+
+export const wholeNumber = (from: number, to: number): string => `Expected a whole number from ${from} to ${to}`;
+
+export function isWhole(value: number, from: number, to: number): boolean {
+  return Number.isSafeInteger(value) && value >= from && value <= to;
+}

@@ -1,0 +1,135 @@
+import { Command, CommanderError } from 'commander';
+import { Interrupted, UsageError } from './errors';
+import { version } from './version';
+
+/** What the process ends with. The supervisor of a run adds 128 + the signal's number where it was stopped. */
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/** A command, of which no more is loaded than the list of commands needs. */
+interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  /** Adds its arguments, its options and what it does; loads neither TensorFlow.js nor what needs it before it is run. */
+  readonly define: (command: Command) => void;
+  /** If it computes or downloads, and so runs under {@link supervise}: what is left when it is stopped. */
+  readonly aftermath?: string;
+}
+
+const NOTHING = 'Nothing was written.';
+
+/** @internal */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'edit',
+    description:
+      'Edit a picture by editing its prompt: the source, each edit, and each as it would be without Prompt-to-Prompt.',
+    define: (command) => (require('./commands/edit') as typeof import('./commands/edit')).defineEdit(command),
+    aftermath: NOTHING,
+  },
+  {
+    name: 'generate',
+    description: 'Make a picture from a prompt.',
+    define: (command) =>
+      (require('./commands/generate') as typeof import('./commands/generate')).defineGenerate(command),
+    aftermath: NOTHING,
+  },
+  {
+    name: 'attend',
+    description: 'Make a picture from a prompt and show where each word looks: one heat map a word, over the picture.',
+    define: (command) => (require('./commands/attend') as typeof import('./commands/attend')).defineAttend(command),
+    aftermath: NOTHING,
+  },
+  {
+    name: 'demo',
+    description:
+      'Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.',
+    define: (command) => (require('./commands/demo') as typeof import('./commands/demo')).defineDemo(command),
+    aftermath: NOTHING,
+  },
+  {
+    name: 'studio',
+    description:
+      'Open the studio: a page on which cross-attention can be seen and turned. The model runs in the browser.',
+    define: (command) => (require('./commands/studio') as typeof import('./commands/studio')).defineStudio(command),
+  },
+  {
+    name: 'info',
+    description:
+      'Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.',
+    define: (command) => (require('./commands/info') as typeof import('./commands/info')).defineInfo(command),
+  },
+  {
+    name: 'pull',
+    description:
+      "Download a model from the hub into the hub's own cache: only what is needed, checked, and resumed where it broke off.",
+    define: (command) => (require('./commands/pull') as typeof import('./commands/pull')).definePull(command),
+    aftermath: 'The next pull goes on where this one ended.',
+  },
+  {
+    name: 'backends',
+    description: 'Say what there is to compute with here, how fast it is, and which backend a model would be run on.',
+    define: (command) =>
+      (require('./commands/backends') as typeof import('./commands/backends')).defineBackends(command),
+    aftermath: '',
+  },
+  {
+    name: 'native',
+    description:
+      "Build TensorFlow's own kernels for this machine (the backends node and node-gpu): several times as fast as wasm.",
+    define: (command) => (require('./commands/native') as typeof import('./commands/native')).defineNative(command),
+  },
+];
+
+/** If the command line is to run under {@link supervise}: what is left when it is stopped. */
+export function supervisedCommand([, , name, ...args]: readonly string[]): string | undefined {
+  if (args.includes('--help') || args.includes('-h')) return undefined;
+  return COMMANDS.find((command) => command.name === name)?.aftermath;
+}
+
+/** Runs a command line, says what was wrong with it, and sets the process's exit code. */
+export function runCommandLine(argv: readonly string[]): void {
+  surviveClosedOutput();
+  perform(argv).then((code) => {
+    process.exitCode ||= code;
+  });
+}
+
+/** @internal The commands; those that the arguments name are defined, the others only listed. */
+export function program(args: readonly string[]): Command {
+  const p2p = new Command('p2p')
+    .description('Prompt-to-Prompt: edit a picture by editing its prompt.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(add --help for what there is)')
+    .configureHelp({
+      helpWidth: Math.min(process.stdout.columns ?? 100, 110),
+      subcommandTerm: (command) => command.name(),
+    });
+  for (const { name, description, define } of COMMANDS) {
+    const command = p2p.command(name).description(description);
+    if (args.includes(name)) define(command);
+  }
+  return p2p;
+}
+
+async function perform(argv: readonly string[]): Promise<number> {
+  try {
+    await program(argv.slice(2)).parseAsync(argv);
+    return EXIT.done;
+  } catch (error) {
+    // commander has printed its own errors, and its help is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (!(error instanceof Interrupted)) process.stderr.write(`error: ${(error as Error).message}\n`);
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}
+
+/** A reader who has gone (`p2p ... | head`) is no error of ours; an output that cannot be written is one. */
+function surviveClosedOutput(): void {
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`error: The standard output cannot be written: ${error.message}\n`);
+    process.exitCode = EXIT.failed;
+  });
+}

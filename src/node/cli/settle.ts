@@ -1,0 +1,87 @@
+import type { Defaults } from '../../defaults';
+import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
+import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
+import type { Shares, SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import type { SamplerName } from '../../sampler/names';
+import type { EditSettings, GenerateSettings } from './settings';
+
+/** Settings of a run in which nothing is left to the model. `fromModel` names what the model's `p2p.json` gave. */
+export type Settled<S extends RunSettings = RunSettings> = S & {
+  readonly guidance: number;
+  readonly steps: number;
+  readonly sampler: SamplerName;
+};
+
+/** What all commands that make pictures are told. */
+export type RunSettings = Omit<GenerateSettings, 'prompt'>;
+
+const SHARES = ['cross', 'self', 'context'] as const;
+
+/** What nobody gave is the model's own, or the authors'. */
+export function settle<S extends RunSettings>(settings: S, defaults: Defaults): Settled<S> {
+  const { guidance, steps, sampler } = defaults;
+  const fromModel = (['guidance', 'steps', 'sampler'] as const).filter(
+    (name) => settings[name] === undefined && defaults.stated[name] !== undefined,
+  );
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  return {
+    guidance,
+    steps,
+    sampler,
+    ...given,
+    fromModel: [...settings.fromModel, ...fromModel],
+  } as unknown as Settled<S>;
+}
+
+/** What each kind of edit takes of the source: what was given, then what the file of an earlier run says, then the model's. */
+export function sharesOf({ shares, ...given }: EditSettings, defaults: Defaults): SharesByKind {
+  const ofKind = (kind: EditKind): Shares => {
+    const { cross, self, context } = { ...defaults.shares[kind], ...shares?.[kind] };
+    return { cross: given.cross ?? cross, self: given.self ?? self, context: given.context ?? context };
+  };
+  return { replace: ofKind('replace'), refine: ofKind('refine'), reweight: ofKind('reweight') };
+}
+
+/** As {@link settle}, with the shares of the kinds of edits that the run makes. */
+export function settleEdit(
+  settings: Settled<EditSettings>,
+  defaults: Defaults,
+  kinds: readonly EditKind[],
+): Settled<EditSettings> {
+  const open = SHARES.filter((name) => settings[name] === undefined);
+  const all = sharesOf(settings, defaults);
+  const used = [...new Set(kinds)];
+  const fromModel = used.flatMap((kind) =>
+    open
+      .filter(
+        (name) => settings.shares?.[kind]?.[name] === undefined && defaults.stated.shares?.[kind]?.[name] !== undefined,
+      )
+      .map((name) => `shares.${kind}.${name}`),
+  );
+  const shares = Object.fromEntries(
+    used.map((kind) => [kind, Object.fromEntries(open.map((name) => [name, all[kind][name]]))]),
+  );
+  return { ...settings, shares, fromModel: [...settings.fromModel, ...fromModel] };
+}
+
+/** Settings of a file without those that were its model's own: for another model. */
+export function withoutModels(file: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const names: readonly unknown[] = Array.isArray(file.fromModel) ? file.fromModel : [];
+  const copy = structuredClone(file) as Record<string, unknown>;
+  for (const name of ['fromModel', ...names]) {
+    const path = String(name).split('.');
+    const parent = path.slice(0, -1).reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], copy);
+    if (parent && typeof parent === 'object') Reflect.deleteProperty(parent, path[path.length - 1]);
+  }
+  return copy;
+}
+
+/** Until which part of the run an edit of these kinds takes self-attention. */
+export function lastSelf(shares: SharesByKind, kinds: readonly EditKind[]): StepRange {
+  return kinds.map((kind) => shares[kind].self).reduce((a, b) => (endOf(b) > endOf(a) ? b : a), 0);
+}
+
+/** Where a part of a run ends. */
+export function endOf(range: StepRange): number {
+  return typeof range === 'number' ? range : range[1];
+}

@@ -1,0 +1,1 @@
+export const { version } = require('../../../package.json') as { version: string };

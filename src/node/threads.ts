@@ -1,0 +1,2 @@
+/** More threads than any machine computes one operation with. */
+export const MAX_THREADS = 1024;
