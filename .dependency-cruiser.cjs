@@ -10,8 +10,9 @@ const KNOWS = {
   guidance: ['attention'],
   weights: ['backend', 'nn', 'text'],
   image: ['attention', 'edits', 'text'],
+  metrics: ['edits', 'image', 'model', 'nn', 'text', 'weights'],
   edits: ['attention', 'text'],
-  inversion: ['attention', 'sampler'],
+  inversion: ['attention', 'guidance', 'sampler', 'session'],
   recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'weights'],
   session: ['attention', 'guidance', 'model', 'recording', 'sampler'],
 };

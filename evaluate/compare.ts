@@ -11,14 +11,20 @@ export function not(mask: Mask): Mask {
   return mask.map((yes) => !yes);
 }
 
-/** The mask and the cells that touch it, by a corner too. */
-export function grown(mask: Mask): Mask {
+/** The mask and the cells that touch it, by a corner too; or those that are so near by as many steps. */
+export function grown(mask: Mask, steps = 1): Mask {
+  if (steps > 1) return grown(grown(mask, steps - 1));
   const side = Math.sqrt(mask.length);
   const at = (row: number, column: number): boolean => column >= 0 && column < side && mask[row * side + column];
   const near = [-1, 0, 1];
   return mask.map((_, i) =>
     near.some((down) => near.some((right) => at((i - (i % side)) / side + down, (i % side) + right))),
   );
+}
+
+/** The mask and what is near it: by a thirty-second of the picture's side, which is how far an outline may be off. */
+export function withMargin(mask: Mask): Mask {
+  return grown(mask, Math.round(Math.sqrt(mask.length) / 32));
 }
 
 /**

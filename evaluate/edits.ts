@@ -1,10 +1,10 @@
+import type { Shares } from '../src/edits/prompt-to-prompt/shares';
 import type { Panel } from '../src/image/layout';
-import { apart, either, grown, meanDifference, not } from './compare';
-import { CONTROLS, type Control } from './controls';
-import { type Experiment, type Sample, sample } from './experiment';
-import { ADDED, WEIGHTED } from './heldOut';
+import { apart, either, grown, meanDifference, not, withMargin } from './compare';
+import { type Experiment, sample } from './experiment';
+import { ADDED, isOnAThing, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
-import type { Drawn, Edit, Studio } from './studio';
+import type { Drawn, Edit } from './studio';
 
 /** The injected shares of the run at which the first sources' swaps are made, for the plot. */
 export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
@@ -21,82 +21,72 @@ export const swaps: Experiment = {
   runs: ({ swaps }) => swaps.length,
   async run(studio, index) {
     const { source, targets } = studio.heldOut.swaps[index];
-    const usual = studio.settings.cross;
-    const shares = index < MORE ? [...new Set([...SHARES, usual])] : [0, usual];
-    const control = controlOf('swap', studio);
-    const edits = targets.flatMap(({ text, swap: [from, to] }) => [
-      ...shares.map((share): Edit => ({ prompt: text, share, control })),
-      { prompt: text, share: usual, control: { ...control, context: 0 } },
-      { prompt: text, share: usual, control, blend: [{ source: from, target: to }] },
+    const injected = SHARES.filter((share) => share > 0 && index < MORE);
+    const edits = targets.flatMap(({ text: prompt, swap: [from, to] }): Edit[] => [
+      { prompt },
+      { prompt, afresh: true },
+      { prompt, shares: { context: 0 } },
+      { prompt, blend: [{ source: from, target: to }] },
+      ...injected.map((share) => ({ prompt, shares: upTo(share, studio.settings.shares.replace) })),
     ]);
     const drawn = await studio.edit(source, edits, 30_000 + index);
     const perTarget = edits.length / targets.length;
     const samples = targets.flatMap(({ swap: [, to] }, i) => {
-      const edited = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
-      const at = (share: number): Drawn => edited[shares.indexOf(share)];
-      const mapsAlone = edited[perTarget - 2];
-      const recognised = (share: number): number => Number(at(share).verdict.things.has(to));
-      const outside = (share: number): number | undefined => changeOutside(drawn.source, at(share));
+      const [edited, without, mapsAlone, blended, ...partly] = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
+      const recognised = ({ verdict }: Drawn): number => Number(verdict.things.has(to));
+      const outside = (edit: Drawn): number | undefined => changeOutside(drawn.source, edit);
+      const curve = index < MORE ? [without, ...partly] : [];
       return [
-        sample('swaps.recognised', index, recognised(usual), recognised(0)),
-        sample('swaps.outside', index, outside(usual), outside(0)),
-        sample('swaps.maps alone.recognised', index, Number(mapsAlone.verdict.things.has(to)), recognised(0)),
-        sample('swaps.maps alone.outside', index, changeOutside(drawn.source, mapsAlone), outside(0)),
-        ...(index < MORE
-          ? SHARES.map((share) => sample(`swaps.at ${share}`, index, recognised(share), outside(share)))
-          : []),
-        ...blendSamples(index, drawn.source, edited[perTarget - 1], at(0), to),
+        sample('swaps.recognised', index, recognised(edited), recognised(without)),
+        sample('swaps.outside', index, outside(edited), outside(without)),
+        sample('swaps.maps alone.recognised', index, recognised(mapsAlone), recognised(without)),
+        sample('swaps.maps alone.outside', index, outside(mapsAlone), outside(without)),
+        ...curve.map((edit, k) => sample(`swaps.at ${SHARES[k]}`, index, recognised(edit), outside(edit))),
+        sample('blend.recognised', index, recognised(blended), recognised(without)),
+        sample('blend.change', index, outside(blended), outside(without)),
+        sample('blend.outside', index, changeOutsideBlend(drawn.source, blended)),
       ].flat();
     });
     const panels = targets.flatMap(({ text }, i): Panel[] => [
       panel(drawn.source, i === 0 ? source : ''),
-      panel(drawn.edited[i * perTarget + shares.indexOf(usual)], text),
-      panel(drawn.edited[i * perTarget], 'without injection'),
+      panel(drawn.edited[i * perTarget], text),
+      panel(drawn.edited[i * perTarget + 1], 'without injection'),
     ]);
     return { samples, panels };
   },
 };
 
-/** What local blend adds to an edit. */
-function blendSamples(index: number, source: Drawn, blended: Drawn, without: Drawn, to: string): Sample[] {
-  const recognised = [blended, without].map(({ verdict }) => Number(verdict.things.has(to)));
-  return [
-    sample('blend.recognised', index, ...recognised),
-    sample('blend.change', index, changeOutside(source, blended), changeOutside(source, without)),
-    sample('blend.outside', index, changeOutsideBlend(source, blended)),
-  ].flat();
+/** An edit's shares, all longer or shorter by as much, so that cross-attention is taken up to `cross` of the run. */
+export function upTo(cross: number, usual: Shares): Shares {
+  const end = (share: Shares[keyof Shares]): number => (typeof share === 'number' ? share : share[1]);
+  const scaled = (share: Shares[keyof Shares]): number =>
+    Math.min(1, Number(((end(share) * cross) / end(usual.cross)).toFixed(3)));
+  return { cross, self: scaled(usual.self), context: scaled(usual.context) };
 }
 
-/** A place, a time or a colour added: with injection, and afresh from the same noise; a colour with local blend too. */
+/** Something added: with injection, and afresh from the same noise; what is on a thing with local blend too. */
 function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment {
   return {
     name: `added ${kind}`,
-    sheet: kind === 'colour' ? { columns: 7, most: 56 } : { columns: 5, most: 40 },
+    sheet: isOnAThing(kind) ? { columns: 7, most: 56 } : { columns: 5, most: 40 },
     runs: ({ added }) => added[kind].length,
     async run(studio, index) {
       const { source, targets } = studio.heldOut.added[kind][index];
-      const [control, { cross }] = [controlOf(kind, studio), studio.settings];
-      const edits = targets.flatMap(({ text, asked }): Edit[] => {
-        const edit = { prompt: text, share: cross, control };
-        if (kind !== 'colour') return [edit, { ...edit, share: 0 }];
-        const noun = asked.split(' ')[1]; // What an added word speaks of is no longer what it was.
-        return [
-          { ...edit, ownMeaning: [noun] },
-          { ...edit, share: 0 },
-          { ...edit, ownMeaning: [noun], blend: [{ source: noun, target: asked }] },
-        ];
+      const edits = targets.flatMap(({ text: prompt, asked }): Edit[] => {
+        const [edit, afresh] = [{ prompt }, { prompt, afresh: true }];
+        const noun = asked.split(' ')[1];
+        return isOnAThing(kind) ? [edit, afresh, { prompt, blend: [{ source: noun, target: asked }] }] : [edit, afresh];
       });
       const perTarget = edits.length / targets.length;
       const drawn = await studio.edit(source, edits, firstSeed + index);
       const samples = targets.flatMap(({ asked }, i) => {
         const [withInjection, without, ...blended] = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
         const pair = [withInjection, without];
-        const recognised = pair.map(({ verdict }) =>
-          Number(kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked),
-        );
-        // A place and a time change the background, and are to leave things as they were; a colour the other way round.
+        const recognised = pair.map(({ verdict }) => Number(shows(verdict, kind, asked)));
+        // What is seen all over changes the background, and is to leave things where they were; a colour the other way
+        // round.
         const change = pair.map((edited) =>
-          kind === 'colour'
+          isOnAThing(kind)
             ? changeOutside(drawn.source, edited)
             : apart(drawn.source.verdict.occupied, edited.verdict.occupied),
         );
@@ -104,8 +94,8 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
           sample(`added.${kind}.recognised`, index, ...recognised),
           sample(`added.${kind}.change`, index, ...change),
           ...blended.flatMap((edited) => [
-            sample('added.colour.blend.recognised', index, Number(edited.verdict.colours.has(asked)), recognised[1]),
-            sample('added.colour.blend.change', index, changeOutside(drawn.source, edited), change[1]),
+            sample(`added.${kind}.blend.recognised`, index, Number(shows(edited.verdict, kind, asked)), recognised[1]),
+            sample(`added.${kind}.blend.change`, index, changeOutside(drawn.source, edited), change[1]),
           ]),
         ].flat();
       });
@@ -119,6 +109,11 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
   };
 }
 
+/** Whether what was to be added is there. */
+function shows(verdict: Verdict, kind: (typeof ADDED)[number], asked: string): boolean {
+  return kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked;
+}
+
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
 /** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
@@ -129,13 +124,13 @@ export const FACTORS = {
 } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
-/** Of how many of the judge's pixels there is what a graded word speaks of. */
+/** How much of a picture is what a graded word speaks of, 0 to 1. */
 export function amount(word: (typeof WEIGHTED)[number], { pixels }: Verdict): number {
-  return pixels.filter((pixel) => pixel === AMOUNT[word]).length;
+  return pixels.filter((pixel) => pixel === AMOUNT[word]).length / pixels.length;
 }
 
 /**
- * A graded word's attention multiplied by five factors, all else injected: how many pixels are snow, blossom or fluff?
+ * A graded word's attention multiplied by five factors, all else injected: how much is snow, blossom or fluff?
  */
 function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
   const factors: readonly number[] = FACTORS[word];
@@ -146,17 +141,16 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
     async run(studio, index) {
       const prompt = studio.heldOut.weighted[word][index];
       const others = factors.filter((factor) => factor !== 1);
-      const given = { prompt, share: studio.settings.cross, control: controlOf('weight', studio) };
       const drawn = await studio.edit(
         prompt,
-        others.map((factor) => ({ ...given, weights: { [word]: factor } })),
+        others.map((factor) => ({ prompt, weights: { [word]: factor } })),
         firstSeed + index,
       );
       const series = factors.map((factor) => (factor === 1 ? drawn.source : drawn.edited[others.indexOf(factor)]));
       const amounts = series.map(({ verdict }) => amount(word, verdict));
       return {
         samples: sample(`weighted.${word}`, index, ...amounts),
-        panels: series.map((each, i) => panel(each, `${factors[i]} × ${amounts[i]}, ${prompt}`)),
+        panels: series.map((each, i) => panel(each, `${factors[i]} × ${(100 * amounts[i]).toFixed(1)} %, ${prompt}`)),
       };
     },
   };
@@ -164,19 +158,14 @@ function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experi
 
 export const weighted: readonly Experiment[] = WEIGHTED.map((word, i) => reweighting(word, 50_000 + 1000 * i));
 
-function controlOf(kind: keyof typeof CONTROLS, { settings }: Studio): Control {
-  return { ...CONTROLS[kind], ...settings.control };
-}
-
 /**
- * The mean difference, 0 to 255, where neither picture has a thing: outside of both masks, grown by one of the judge's
- * pixels.
+ * The mean difference, 0 to 255, where neither picture has a thing: outside of both masks and their margins.
  */
 function changeOutside(source: Drawn, edited: Drawn): number | undefined {
   return meanDifference(
     source.picture,
     edited.picture,
-    not(grown(either(source.verdict.occupied, edited.verdict.occupied))),
+    not(withMargin(either(source.verdict.occupied, edited.verdict.occupied))),
   );
 }
 
@@ -185,7 +174,7 @@ function changeOutside(source: Drawn, edited: Drawn): number | undefined {
  * not: the decoder's convolutions look at the neighbours of each latent.
  */
 function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
-  const places = 16 ** 2;
+  const { places } = source;
   const channels = source.latents.length / places;
   const inside = Array.from({ length: places }, (_, place) => {
     const at = (latents: Float32Array): string => latents.subarray(place * channels, (place + 1) * channels).join();

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { type AttentionStore, attentionStore } from '../src/attention/store';
-import { grown } from './compare';
+import { withMargin } from './compare';
 import type { Experiment } from './experiment';
 import type { Prompt } from './heldOut';
-import { GRID, type Verdict } from './judge';
+import type { Verdict } from './judge';
 import { readRow } from './sheet';
 import type { Drawn, Studio } from './studio';
 
@@ -86,7 +86,7 @@ function found({ things, colours, place, time }: Prompt, verdict: Verdict): Hit[
 
 /**
  * The pointing game (Zhang et al. 2018): is the place where a word looks most one of its thing? A noun's must lie on
- * the thing, or beside it by one of the judge's pixels at most; a place's, and that of `snowy`, must not lie on a
+ * the thing, or in its margin; a place's, and that of `snowy`, must not lie on a
  * thing.
  */
 function pointed(
@@ -97,16 +97,20 @@ function pointed(
   store: AttentionStore,
 ): Hit[] {
   const tokenized = tokenizer.tokenize(text);
+  const side = Math.sqrt(verdict.pixels.length);
   const peak = (word: string): number =>
     tf.tidy(() => {
       const map = tf.expandDims(store.wordMap(tokenized, word, { prompt }), 2) as tf.Tensor3D;
-      return tf.argMax(tf.reshape(tf.image.resizeBilinear(map, [GRID, GRID], false, true), [-1])).dataSync()[0];
+      return tf.argMax(tf.reshape(tf.image.resizeBilinear(map, [side, side], false, true), [-1])).dataSync()[0];
     });
   const words = text.split(' ');
   const nouns = words.filter((word) => vocabulary.nouns.includes(word));
   const grounds = words.filter((word) => word === 'snowy' || vocabulary.places.includes(word));
   return [
-    ...nouns.map((noun) => ({ figure: 'noun', hit: grown(verdict.pixels.map((pixel) => pixel === noun))[peak(noun)] })),
+    ...nouns.map((noun) => ({
+      figure: 'noun',
+      hit: withMargin(verdict.pixels.map((pixel) => pixel === noun))[peak(noun)],
+    })),
     ...grounds.map((ground) => ({ figure: 'ground', hit: !verdict.occupied[peak(ground)] })),
   ];
 }

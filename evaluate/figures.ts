@@ -1,6 +1,6 @@
 import { FACTORS, SHARES } from './edits';
 import type { Sample } from './experiment';
-import { GRID } from './judge';
+import { ADDED, isOnAThing, ON_A_THING } from './heldOut';
 import { bootstrap, type Estimate, grows, mean, wilson } from './statistics';
 
 /** What is measured, against what it should be. */
@@ -68,7 +68,7 @@ const DEFINITIONS: readonly Definition[] = [
       255,
     ),
   ),
-  ...(['place', 'time', 'colour'] as const).flatMap((kind) => [
+  ...ADDED.flatMap((kind) => [
     recognition(
       'Added phrases',
       `added.${kind}.recognised`,
@@ -77,12 +77,12 @@ const DEFINITIONS: readonly Definition[] = [
     preservation(
       'Added phrases',
       `added.${kind}.change`,
-      kind === 'colour'
+      isOnAThing(kind)
         ? 'Change outside the objects without injection, against with'
         : "Change of the objects' shapes without injection, against with",
-      kind === 'colour' ? 255 : 1,
+      isOnAThing(kind) ? 255 : 1,
     ),
-    ...(kind === 'colour'
+    ...(isOnAThing(kind)
       ? []
       : [
           average(
@@ -93,17 +93,19 @@ const DEFINITIONS: readonly Definition[] = [
           ),
         ]),
   ]),
-  recognition(
-    'Added phrases',
-    'added.colour.blend.recognised',
-    'Added colour recognised with injection and local blend, against without either',
-  ),
-  preservation(
-    'Added phrases',
-    'added.colour.blend.change',
-    'Change outside the objects without either, against with both',
-    255,
-  ),
+  ...ON_A_THING.flatMap((kind) => [
+    recognition(
+      'Added phrases',
+      `added.${kind}.blend.recognised`,
+      `Added ${kind} recognised with injection and local blend, against without either`,
+    ),
+    preservation(
+      'Added phrases',
+      `added.${kind}.blend.change`,
+      'Change outside the objects without either, against with both',
+      255,
+    ),
+  ]),
   ...(
     [
       ['snowy', 'snow'],
@@ -205,7 +207,7 @@ function growth(of: string, what: string, least?: number): Definition {
     ...(least === undefined ? {} : { aim: { least } }),
     estimate: (samples) => wilson(samples.map(({ values }) => grows(values))),
     detail: (samples) =>
-      `${samples[0].values.map((_, i) => percent(mean(column(samples, i)) / GRID ** 2)).join(', ')} of the picture`,
+      `${samples[0].values.map((_, i) => percent(mean(column(samples, i)))).join(', ')} of the picture`,
   };
 }
 

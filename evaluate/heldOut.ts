@@ -35,7 +35,15 @@ export interface Addition {
   readonly targets: readonly { readonly text: string; readonly asked: string }[];
 }
 
-export const ADDED = ['place', 'time', 'colour'] as const;
+/** What edits add that is seen all over the picture, and what is seen on one thing. */
+export const ALL_OVER = ['place', 'time'] as const;
+export const ON_A_THING = ['colour'] as const;
+export const ADDED = [...ALL_OVER, ...ON_A_THING] as const;
+
+export function isOnAThing(kind: (typeof ADDED)[number]): boolean {
+  return ON_A_THING.some((one) => one === kind);
+}
+
 export const WEIGHTED = ['snowy', 'blossom', 'fluffy'] as const;
 
 /** What `training/held_out.py` drew. */

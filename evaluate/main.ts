@@ -5,12 +5,14 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { findMarks, writeBetweenMarks } from '../scripts/marks';
+import { defaultsOf } from '../src/defaults';
 import type { Panel } from '../src/image/layout';
 import { BACKEND_NAMES, type BackendInfo } from '../src/node/backend';
-import { EMBEDDED } from '../src/node/checkpoint';
+import { EMBEDDED, openCheckpoint } from '../src/node/checkpoint';
 import { Progress } from '../src/node/cli/progress';
 import { drawFigure } from '../src/node/figure';
-import { CONTROLS, sharesOf } from './controls';
+import { SAMPLERS } from '../src/sampler/sampler';
+import { checkDefaults } from './defaults';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
@@ -18,9 +20,9 @@ import { type PromptSet, readHeldOut } from './heldOut';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
 import { table } from './report';
-import { judgeOf, type Settings } from './studio';
+import { type Given, judgeOf, type Settings, settingsOf } from './studio';
 
-interface Options {
+interface Options extends Given {
   readonly only?: readonly string[];
   readonly quick?: boolean;
   readonly tuning?: boolean;
@@ -29,13 +31,6 @@ interface Options {
   readonly backend: string;
   readonly processes?: number;
   readonly out: string;
-  readonly steps: number;
-  readonly sampler: Settings['sampler'];
-  readonly guidance: number;
-  readonly cross: number;
-  readonly blendThreshold: number;
-  readonly self?: number;
-  readonly context?: number;
 }
 
 /** Where evaluate/run.js starts this. */
@@ -49,7 +44,7 @@ function number(text: string): number {
   return value;
 }
 
-new Command('evaluate')
+const program = new Command('evaluate')
   .description(
     "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
   )
@@ -61,56 +56,47 @@ new Command('evaluate')
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
   .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
   .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
-  .option('--steps <n>', 'denoising steps', number, 10)
-  .addOption(new Option('--sampler <name>', 'which sampler').choices(['ddim', 'dpm++']).default('dpm++'))
-  .option('--guidance <g>', 'how strongly pictures follow their prompts', number, 5)
+  .option('--steps <n>', "denoising steps; by default the model's own", number)
+  .addOption(new Option('--sampler <name>', "which sampler; by default the model's own").choices(SAMPLERS))
+  .option('--guidance <g>', "how strongly pictures follow their prompts; by default the model's own", number)
   .option(
     '--cross <f>',
-    "for what share of the run edits take the source's cross-attention, unless their kind has it otherwise",
+    "for what share of the run edits of all kinds take the source's cross-attention; by default the model's own",
     number,
-    0.8,
   )
   .option(
     '--blend-threshold <f>',
     'what part of their strongest look makes a place belong to the words of a local blend',
     number,
-    0.2,
   )
-  .option(
-    '--self <f>',
-    'for how many times that share they take its self-attention too, for all kinds of edits',
-    number,
+  .option('--self <f>', 'the same of its self-attention', number)
+  .option('--context <f>', 'the same of the meaning of the words that both prompts have', number)
+  .action(evaluate);
+
+program
+  .command('defaults')
+  .description(
+    'Twelve edits as the command makes them where nothing else is said, once for each sampler: is each nearer to its source than the picture without injection, and none burnt out? Exit code 1 if not.',
   )
-  .option(
-    '--context <f>',
-    "for how many times that share words that both prompts have keep the source's meaning, for all kinds of edits",
-    number,
-  )
-  .action(evaluate)
-  .parseAsync()
-  .catch((error: Error) => {
-    console.error(`error: ${error.message}`);
-    process.exitCode = 1;
+  .option('--model <folder>', 'any model', EMBEDDED)
+  .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
+  .option('--out <folder>', 'where to write the pictures', 'out/evaluate')
+  .action(async (options: { model: string; backend: string; out: string }) => {
+    if (!(await checkDefaults(options))) process.exitCode = 1;
   });
+
+program.parseAsync().catch((error: Error) => {
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+});
 
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, tuning, model, out } = options;
   const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
-  const control = {
-    ...(options.self !== undefined && { self: options.self }),
-    ...(options.context !== undefined && { context: options.context }),
-  };
-  const settings: Settings = {
-    steps: options.steps,
-    sampler: options.sampler,
-    guidance: options.guidance,
-    cross: options.cross,
-    blendThreshold: options.blendThreshold,
-    control,
-  };
+  const settings = settingsOf(await defaultsOf(await openCheckpoint(model)), options);
   const folder = join(root, 'evaluate');
   const card = join(root, 'weights', EMBEDDED, 'README.md');
-  const whole = !only && !quick && !tuning && model === EMBEDDED && Object.keys(control).length === 0;
+  const whole = !only && !quick && !tuning && model === EMBEDDED && isDefault(options);
   if (whole) await findMarks(card, 'figures'); // Not only after all the work.
   const heldOut = readHeldOut(folder, prompts);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
@@ -153,7 +139,7 @@ async function evaluate(options: Options): Promise<void> {
       outcomes.get(experiment.name)!.flatMap(({ panels }) => panels),
       out,
     );
-  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, { ...CONTROLS.swap, ...control }));
+  if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, settings.shares.replace));
   console.log(`${lines}\n\nPictures to look at are in ${out}.`);
 
   if (!whole) return;
@@ -162,22 +148,26 @@ async function evaluate(options: Options): Promise<void> {
   const machine = { processor: os.cpus()[0].model, cores: os.cpus().length, node: process.version };
   writeFileSync(
     join(results, 'figures.json'),
-    `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings: { ...settings, control: CONTROLS }, figures, curve }, null, 2)}\n`,
+    `${JSON.stringify({ date: new Date().toISOString(), machine, backend, settings, figures, curve }, null, 2)}\n`,
   );
-  writeFileSync(join(results, 'injection.png'), drawCurve(curve, CONTROLS.swap));
+  writeFileSync(join(results, 'injection.png'), drawCurve(curve, settings.shares.replace));
   await writeBetweenMarks(card, 'figures', lines);
 }
 
+/** Whether everything is as the model would have it, so that what is measured is worth keeping. */
+function isDefault({ steps, sampler, guidance, cross, self, context, blendThreshold }: Given): boolean {
+  return [steps, sampler, guidance, cross, self, context, blendThreshold].every((given) => given === undefined);
+}
+
 function madeBy(
-  { steps, sampler, guidance, cross, blendThreshold, control }: Settings,
+  { steps, sampler, guidance, shares, blendThreshold }: Settings,
   backend: BackendInfo,
   processes: number,
   started: number,
 ): string {
-  const kinds = Object.entries(CONTROLS).map(([kind, usual]) => {
-    const { cross: maps, self, context } = sharesOf(cross, { ...usual, ...control });
-    return `${kind} ${maps}, ${self}, ${context}`;
-  });
+  const kinds = Object.entries(shares).map(
+    ([kind, { cross, self, context }]) => `${kind} ${cross}, ${self}, ${context}`,
+  );
   return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 

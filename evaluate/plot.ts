@@ -1,6 +1,7 @@
 import type { SKRSContext2D } from '@napi-rs/canvas';
 import { dot, GRID, INK, stroke, whiteCanvas, write } from '../scripts/drawing';
-import type { Control } from './controls';
+import type { Shares } from '../src/edits/prompt-to-prompt/shares';
+import { upTo } from './edits';
 import type { Point } from './figures';
 import type { Estimate } from './statistics';
 
@@ -23,7 +24,8 @@ interface Line {
  * Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the
  * bytes of a PNG file
  */
-export function drawCurve(points: readonly Point[], { self, context: words }: Control): Buffer {
+export function drawCurve(points: readonly Point[], shares: Shares): Buffer {
+  const { self, context: words } = upTo(1, shares);
   const { canvas, context } = whiteCanvas(WIDTH, HEIGHT, SCALE);
   const most = Math.ceil(Math.max(...points.map(({ outside }) => outside.high)) / 10) * 10;
   const lines: Line[] = [

@@ -1,14 +1,17 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import type { Defaults } from '../src/defaults';
 import { promptToPrompt, type WordPair } from '../src/edits/prompt-to-prompt/promptToPrompt';
+import type { Shares, SharesByKind } from '../src/edits/prompt-to-prompt/shares';
+import { BLEND_THRESHOLD } from '../src/edits/prompt-to-prompt/shares';
 import { type Picture, toPictures } from '../src/image/picture';
 import { type BackendInfo, chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline } from '../src/pipeline';
+import type { SamplerName } from '../src/sampler/sampler';
 import type { GenerateOptions } from '../src/session/options';
 import { SafetensorsFile } from '../src/weights/safetensors';
-import { type Control, sharesOf } from './controls';
 import { type HeldOut, type PromptSet, readHeldOut } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
@@ -16,14 +19,37 @@ import { sideBySide } from './sideBySide';
 /** How pictures are drawn and edited. */
 export interface Settings {
   readonly steps: number;
-  readonly sampler: 'ddim' | 'dpm++';
+  readonly sampler: SamplerName;
   readonly guidance: number;
-  /** For what share of the run edits take the source's cross-attention, unless they are told otherwise. */
-  readonly cross: number;
+  /** What each kind of edit takes of its source. */
+  readonly shares: SharesByKind;
   /** What part of their strongest look makes a place belong to the words that an edit is kept to. */
   readonly blendThreshold: number;
-  /** In place of some of what suits each kind of edit. */
-  readonly control?: Partial<Control>;
+}
+
+/** What was asked for in place of a model's defaults. */
+export interface Given extends Partial<Shares> {
+  readonly steps?: number;
+  readonly sampler?: SamplerName;
+  readonly guidance?: number;
+  readonly blendThreshold?: number;
+}
+
+/** A model's defaults, but for what was asked for; shares are asked for of all kinds of edits. */
+export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
+  const of = (usual: Shares): Shares => ({
+    cross: given.cross ?? usual.cross,
+    self: given.self ?? usual.self,
+    context: given.context ?? usual.context,
+  });
+  const { replace, refine, reweight } = defaults.shares;
+  return {
+    steps: given.steps ?? defaults.steps,
+    sampler: given.sampler ?? defaults.sampler,
+    guidance: given.guidance ?? defaults.guidance,
+    blendThreshold: given.blendThreshold ?? BLEND_THRESHOLD,
+    shares: { replace: of(replace), refine: of(refine), reweight: of(reweight) },
+  };
 }
 
 /** Where everything is. */
@@ -42,19 +68,17 @@ export interface Drawn {
   readonly verdict: Verdict;
   /** Row by row, all channels of one place after the other. */
   readonly latents: Float32Array;
+  /** How many places the latents have. */
+  readonly places: number;
 }
 
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /**
-   * For what share of the run it takes the source's cross-attention, unless the control has it otherwise; 0 draws the
-   * prompt afresh.
-   */
-  readonly share: number;
-  readonly control: Control;
-  /** Words that keep their own meaning, whatever the control says of the context. */
-  readonly ownMeaning?: readonly string[];
+  /** Drawn from the same noise instead, with nothing of the source. */
+  readonly afresh?: boolean;
+  /** In place of some of the shares that its kind of edit takes. */
+  readonly shares?: Partial<Shares>;
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
 }
@@ -104,28 +128,30 @@ export class Studio {
     ];
     tf.dispose([images, latents, noise, context]);
     const size = numbers.length / prompts.length;
+    const places = latents.shape[1] * latents.shape[2];
     return pictures.map((picture, i) => ({
       picture,
       verdict: verdicts[i],
       latents: numbers.slice(i * size, (i + 1) * size),
+      places,
     }));
   }
 
   /** A source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
-    const [{ tokenizer }, { blendThreshold }] = [this.pipeline, this.settings];
+    const [{ tokenizer }, given] = [this.pipeline, this.settings];
     const controller = sideBySide(
-      edits.map(({ prompt, share, control, ownMeaning = [], weights, blend }) =>
-        share === 0
+      edits.map(({ prompt, afresh, shares, weights, blend }) =>
+        afresh
           ? undefined
           : promptToPrompt({
               tokenizer,
               prompts: [source, prompt],
-              ...sharesOf(share, control),
-              contextWords: Object.fromEntries(ownMeaning.map((word) => [word, 0])),
+              shares: given.shares,
+              ...shares,
               weights,
               blend,
-              blendThreshold,
+              blendThreshold: given.blendThreshold,
             }),
       ),
     );

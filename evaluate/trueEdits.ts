@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { apart } from './compare';
 import { amount } from './edits';
 import { type Experiment, type Sample, sample } from './experiment';
-import { WEIGHTED } from './heldOut';
+import { ALL_OVER, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
 import { readRow } from './sheet';
 
@@ -10,7 +10,7 @@ import { readRow } from './sheet';
  * What the rows of `true_edits.png` are of, as many of each, and how many pictures are on a row
  * (`training/held_out.py`).
  */
-const KINDS = ['place', 'time', ...WEIGHTED] as const;
+const KINDS = [...ALL_OVER, ...WEIGHTED] as const;
 const [ROWS, COLUMNS] = [8, 10];
 /** A picture and its edit; or one thing in five amounts. */
 const [PAIR, AMOUNTS] = [2, 5];
@@ -29,13 +29,17 @@ export const trueEdits: Experiment = {
 };
 
 function samplesOf(kind: (typeof KINDS)[number], group: number, verdicts: readonly Verdict[]): Sample[] {
-  if (kind !== 'place' && kind !== 'time')
+  if (isGraded(kind))
     return inParts(verdicts, AMOUNTS).flatMap((series) =>
       sample(`true.${kind}`, group, ...series.map((verdict) => amount(kind, verdict))),
     );
   return inParts(verdicts, PAIR).flatMap(([before, after]) =>
     sample(`true.${kind}`, group, apart(before.occupied, after.occupied)),
   );
+}
+
+function isGraded(kind: (typeof KINDS)[number]): kind is (typeof WEIGHTED)[number] {
+  return WEIGHTED.some((word) => word === kind);
 }
 
 function inParts<T>(items: readonly T[], size: number): T[][] {

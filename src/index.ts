@@ -51,6 +51,16 @@ export type { RecordedSettings, RecordingDescription } from './recording/descrip
 export type { TakenStep } from './recording/companion';
 export type { RecordOptions } from './recording/recorder';
 
+// Pictures of one's own: taken to noise, so that they can be edited.
+export { INVERSIONS, Inversion, invert } from './invert';
+export type { InversionName, InvertOptions } from './invert';
+export type { InversionMethod, InversionProgress, InversionTask, Inverted } from './inversion/method';
+export { Trajectory } from './inversion/trajectory';
+export { sourceOnTrajectory } from './inversion/direct';
+export { nullTextOptimization } from './inversion/nullText';
+export { ProximalGuidance } from './inversion/proximal';
+export { EditFriendlyNoise } from './inversion/editFriendly';
+
 // The networks.
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
@@ -80,6 +90,15 @@ export { FITS, fitMask, fitPicture, place, putBack, toMultiples } from './image/
 export type { Fit, Placement } from './image/placement';
 export type { Size } from './image/resample';
 export { changeMask, feather, toMask } from './image/mask';
+
+// How alike pictures are, and how well one fits a text.
+export { CLIP_VITL14, CLIPScore } from './metrics/clipScore';
+export type { CLIPConfig } from './metrics/clipScore';
+export { LPIPS } from './metrics/lpips';
+export { readMetricNetwork } from './metrics/read';
+export { mse, psnr, ssim } from './metrics/similarity';
+export { DINO_VITB8, StructureDistance } from './metrics/structure';
+export type { ViTConfig } from './metrics/structure';
 
 // Text and weights.
 export { CLIPTokenizer } from './text/tokenizer';

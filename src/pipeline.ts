@@ -164,6 +164,17 @@ export class StableDiffusionPipeline {
   }
 
   /**
+   * Pictures as the UNet knows them: the mean of what the encoder sees in each.
+   *
+   * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link AutoencoderKL.pixelsPerLatent}
+   * @returns [rows, height, width, channels] of the latents; the caller's to dispose
+   */
+  toLatents(images: tf.Tensor4D): tf.Tensor4D {
+    const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
+    return tf.tidy(() => tf.mul(tf.sub(this.vae.encode(images).mean, shift ?? 0), scale));
+  }
+
+  /**
    * Sets up a run, for a loop of one's own; `run` and `generate` are the usual one. The first prompt is the source, and
    * all share its noise.
    *
@@ -186,7 +197,10 @@ export class StableDiffusionPipeline {
         sampler,
         guidances,
         companion,
-        contexts: this.contexts(prompts, rolesOf(guidances), settled),
+        contexts: this.contexts(prompts, rolesOf(guidances), {
+          ...settled,
+          context: { ...companion?.contexts, ...settled.context },
+        }),
         controller: settled.controller,
         omit: settled.omit,
         signal: settled.signal,
@@ -364,6 +378,13 @@ export class StableDiffusionPipeline {
     } as RecordedSettings;
     const model = await fingerprints(this, options.sampler);
     const how = { ...record, self: record.self ?? longestSelf(this.defaults.shares) };
-    return new Recorder(how, noise, run.steps, describe(how, run, { settings, model }));
+    const embeddings = options.context?.unconditional;
+    return new Recorder(
+      how,
+      noise,
+      run.steps,
+      describe(how, run, { settings, model }),
+      Array.isArray(embeddings) ? embeddings : undefined,
+    );
   }
 }

@@ -5,16 +5,26 @@ import type { Guidance } from './guidance';
  * Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): the prediction goes `scale` times as far as from the
  * one with the negative prompt to the one with the prompt. At 1 or less there is the prompt alone.
  *
- * @throws RangeError if the scale is not a finite number
+ * @param scale of all prompts; or one for each, of which the last holds for all after it
+ * @throws RangeError if a scale is not a finite number
  */
-export function classifierFree(scale: number): Guidance {
-  if (!Number.isFinite(scale)) throw new RangeError(`The guidance is ${scale}: it must be a finite number.`);
-  if (scale <= 1) return { name: 'classifierFree(1)', rows: [], guide: (prediction) => prediction };
+export function classifierFree(scale: number | readonly number[]): Guidance {
+  const scales = [scale].flat();
+  const wrong = scales.find((one) => !Number.isFinite(one));
+  if (wrong !== undefined || scales.length === 0)
+    throw new RangeError(`The guidance is ${wrong}: it must be a finite number.`);
+  const factors = (prompts: number): number | tf.Tensor4D => {
+    if (scales.length === 1) return scales[0];
+    const ofEach = Array.from({ length: prompts }, (_, i) => scales[Math.min(i, scales.length - 1)]);
+    return tf.tensor4d(ofEach, [prompts, 1, 1, 1]);
+  };
+  if (scales.every((one) => one <= 1))
+    return { name: 'classifierFree(1)', rows: [], guide: (prediction) => prediction };
   return {
-    name: `classifierFree(${scale})`,
+    name: `classifierFree(${scales.join(', ')})`,
     rows: [{ role: 'unconditional', text: 'negative' }],
     guide: (prediction, { conditional, unconditional }) => {
-      const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), scale));
+      const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), factors(conditional.shape[0])));
       // What guidances before this one have added stays.
       return tf.add(guided, tf.sub(prediction, conditional));
     },

@@ -1,7 +1,43 @@
 import * as tf from '@tensorflow/tfjs';
-import type { DDIMSampler } from '../sampler/ddim';
-import { randomLatents, type TorchGenerator } from '../sampler/noise';
+import { classifierFree } from '../guidance/classifierFree';
+import { DDIMSampler } from '../sampler/ddim';
+import { randomLatents, TorchGenerator } from '../sampler/noise';
 import type { Sampler } from '../sampler/sampler';
+import type { InversionTask, Inverted } from './method';
+import { Trajectory } from './trajectory';
+
+/** How strongly the source's prompt is followed, in the inversion and beside the edits, at most. */
+const SOURCE_GUIDANCE = 3.5;
+
+/**
+ * Edit-friendly inversion: {@link EditFriendlyNoise}, found with weaker guidance than the edits have. As the authors
+ * have it, 0.36 of the steps are skipped by default.
+ */
+export async function editFriendly(task: InversionTask): Promise<Inverted> {
+  const { sampler, picture, seed, steps, negative, guidance, skip = 0.36, onProgress } = task;
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Edit-friendly inversion is for the sampler ddim.');
+  if (!(skip >= 0 && skip < 1))
+    throw new RangeError(`A share of the steps from 0 to less than 1 is skipped, not ${skip}.`);
+  const noise = new EditFriendlyNoise(sampler, picture, new TorchGenerator(seed));
+  const ofSource = Math.min(guidance, SOURCE_GUIDANCE);
+  try {
+    const session = await task.session({ sampler: noise.finding, noise: noise.noisiest, negative, guidance: ofSource });
+    try {
+      for await (const { step } of session.steps()) await onProgress?.({ task: 'inverting', step, steps });
+    } finally {
+      await session.end();
+    }
+  } catch (error) {
+    noise.dispose();
+    throw error;
+  }
+  const from = noise.from(Math.trunc(skip * steps));
+  return {
+    trajectory: noise.trajectory(),
+    options: { ...from, negative, guidance: classifierFree([ofSource, guidance]) },
+    more: noise,
+  };
+}
 
 /**
  * Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023, arXiv 2304.06140): the picture gets noise of its own
@@ -36,11 +72,11 @@ export class EditFriendlyNoise {
   }
 
   /** The noisiest latents; lent. */
-  get noise(): tf.Tensor4D {
+  get noisiest(): tf.Tensor4D {
     return this.noisy[0];
   }
 
-  /** Walks from each noisy picture to the next, and finds what a step had to add. For a loop from {@link noise}. */
+  /** Walks from each noisy picture to the next, and finds what a step had to add. For a loop from {@link noisiest}. */
   get finding(): Sampler {
     return {
       timesteps: this.sampler.timesteps,
@@ -79,6 +115,11 @@ export class EditFriendlyNoise {
         end() {},
       },
     };
+  }
+
+  /** From the picture to its noisiest latents; the caller's to dispose. */
+  trajectory(): Trajectory {
+    return new Trajectory([this.picture, ...[...this.noisy].reverse()].map((latents) => latents.clone()));
   }
 
   dispose(): void {

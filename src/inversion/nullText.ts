@@ -1,10 +1,52 @@
 import * as tf from '@tensorflow/tfjs';
-import type { DDIMSampler } from '../sampler/ddim';
+import { DDIMSampler } from '../sampler/ddim';
 import { Adam } from './adam';
+import { walkUp } from './ddim';
+import type { InversionTask, Inverted } from './method';
 import type { Trajectory } from './trajectory';
 
+/** Null-text inversion: DDIM's trajectory, and {@link nullTextOptimization} of up to 10 iterations a step by default. */
+export async function nullText(task: InversionTask): Promise<Inverted> {
+  const { sampler, negative, guidance, iterations, epsilon, found, signal, steps, onProgress } = task;
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Null-text inversion is for the sampler ddim.');
+  if (guidance <= 1)
+    throw new RangeError(
+      `Null-text inversion is for edits with guidance, over 1; it is ${guidance}. Without, use ddim.`,
+    );
+  const trajectory = await walkUp(task);
+  const embeddings: tf.Tensor3D[] = [];
+  const session = await task.session({ guidance, negative, noise: trajectory.noise });
+  const contexts = (['conditional', 'unconditional'] as const).map((role) => session.context([{ prompt: 0, role }]));
+  try {
+    for await (const { step, embedding, losses } of nullTextOptimization({
+      sampler,
+      trajectory,
+      network: (latents, step, context) =>
+        session.evaluate(latents, step, { rows: [{ prompt: 0, role: 'unconditional' }], context, controller: null }),
+      conditional: contexts[0],
+      unconditional: contexts[1],
+      guidance,
+      iterations,
+      epsilon,
+      found,
+      signal,
+    })) {
+      embeddings.push(embedding);
+      await onProgress?.({ task: 'optimising', step, steps, loss: losses[losses.length - 1], embedding });
+    }
+    return { trajectory, embeddings, options: { noise: trajectory.noise, context: { unconditional: embeddings } } };
+  } catch (error) {
+    trajectory.dispose();
+    tf.dispose(embeddings);
+    throw error;
+  } finally {
+    tf.dispose(contexts);
+    await session.end();
+  }
+}
+
 /** The network with a prompt of one's own: [1, height, width, channels] and [1, tokens, features] to a prediction. */
-export type Network = (latents: tf.Tensor4D, timestep: number, context: tf.Tensor3D) => tf.Tensor4D;
+export type Network = (latents: tf.Tensor4D, step: number, context: tf.Tensor3D) => tf.Tensor4D;
 
 export interface NullTextOptions {
   readonly sampler: DDIMSampler;
@@ -59,12 +101,12 @@ export async function* nullTextOptimization({
   let latents = trajectory.noise.clone();
   let embedding = unconditional.clone();
   try {
-    for (const [step, timestep] of sampler.timesteps.entries()) {
+    for (const step of sampler.timesteps.keys()) {
       signal?.throwIfAborted();
-      const prompt = network(latents, timestep, conditional);
+      const prompt = network(latents, step, conditional);
       const next = (embedding: tf.Tensor3D): tf.Tensor4D =>
         tf.tidy(() => {
-          const empty = network(latents, timestep, embedding);
+          const empty = network(latents, step, embedding);
           return sampler.step(tf.add(empty, tf.mul(tf.sub(prompt, empty), guidance)), step, latents);
         });
       const known = found && step < found.shape[0];

@@ -3,10 +3,8 @@ import type { DenoisingStep } from '../sampler/denoise';
 
 /** The latents of a picture on its way to noise: one more than there are steps. */
 export class Trajectory {
-  private constructor(
-    /** Each [1, height, width, channels], from the picture's on. */
-    private readonly latents: readonly tf.Tensor4D[],
-  ) {}
+  /** @param latents each [1, height, width, channels], from the picture's on; freed with the trajectory */
+  constructor(private readonly latents: readonly tf.Tensor4D[]) {}
 
   /**
    * Walks to the end of an inversion.
@@ -17,13 +15,13 @@ export class Trajectory {
   static async of(
     picture: tf.Tensor4D,
     steps: AsyncIterable<Pick<DenoisingStep, 'latents'>>,
-    onStep?: (step: number) => void,
+    onStep?: (step: number) => void | Promise<void>,
   ): Promise<Trajectory> {
     const latents = [picture.clone()];
     try {
       for await (const step of steps) {
         latents.push(step.latents.clone());
-        onStep?.(latents.length - 2);
+        await onStep?.(latents.length - 2);
       }
     } catch (error) {
       tf.dispose(latents);

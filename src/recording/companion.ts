@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionController, BatchRow } from '../attention/controller';
+import type { AttentionController, BatchRow, Role } from '../attention/controller';
 import type { DenoisingStep } from '../sampler/denoise';
 
 /** A step as whoever goes along with a run is told of it: what was predicted, and the latents after it. */
@@ -11,6 +11,8 @@ export interface Companion {
   around(controller?: AttentionController): AttentionController | undefined;
   /** Whether the network has to compute a row; every one if left out. */
   computes?(row: BatchRow): boolean;
+  /** What the rows of a role read at a step, [1, tokens, features], where it is not their text. */
+  readonly contexts?: Readonly<Partial<Record<Role, (step: number) => tf.Tensor3D>>>;
   /** What the network predicts for the source at this step, where none of its rows is computed. [1, h, w, c] */
   prediction?(): tf.Tensor4D;
   /** Before the first step. */

@@ -27,8 +27,10 @@ const settingsSchema = z.strictObject({
 export type RecordedSettings = z.output<typeof settingsSchema>;
 
 const descriptionSchema = z.strictObject({
-  version: z.literal(2),
+  version: z.literal(3),
   settings: settingsSchema,
+  /** By which method the source's picture was inverted, if it was. */
+  inversion: z.string().optional(),
   model: z.strictObject({
     /** For people; the fingerprints tell whether it is the model. */
     name: z.string().optional(),

@@ -1,6 +1,7 @@
 /**
- * The names of a recording's tensors: `noise`, and of each step `step.12.prediction` and `step.12.<path of the
- * site>.q`, `.k`, `.v`.
+ * The names of a recording's tensors: `noise`, and of each step `step.12.prediction`, `step.12.latents` (after it),
+ * `step.12.<path of the site>.q`, `.k`, `.v`, and `step.12.embedding` where the unconditional rows read another text at
+ * each step.
  */
 
 export function nameAt(step: number, name: string): string {

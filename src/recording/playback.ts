@@ -1,10 +1,12 @@
 import type * as tf from '@tensorflow/tfjs';
+import { compose } from '../attention/compose';
 import type { AttentionCall, AttentionController, BatchRow, Qkv } from '../attention/controller';
+import { replaceRows } from '../attention/rows';
 import type { Companion } from './companion';
 import { besideRecorded, type SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
 
-/** A recorded source for one run: its attention and its predictions, a step at a time. */
+/** A recorded source for one run: its attention, its predictions and its latents, a step at a time. */
 export class Playback implements Companion, SourceAttention {
   private first?: RecordedStep;
   private current?: RecordedStep;
@@ -14,8 +16,20 @@ export class Playback implements Companion, SourceAttention {
     this.steps = recording.steps();
   }
 
-  around(controller?: AttentionController): AttentionController | undefined {
-    return controller && besideRecorded(this, controller);
+  /** What is left of the source's latents is what was recorded. */
+  private readonly restored: AttentionController = {
+    wants: () => [],
+    onLatents: (latents) => replaceRows(latents, new Map([[0, this.current!.tensor('latents')]])),
+  };
+
+  around(controller?: AttentionController): AttentionController {
+    return controller ? compose(this.restored, besideRecorded(this, controller)) : this.restored;
+  }
+
+  get contexts(): Companion['contexts'] {
+    return this.recording.has('embedding')
+      ? { unconditional: () => this.current!.tensor<tf.Tensor3D>('embedding') }
+      : undefined;
   }
 
   computes({ prompt }: BatchRow): boolean {

@@ -29,6 +29,8 @@ export interface RecordOptions {
   readonly maxQueries?: number;
   /** What to call the model in the file. */
   readonly model?: string;
+  /** By which method the source's picture was inverted, if it was. */
+  readonly inversion?: string;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface RecordOptions {
  * @throws RangeError if the share of self-attention is no fraction
  */
 export function describe(
-  { exact = false, self = 0.4, maxQueries, model: name }: RecordOptions,
+  { exact = false, self = 0.4, maxQueries, model: name, inversion }: RecordOptions,
   { steps, latents }: RunInfo,
   {
     settings,
@@ -49,8 +51,9 @@ export function describe(
 ): RecordingDescription {
   const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
   return {
-    version: 2,
+    version: 3,
     settings,
+    inversion,
     model: { name, ...model },
     self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) },
     exact,
@@ -59,7 +62,7 @@ export function describe(
 
 /** A tensor of the step that is being taken. */
 interface Kept {
-  /** `prediction`, or the site's path and q, k or v. */
+  /** `prediction`, `latents`, `embedding`, or the site's path and q, k or v. */
   readonly name: string;
   readonly tensor: tf.Tensor;
   /** In how many steps there is such a tensor, from the first on. */
@@ -70,9 +73,9 @@ interface Kept {
 
 /**
  * Writes what edits need of the source as its run goes by, a step at a time: what the network predicts for it, after
- * guidance, and at each site and step that is kept the queries, keys and values of its conditional row, from which its
- * attention follows. Its latents follow from the noise and the predictions, by the sampler. Keys and values of the text
- * are the same at each step, and written with the first.
+ * guidance, its latents after the step, and at each site and step that is kept the queries, keys and values of its
+ * conditional row, from which its attention follows. Keys and values of the text are the same at each step, and written
+ * with the first.
  */
 export class Recorder implements Companion {
   private kept: Kept[] = [];
@@ -80,12 +83,18 @@ export class Recorder implements Companion {
   private readonly told = new Map<string, Float32Array>();
   private readonly to: ByteSink;
 
-  /** @param noise [1, height, width, channels]; stays the caller's @param steps of the run */
+  /**
+   * @param noise [1, height, width, channels]; stays the caller's
+   * @param steps of the run
+   * @param embeddings what unconditional rows read at each step, each [1, tokens, features], where that changes; stay the
+   *   caller's
+   */
   constructor(
     { to }: RecordOptions,
     private readonly noise: tf.Tensor4D,
     private readonly steps: number,
     private readonly description: RecordingDescription,
+    private readonly embeddings?: readonly tf.Tensor3D[],
   ) {
     this.to = to;
   }
@@ -106,9 +115,11 @@ export class Recorder implements Companion {
   }
 
   /** Writes what a step has left; with the first step, the file's header before it. After the last the file is whole. */
-  async after({ step, prediction }: TakenStep): Promise<void> {
+  async after({ step, prediction, latents }: TakenStep): Promise<void> {
     const { steps } = this;
-    this.kept.push({ name: 'prediction', tensor: takeRow(prediction, 0), steps, packed: false });
+    const ofSource = { prediction, latents, ...(this.embeddings && { embedding: this.embeddings[step] }) };
+    for (const [name, tensor] of Object.entries(ofSource))
+      this.kept.push({ name, tensor: takeRow(tensor, 0), steps, packed: false });
     if (step === 0) await this.writeHead(steps);
     for (const kept of this.kept) await this.writeTensor(kept);
     this.forget();

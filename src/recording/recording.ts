@@ -47,11 +47,16 @@ export class Recording {
 
   /** @throws RecordingError that names each setting which was asked for and is not the recorded one */
   checkSettings(asked: Partial<RecordedSettings>): void {
-    const all = differences(this.settings, asked);
+    const all = differences(this.settings, this.description.inversion === 'direct' ? ofTrajectory(asked) : asked);
     if (all.length > 0)
       throw new RecordingError(
         `${this.name} was ${all.join(', ')}. Leave out what the recording says, or record a run of your own.`,
       );
+  }
+
+  /** Whether there are tensors of each step by this name. */
+  has(name: string): boolean {
+    return this.file.tensors.has(nameAt(0, name));
   }
 
   /** @throws RecordingError if the run was another model's */
@@ -79,6 +84,11 @@ export class Recording {
     );
     return RecordedStep.of(new Map(stored), `${this.name}, step ${step}`, before);
   }
+}
+
+/** The settings that a source which is put back on its picture's trajectory depends on. */
+function ofTrajectory({ seed: _, guidance: __, negative: ___, ...rest }: Partial<RecordedSettings>) {
+  return rest;
 }
 
 type Shape = [number, number, number, number];
@@ -124,9 +134,9 @@ export class RecordedStep {
   }
 
   /** The caller's to dispose. @throws RecordingError if there is no such tensor */
-  tensor(name: string): tf.Tensor4D {
+  tensor<T extends tf.Tensor = tf.Tensor4D>(name: string): T {
     const { shape, values } = this.tensors.get(name) ?? missing(this.where, name);
-    return tf.tensor(values, [...shape] as Shape);
+    return tf.tensor(values, [...shape]) as T;
   }
 }
 

@@ -61,7 +61,7 @@ export function thresholdSample(
  * Of each row, interpolated linearly between two numbers, as `torch.quantile`. @param x [rows, numbers] @returns [rows,
  * 1]
  */
-function quantile(x: tf.Tensor2D, ratio: number): tf.Tensor2D {
+export function quantile(x: tf.Tensor2D, ratio: number): tf.Tensor2D {
   const rank = Math.fround(Math.fround(ratio) * (x.shape[1] - 1));
   const below = Math.floor(rank);
   const largest = tf.topk(x, x.shape[1] - below).values;

@@ -44,7 +44,7 @@ export class RowContexts {
   private row(row: BatchRow, step: number): tf.Tensor3D {
     const given = this.given[row.role];
     if (!given) return tf.slice(this.encoded, this.textOf(row), 1);
-    const all: tf.Tensor3D = 'shape' in given ? given : given[step];
+    const all: tf.Tensor3D = typeof given === 'function' ? given(step) : 'shape' in given ? given : given[step];
     return all.shape[0] === 1 ? all : tf.slice(all, row.prompt, 1);
   }
 }

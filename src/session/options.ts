@@ -21,9 +21,11 @@ export interface RunOptions {
   readonly negative?: string | readonly string[];
   /**
    * What the rows of a role read instead of their texts, [prompts or 1, tokens, features]; or a list of such, one for
-   * each step. Stays the caller's.
+   * each step: these stay the caller's. Or a function of the step that makes one, inside `tf.tidy`.
    */
-  readonly context?: Readonly<Partial<Record<Role, tf.Tensor3D | readonly tf.Tensor3D[]>>>;
+  readonly context?: Readonly<
+    Partial<Record<Role, tf.Tensor3D | readonly tf.Tensor3D[] | ((step: number) => tf.Tensor3D)>>
+  >;
   /**
    * Rows that are not to be computed. A prompt without a row of some role is left as it is by guidance; each needs its
    * conditional row, unless a recording has it.

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { CONTROLS } from '../../evaluate/controls';
+import { upTo } from '../../evaluate/edits';
 import type { Outcome } from '../../evaluate/experiment';
 import { experiments } from '../../evaluate/experiments';
 import { curveOf, figuresOf, isMet } from '../../evaluate/figures';
@@ -11,8 +11,9 @@ import { Judge } from '../../evaluate/judge';
 import { drawCurve } from '../../evaluate/plot';
 import { inProcesses } from '../../evaluate/pool';
 import { table } from '../../evaluate/report';
-import { Studio } from '../../evaluate/studio';
+import { Studio, settingsOf } from '../../evaluate/studio';
 import { writeBetweenMarks } from '../../scripts/marks';
+import { AUTHORS_DEFAULTS } from '../../src/defaults';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { TorchGenerator } from '../../src/sampler/noise';
 import { useBackend } from '../backend';
@@ -37,7 +38,7 @@ async function savedJudge(): Promise<string> {
 }
 
 test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
-  const settings = { steps: 2, sampler: 'dpm++', guidance: 5, cross: 0.8, blendThreshold: 0.3 } as const;
+  const settings = settingsOf(AUTHORS_DEFAULTS, { steps: 2, sampler: 'dpm++', guidance: 5 });
   const studio = await Studio.open(
     { model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder, prompts: 'tuning' },
     settings,
@@ -63,7 +64,7 @@ test('each experiment measures what its figures are of, and leaves nothing in me
     new Set(['Pictures', 'Attention', 'Word swaps', 'Added phrases', 'Re-weighting']),
   );
   expect(table(figures).split('\n')).toHaveLength(2 + figures.length);
-  expect(drawCurve(curveOf(samples), CONTROLS.swap).subarray(1, 4).toString()).toBe('PNG');
+  expect(drawCurve(curveOf(samples), settings.shares.replace).subarray(1, 4).toString()).toBe('PNG');
 }, 240_000);
 
 test('a table has the aim beside each figure, and goes between the marks of a file', async () => {
@@ -87,6 +88,18 @@ test('a table has the aim beside each figure, and goes between the marks of a fi
   );
 });
 
+test('what is asked for takes the place of what suits the model, for all kinds of edits', () => {
+  const settings = settingsOf(AUTHORS_DEFAULTS, { steps: 3, self: 0.1 });
+  expect(settings).toMatchObject({ steps: 3, sampler: 'ddim', guidance: 7.5, blendThreshold: 0.3 });
+  for (const shares of Object.values(settings.shares)) expect(shares).toEqual({ cross: 0.8, self: 0.1, context: 0 });
+});
+
+test('shares grow together, up to the whole run', () => {
+  const usual = { cross: 0.8, self: [0, 0.4], context: 1 } as const;
+  expect(upTo(0.4, usual)).toEqual({ cross: 0.4, self: 0.2, context: 0.5 });
+  expect(upTo(1, usual)).toEqual({ cross: 1, self: 0.5, context: 1 });
+});
+
 describe('processes', () => {
   const worker = (body: string): string => {
     const file = join(temporary, 'worker.js');
@@ -95,7 +108,7 @@ describe('processes', () => {
   };
   const setup = {
     places: { model: '', judge: '', folder: '', prompts: 'tuning' },
-    settings: { steps: 1, sampler: 'ddim', guidance: 1, cross: 1, blendThreshold: 0.3 },
+    settings: settingsOf(AUTHORS_DEFAULTS),
     backend: { name: 'wasm' },
   } as const;
   const tasks = Array.from({ length: 7 }, (_, index) => ({ name: 'x', index }));

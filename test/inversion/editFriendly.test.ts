@@ -25,7 +25,7 @@ test("finds the authors' noise maps, and their steps lead back to the picture", 
   const xts = await golden('noise.square.xts');
   const zs = await golden('noise.square.zs');
 
-  for await (const { step, latents } of denoise({ sampler: maps.finding, latents: maps.noise, predict })) {
+  for await (const { step, latents } of denoise({ sampler: maps.finding, latents: maps.noisiest, predict })) {
     const expected = tf.slice(xts, cases.steps - 1 - step, 1);
     expect(await deviation(latents, expected)).toBeLessThan(1e-4);
     expected.dispose();

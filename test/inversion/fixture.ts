@@ -39,9 +39,7 @@ interface Cases {
   >;
 }
 
-export const cases = JSON.parse(
-  readFileSync(`${FOLDER}/cases.json`, 'utf8').replaceAll('-Infinity', '-1e999'),
-) as Cases;
+export const cases = JSON.parse(readFileSync(`${FOLDER}/cases.json`, 'utf8')) as Cases;
 
 /** The words of an edit's local blend. */
 export function blendOf({ blend }: EditCase): WordPair[] | undefined {

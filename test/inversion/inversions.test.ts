@@ -1,8 +1,8 @@
 /** The published inversions, on the small checkpoint. */
 import { useBackend } from '../backend';
-import { inversions } from '../parity/inversions';
+import { inversions, pictureEdits } from '../parity/inversions';
 import { testComparisons } from '../parity/testComparisons';
 
 useBackend();
 
-testComparisons(inversions);
+testComparisons([...inversions, ...pictureEdits]);

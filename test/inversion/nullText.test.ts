@@ -17,11 +17,12 @@ async function firstSteps(name: string, count: number, options: Partial<NullText
   const tensor = await golden(`trajectory.${inversion}`);
   const trajectory = Trajectory.from(tensor);
   const [conditional, unconditional] = [pipe.encode([source]), pipe.encode([''])];
+  const sampler = createSampler(pipe.scheduler, { steps: cases.steps }) as DDIMSampler;
   const found = [];
   for await (const step of nullTextOptimization({
-    sampler: createSampler(pipe.scheduler, { steps: cases.steps }) as DDIMSampler,
+    sampler,
     trajectory,
-    network: (latents, timestep, context) => pipe.unet.forward(latents, timestep, context),
+    network: (latents, step, context) => pipe.unet.forward(latents, sampler.timesteps[step], context),
     conditional,
     unconditional,
     guidance,

@@ -1,7 +1,8 @@
 import type { Comparison } from './comparison';
 import { controllers } from './controllers';
 import { edits } from './edits';
-import { inversions } from './inversions';
+import { inversions, pictureEdits } from './inversions';
+import { metrics } from './metrics';
 import { recordings } from './recordings';
 import { samplers } from './samplers';
 import { textEncoder } from './textEncoder';
@@ -17,5 +18,7 @@ export const comparisons: readonly Comparison[] = [
   ...controllers,
   ...edits,
   ...inversions,
+  ...pictureEdits,
   ...recordings,
+  ...metrics,
 ];

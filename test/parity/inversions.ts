@@ -1,13 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
-import { fixedPoint } from '../../src/inversion/fixedPoint';
+import type { AttentionController } from '../../src/attention/controller';
+import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
+import type { StepRange } from '../../src/edits/prompt-to-prompt/schedule';
+import { iterated } from '../../src/inversion/fixedPoint';
+import { ProximalGuidance } from '../../src/inversion/proximal';
 import { Trajectory } from '../../src/inversion/trajectory';
+import { INVERSIONS, type InversionName, invert } from '../../src/invert';
 import type { StableDiffusionPipeline } from '../../src/pipeline';
+import { Recording } from '../../src/recording/recording';
 import { denoise, type Predict } from '../../src/sampler/denoise';
 import { createSampler, type SamplerName } from '../../src/sampler/sampler';
 import { alphasCumprod } from '../../src/sampler/schedule';
 import type { DDIMConfig } from '../../src/sampler/schedulerConfig';
-import { cases, golden, openWith, predictorOf } from '../inversion/fixture';
+import type { RunOptions } from '../../src/session/options';
+import { BlobSink } from '../../src/weights/sink';
+import { bytesOf } from '../../src/weights/source';
+import { blendOf, cases, type EditCase, golden, openWith, predictorOf } from '../inversion/fixture';
 import { type Comparison, largestOf, PARITY } from './comparison';
+import { lastLatents } from './edits';
 
 /** The way of pictures to noise, on the small checkpoint: see test/fixtures/inversion.py. */
 export const inversions: readonly Comparison[] = [
@@ -36,6 +46,57 @@ export const inversions: readonly Comparison[] = [
   })),
 ];
 
+/** What the published methods make of edits: the final latents, the source's among them. */
+export const pictureEdits: readonly Comparison[] = Object.entries(cases.edits)
+  .filter(([, { method }]) => INVERSIONS.some((known) => known === method))
+  .map(([name, edit]) => ({
+    part: 'edits of pictures',
+    name,
+    most: 1e-3,
+    largest: async () => largestOf([await editOf(edit), await golden(`edit.${name}`)]),
+  }));
+
+/** An edit's final latents by the library; from a recording, if so told, all but the source's own. */
+export async function editOf(edit: EditCase, recorded = false): Promise<tf.Tensor4D> {
+  const { method, source, targets, kind, guidance, ...rest } = edit;
+  const { picture, scheduler } = edit.inversion ? cases.inversions[edit.inversion] : cases.noise[edit.noise!];
+  const pipe = await openWith(scheduler);
+  const latents = await golden(`latents.${picture}`);
+  const inversion = await invert(pipe, latents, {
+    prompt: source,
+    method: method as InversionName,
+    steps: cases.steps,
+    guidance,
+    skip: edit.skip && edit.skip / cases.steps,
+    epsilon: edit.epsilon,
+  });
+  const prompts = kind ? [source, ...targets] : targets;
+  const controller = kind
+    ? promptToPrompt({ tokenizer: pipe.tokenizer, prompts, edit: kind, ...rest, ...ofRun(edit), blend: blendOf(edit) })
+    : undefined;
+  const sink = recorded ? new BlobSink() : undefined;
+  if (sink) await inversion.record(pipe, { to: sink, exact: true, self: 1, maxQueries: 1024 });
+  const options = sink
+    ? { recording: await Recording.open(bytesOf(sink.blob)), guidance, controller }
+    : { ...inversion.options(controller), ...instead(edit, controller) };
+  const last = await lastLatents(pipe.run(prompts, options));
+  for (const one of [inversion, latents, pipe]) one.dispose();
+  return last;
+}
+
+/** Edit-friendly edits leave steps out; the authors' shares are of all steps. */
+function ofRun({ cross, self, skip = 0 }: EditCase): Pick<EditCase, 'cross' | 'self'> {
+  const share = (of: StepRange | undefined) =>
+    Math.min(1, ((of as number) * cases.steps) / (cases.steps - skip) + 1e-6);
+  return skip ? { cross: share(cross), self: share(self) } : { cross, self };
+}
+
+/** What the authors' run has otherwise. */
+function instead({ method, guided, guidance, kind }: EditCase, controller?: AttentionController): RunOptions {
+  if (method === 'proximal' && !guided) return { guidance: new ProximalGuidance({ scale: guidance }), controller };
+  return kind ? {} : { guidance };
+}
+
 /** The whole trajectory of a picture; the pipeline is disposed. */
 async function trajectoryOf(
   pipe: StableDiffusionPipeline,
@@ -59,7 +120,7 @@ async function trajectoryOf(
   const inverse = createSampler(pipe.scheduler, { sampler, steps: cases.steps }).inverse!();
   const trajectory = await Trajectory.of(
     latents,
-    denoise({ sampler: iterations ? fixedPoint(inverse, predict, iterations) : inverse, latents, predict }),
+    denoise({ sampler: iterations ? iterated(inverse, predict, iterations) : inverse, latents, predict }),
   );
   const tensor = trajectory.tensor();
   for (const one of [trajectory, network, latents, pipe]) one.dispose();

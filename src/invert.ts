@@ -1,0 +1,170 @@
+import * as tf from '@tensorflow/tfjs';
+import { compose } from './attention/compose';
+import type { AttentionController } from './attention/controller';
+import { AUTHORS_DEFAULTS, type Defaults } from './defaults';
+import { ddim } from './inversion/ddim';
+import { direct } from './inversion/direct';
+import { editFriendly } from './inversion/editFriendly';
+import { fixedPoint } from './inversion/fixedPoint';
+import type { InversionMethod, InversionTask, Inverted } from './inversion/method';
+import { negativePrompt } from './inversion/negativePrompt';
+import { nullText } from './inversion/nullText';
+import { proximal } from './inversion/proximal';
+import type { Trajectory } from './inversion/trajectory';
+import type { StableDiffusionPipeline } from './pipeline';
+import type { RecordOptions } from './recording/recorder';
+import { createSampler, type SamplerName } from './sampler/sampler';
+import { DEFAULTS, type RunOptions } from './session/options';
+
+const METHODS = {
+  direct,
+  ddim,
+  'null-text': nullText,
+  'negative-prompt': negativePrompt,
+  proximal,
+  'edit-friendly': editFriendly,
+  'fixed-point': fixedPoint,
+} as const satisfies Record<string, InversionMethod>;
+
+/** By which method a picture is inverted. */
+export type InversionName = keyof typeof METHODS;
+export const INVERSIONS = Object.keys(METHODS) as readonly InversionName[];
+
+/** Those whose edits need more of the source than a recording has: noise, or a guidance, of their own. */
+const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly'];
+
+/** Those whose steps are DDIM's. */
+const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point'];
+
+/** The checkpoint's own sampler, where the method can have it. */
+export function samplerFor(method: InversionName, { sampler }: Pick<Defaults, 'sampler'>): SamplerName {
+  return BY_DDIM.includes(method) ? 'ddim' : sampler;
+}
+
+/** How a picture is inverted. What is left out has the default that is stated with it. */
+export interface InvertOptions
+  extends Partial<Pick<InversionTask, 'negative' | 'guidance' | 'steps' | 'seed'>>,
+    Pick<InversionTask, 'iterations' | 'epsilon' | 'skip' | 'found' | 'signal' | 'onProgress'>,
+    Pick<RunOptions, 'karras' | 'memory' | 'onWarning'> {
+  /** What the picture shows. Default: nothing; edits of it are then less faithful to its words. */
+  readonly prompt?: string;
+  /** Default: direct. */
+  readonly method?: InversionName;
+  /** Default: the checkpoint's, or ddim where the method is for that alone. */
+  readonly sampler?: SamplerName;
+}
+
+/**
+ * Takes a picture to noise, so that edits can begin there.
+ *
+ * @param latents [1, height, width, channels], such as `pipe.toLatents(image)`; stays the caller's
+ * @throws RangeError for options out of range, or a sampler that the method is not for; the signal's reason if it
+ *   stops the inversion
+ */
+export async function invert(
+  pipe: StableDiffusionPipeline,
+  latents: tf.Tensor4D,
+  {
+    prompt = '',
+    method = 'direct',
+    sampler = samplerFor(method, pipe.defaults),
+    steps = sampler === pipe.defaults.sampler ? pipe.defaults.steps : AUTHORS_DEFAULTS.steps,
+    karras,
+    negative = DEFAULTS.negative,
+    guidance = pipe.defaults.guidance,
+    seed = DEFAULTS.seed,
+    memory,
+    onWarning,
+    signal,
+    ...rest
+  }: InvertOptions = {},
+): Promise<Inversion> {
+  const schedule = { sampler, steps, karras };
+  const inverted = await METHODS[method]({
+    ...rest,
+    picture: latents,
+    prompt,
+    negative,
+    guidance,
+    seed,
+    steps,
+    signal,
+    sampler: createSampler(pipe.scheduler, schedule),
+    session: (options) =>
+      pipe.session([prompt], { ...(options.sampler ? {} : schedule), memory, onWarning, signal, ...options }),
+  });
+  return new Inversion(prompt, method, inverted, { ...schedule, negative, guidance });
+}
+
+/** A picture that was taken to noise. It is to be disposed. */
+export class Inversion {
+  /** @internal {@link invert} makes it. */
+  constructor(
+    readonly prompt: string,
+    readonly method: InversionName,
+    private readonly inverted: Inverted,
+    private readonly settings: RunOptions,
+  ) {}
+
+  /** From the picture's latents to noise. */
+  get trajectory(): Trajectory {
+    return this.inverted.trajectory;
+  }
+
+  /** Of null-text inversion: what the unconditional rows read, [1, tokens, features] a step, from noise on; lent. */
+  get embeddings(): readonly tf.Tensor3D[] | undefined {
+    return this.inverted.embeddings;
+  }
+
+  /**
+   * The options of a run that edits the picture: `pipe.generate([inversion.prompt, target], inversion.options(edit))`.
+   * The first picture of it is the reconstruction.
+   *
+   * @param edit what is to be changed; nothing, for the reconstruction alone
+   */
+  options(edit?: AttentionController): RunOptions {
+    const { options, controller } = this.inverted;
+    const { steps, karras, ...settings } = this.settings;
+    const controllers = [controller, edit].filter((one) => one !== undefined);
+    return {
+      ...settings,
+      // A sampler of the method's own has its own steps.
+      ...(options.sampler ? {} : { steps, karras }),
+      ...options,
+      controller: controllers.length > 0 ? compose(...controllers) : undefined,
+    };
+  }
+
+  /**
+   * Writes a recording of the picture, for any number of edits that cost their targets only.
+   *
+   * @throws RangeError for a method whose edits cannot be made from one
+   */
+  async record(
+    pipe: StableDiffusionPipeline,
+    record: RecordOptions,
+    options: Pick<RunOptions, 'memory' | 'signal' | 'onWarning'> & {
+      onStep?: (step: number, steps: number) => void;
+    } = {},
+  ): Promise<void> {
+    checkRecordable(this.method);
+    const { onStep, ...rest } = options;
+    const run = pipe.run([this.prompt], { ...this.options(), ...rest, record: { ...record, inversion: this.method } });
+    for await (const { step, steps } of run) onStep?.(step, steps);
+  }
+
+  dispose(): void {
+    const { trajectory, embeddings = [], more } = this.inverted;
+    trajectory.dispose();
+    tf.dispose([...embeddings]);
+    more?.dispose();
+  }
+}
+
+/** @throws RangeError for a method whose edits cannot be made from a recording */
+export function checkRecordable(method: InversionName): void {
+  if (UNRECORDED.includes(method))
+    throw new RangeError(
+      `Edits by ${method} inversion cannot be made from a recording: they need more of the picture. Invert it for each run, or by another method.`,
+    );
+}

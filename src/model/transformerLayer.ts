@@ -1,0 +1,91 @@
+import * as tf from '@tensorflow/tfjs';
+import { selfAttention } from '../attention/scaledDotProduct';
+import { gelu, quickGelu } from '../nn/activations';
+import { LayerNorm } from '../nn/layerNorm';
+import { JoinedLinear, Linear } from '../nn/linear';
+import type { Scope } from '../nn/scope';
+import { sequence } from '../nn/sequence';
+
+const ACTIVATIONS = { gelu, quick_gelu: quickGelu };
+
+/** Where a checkpoint keeps a layer's parts. */
+export interface LayerNames {
+  readonly norm1: string;
+  readonly qkv: readonly [q: string, k: string, v: string];
+  readonly out: string;
+  readonly norm2: string;
+  readonly fc1: string;
+  readonly fc2: string;
+}
+
+/** Transformers' CLIP, its text and its vision. */
+export const CLIP_NAMES: LayerNames = {
+  norm1: 'layer_norm1',
+  qkv: ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
+  out: 'self_attn.out_proj',
+  norm2: 'layer_norm2',
+  fc1: 'mlp.fc1',
+  fc2: 'mlp.fc2',
+};
+
+/** What a layer takes from its model's config. */
+export interface LayerConfig {
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_attention_heads: number;
+  readonly layer_norm_eps: number;
+  readonly hidden_act: keyof typeof ACTIVATIONS;
+}
+
+/**
+ * Attention of tokens to each other and a feed-forward network, each after a norm and added to what came in
+ * (transformers `CLIPEncoderLayer`, `ViTLayer`).
+ */
+export class TransformerLayer {
+  private readonly norm1: LayerNorm;
+  private readonly toQkv: JoinedLinear;
+  private readonly toOut: Linear;
+  private readonly norm2: LayerNorm;
+  private readonly fc1: Linear;
+  private readonly fc2: Linear;
+  private readonly activation: (x: tf.Tensor3D) => tf.Tensor3D;
+  private readonly heads: number;
+
+  /** @param options.causal each token attends to itself and those before it only */
+  constructor(
+    scope: Scope,
+    names: LayerNames,
+    {
+      hidden_size: features,
+      intermediate_size: inner,
+      num_attention_heads,
+      layer_norm_eps: eps,
+      hidden_act,
+    }: LayerConfig,
+    private readonly options: { causal?: boolean } = {},
+  ) {
+    const qkv = names.qkv.map((name) => scope.at(name));
+    this.norm1 = new LayerNorm(scope.at(names.norm1), features, eps);
+    this.toQkv = new JoinedLinear(qkv, features, features, { bias: true });
+    this.toOut = new Linear(scope.at(names.out), features, features);
+    this.norm2 = new LayerNorm(scope.at(names.norm2), features, eps);
+    this.fc1 = new Linear(scope.at(names.fc1), features, inner);
+    this.fc2 = new Linear(scope.at(names.fc2), inner, features);
+    this.activation = ACTIVATIONS[hidden_act];
+    this.heads = num_attention_heads;
+  }
+
+  /** @param x [rows, tokens, features] @returns the same shape */
+  forward(x: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => {
+      const attend = (qkv: tf.Tensor3D): tf.Tensor3D => selfAttention(qkv, this.heads, this.options);
+      const attended = tf.add(x, sequence(x, this.norm1, this.toQkv, attend, this.toOut)) as tf.Tensor3D;
+      return tf.add(attended, sequence(attended, this.norm2, this.fc1, this.activation, this.fc2));
+    });
+  }
+
+  /** The keys that the layer attends to, all heads side by side: the shape of `x`. */
+  keys(x: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => tf.split(sequence(x, this.norm1, this.toQkv), 3, 2)[1] as tf.Tensor3D);
+  }
+}
