@@ -1,6 +1,6 @@
 import { refinement } from '../edits/prompt-to-prompt/alignment';
 import type { Piece, TokenizedPrompt } from '../text/tokenizer';
-import { tokensInEach } from '../text/words';
+import { isWord, tokensInEach } from '../text/words';
 import type { Mark, Run } from './layout';
 
 /** A word that an edit is about. */
@@ -10,9 +10,21 @@ export interface MarkedWord {
   readonly factor?: number;
 }
 
-/** The pieces of a prompt that are words, not punctuation. */
+/** The pieces of a prompt that are words or emoji, not punctuation. */
 export function wordsOf({ pieces }: TokenizedPrompt): Piece[] {
-  return pieces.filter(({ text }) => /[\p{L}\p{N}]/u.test(text));
+  return pieces.filter(({ text }) => isWord(text));
+}
+
+/** What the words of a prompt are called: those that it has before by their number, such as `cat#2`. */
+export function labelsOf(prompt: TokenizedPrompt): Map<Piece, string> {
+  const counts = new Map<string, number>();
+  return new Map(
+    wordsOf(prompt).map((piece) => {
+      const count = (counts.get(piece.text) ?? 0) + 1;
+      counts.set(piece.text, count);
+      return [piece, count === 1 ? piece.text : `${piece.text}#${count}`];
+    }),
+  );
 }
 
 /** English articles. */

@@ -1,12 +1,15 @@
 import type { AttentionStore } from '../attention/store';
 import type { Band, Mark, Panel, Tile } from '../image/layout';
 import type { MarkedWord } from '../image/marks';
-import { isArticle, markedPrompt, markedWords, times } from '../image/marks';
+import { isArticle, labelsOf, markedPrompt, markedWords, times } from '../image/marks';
 import type { Picture } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
 import type { TokenizedPrompt } from '../text/tokenizer';
 import { drawFigure } from './figure';
 import { columnWidth, lit, shown } from './wordFigure';
+
+/** Of pictures for one row of edits: edited, without injection, and maps. */
+const ROWS = 3;
 
 /** What a figure of edits shows besides the pictures. */
 export interface EditFigureOptions {
@@ -57,20 +60,37 @@ export async function editPanels(
       tiles: [{ picture: shown(pictures[i]) }],
       prompt: markedPrompt(prompt, marked[i], markOf(i)),
     })),
-    maps: await Promise.all(prompts.map((_, i) => mapPanel(store, i, pictures[i], marked[i]))),
+    maps: await Promise.all(prompts.map((prompt, i) => mapPanel(store, i, prompt, pictures[i], marked[i]))),
   };
 }
 
 /** The figure of such panels. @returns the bytes of a PNG file */
 export function drawEdits({ pictures, maps }: EditPanels, fresh: readonly Picture[], notes: readonly string[]): Buffer {
-  const bands: Band[] = [{ panels: headed(pictures) }];
-  if (fresh.length > 0)
-    bands.push({
-      title: 'Without injection: each prompt afresh, from the same noise',
-      panels: [{ tiles: [], notes }, ...fresh.map((picture) => ({ tiles: [{ picture: shown(picture) }] }))],
-    });
-  if (maps.some((panel) => panel)) bands.push({ title: 'Where the marked words look', panels: maps });
+  const [source, ...edits] = headed(pictures);
+  const across = editsAcross(edits.length);
+  const bands: Band[] = [];
+  for (let first = 0; first < Math.max(1, edits.length); first += across) {
+    const row = <T>(panels: readonly T[]): T[] => panels.slice(first, first + across);
+    // The source, what made the edits and where its words look stand once, at the left of the first row.
+    const left = <T>(panel: T): T | undefined => (first === 0 ? panel : undefined);
+    bands.push({ panels: [left(source), ...row(edits)] });
+    if (fresh.length > 0)
+      bands.push({
+        title: 'Without injection: each prompt afresh, from the same noise',
+        panels: [
+          left({ tiles: [], notes }),
+          ...row(fresh).map((picture) => ({ tiles: [{ picture: shown(picture) }] })),
+        ],
+      });
+    const looks = [left(maps[0]), ...row(maps.slice(1))];
+    if (looks.some((panel) => panel)) bands.push({ title: 'Where the marked words look', panels: looks });
+  }
   return drawFigure(bands, columnWidth(pictures[0].tiles[0].picture));
+}
+
+/** How many edits stand side by side: five, or so many that a figure of many is about as wide as it is high. */
+function editsAcross(edits: number): number {
+  return Math.max(5, Math.ceil(Math.sqrt(ROWS * edits)));
 }
 
 /** The panels with a heading each: the source, and the edits by number. */
@@ -84,23 +104,25 @@ export function headed(panels: readonly Panel[]): Panel[] {
 /** An article looks nowhere of its own: it is shown only where nothing else was changed. */
 async function mapPanel(
   store: AttentionStore,
-  prompt: number,
+  index: number,
+  prompt: TokenizedPrompt,
   picture: Picture,
   marked: readonly MarkedWord[],
 ): Promise<Panel | undefined> {
   const telling = marked.filter(({ piece }) => !isArticle(piece));
   const words = telling.length > 0 ? telling : marked;
   if (words.length === 0) return undefined;
+  const labels = labelsOf(prompt);
   const maps = await wordMaps(
     store,
-    prompt,
+    index,
     words.map(({ piece }) => piece),
   );
   return {
     tiles: words.map(
       (word, i): Tile => ({
         picture: lit(picture, maps[i]),
-        caption: [{ text: word.piece.text + times(word), mark: markOf(prompt) }],
+        caption: [{ text: labels.get(word.piece) + times(word), mark: markOf(index) }],
       }),
     ),
   };

@@ -9,6 +9,12 @@ const PAPER = '#ffffff';
 const FRAME = 'rgba(15, 23, 42, 0.12)';
 const CORNER = 6;
 
+/** Of a figure: 400 MB to draw, and what a canvas can hold. */
+const MAX_PIXELS = 100e6;
+const MAX_SIDE = 32_000;
+/** Columns are not made narrower than that. */
+const LEAST_COLUMN = 64;
+
 type Weight = 400 | 500 | 600;
 
 /** Size in pixels at unit 1, weight and colour of each style. */
@@ -31,11 +37,11 @@ const MARKS: Record<Mark, { weight?: Weight; colour?: string; tint?: string }> =
  * Draws a figure. The font comes with the package, so that a figure needs none of the machine's; characters which it
  * lacks (it has the Latin, Greek and Cyrillic scripts) are taken from the machine's, where it has them.
  *
- * @param columnWidth how wide a column of pictures is drawn, in pixels
+ * @param columnWidth how wide a column of pictures is drawn, in pixels; less where the figure would become too large
  * @returns the bytes of a PNG file
  */
 export function drawFigure(bands: readonly Band[], columnWidth: number): Buffer {
-  const layout = layoutFigure(bands, columnWidth);
+  const layout = fittedLayout(bands, columnWidth);
   const canvas = createCanvas(layout.width, layout.height);
   const context = canvas.getContext('2d');
   context.fillStyle = PAPER;
@@ -44,6 +50,14 @@ export function drawFigure(bands: readonly Band[], columnWidth: number): Buffer 
   layout.texts.forEach((box) => drawTint(context, box, layout.unit));
   layout.texts.forEach((box) => drawText(context, box, layout.unit));
   return canvas.toBuffer('image/png');
+}
+
+/** In columns as wide as asked for, or half as wide until the figure is of a size that can be drawn and looked at. */
+function fittedLayout(bands: readonly Band[], columnWidth: number): Layout {
+  const layout = layoutFigure(bands, columnWidth);
+  const { width, height } = layout;
+  const fits = width <= MAX_SIDE && height <= MAX_SIDE && width * height <= MAX_PIXELS;
+  return fits || columnWidth < LEAST_COLUMN ? layout : fittedLayout(bands, columnWidth / 2);
 }
 
 /** @internal Where a figure's parts go, with text measured in the font that draws it. */

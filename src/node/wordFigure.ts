@@ -2,7 +2,7 @@ import type { AttentionStore } from '../attention/store';
 import type { HeatMap } from '../image/heatMap';
 import { overlayHeat } from '../image/heatMap';
 import type { Band, Panel } from '../image/layout';
-import { wordsOf } from '../image/marks';
+import { labelsOf } from '../image/marks';
 import type { Picture } from '../image/picture';
 import { enlarge } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
@@ -33,8 +33,9 @@ export async function wordFigure(
   store: AttentionStore,
   { index = 0, caption }: WordFigureOptions = {},
 ): Promise<Buffer> {
-  const words = wordsOf(prompt);
-  const maps = await wordMaps(store, index, words);
+  const labels = labelsOf(prompt);
+  const maps = await wordMaps(store, index, [...labels.keys()]);
+  const captions = [...labels.values()];
   const panels: Panel[] = [
     {
       tiles: [
@@ -42,7 +43,7 @@ export async function wordFigure(
       ],
     },
     ...maps.map((map, i) => ({
-      tiles: [{ picture: lit(picture, map), caption: [{ text: words[i].text, mark: 'changed' as const }] }],
+      tiles: [{ picture: lit(picture, map), caption: [{ text: captions[i], mark: 'changed' as const }] }],
     })),
   ];
   return drawFigure(inRows(prompt.text, panels), columnWidth(picture));

@@ -1,4 +1,4 @@
-import { markedPrompt, markedWords, wordsOf } from '../../src/image/marks';
+import { labelsOf, markedPrompt, markedWords, wordsOf } from '../../src/image/marks';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import type { TokenizedPrompt } from '../../src/text/tokenizer';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
@@ -60,4 +60,17 @@ test('the part of a prompt that was cut off is pale', () => {
 
 test('punctuation is no word', () => {
   expect(wordsOf(tokenize('a cat, a dog.')).map(({ text }) => text)).toEqual(['a', 'cat', 'a', 'dog']);
+});
+
+test('words are called by their text, and emoji too; those that the prompt has before by their number', () => {
+  expect([...labelsOf(tokenize('a cat, a dog and a 🐱 cat')).values()]).toEqual([
+    'a',
+    'cat',
+    'a#2',
+    'dog',
+    'and',
+    'a#3',
+    '🐱',
+    'cat#2',
+  ]);
 });

@@ -55,3 +55,25 @@ test('a figure has a row for the edits, one for what they would be without, and 
   expect(rows[1] - rows[0]).toBeGreaterThan(256);
   expect(rows[2] - rows[1]).toBeGreaterThan(256);
 });
+
+test('many edits stand in rows, and the figure stays of a size that can be drawn', async () => {
+  const sizeOf = async (edits: number, side: number): Promise<[number, number]> => {
+    const pictures = Array(edits + 1).fill({ width: side, height: side, data: new Uint8ClampedArray(4 * side * side) });
+    const prompts = pictures.map((_, i) => tokenizer.tokenize(i === 0 ? 'a cat' : 'a dog'));
+    const figure = await editFigure(pictures, prompts, store, { fresh: pictures.slice(1) });
+    return [figure.readUInt32BE(16), figure.readUInt32BE(20)];
+  };
+  const [five, fiveHigh] = await sizeOf(5, 64);
+  const [six, sixHigh] = await sizeOf(6, 64);
+  expect([six, sixHigh > 1.8 * fiveHigh]).toEqual([five, true]);
+  const [width, height] = await sizeOf(60, 256);
+  expect(width / height).toBeGreaterThan(0.5);
+  expect(width / height).toBeLessThan(2);
+  expect(width * height).toBeLessThan(100e6);
+});
+
+test('a word that the prompt has before is shown by its number', async () => {
+  const prompts = ['a cat and a dog', 'a cat and a cat'].map((prompt) => tokenizer.tokenize(prompt));
+  const { maps } = await editPanels([picture, picture], prompts, store, {});
+  expect(maps.map((panel) => panel?.tiles.map(({ caption = [] }) => caption[0].text))).toEqual([['dog'], ['cat#2']]);
+});

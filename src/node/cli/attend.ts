@@ -1,6 +1,6 @@
 import type { AttentionStore } from '../../attention/store';
 import { attentionStore } from '../../attention/store';
-import { wordsOf } from '../../image/marks';
+import { labelsOf } from '../../image/marks';
 import { wordMaps } from '../../image/wordMaps';
 import { sitesAt } from '../../model/cost';
 import type { StableDiffusionPipeline } from '../../pipeline';
@@ -20,12 +20,13 @@ export async function attend(settings: GenerateSettings, manner: Manner): Promis
     const store = attentionStore();
     const made = await run.generate(pipeline, 'Generating', [settings.prompt], { controller: store });
     const prompt = pipeline.tokenizer.tokenize(settings.prompt);
-    const words = wordsOf(prompt);
+    const labels = labelsOf(prompt);
+    const words = [...labels.values()];
     const [picture] = made.pictures;
-    const maps = (await wordMaps(store, 0, words)).map((map) => lit(picture, map));
+    const maps = (await wordMaps(store, 0, [...labels.keys()])).map((map) => lit(picture, map));
 
     await run.write('picture.png', encodePng(picture));
-    for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i].text), encodePng(map));
+    for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i]), encodePng(map));
     await run.write('attend.png', await wordFigure(picture, prompt, store, { caption: `Seed ${settings.seed}` }));
     await run.writeSettings('attend.json', generateSettings);
     await run.writeTensors(made);
@@ -34,13 +35,15 @@ export async function attend(settings: GenerateSettings, manner: Manner): Promis
     store.dispose();
     disposeOf(made);
     pipeline.dispose();
-    return { words: words.map(({ text }) => text), sites, text: siteTable(sites) };
+    return { words, sites, text: siteTable(sites) };
   });
 }
 
 /** Such as `word-02-cat.png`: without what a file system may refuse. */
 function fileName(index: number, word: string): string {
-  const letters = [...word.replace(/[^\p{L}\p{N}]/gu, '')].slice(0, 32).join('');
+  const letters = [...word.replace(/[^\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/gu, '')]
+    .slice(0, 32)
+    .join('');
   return `word-${String(index + 1).padStart(2, '0')}-${letters}.png`;
 }
 

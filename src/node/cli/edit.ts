@@ -1,6 +1,6 @@
 import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
-import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
+import { type AlignedToken, alignedTokens, type EditKind } from '../../edits/prompt-to-prompt/alignment';
 import type { PromptToPrompt, WordPair } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { longestSelf, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
@@ -19,10 +19,12 @@ import { Run } from './run';
 import { type EditSettings, editSettings } from './settings';
 import { endOf, lastSelf, type Settled, settle, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
+import { table } from './text';
 
 export interface EditManner extends Manner {
   /** Whether to make the targets without injection, too. */
   readonly compare: boolean;
+  readonly showAlignment?: boolean;
 }
 
 /** Edits a picture, and writes the figure that compares it. */
@@ -73,7 +75,12 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
     store.dispose();
     disposeOf(edited, ...(fresh ? [fresh] : []));
     pipeline.dispose();
-    return { edits: method.edits, text: editsInWords(settled, method.edits) };
+    const alignments = manner.showAlignment ? alignmentsOf(method) : undefined;
+    return {
+      edits: method.edits,
+      alignments,
+      text: [editsInWords(settled, method.edits), ...(alignments ?? []).map(alignmentTable)].join('\n\n'),
+    };
   });
 }
 
@@ -88,6 +95,22 @@ function editsInWords(settled: Settled<EditSettings>, edits: readonly EditKind[]
   ].join('\n');
 }
 
+/** For each target, its tokens with the source tokens whose attention they take. */
+function alignmentsOf({ prompts: [source, ...targets], alignments }: PromptToPrompt): AlignedToken[][] {
+  return targets.map((target, i) => alignedTokens(source, target, alignments[i]));
+}
+
+function alignmentTable(tokens: readonly AlignedToken[], index: number): string {
+  const taken = ({ sources }: AlignedToken): string =>
+    sources
+      .map(({ position, text, share }) => `${position} ${text}${share === 1 ? '' : ` x ${share.toFixed(2)}`}`)
+      .join(', ');
+  return table([
+    ['token', `of edit-${index + 1}`, 'takes the attention of'],
+    ...tokens.map((token) => [token.position, token.text, taken(token) || 'itself: it is new']),
+  ]);
+}
+
 /** @param path such as `shares.replace.cross` */
 function valueAt(settings: object, path: string): unknown {
   return path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], settings);
@@ -97,7 +120,19 @@ function valueAt(settings: object, path: string): unknown {
  * The controller that the settings describe. @throws UsageError that names the option and the word if a prompt lacks it
  */
 export function methodOf(
-  { source, target, crossWord, selfSize, contextWord, weight, blend, blendMinus, blendThreshold, edit }: EditSettings,
+  {
+    source,
+    target,
+    crossWord,
+    selfSize,
+    contextWord,
+    weight,
+    blend,
+    blendMinus,
+    blendThreshold,
+    edit,
+    alignment,
+  }: EditSettings,
   shares: SharesByKind,
   tokenizer: Tokenizer,
 ): PromptToPrompt {
@@ -132,6 +167,7 @@ export function methodOf(
     prompts: [source, ...target],
     shares,
     edit,
+    alignment,
     crossWords: crossWord,
     selfSize,
     contextWords: contextWord,

@@ -238,6 +238,11 @@ export const editSettings = z.strictObject({
     read: read.text,
     help: 'how words are aligned: replace (swapped one for one) or refine (added, left out); by default found out from the prompts',
   }),
+  alignment: z.enum(['corrected', 'authors']).default('corrected').register(optionForms, {
+    flags: '--alignment <rule>',
+    read: read.text,
+    help: "where the words after a swap find their source: corrected, or as in the authors' code, which shifts them, to compare with it",
+  }),
   /** What is taken of the source by kind of edit, where `cross`, `self` and `context` say nothing. */
   shares: sharesByKind.optional(),
   recording: text()

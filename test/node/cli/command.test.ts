@@ -42,6 +42,8 @@ describe('help', () => {
       'eta',
       'karras',
       'edit',
+      'alignment',
+      'show-alignment',
       'no-compare',
       'height',
       'width',
@@ -276,11 +278,11 @@ test('attend draws a map for every word and lists the sites', async () => {
     'word-01-a.png',
     'word-02-cat.png',
     'word-03-on.png',
-    'word-04-a.png',
+    'word-04-a2.png',
     'word-05-beach.png',
   ]);
   const { words, sites } = JSON.parse(stdout);
-  expect(words).toEqual(['a', 'cat', 'on', 'a', 'beach']);
+  expect(words).toEqual(['a', 'cat', 'on', 'a#2', 'beach']);
   expect(sites.filter(({ averaged }: { averaged: boolean }) => averaged).length).toBeGreaterThan(0);
   for (const { kind, grid, averaged } of sites)
     if (averaged) expect([kind, grid]).toEqual(['cross', { height: 16, width: 16 }]);
@@ -299,4 +301,53 @@ test('a prompt that is cut off is a warning that shows what was lost', async () 
   expect(code).toBe(0);
   expect(stderr).toMatch(/^warning: .*in a meadow/);
   expect(JSON.parse(stdout).warnings).toHaveLength(1);
+});
+
+test("edit says which kind each edit is, which settings were the model's, and how the tokens align", async () => {
+  const prompts = [
+    '--source',
+    'a cat in a meadow',
+    '--target',
+    'a dog in a meadow',
+    '--target',
+    'a cat in a red meadow',
+  ];
+  const how = ['--steps', '1', '--cross', '0.5', '--backend', 'wasm', '--no-compare'];
+  const said = await p2p('edit', ...prompts, ...how, '--show-alignment', '--out', 'said');
+  expect([said.code, said.stderr]).toEqual([0, '']);
+  expect(readdirSync(work('said')).sort()).toEqual([
+    'edit-1.png',
+    'edit-2.png',
+    'edit.json',
+    'figure.png',
+    'source.png',
+  ]);
+  expect(said.stdout).toMatch(/, 1 step in [\d.]+ s, decoded/);
+  expect(said.stdout).toContain('edit-1: words swapped (replace): a dog in a meadow');
+  expect(said.stdout).toContain('edit-2: words added or left out (refine): a cat in a red meadow');
+  expect(said.stdout).toMatch(/^ +2 +dog +2 cat$/m);
+  expect(said.stdout).toMatch(/^ +5 +red +itself: it is new$/m);
+
+  const own = JSON.parse(readFileSync('weights/emoji-world/p2p.json', 'utf8'));
+  const { guidance, sampler, steps, cross, shares, fromModel } = JSON.parse(
+    readFileSync(work('said/edit.json'), 'utf8'),
+  );
+  expect({ guidance, sampler, steps, cross }).toEqual({
+    guidance: own.guidance,
+    sampler: own.sampler,
+    steps: 1,
+    cross: 0.5,
+  });
+  const { self, context } = own.shares.replace;
+  expect(shares.replace).toEqual({ self, context });
+  expect(fromModel).toEqual(
+    expect.arrayContaining(['guidance', 'sampler', 'shares.replace.self', 'shares.refine.self']),
+  );
+  expect(fromModel).not.toContain('steps');
+  expect(said.stdout).toContain(
+    `The model's own: guidance ${own.guidance}, sampler ${own.sampler}, shares.replace.self`,
+  );
+
+  const forced = await p2p('edit', ...prompts, ...how, '--edit', 'refine', '--json', '--out', 'forced');
+  expect(JSON.parse(forced.stdout).edits).toEqual(['refine', 'refine']);
 });

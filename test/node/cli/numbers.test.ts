@@ -42,7 +42,7 @@ const NO_NUMBERS = [
   'five',
 ];
 /** The others, of which none takes a number. */
-const TEXTS = /<(text|source:target|name|model|kind|file|dir|version|address|folder)>/;
+const TEXTS = /<(rule|text|source:target|name|model|kind|file|dir|version|address|folder)>/;
 
 /** The options of all commands that take a value, each once. */
 const options = COMMANDS.flatMap(({ name }) =>

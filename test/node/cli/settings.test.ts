@@ -37,6 +37,7 @@ test('what is not given has its default', async () => {
     seed: 8888,
     negative: '',
     fromModel: [],
+    alignment: 'corrected',
     crossWord: {},
     contextWord: {},
     weight: {},
@@ -101,6 +102,8 @@ test('every option is read', async () => {
       '--karras',
       '--edit',
       'refine',
+      '--alignment',
+      'authors',
     ),
   ).toEqual({
     source: 'a cat',
@@ -130,6 +133,7 @@ test('every option is read', async () => {
     eta: 0.5,
     karras: true,
     edit: 'refine',
+    alignment: 'authors',
     fromModel: [],
   });
 });

@@ -6,6 +6,7 @@ import { editSettings } from '../settings';
 export function defineEdit(command: Command): void {
   addRecord(addManner(addSettings(command, editSettings), true))
     .option('--no-compare', 'leave out the pictures without injection, and the time that they take')
+    .option('--show-alignment', 'print which source tokens each target token takes the attention of')
     .addHelpText(
       'after',
       `
