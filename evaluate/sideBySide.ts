@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../src/attention/compose';
 import type { AttentionController, BatchRow } from '../src/attention/controller';
+import { beginAll, endAll } from '../src/attention/lifetime';
 import { replaceRows, takeRow } from '../src/attention/rows';
 
 /**
@@ -37,7 +38,7 @@ function forTarget(target: number, controller: AttentionController): AttentionCo
         const edited = controller.onLatents?.(pair, call) ?? pair;
         return edited === pair ? latents : replaceRows(latents, new Map([[target, takeRow(edited, 1)]]));
       }),
-    begin: (run) => controller.begin?.({ ...run, prompts: 2 }),
-    end: () => controller.end?.(),
+    begin: (run) => beginAll([controller], { ...run, prompts: 2 }),
+    end: () => endAll([controller]),
   };
 }

@@ -8,6 +8,7 @@ export { Session } from './session/session';
 export type { PredictOptions } from './session/session';
 export type { GenerateOptions, Generation, RunOptions } from './session/options';
 export { MemoryError } from './session/memory';
+export { NotFiniteError } from './finite';
 
 // Attention: the layer, what a controller is, and the controllers of the paper.
 export { Attention } from './attention/attention';
@@ -17,8 +18,10 @@ export { FixedContext } from './attention/context';
 export type { Context, KeysAndValues } from './attention/context';
 export { scaledDotProduct } from './attention/scaledDotProduct';
 export { compose } from './attention/compose';
+export type { Composed } from './attention/compose';
+export { HookError } from './attention/hooks';
 export { select } from './attention/select';
-export type { Where } from './attention/select';
+export type { SiteCall, Where } from './attention/select';
 export { promptToPrompt } from './edits/prompt-to-prompt/promptToPrompt';
 export type { PromptToPrompt, PromptToPromptOptions, WordPair } from './edits/prompt-to-prompt/promptToPrompt';
 export { contextInjection } from './edits/prompt-to-prompt/contextInjection';

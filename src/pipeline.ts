@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionSite, BatchRow, Grid } from './attention/controller';
+import type { AttentionSite, BatchRow, FeatureSite, Grid } from './attention/controller';
 import { withAttentionBytes } from './attention/scaledDotProduct';
-import { prepareWasm } from './backend/wasmKernels';
 import type { ConfigFile } from './config';
 import { AUTHORS_DEFAULTS, type Defaults, defaultsOf } from './defaults';
 import { longestSelf } from './edits/prompt-to-prompt/shares';
+import { allFinite, NotFiniteError } from './finite';
 import { guidancesOf, rolesOf } from './guidance/combined';
 import type { GuidanceRow } from './guidance/guidance';
 import type { AutoencoderKL } from './model/autoencoderKL';
@@ -58,7 +58,6 @@ export class StableDiffusionPipeline {
 
   /** @throws Error if the parts do not fit together */
   constructor(parts: PipelineParts) {
-    prepareWasm(); // Of use where that backend is.
     ({
       tokenizer: this.tokenizer,
       textEncoder: this.textEncoder,
@@ -140,6 +139,11 @@ export class StableDiffusionPipeline {
     return this.unet.sites;
   }
 
+  /** Every place of the UNet where a controller may have features outside of attention, in the same order. */
+  get featureSites(): readonly FeatureSite[] {
+    return this.unet.featureSites;
+  }
+
   /** The size of pictures that the checkpoint was trained for, in pixels. */
   get defaultSize(): Grid {
     // A config without a size is of a UNet for Stable Diffusion's 512x512 (diffusers' `default_sample_size`).
@@ -159,8 +163,7 @@ export class StableDiffusionPipeline {
    * @param latents [rows, height, width, channels], as the UNet knows them @returns [rows, height, width, 3], -1 to 1
    */
   decode(latents: tf.Tensor4D): tf.Tensor4D {
-    const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
-    return tf.tidy(() => tf.clipByValue(this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0)), -1, 1));
+    return tf.tidy(() => tf.clipByValue(this.unclipped(latents), -1, 1));
   }
 
   /**
@@ -197,7 +200,7 @@ export class StableDiffusionPipeline {
         sampler,
         guidances,
         companion,
-        contexts: this.contexts(prompts, rolesOf(guidances), {
+        contexts: await this.contexts(prompts, rolesOf(guidances), {
           ...settled,
           context: { ...companion?.contexts, ...settled.context },
         }),
@@ -252,12 +255,8 @@ export class StableDiffusionPipeline {
         latents = step.latents.clone();
       }
       // A sampler has at least one step.
-      return {
-        noise: session.noise.clone(),
-        context: session.context(),
-        latents: latents!,
-        images: session.decode(latents!),
-      };
+      const images = await this.finitePictures(latents!);
+      return { images, latents: latents!, noise: session.noise.clone(), context: session.context() };
     } catch (error) {
       latents?.dispose();
       throw error;
@@ -319,6 +318,25 @@ export class StableDiffusionPipeline {
     });
   }
 
+  private unclipped(latents: tf.Tensor4D): tf.Tensor4D {
+    const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
+    return tf.tidy(() => this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0)));
+  }
+
+  /** As `decode`. @throws NotFiniteError if clipping would hide that there is no picture */
+  private async finitePictures(latents: tf.Tensor4D): Promise<tf.Tensor4D> {
+    const pictures = this.unclipped(latents);
+    try {
+      if (!allFinite(await pictures.data()))
+        throw new NotFiniteError(
+          "The VAE made pictures of numbers that are not finite, from latents that are: one of its decoder's weights may not be finite, or too large.",
+        );
+      return tf.clipByValue(pictures, -1, 1);
+    } finally {
+      pictures.dispose();
+    }
+  }
+
   private sampler({ sampler, seed, steps, eta, karras }: SettledOptions, { shape }: tf.Tensor4D): Sampler {
     if (typeof sampler === 'object') return sampler;
     // Fresh noise goes on where the starting noise ended, as one PyTorch generator for both would.
@@ -329,11 +347,11 @@ export class StableDiffusionPipeline {
   }
 
   /** What each row reads, all texts encoded. */
-  private contexts(
+  private async contexts(
     prompts: readonly string[],
     kinds: readonly GuidanceRow[],
     { negative, context, onWarning = console.warn }: SettledOptions,
-  ): RowContexts {
+  ): Promise<RowContexts> {
     const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
     if (negatives.length !== prompts.length)
       throw new RangeError(
@@ -354,7 +372,14 @@ export class StableDiffusionPipeline {
           `The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`,
         );
     }
-    return new RowContexts(this.encode(tokenized), (row) => texts.indexOf(textOf(row)), context);
+    const encoded = this.encode(tokenized);
+    if (!allFinite(await encoded.data())) {
+      encoded.dispose();
+      throw new NotFiniteError(
+        'The text encoder made numbers of the prompts that are not finite: one of its weights may not be finite, or too large.',
+      );
+    }
+    return new RowContexts(encoded, (row) => texts.indexOf(textOf(row)), context);
   }
 
   /** The recorder or the playback of a run that has one. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { JoinedLinear, Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
+import { withKeys } from './compose';
 import { type Context, FixedContext, type KeysAndValues } from './context';
 import type {
   AttentionCall,
@@ -13,6 +14,7 @@ import type {
   Qkv,
   Stage,
 } from './controller';
+import { callHook, stagesWanted } from './hooks';
 import {
   attentionLogits,
   attentionValues,
@@ -74,12 +76,11 @@ export class Attention {
   forward(hidden: tf.Tensor3D, context: Context, grid: Grid, control?: AttentionControl): tf.Tensor3D {
     return tf.tidy(() => {
       const call = control && { ...control.evaluation, site: this.site, grid, keys: context.shape[1] };
-      const wanted = call ? control.controller.wants(call) : [];
-      const output = wanted.some((stage) => stage !== 'output')
-        ? this.controlled(this.qkv(hidden, context), wanted, control!.controller, call!)
-        : this.free(hidden, context);
+      const wanted = call ? stagesWanted(control.controller, call) : [];
       return this.toOut.forward(
-        wanted.includes('output') ? (control!.controller.onOutput?.(output, call!) ?? output) : output,
+        wanted.length > 0
+          ? this.controlled(hidden, context, wanted, control!.controller, call!)
+          : this.free(hidden, context),
       );
     });
   }
@@ -92,18 +93,26 @@ export class Attention {
 
   /** Attention with what the controller wants laid out for it. @returns [rows, queries, heads x headSize] */
   private controlled(
-    qkv: Qkv,
+    hidden: tf.Tensor3D,
+    context: Context,
     wanted: readonly Stage[],
     controller: AttentionController,
     call: AttentionCall,
   ): tf.Tensor3D {
-    if (wanted.includes('qkv')) qkv = controller.onQkv?.(qkv, call) ?? qkv;
-    if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
-    let logits: tf.Tensor4D = attentionLogits(qkv);
-    if (wanted.includes('logits')) logits = controller.onLogits?.(logits, call) ?? logits;
-    let probs = tf.softmax(logits);
-    if (wanted.includes('probs')) probs = controller.onProbs?.(probs, call) ?? probs;
-    return mergeHeads(attentionValues(probs, qkv.v));
+    let after = call;
+    const attend = (): tf.Tensor3D => {
+      let qkv = this.qkv(hidden, context);
+      if (wanted.includes('qkv')) qkv = callHook(controller, 'qkv', qkv, call);
+      after = withKeys(call, qkv);
+      if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
+      let logits = attentionLogits(qkv);
+      if (wanted.includes('logits')) logits = callHook(controller, 'logits', logits, after);
+      let probs = tf.softmax(logits);
+      if (wanted.includes('probs')) probs = callHook(controller, 'probs', probs, after);
+      return mergeHeads(attentionValues(probs, qkv.v));
+    };
+    const output = wanted.some((stage) => stage !== 'output') ? attend() : this.free(hidden, context);
+    return wanted.includes('output') ? callHook(controller, 'output', output, after) : output;
   }
 
   private qkv(hidden: tf.Tensor3D, context: Context): Qkv {

@@ -1,32 +1,57 @@
-import type { AttentionCall, AttentionController, Stage } from './controller';
+import type { AttentionCall, AttentionController, FeatureCall, Stage } from './controller';
+import { callHook, callOnFeatures, type StageValues, stagesWanted } from './hooks';
+import { beginAll, endAll } from './lifetime';
+
+/** Several controllers as one; it has every hook, and a beginning and an end where one of them has. */
+export type Composed = AttentionController & Required<Omit<AttentionController, 'name' | 'begin' | 'end'>>;
 
 /**
  * Several controllers as one. At each stage each of them gets what the one before returned, if it asked for that stage
  * at that call. Put what changes the attention before what reads it.
  */
-export function compose(...controllers: readonly AttentionController[]): Required<AttentionController> {
-  const asking = (stage: Stage, call: AttentionCall): AttentionController[] =>
-    controllers.filter((controller) => controller.wants(call).includes(stage));
+export function compose(...controllers: readonly AttentionController[]): Composed {
+  const through = <S extends Stage>(stage: S, given: StageValues[S], call: AttentionCall): StageValues[S] =>
+    controllers.reduce(
+      ({ value, call }, controller) => {
+        if (!stagesWanted(controller, call).includes(stage)) return { value, call };
+        const made = callHook(controller, stage, value, call);
+        return { value: made, call: stage === 'qkv' ? withKeys(call, made as StageValues['qkv']) : call };
+      },
+      { value: given, call },
+    ).value;
+  const wantingFeatures = (call: FeatureCall): AttentionController[] =>
+    controllers.filter((controller) => controller.wantsFeatures?.(call));
+  const keepsState = controllers.some(({ begin, end }) => begin || end);
   return {
-    wants: (call) => [...new Set(controllers.flatMap((controller) => controller.wants(call)))],
-    onQkv: (qkv, call) => asking('qkv', call).reduce((x, controller) => controller.onQkv?.(x, call) ?? x, qkv),
-    onLogits: (logits, call) =>
-      asking('logits', call).reduce((x, controller) => controller.onLogits?.(x, call) ?? x, logits),
-    onProbs: (probs, call) =>
-      asking('probs', call).reduce((x, controller) => controller.onProbs?.(x, call) ?? x, probs),
-    onOutput: (output, call) =>
-      asking('output', call).reduce((x, controller) => controller.onOutput?.(x, call) ?? x, output),
+    wants: (call) => [...new Set(controllers.flatMap((controller) => stagesWanted(controller, call)))],
+    onQkv: (qkv, call) => through('qkv', qkv, call),
+    onLogits: (logits, call) => through('logits', logits, call),
+    onProbs: (probs, call) => through('probs', probs, call),
+    onOutput: (output, call) => through('output', output, call),
+    wantsFeatures: (call) => wantingFeatures(call).length > 0,
+    onFeatures: (x, call) =>
+      wantingFeatures(call).reduce((features, controller) => callOnFeatures(controller, features, call), x),
     beforeStep: async (latents, call) => {
       let current = latents;
       for (const controller of controllers) {
-        const next = (await controller.beforeStep?.(current, call)) ?? current;
-        if (current !== latents && next !== current) current.dispose();
-        current = next;
+        const before = current;
+        try {
+          current = (await controller.beforeStep?.(before, call)) ?? before;
+        } finally {
+          if (before !== latents && before !== current) before.dispose();
+        }
       }
       return current;
     },
     onLatents: (latents, call) => controllers.reduce((x, controller) => controller.onLatents?.(x, call) ?? x, latents),
-    begin: (run) => controllers.forEach((controller) => controller.begin?.(run)),
-    end: () => controllers.forEach((controller) => controller.end?.()),
+    ...(keepsState && {
+      begin: (run) => beginAll(controllers, run),
+      end: () => endAll(controllers),
+    }),
   };
+}
+
+/** The call for those that come after a hook that has changed how many keys there are. */
+export function withKeys(call: AttentionCall, { k }: StageValues['qkv']): AttentionCall {
+  return k.shape[2] === call.keys ? call : { ...call, keys: k.shape[2] };
 }

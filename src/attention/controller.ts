@@ -58,8 +58,32 @@ export interface AttentionCall extends Evaluation {
   readonly site: AttentionSite;
   /** The picture grid of the queries: queries = height x width, row by row. */
   readonly grid: Grid;
-  /** The number of keys: tokens at a cross site, height x width at a self site. */
+  /**
+   * The number of keys: tokens at a cross site, height x width at a self site; after a hook that has added some, with
+   * those.
+   */
   readonly keys: number;
+}
+
+/**
+ * What features are: the output of a resnet; what a resnet of the way up is given, from the layer before (`backbone`)
+ * and from the way down (`skip`); or what a block ends with.
+ */
+export type FeatureKind = 'resnet' | 'backbone' | 'skip' | 'block';
+
+/** A place in the network where features outside of attention are to be had. */
+export interface FeatureSite {
+  /** The checkpoint's path of the resnet or block: `up_blocks.1.resnets.0`, `mid_block`. */
+  readonly path: string;
+  readonly kind: FeatureKind;
+  readonly place: Place;
+  readonly channels: number;
+}
+
+/** Features at one place in one evaluation. */
+export interface FeatureCall extends Evaluation {
+  readonly site: FeatureSite;
+  readonly grid: Grid;
 }
 
 /** The four moments of an attention layer at which a controller may read and replace what there is. */
@@ -112,19 +136,22 @@ export interface BeforeStepCall extends LatentsCall {
 }
 
 /**
- * What reads or changes attention at the sites and calls that it asks for.
+ * What reads or changes attention, and other features, at the sites and calls that it asks for.
  *
  * Hooks run inside `tf.tidy`: they return a tensor of the shape they were given (or that very tensor), and `tf.keep`
- * what they want to have later. They must be differentiable where gradients are taken through them: tensor operations
+ * what they want to have later. Only keys and values may become more, or fewer. They must be differentiable where gradients are taken through them: tensor operations
  * only, no `dataSync`. A stage nobody wants at a call costs nothing there; where nobody wants `logits` or `probs`, they
  * never exist as a whole.
  */
 export interface AttentionController {
+  /** What to call it in a message. */
+  readonly name?: string;
   /**
    * The stages that this controller needs at this call; none leaves the call untouched. Asked more than once a call: it
    * must not change anything.
    */
   wants(call: AttentionCall): readonly Stage[];
+  /** @returns as many queries; keys and values of any number, the same for both */
   onQkv?(qkv: Qkv, call: AttentionCall): Qkv;
   /** @param logits [rows, heads, queries, keys], already scaled by headSize ** -0.5 */
   onLogits?(logits: tf.Tensor4D, call: AttentionCall): tf.Tensor4D;
@@ -132,6 +159,10 @@ export interface AttentionController {
   onProbs?(probs: tf.Tensor4D, call: AttentionCall): tf.Tensor4D;
   /** @param output [rows, queries, heads x headSize], before the output projection */
   onOutput?(output: tf.Tensor3D, call: AttentionCall): tf.Tensor3D;
+  /** Whether it needs these features; where nobody does, they cost nothing. As with `wants`, it must change nothing. */
+  wantsFeatures?(call: FeatureCall): boolean;
+  /** @param x [rows, height, width, channels] */
+  onFeatures?(x: tf.Tensor4D, call: FeatureCall): tf.Tensor4D;
   /**
    * Before each step of the sampler: moves the latents by a gradient, for instance. Runs outside of `tf.tidy` and may
    * wait for numbers: it disposes of all it makes but what it returns.
@@ -142,7 +173,7 @@ export interface AttentionController {
   beforeStep?(latents: tf.Tensor4D, call: BeforeStepCall): tf.Tensor4D | Promise<tf.Tensor4D>;
   /** After each step of the sampler. @param latents [prompts, height, width, channels], row 0 the source's */
   onLatents?(latents: tf.Tensor4D, call: LatentsCall): tf.Tensor4D;
-  /** Before a run's first step: forget the run before. */
+  /** Before a run's first step: forget the run before. What has `begin` or `end` can be in one run at a time. */
   begin?(run: RunInfo): void;
   /** After a run's last step, an early stop or an error: free what only the run needed. */
   end?(): void;

@@ -1,12 +1,23 @@
 import { compose } from './compose';
-import type { AttentionCall, AttentionController, AttentionKind, Grid, Place } from './controller';
+import type {
+  AttentionCall,
+  AttentionController,
+  AttentionKind,
+  FeatureCall,
+  FeatureKind,
+  Grid,
+  Place,
+} from './controller';
 import { queriesOf } from './grids';
+
+/** A call of attention, or features. */
+export type SiteCall = AttentionCall | FeatureCall;
 
 /** Calls that have all of what is named here, or for which a function says yes. */
 export type Where =
-  | ((call: AttentionCall) => boolean)
+  | ((call: SiteCall) => boolean)
   | {
-      readonly kind?: AttentionKind;
+      readonly kind?: AttentionKind | FeatureKind;
       readonly place?: Place;
       /** The layer's checkpoint path, or a place above it (`up_blocks.1`), or a pattern. */
       readonly path?: string | RegExp;
@@ -15,13 +26,18 @@ export type Where =
       readonly maxQueries?: number;
     };
 
-/** A controller that is asked only at the calls chosen. */
+/** A controller that is asked only at the calls chosen, of attention and of features. */
 export function select(where: Where, controller: AttentionController): AttentionController {
-  return { ...compose(controller), wants: (call) => (isAt(where, call) ? controller.wants(call) : []) };
+  const whole = compose(controller);
+  return {
+    ...whole,
+    wants: (call) => (isAt(where, call) ? whole.wants(call) : []),
+    wantsFeatures: (call) => isAt(where, call) && whole.wantsFeatures(call),
+  };
 }
 
 /** Whether a call is among those chosen. */
-export function isAt(where: Where, call: AttentionCall): boolean {
+export function isAt(where: Where, call: SiteCall): boolean {
   if (typeof where === 'function') return where(call);
   const { kind, place, path, grid, maxQueries } = where;
   return (

@@ -4,7 +4,7 @@ import { tokensOf, type Word } from '../text/words';
 import type { AttentionCall, AttentionController, AttentionSite, Grid } from './controller';
 import { layoutQueries, queriesOf } from './grids';
 import { conditionalRows, takeRow } from './rows';
-import { isAt, type Where } from './select';
+import { isAt, type SiteCall, type Where } from './select';
 
 /** A site of which a store has maps. */
 export interface StoredSite {
@@ -114,7 +114,7 @@ export function attentionStore(where: Where = isLayout): AttentionStore {
   };
 }
 
-function isLayout({ site, grid, latents }: AttentionCall): boolean {
+function isLayout({ site, grid, latents }: SiteCall): boolean {
   return site.kind === 'cross' && queriesOf(grid) <= layoutQueries(latents);
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attention';
 import type { Context } from '../attention/context';
-import type { AttentionSite } from '../attention/controller';
+import type { AttentionSite, FeatureSite } from '../attention/controller';
 import { silu } from '../nn/activations';
 import { Conv2d } from '../nn/conv2d';
 import { GroupNorm } from '../nn/groupNorm';
@@ -87,6 +87,11 @@ export class UNet2DConditionModel extends Network {
   /** Every attention layer, in the order in which an evaluation comes by. */
   get sites(): readonly AttentionSite[] {
     return [...this.downBlocks, this.midBlock, ...this.upBlocks].flatMap((block) => block.sites);
+  }
+
+  /** Every place where features outside of attention are to be had, in the same order. */
+  get featureSites(): readonly FeatureSite[] {
+    return [...this.downBlocks, this.midBlock, ...this.upBlocks].flatMap((block) => block.featureSites);
   }
 
   /**

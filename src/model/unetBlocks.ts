@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attention';
 import type { Context } from '../attention/context';
-import type { AttentionSite } from '../attention/controller';
+import type { AttentionSite, FeatureKind, FeatureSite, Place } from '../attention/controller';
+import { features } from '../attention/features';
 import { checkpoint } from '../nn/checkpoint';
 import type { Scope } from '../nn/scope';
 import { Downsample2D, Upsample2D } from './resample';
@@ -35,6 +36,7 @@ export class DownBlock {
   private readonly resnets: readonly ResnetBlock2D[];
   private readonly attentions: readonly Transformer2DModel[];
   private readonly downsampler?: Downsample2D;
+  readonly featureSites: readonly FeatureSite[];
 
   constructor(scope: Scope, { inChannels, outChannels, layers, resnet, transformer, downsample }: DownBlockOptions) {
     this.resnets = Array.from(
@@ -48,6 +50,10 @@ export class DownBlock {
     );
     this.attentions = transformers(scope, layers, outChannels, transformer);
     if (downsample) this.downsampler = new Downsample2D(scope.at('downsamplers', 0), outChannels, downsample.padding);
+    this.featureSites = [
+      ...this.resnets.map((_, i) => featureSite(scope.at('resnets', i), 'resnet', 'down', outChannels)),
+      featureSite(scope, 'block', 'down', outChannels),
+    ];
   }
 
   get sites(): readonly AttentionSite[] {
@@ -60,11 +66,12 @@ export class DownBlock {
       const results: tf.Tensor4D[] = [];
       let hidden = x;
       this.resnets.forEach((resnet, i) => {
-        hidden = layer(hidden, resnet, this.attentions[i], conditioning);
+        hidden = layer(hidden, resnet, this.attentions[i], this.featureSites[i], conditioning);
         results.push(hidden);
       });
       if (this.downsampler) results.push(this.downsampler.forward(hidden));
-      return results;
+      const end = results.pop() as tf.Tensor4D;
+      return [...results, features(end, this.featureSites[this.resnets.length], conditioning.control)];
     });
   }
 }
@@ -79,6 +86,7 @@ export interface MidBlockOptions {
 export class MidBlock {
   private readonly resnets: readonly [ResnetBlock2D, ResnetBlock2D];
   private readonly attention: Transformer2DModel;
+  readonly featureSites: readonly FeatureSite[];
 
   constructor(scope: Scope, { channels, resnet, transformer }: MidBlockOptions) {
     const options = { ...resnet, inChannels: channels, outChannels: channels };
@@ -87,6 +95,10 @@ export class MidBlock {
       new ResnetBlock2D(scope.at('resnets', 1), options),
     ];
     this.attention = new Transformer2DModel(scope.at('attentions', 0), { ...transformer, channels });
+    this.featureSites = [
+      ...this.resnets.map((_, i) => featureSite(scope.at('resnets', i), 'resnet', 'mid', channels)),
+      featureSite(scope, 'block', 'mid', channels),
+    ];
   }
 
   get sites(): readonly AttentionSite[] {
@@ -95,8 +107,10 @@ export class MidBlock {
 
   forward(x: tf.Tensor4D, conditioning: Conditioning): tf.Tensor4D {
     return tf.tidy(() => {
-      const attended = layer(x, this.resnets[0], this.attention, conditioning);
-      return layer(attended, this.resnets[1], undefined, conditioning);
+      const [first, second, end] = this.featureSites;
+      const attended = layer(x, this.resnets[0], this.attention, first, conditioning);
+      const hidden = layer(attended, this.resnets[1], undefined, second, conditioning);
+      return features(hidden, end, conditioning.control);
     });
   }
 }
@@ -115,6 +129,9 @@ export class UpBlock {
   private readonly resnets: readonly ResnetBlock2D[];
   private readonly attentions: readonly Transformer2DModel[];
   private readonly upsampler?: Upsample2D;
+  /** Of each resnet what it is given, the layer before's and the way down's, and what it makes. */
+  private readonly layerSites: readonly (readonly [backbone: FeatureSite, skip: FeatureSite, made: FeatureSite])[];
+  private readonly end: FeatureSite;
 
   constructor(scope: Scope, { inChannels, outChannels, skipChannels, resnet, transformer, upsample }: UpBlockOptions) {
     this.resnets = skipChannels.map(
@@ -127,6 +144,15 @@ export class UpBlock {
     );
     this.attentions = transformers(scope, skipChannels.length, outChannels, transformer);
     if (upsample) this.upsampler = new Upsample2D(scope.at('upsamplers', 0), outChannels);
+    this.layerSites = skipChannels.map((skip, i) => {
+      const site = (kind: FeatureKind, channels: number) => featureSite(scope.at('resnets', i), kind, 'up', channels);
+      return [site('backbone', i === 0 ? inChannels : outChannels), site('skip', skip), site('resnet', outChannels)];
+    });
+    this.end = featureSite(scope, 'block', 'up', outChannels);
+  }
+
+  get featureSites(): readonly FeatureSite[] {
+    return [...this.layerSites.flat(), this.end];
   }
 
   get sites(): readonly AttentionSite[] {
@@ -144,16 +170,30 @@ export class UpBlock {
       let hidden = x;
       this.resnets.forEach((resnet, i) => {
         const skip = skips.pop() as tf.Tensor4D;
-        const joined = tf.concat([hidden, skip], 3);
+        const [ofBackbone, ofSkip, made] = this.layerSites[i];
+        const joined = tf.tidy(() =>
+          tf.concat(
+            [features(hidden, ofBackbone, conditioning.control), features(skip, ofSkip, conditioning.control)],
+            3,
+          ),
+        );
         tf.dispose([hidden, skip]);
-        hidden = layer(joined, resnet, this.attentions[i], conditioning);
+        hidden = layer(joined, resnet, this.attentions[i], made, conditioning);
         joined.dispose();
       });
-      if (!this.upsampler) return hidden;
-      const [, height, width] = skips[skips.length - 1].shape;
-      return this.upsampler.forward(hidden, [height, width]);
+      return features(this.upsampled(hidden, skips), this.end, conditioning.control);
     });
   }
+
+  private upsampled(hidden: tf.Tensor4D, skips: readonly tf.Tensor4D[]): tf.Tensor4D {
+    if (!this.upsampler) return hidden;
+    const [, height, width] = skips[skips.length - 1].shape;
+    return this.upsampler.forward(hidden, [height, width]);
+  }
+}
+
+function featureSite({ path }: Scope, kind: FeatureKind, place: Place, channels: number): FeatureSite {
+  return { path, kind, place, channels };
 }
 
 function transformers(
@@ -173,10 +213,12 @@ function layer(
   x: tf.Tensor4D,
   resnet: ResnetBlock2D,
   attention: Transformer2DModel | undefined,
+  site: FeatureSite,
   { time, context, control }: Conditioning,
 ): tf.Tensor4D {
   return tf.tidy(() => {
-    const hidden = checkpoint([x, time] as const, (x, time) => resnet.forward(x, time));
+    const made = checkpoint([x, time] as const, (x, time) => resnet.forward(x, time));
+    const hidden = features(made, site, control);
     if (!attention) return hidden;
     return context instanceof tf.Tensor
       ? checkpoint([hidden, context] as const, (x, context) => attention.forward(x, context, control))

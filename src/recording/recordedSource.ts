@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../attention/compose';
 import type { AttentionCall, AttentionController, BatchRow, Qkv, Stage } from '../attention/controller';
+import { ADDS_ROWS } from '../attention/hooks';
 import { MissingRowError } from '../attention/rows';
 import { RecordingError } from './description';
 
@@ -26,7 +27,10 @@ const SOURCE: BatchRow = { prompt: 0, role: 'conditional' };
  * and no controller needs to know where it came from. At calls that were not recorded there are the targets' rows only;
  * `rows` says so.
  */
-export function besideRecorded(source: SourceAttention, controller: AttentionController): AttentionController {
+export function besideRecorded(
+  source: SourceAttention,
+  controller: AttentionController,
+): AttentionController & { readonly [ADDS_ROWS]: true } {
   const inner = compose(controller);
   const seen = (call: AttentionCall): AttentionCall =>
     source.has(call) ? { ...call, rows: [...call.rows, SOURCE] } : call;
@@ -39,6 +43,7 @@ export function besideRecorded(source: SourceAttention, controller: AttentionCon
   };
   return {
     ...inner,
+    [ADDS_ROWS]: true,
     wants: (call) => {
       const wanted = ask(call, inner.wants);
       return wanted.length > 0 && source.has(call) ? [...new Set<Stage>(['qkv', ...wanted, 'output'])] : wanted;

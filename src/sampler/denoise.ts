@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { allFinite, NotFiniteError } from '../finite';
 import type { Sampler } from './sampler';
 
 /**
@@ -27,6 +28,8 @@ export interface DenoisingOptions {
    * keeps.
    */
   readonly onLatents?: (latents: tf.Tensor4D, call: { step: number; steps: number; timestep: number }) => tf.Tensor4D;
+  /** What to say of a step that makes numbers which are not finite. @param latents before the step */
+  readonly notFinite?: (latents: tf.Tensor4D, step: number) => Promise<string>;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
 }
@@ -58,6 +61,7 @@ export async function* denoise({
   predict,
   beforeStep,
   onLatents,
+  notFinite,
   signal,
 }: DenoisingOptions): AsyncGenerator<DenoisingStep, void, undefined> {
   const steps = sampler.timesteps.length;
@@ -78,11 +82,19 @@ export async function* denoise({
         const next = onLatents ? onLatents(stepped, { step, steps, timestep }) : stepped;
         return { prediction: tf.clone(prediction), latents: tf.clone(next) };
       });
-      tf.dispose([current, prediction ?? []]);
-      current = taken.latents;
+      prediction?.dispose();
       prediction = taken.prediction;
-      // A GPU computes when it is asked for the numbers: without this, steps would pile up and take no time.
-      await current.data();
+      const before = current;
+      current = taken.latents;
+      try {
+        // A GPU computes when it is asked for the numbers: without this, steps would pile up and take no time.
+        if (!allFinite(await current.data()))
+          throw new NotFiniteError(
+            `Step ${step} of ${steps} (timestep ${timestep}) made numbers that are not finite. ${(await notFinite?.(before, step)) ?? ''}`.trim(),
+          );
+      } finally {
+        before.dispose();
+      }
       yield { step, steps, timestep, latents: current, prediction, seconds: (performance.now() - start) / 1000 };
     }
   } finally {

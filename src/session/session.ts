@@ -10,13 +10,16 @@ import type {
   Role,
   RunInfo,
 } from '../attention/controller';
+import { beginAll, endAll } from '../attention/lifetime';
 import { takeRow } from '../attention/rows';
+import { allFinite } from '../finite';
 import { guide, rolesOf } from '../guidance/combined';
 import type { Guidance, Predictions } from '../guidance/guidance';
 import type { Companion, TakenStep } from '../recording/companion';
 import { type DenoisingStep, denoise } from '../sampler/denoise';
 import type { Sampler } from '../sampler/sampler';
 import type { RowContexts } from './contexts';
+import { Probe } from './probe';
 
 /** What a session is made of; all but the functions is its own to dispose. */
 export interface SessionParts {
@@ -89,8 +92,8 @@ export class Session {
   /** Tells controllers of the run. @internal */
   async begin(): Promise<void> {
     await this.parts.companion?.begin?.();
+    if (this.controller) beginAll([this.controller], this.run);
     this.begun = true;
-    this.controller?.begin?.(this.run);
   }
 
   /** What rows read at a step, all of the run's if left out. [rows, tokens, features]; the caller's to dispose. */
@@ -114,12 +117,8 @@ export class Session {
     step: number,
     { rows = this.rows, context, controller }: PredictOptions & Pick<EvaluateOptions, 'context'> = {},
   ): tf.Tensor4D {
-    const { sampler, contexts, network } = this.parts;
-    const timestep = sampler.timesteps[step];
-    const { steps, latents: size } = this.run;
     const asked = controller === undefined ? this.controller : this.withGuiding(controller ?? undefined);
-    const control = asked && { controller: asked, evaluation: { step, steps, timestep, latents: size, rows } };
-    return tf.tidy(() => network(latents, timestep, context ?? contexts.at(rows, step), control));
+    return this.ask(latents, step, { rows, context, controller: asked });
   }
 
   /**
@@ -194,6 +193,7 @@ export class Session {
       beforeStep: (latents, step) => this.beforeStep(latents, step),
       predict: (latents, _, step) => this.predict(latents, step),
       onLatents: (latents, { step }) => this.onLatents(latents, step),
+      notFinite: (latents, step) => this.whyNotFinite(latents, step),
     });
     for await (const step of steps) {
       await this.took(step);
@@ -209,12 +209,40 @@ export class Session {
   /** Frees what the session has, and tells its controller. A recording that is not whole is discarded. */
   async end(): Promise<void> {
     const { contexts, companion } = this.parts;
-    if (this.begun) this.controller?.end?.();
+    if (this.begun && this.controller) endAll([this.controller]);
     this.begun = false;
     this.sampler.end?.();
     contexts.dispose();
     tf.dispose([this.noise, this.latents]);
     await companion?.end?.();
+  }
+
+  /** Evaluates a step again, to see where numbers are not finite. */
+  private async whyNotFinite(latents: tf.Tensor4D, step: number): Promise<string> {
+    const probe = new Probe();
+    const whole = this.controller ? compose(this.controller, probe.controller) : probe.controller;
+    const prediction = tf.tidy(() => {
+      const input = concat(this.rows.map(({ prompt }) => takeRow(latents, prompt)));
+      return this.ask(input, step, { rows: this.rows, controller: whole });
+    });
+    try {
+      const site = await probe.first();
+      if (site) return `The network's are not from ${site} on: a weight there may not be finite, or too large.`;
+      return allFinite(await prediction.data())
+        ? "The network's are: a guidance, the sampler or a controller makes them so."
+        : "Those of the network's last layers are the first.";
+    } finally {
+      prediction.dispose();
+      probe.dispose();
+    }
+  }
+
+  private ask(latents: tf.Tensor4D, step: number, { rows, context, controller }: EvaluateOptions): tf.Tensor4D {
+    const { sampler, contexts, network } = this.parts;
+    const timestep = sampler.timesteps[step];
+    const { steps, latents: size } = this.run;
+    const control = controller && { controller, evaluation: { step, steps, timestep, latents: size, rows } };
+    return tf.tidy(() => network(latents, timestep, context ?? contexts.at(rows, step), control));
   }
 
   private withGuiding(controller?: AttentionController): AttentionController | undefined {

@@ -135,7 +135,7 @@ test.each<[Where, boolean]>([
   [{ maxQueries: 1 }, true],
   [{ maxQueries: 0 }, false],
   [(call) => call.step === 0, true],
-  [({ site }) => site.heads > 1, false],
+  [({ site }) => 'heads' in site && site.heads > 1, false],
 ])('select(%o): %s', (where, chosen) => {
   let asked = 0;
   const counter: AttentionController = {
