@@ -1,5 +1,5 @@
 import type { AttentionCall, AttentionController, FeatureCall, Stage } from './controller';
-import { callHook, callOnFeatures, type StageValues, stagesWanted } from './hooks';
+import { ADDS_ROWS, callHook, callOnFeatures, type StageValues, stagesWanted } from './hooks';
 import { beginAll, endAll } from './lifetime';
 
 /** Several controllers as one; it has every hook, and a beginning and an end where one of them has. */
@@ -44,6 +44,7 @@ export function compose(...controllers: readonly AttentionController[]): Compose
       return current;
     },
     onLatents: (latents, call) => controllers.reduce((x, controller) => controller.onLatents?.(x, call) ?? x, latents),
+    ...(controllers.some((controller) => ADDS_ROWS in controller) && { [ADDS_ROWS]: true }),
     ...(keepsState && {
       begin: (run) => beginAll(controllers, run),
       end: () => endAll(controllers),

@@ -14,7 +14,6 @@ let layer: MapLayer;
 beforeAll(() => {
   layer = new MapLayer({ keys: 3 });
 });
-afterAll(() => layer.dispose());
 
 const maps = [[[0.2, 0.3, 0.5]], [[0.6, 0.2, 0.2]]];
 const attend = (controller: AttentionController) =>
