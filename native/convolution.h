@@ -16,7 +16,7 @@ class Convolution {
 
   static void Compute(tensorflow::OpKernelContext* context, const tensorflow::Tensor& x, const tensorflow::Tensor& filter, const tensorflow::Tensor& bias, const Attributes& attributes) {
     const Convolution convolution(x, filter, attributes);
-    OP_REQUIRES(context, convolution.down_ > 0 && convolution.across_ > 0, tensorflow::errors::InvalidArgument("the picture is smaller than the filter"));
+    OP_REQUIRES(context, convolution.down_ > 0 && convolution.across_ > 0, absl::InvalidArgumentError("the picture is smaller than the filter"));
     tensorflow::Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, {x.dim_size(0), convolution.down_, convolution.across_, convolution.out_}, &y));
     const float *from = x.flat<float>().data(), *added = bias.flat<float>().data();

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "attention.h"
+#include "attentionGradient.h"
 #include "convolution.h"
+#include "groupMoments.h"
 #include "multiply.h"
 #include "parallel.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
@@ -20,7 +22,7 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
+using absl::InvalidArgumentError;
 using tensorflow::shape_inference::UnchangedShape;
 using tensorflow::shape_inference::UnknownShape;
 
@@ -30,6 +32,12 @@ using ConstArray = Eigen::Map<const Eigen::ArrayXf>;
 template <typename Values>
 auto silu(const Values& x) {
   return x / (1 + (-x).exp());
+}
+
+// The derivative of silu.
+template <typename Values>
+auto siluSlope(const Values& x) {
+  return (1 + x / (1 + x.exp())) / (1 + (-x).exp());
 }
 
 // ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]; with so many zeros above and left
@@ -58,7 +66,7 @@ class Conv2D : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &filter = context->input(1), &bias = context->input(2);
     OP_REQUIRES(context, x.dims() == 4 && filter.dims() == 4 && filter.NumElements() > 0 && x.dim_size(3) == filter.dim_size(2) && bias.NumElements() == filter.dim_size(3),
-                InvalidArgument("x has not the channels that the filter takes"));
+                InvalidArgumentError("x has not the channels that the filter takes"));
     if (winograd_ && Winograd::Pays(x, filter)) Winograd::Compute(context, x, filter, bias);
     else Convolution::Compute(context, x, filter, bias, attributes_);
   }
@@ -87,10 +95,10 @@ class Linear : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor &x = context->input(0), &weight = context->input(1);
     OP_REQUIRES(context, x.dims() > 0 && weight.dims() == 2 && x.dim_size(x.dims() - 1) == weight.dim_size(0) && weight.dim_size(0) > 0,
-                InvalidArgument("x has not the features that the weight takes"));
+                InvalidArgumentError("x has not the features that the weight takes"));
     const int64_t in = weight.dim_size(0), out = weight.dim_size(1), rows = x.NumElements() / in;
     const Tensor* bias = context->num_inputs() > 2 ? &context->input(2) : nullptr;
-    OP_REQUIRES(context, !bias || bias->NumElements() == out, InvalidArgument("the bias has not the features that the weight gives"));
+    OP_REQUIRES(context, !bias || bias->NumElements() == out, InvalidArgumentError("the bias has not the features that the weight gives"));
     TensorShape shape = x.shape();
     shape.set_dim(x.dims() - 1, out);
     Tensor* y = nullptr;
@@ -124,45 +132,16 @@ class GroupNorm : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
-    const int64_t rows = x.dim_size(0);
-    const int64_t channels = x.dim_size(x.dims() - 1);
-    OP_REQUIRES(context, channels % groups_ == 0, InvalidArgument("channels do not fall into groups of equal size"));
+    OP_REQUIRES(context, x.dim_size(x.dims() - 1) % groups_ == 0, InvalidArgumentError("channels do not fall into groups of equal size"));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &y));
-    const int64_t pixels = rows * channels == 0 ? 0 : x.NumElements() / (rows * channels);
-    if (pixels == 0) return;
+    if (x.NumElements() == 0) return;
+    const GroupMoments moments(context, x, groups_, epsilon_);
+    const auto [rows, pixels, channels] = moments.sizes;
     const float* in = x.flat<float>().data();
     float* out = y->flat<float>().data();
-
-    // Sums of (x - pivot) and of its square, channel by channel; the pivot, a row's first pixel, keeps the difference of the two
-    // exact where the mean is far from zero.
-    const int64_t blocks = (pixels + kBlock - 1) / kBlock;
-    std::vector<float> sums(rows * blocks * 2 * channels, 0.0f);
-    parallel(context, rows * blocks, kBlock * channels, [&](int64_t begin, int64_t end) {
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t row = unit / blocks, first = (unit % blocks) * kBlock;
-        const float* pivot = in + row * pixels * channels;
-        float* sum = sums.data() + unit * 2 * channels;
-        float* square = sum + channels;
-        for (int64_t pixel = first; pixel < std::min(first + kBlock, pixels); ++pixel) {
-          const float* values = pivot + pixel * channels;
-          for (int64_t c = 0; c < channels; ++c) {
-            const float centred = values[c] - pivot[c];
-            sum[c] += centred;
-            square[c] += centred * centred;
-          }
-        }
-      }
-    });
-
-    // y = scale x + shift, channel by channel.
-    std::vector<float> scales(rows * channels), shifts(rows * channels);
-    for (int64_t row = 0; row < rows; ++row) {
-      Moments(in + row * pixels * channels, sums.data() + row * blocks * 2 * channels, blocks, pixels, channels,
-              context->input(1).flat<float>().data(), context->input(2).flat<float>().data(),
-              scales.data() + row * channels, shifts.data() + row * channels);
-    }
-    parallel(context, rows * pixels, channels, [&](int64_t begin, int64_t end) {
+    const std::vector<float> scales = moments.Scales(context->input(1)), shifts = moments.Shifts(scales, context->input(2));
+    parallel(context, rows * pixels, channels, [&, pixels = pixels, channels = channels](int64_t begin, int64_t end) {
       for (int64_t pixel = begin; pixel < end; ++pixel) {
         const float* scale = scales.data() + pixel / pixels * channels;
         const float* shift = shifts.data() + pixel / pixels * channels;
@@ -175,38 +154,106 @@ class GroupNorm : public OpKernel {
   }
 
  private:
-  static constexpr int64_t kBlock = 64;  // Pixels that are summed up in float32.
-
-  void Moments(const float* pivot, const float* sums, int64_t blocks, int64_t pixels, int64_t channels, const float* weight,
-               const float* bias, float* scale, float* shift) const {
-    const int64_t size = channels / groups_;
-    std::vector<double> mean(channels), meanSquare(channels);
-    for (int64_t block = 0; block < blocks; ++block) {
-      for (int64_t c = 0; c < channels; ++c) {
-        mean[c] += sums[block * 2 * channels + c] / pixels;
-        meanSquare[c] += sums[(block * 2 + 1) * channels + c] / pixels;
-      }
-    }
-    for (int64_t group = 0; group < groups_; ++group) {
-      double groupMean = 0, variance = 0;
-      for (int64_t c = group * size; c < (group + 1) * size; ++c) groupMean += (pivot[c] + mean[c]) / size;
-      for (int64_t c = group * size; c < (group + 1) * size; ++c) {
-        const double off = pivot[c] + mean[c] - groupMean;
-        variance += (meanSquare[c] - mean[c] * mean[c] + off * off) / size;
-      }
-      const double inverse = 1 / std::sqrt(variance + epsilon_);
-      for (int64_t c = group * size; c < (group + 1) * size; ++c) {
-        scale[c] = weight[c] * inverse;
-        shift[c] = bias[c] - groupMean * weight[c] * inverse;
-      }
-    }
-  }
-
   int64_t groups_;
   int64_t silu_;
   float epsilon_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGroupNorm").Device(tensorflow::DEVICE_CPU), GroupNorm);
+
+// ---- Its gradient: dy of y's shape -> dx
+
+REGISTER_OP("P2pGroupNormGradient")
+    .Input("x: float")
+    .Input("weight: float")
+    .Input("bias: float")
+    .Input("dy: float")
+    .Attr("groups: int")
+    .Attr("epsilon: float")
+    .Attr("silu: int")
+    .Output("dx: float")
+    .SetShapeFn(UnchangedShape);
+
+class GroupNormGradient : public OpKernel {
+ public:
+  explicit GroupNormGradient(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("groups", &groups_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("silu", &silu_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("epsilon", &epsilon_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    OP_REQUIRES(context, x.shape() == context->input(3).shape() && x.dim_size(x.dims() - 1) % groups_ == 0,
+                InvalidArgumentError("dy is not of x's shape, or channels do not fall into groups of equal size"));
+    Tensor* dx = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &dx));
+    if (x.NumElements() == 0) return;
+    const GroupMoments moments(context, x, groups_, epsilon_);
+    const auto [rows, pixels, channels] = moments.sizes;
+    const std::vector<float> scales = moments.Scales(context->input(1)), shifts = moments.Shifts(scales, context->input(2));
+    const float *in = x.flat<float>().data(), *dy = context->input(3).flat<float>().data();
+    float* out = dx->flat<float>().data();
+
+    // The gradient before SiLU, left in dx, and by channel its sum and that of its product with x - mean.
+    const int64_t blocks = parts(pixels, GroupMoments::kBlock);
+    std::vector<float> sums(rows * blocks * 2 * channels, 0.0f);
+    parallel(context, rows * blocks, GroupMoments::kBlock * channels * (silu_ ? 8 : 2), [&, pixels = pixels, channels = channels](int64_t begin, int64_t end) {
+      for (int64_t unit = begin; unit < end; ++unit) {
+        const int64_t row = unit / blocks, first = unit % blocks * GroupMoments::kBlock;
+        const ConstArray scale(scales.data() + row * channels, channels), shift(shifts.data() + row * channels, channels), mean(moments.mean.data() + row * channels, channels);
+        Array sum(sums.data() + unit * 2 * channels, channels), product(sums.data() + (unit * 2 + 1) * channels, channels);
+        for (int64_t pixel = first; pixel < std::min(first + GroupMoments::kBlock, pixels); ++pixel) {
+          const int64_t at = (row * pixels + pixel) * channels;
+          const ConstArray from(in + at, channels), given(dy + at, channels);
+          Array to(out + at, channels);
+          if (silu_) {
+            to = from * scale + shift;
+            to = given * siluSlope(to);
+          } else {
+            to = given;
+          }
+          sum += to;
+          product += to * (from - mean);
+        }
+      }
+    });
+
+    // dx = scale dy - along - slope (x - mean), where all of a group has one along and one slope.
+    std::vector<float> alongs(rows * channels), slopes(rows * channels);
+    const int64_t size = channels / groups_;
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t group = 0; group < groups_; ++group) {
+        double along = 0, slope = 0;
+        const int64_t first = row * channels + group * size;
+        for (int64_t block = 0; block < blocks; ++block) {
+          const float* sum = sums.data() + (row * blocks + block) * 2 * channels + group * size;
+          for (int64_t c = 0; c < size; ++c) {
+            along += double(scales[first + c]) * sum[c];
+            slope += double(scales[first + c]) * sum[channels + c];
+          }
+        }
+        const double count = double(size) * pixels, inverse = moments.inverse[first];
+        std::fill_n(alongs.data() + first, size, float(along / count));
+        std::fill_n(slopes.data() + first, size, float(slope / count * inverse * inverse));
+      }
+    }
+    parallel(context, rows * pixels, 2 * channels, [&, pixels = pixels, channels = channels](int64_t begin, int64_t end) {
+      for (int64_t pixel = begin; pixel < end; ++pixel) {
+        const int64_t of = pixel / pixels * channels;
+        const float *from = in + pixel * channels, *scale = scales.data() + of, *mean = moments.mean.data() + of;
+        const float *along = alongs.data() + of, *slope = slopes.data() + of;
+        float* to = out + pixel * channels;
+        for (int64_t c = 0; c < channels; ++c) to[c] = scale[c] * to[c] - along[c] - slope[c] * (from[c] - mean[c]);
+      }
+    });
+  }
+
+ private:
+  int64_t groups_;
+  int64_t silu_;
+  float epsilon_;
+};
+REGISTER_KERNEL_BUILDER(Name("P2pGroupNormGradient").Device(tensorflow::DEVICE_CPU), GroupNormGradient);
 
 // ---- Layer norm: x [..., features], weight and bias [features]
 
@@ -248,6 +295,47 @@ class LayerNorm : public OpKernel {
   float epsilon_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pLayerNorm").Device(tensorflow::DEVICE_CPU), LayerNorm);
+
+// ---- Its gradient: dy of y's shape -> dx
+
+REGISTER_OP("P2pLayerNormGradient")
+    .Input("x: float")
+    .Input("weight: float")
+    .Input("dy: float")
+    .Attr("epsilon: float")
+    .Output("dx: float")
+    .SetShapeFn(UnchangedShape);
+
+class LayerNormGradient : public OpKernel {
+ public:
+  explicit LayerNormGradient(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("epsilon", &epsilon_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    OP_REQUIRES(context, x.shape() == context->input(2).shape(), InvalidArgumentError("dy is not of x's shape"));
+    const int64_t features = x.dim_size(x.dims() - 1);
+    Tensor* dx = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &dx));
+    if (x.NumElements() == 0) return;
+    const float *in = x.flat<float>().data(), *dy = context->input(2).flat<float>().data();
+    float* out = dx->flat<float>().data();
+    const ConstArray weight(context->input(1).flat<float>().data(), features);
+    parallel(context, x.NumElements() / features, 6 * features, [&](int64_t begin, int64_t end) {
+      for (int64_t vector = begin; vector < end; ++vector) {
+        const ConstArray from(in + vector * features, features), given(dy + vector * features, features);
+        const float mean = from.mean(), inverse = 1 / std::sqrt((from - mean).square().mean() + epsilon_);
+        const float along = (given * weight).mean(), slope = (given * weight * (from - mean)).mean() * inverse * inverse;
+        Array(out + vector * features, features) = inverse * (given * weight - along - slope * (from - mean));
+      }
+    });
+  }
+
+ private:
+  float epsilon_;
+};
+REGISTER_KERNEL_BUILDER(Name("P2pLayerNormGradient").Device(tensorflow::DEVICE_CPU), LayerNormGradient);
 
 // ---- x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702
 
@@ -356,7 +444,7 @@ class Attention : public OpKernel {
     const Tensor &q = context->input(0), &k = context->input(1), &v = context->input(2);
     OP_REQUIRES(context, q.dims() == 4 && k.dims() == 4 && k.shape() == v.shape() && q.dim_size(0) == k.dim_size(0) &&
                              q.dim_size(1) == k.dim_size(1) && q.dim_size(3) == k.dim_size(3) && k.dim_size(2) > 0,
-                InvalidArgument("q, k and v do not belong together"));
+                InvalidArgumentError("q, k and v do not belong together"));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, q.shape(), &y));
     if (q.NumElements() == 0) return;
@@ -377,7 +465,7 @@ class AttentionLogits : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor &q = context->input(0), &k = context->input(1);
     OP_REQUIRES(context, q.dims() == 4 && k.dims() == 4 && q.dim_size(0) == k.dim_size(0) && q.dim_size(1) == k.dim_size(1) && q.dim_size(3) == k.dim_size(3),
-                InvalidArgument("q and k do not belong together"));
+                InvalidArgumentError("q and k do not belong together"));
     const HeadSizes sizes = {q.dim_size(0) * q.dim_size(1), q.dim_size(2), k.dim_size(2), q.dim_size(3)};
     Tensor* logits = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({q.dim_size(0), q.dim_size(1), sizes.queries, sizes.keys}), &logits));
@@ -399,7 +487,7 @@ class AttentionValues : public OpKernel {
     const Tensor &probs = context->input(0), &v = context->input(1);
     OP_REQUIRES(context, probs.dims() == 4 && v.dims() == 4 && probs.dim_size(0) == v.dim_size(0) && probs.dim_size(1) == v.dim_size(1) && probs.dim_size(3) == v.dim_size(2) &&
                              v.dim_size(2) > 0,
-                InvalidArgument("probabilities and values do not belong together"));
+                InvalidArgumentError("probabilities and values do not belong together"));
     const HeadSizes sizes = {v.dim_size(0) * v.dim_size(1), probs.dim_size(2), v.dim_size(2), v.dim_size(3)};
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({v.dim_size(0), v.dim_size(1), sizes.queries, sizes.size}), &y));
@@ -422,7 +510,7 @@ class SelfAttention : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& qkv = context->input(0);
-    OP_REQUIRES(context, qkv.dims() == 3 && qkv.dim_size(2) % (3 * heads_) == 0, InvalidArgument("queries, keys and values of heads of one size"));
+    OP_REQUIRES(context, qkv.dims() == 3 && qkv.dim_size(2) % (3 * heads_) == 0, InvalidArgumentError("queries, keys and values of heads of one size"));
     const int64_t rows = qkv.dim_size(0), tokens = qkv.dim_size(1), features = qkv.dim_size(2) / 3, size = features / heads_;
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, tokens, features}), &y));
@@ -443,5 +531,41 @@ class SelfAttention : public OpKernel {
   int64_t causal_;
 };
 REGISTER_KERNEL_BUILDER(Name("P2pSelfAttention").Device(tensorflow::DEVICE_CPU), SelfAttention);
+
+// ---- Its gradient: dy of y's shape -> dqkv of qkv's
+
+REGISTER_OP("P2pSelfAttentionGradient").Input("qkv: float").Input("dy: float").Attr("heads: int").Attr("causal: int").Output("dqkv: float").SetShapeFn(UnchangedShape);
+
+class SelfAttentionGradient : public OpKernel {
+ public:
+  explicit SelfAttentionGradient(OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("heads", &heads_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("causal", &causal_));
+  }
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor &qkv = context->input(0), &dy = context->input(1);
+    OP_REQUIRES(context, qkv.dims() == 3 && qkv.dim_size(2) % (3 * heads_) == 0 && dy.shape() == TensorShape({qkv.dim_size(0), qkv.dim_size(1), qkv.dim_size(2) / 3}),
+                InvalidArgumentError("queries, keys and values of heads of one size, and the gradient for what attention makes of them"));
+    Tensor* dqkv = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, qkv.shape(), &dqkv));
+    if (qkv.NumElements() == 0) return;
+    const int64_t tokens = qkv.dim_size(1), features = qkv.dim_size(2) / 3, size = features / heads_;
+    const auto vectors = [&](auto* data, int64_t step, int64_t map) { return Vectors<std::remove_pointer_t<decltype(data)>>{data + map / heads_ * tokens * step + map % heads_ * size, step}; };
+    const float *all = qkv.flat<float>().data(), *given = dy.flat<float>().data();
+    float* to = dqkv->flat<float>().data();
+    parallel(context, qkv.dim_size(0) * heads_, 2 * tokens * tokens * size, [&](int64_t begin, int64_t end) {
+      for (int64_t map = begin; map < end; ++map) {
+        const auto part = [&](auto* data, int64_t number) { return vectors(data + number * features, 3 * features, map); };
+        attentionGradient({1, tokens, tokens, size}, causal_, {part(all, 0), part(all, 1), part(all, 2), vectors(given, features, map)}, {part(to, 0), part(to, 1), part(to, 2)});
+      }
+    });
+  }
+
+ private:
+  int64_t heads_;
+  int64_t causal_;
+};
+REGISTER_KERNEL_BUILDER(Name("P2pSelfAttentionGradient").Device(tensorflow::DEVICE_CPU), SelfAttentionGradient);
 
 }  // namespace p2p

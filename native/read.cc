@@ -31,7 +31,7 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::errors::InvalidArgument;
+using absl::InvalidArgumentError;
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -232,7 +232,7 @@ class Read : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor &tensors = context->input(0), &parts = context->input(1);
     OP_REQUIRES(context, tensors.dims() == 2 && tensors.dim_size(0) == num_outputs() && tensors.dim_size(1) == 6 && parts.dims() == 2 && parts.dim_size(1) == 5,
-                InvalidArgument("tensors are not six numbers each, and parts five"));
+                InvalidArgumentError("tensors are not six numbers each, and parts five"));
     std::vector<Wanted> all(num_outputs());
     std::map<int, Mapping> files;
     std::vector<Stored*> stored;
@@ -244,7 +244,7 @@ class Read : public OpKernel {
         shares += part.share;
         stored.push_back(&part);
       }
-      OP_REQUIRES(context, shares == wanted.step && (wanted.transposed || wanted.parts.size() == 1), InvalidArgument("the parts do not make up the whole"));
+      OP_REQUIRES(context, shares == wanted.step && (wanted.transposed || wanted.parts.size() == 1), InvalidArgumentError("the parts do not make up the whole"));
     }
     Bring(context, stored);
     Make(context, all);
@@ -268,7 +268,7 @@ class Read : public OpKernel {
   absl::Status Allocate(OpKernelContext* context, const Rows& tensors, size_t i, Wanted& wanted) const {
     TensorShape shape;
     const int32_t axes = tensors(i, 1);
-    if (axes < 1 || axes > 4) return InvalidArgument("a tensor has one to four axes");
+    if (axes < 1 || axes > 4) return InvalidArgumentError("a tensor has one to four axes");
     for (int32_t axis = 0; axis < axes; ++axis) TF_RETURN_IF_ERROR(shape.AddDimWithStatus(tensors(i, 2 + axis)));
     Tensor y(Memory::Get(), tensorflow::DataTypeToEnum<Kept>::value, shape);
     if (!y.IsInitialized()) return tensorflow::errors::ResourceExhausted("there is no memory for ", shape.DebugString());
@@ -279,7 +279,7 @@ class Read : public OpKernel {
   }
 
   static absl::Status Place(const Rows& parts, int64_t i, std::map<int, Mapping>& files, std::vector<Wanted>& all) {
-    if (parts(i, 0) < 0 || parts(i, 0) >= static_cast<int64_t>(all.size())) return InvalidArgument("there is no such tensor");
+    if (parts(i, 0) < 0 || parts(i, 0) >= static_cast<int64_t>(all.size())) return InvalidArgumentError("there is no such tensor");
     Wanted& wanted = all[parts(i, 0)];
     const int file = parts(i, 1);
     const int64_t begin = (int64_t{parts(i, 2)} << 30) + parts(i, 3), share = parts(i, 4);

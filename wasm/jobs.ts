@@ -1,7 +1,7 @@
 import { attention } from './attention';
 import { arithmetic, geglu, silu } from './elementwise';
 import { moveHeads } from './heads';
-import { groupNorm, layerNorm } from './norms';
+import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from './norms';
 import { product, rowTable } from './product';
 import { softmax } from './softmax';
 import { sum } from './sum';
@@ -23,5 +23,7 @@ export function compute(kind: i32, slot: usize, chunk: i32, thread: i32): void {
     case 10: return winogradFilter(slot, chunk, thread);
     case 11: return winograd(slot, chunk, thread);
     case 12: return sum(slot, chunk);
+    case 13: return groupNormGradient(slot, chunk, thread);
+    case 14: return layerNormGradient(slot, chunk);
   }
 }

@@ -1,5 +1,5 @@
 import { address, float, integer } from './pool';
-import { read, sigmoid, sumOf, write } from './vector';
+import { read, sigmoid, siluSlope, sumOf, write } from './vector';
 
 /** Each row along its last axis. Parameters: x, weight, bias, out, rows, features, rows a chunk, epsilon. */
 export function layerNorm(slot: usize, chunk: i32): void {
@@ -16,10 +16,27 @@ export function layerNorm(slot: usize, chunk: i32): void {
 function normalise(x: usize, weight: usize, bias: usize, out: usize, features: i32, epsilon: f32): void {
   const bytes = <usize>features << 2;
   const fours = bytes & ~15;
+  const mean = meanOf(x, features);
+  const means = f32x4.splat(mean), inverse = f32x4.splat(inverseStd(x, mean, features, epsilon));
+  for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
+    const four = i < fours;
+    const normal = f32x4.mul(f32x4.sub(read(x + i, four), means), inverse);
+    write(out + i, f32x4.add(f32x4.mul(normal, read(weight + i, four)), read(bias + i, four)), four);
+  }
+}
+
+function meanOf(x: usize, features: i32): f32 {
+  const bytes = <usize>features << 2;
+  const fours = bytes & ~15;
   let sums = f32x4.splat(0);
   for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) sums = f32x4.add(sums, read(x + i, i < fours));
-  const mean = sumOf(sums) / <f32>features;
+  return sumOf(sums) / <f32>features;
+}
 
+/** 1 / sqrt(variance + epsilon) */
+function inverseStd(x: usize, mean: f32, features: i32, epsilon: f32): f32 {
+  const bytes = <usize>features << 2;
+  const fours = bytes & ~15;
   let squares: f32 = 0;
   let squaresOfFour = f32x4.splat(0);
   const means = f32x4.splat(mean);
@@ -31,12 +48,39 @@ function normalise(x: usize, weight: usize, bias: usize, out: usize, features: i
     const centred = load<f32>(x + i) - mean;
     squares += centred * centred;
   }
-  const inverse = f32x4.splat(1 / sqrt<f32>((squares + sumOf(squaresOfFour)) / <f32>features + epsilon));
+  return 1 / sqrt<f32>((squares + sumOf(squaresOfFour)) / <f32>features + epsilon);
+}
 
+/** The gradient for x. Parameters: those of `layerNorm` (bias is not read, out is the gradient), then the one for y. */
+export function layerNormGradient(slot: usize, chunk: i32): void {
+  const weight = address(slot, 1);
+  const features = integer(slot, 5);
+  const bytes = <usize>features << 2;
+  const each = integer(slot, 6);
+  for (let row = chunk * each, end = min(row + each, integer(slot, 4)); row < end; row++) {
+    const offset = <usize>row * bytes;
+    normGradient(address(slot, 0) + offset, weight, address(slot, 8) + offset, address(slot, 3) + offset, features, float(slot, 7));
+  }
+}
+
+function normGradient(x: usize, weight: usize, dy: usize, out: usize, features: i32, epsilon: f32): void {
+  const bytes = <usize>features << 2;
+  const fours = bytes & ~15;
+  const mean = meanOf(x, features), inverse = inverseStd(x, mean, features, epsilon);
+  let sums = f32x4.splat(0), products = f32x4.splat(0);
+  const means = f32x4.splat(mean);
   for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
     const four = i < fours;
-    const normal = f32x4.mul(f32x4.sub(read(x + i, four), means), inverse);
-    write(out + i, f32x4.add(f32x4.mul(normal, read(weight + i, four)), read(bias + i, four)), four);
+    const scaled = f32x4.mul(read(dy + i, four), read(weight + i, four));
+    sums = f32x4.add(sums, scaled);
+    products = f32x4.add(products, f32x4.mul(scaled, f32x4.sub(read(x + i, four), means)));
+  }
+  const shift = f32x4.splat(sumOf(sums) / <f32>features), slope = f32x4.splat((inverse * inverse * sumOf(products)) / <f32>features);
+  for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
+    const four = i < fours;
+    const scaled = f32x4.mul(read(dy + i, four), read(weight + i, four));
+    const along = f32x4.add(shift, f32x4.mul(slope, f32x4.sub(read(x + i, four), means)));
+    write(out + i, f32x4.mul(f32x4.splat(inverse), f32x4.sub(scaled, along)), four);
   }
 }
 
@@ -49,19 +93,33 @@ const PIXELS: i32 = 256;
  * its bytes a thread.
  */
 export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
-  const pixels = integer(slot, 4), channels = integer(slot, 5);
-  const slab = integer(slot, 7), slabs = integer(slot, 8);
-  const row = chunk / slabs;
-  const first = <usize>((chunk % slabs) * slab) << 2;
-  const stride = <usize>channels << 2;
-  const offset = <usize>row * <usize>pixels * stride + first;
-  const x = address(slot, 0) + offset;
-  // For each channel: a sum, its mean, its scale, its shift
-  const sums = address(slot, 11) + <usize>thread * address(slot, 12);
-  const means = sums + (<usize>slab << 3), scales = means + (<usize>slab << 2), shifts = scales + (<usize>slab << 2);
-  const group = integer(slot, 6);
-  const count = <f64>group * <f64>pixels;
+  const pixels = integer(slot, 4), slab = integer(slot, 7);
+  const stride = <usize>integer(slot, 5) << 2;
+  const offset = slabOffset(slot, chunk), x = address(slot, 0) + offset;
+  const scratch = address(slot, 11) + <usize>thread * address(slot, 12);
+  const scales = scratch + (<usize>slab * 12), shifts = scales + (<usize>slab << 2);
+  moments(slot, chunk, x, scratch);
+  if (integer(slot, 10)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(slot, 3) + offset);
+  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, 3) + offset);
+}
 
+/** Where a chunk's slab begins in x, in bytes. */
+function slabOffset(slot: usize, chunk: i32): usize {
+  const slabs = integer(slot, 8), channels = integer(slot, 5);
+  return (<usize>(chunk / slabs) * <usize>integer(slot, 4) * <usize>channels + firstChannel(slot, chunk)) << 2;
+}
+
+function firstChannel(slot: usize, chunk: i32): usize {
+  return <usize>((chunk % integer(slot, 8)) * integer(slot, 7));
+}
+
+/** Writes for each channel of a slab a sum (8 bytes), then of all its group's mean, its scale and its shift. */
+function moments(slot: usize, chunk: i32, x: usize, sums: usize): void {
+  const pixels = integer(slot, 4), slab = integer(slot, 7), group = integer(slot, 6);
+  const first = firstChannel(slot, chunk) << 2;
+  const stride = <usize>integer(slot, 5) << 2;
+  const means = sums + (<usize>slab << 3), scales = means + (<usize>slab << 2), shifts = scales + (<usize>slab << 2);
+  const count = <f64>group * <f64>pixels;
   memory.fill(means, 0, <usize>slab << 2);
   channelSums(x, pixels, stride, slab, means, false, sums);
   for (let c = 0; c < slab; c++) store<f32>(means + (<usize>c << 2), <f32>(groupSum(sums, c, group) / count));
@@ -73,8 +131,67 @@ export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
     store<f32>(scales + at, <f32>scale);
     store<f32>(shifts + at, <f32>(<f64>load<f32>(address(slot, 2) + first + at) - <f64>load<f32>(means + at) * scale));
   }
-  if (integer(slot, 10)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(slot, 3) + offset);
-  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, 3) + offset);
+}
+
+/**
+ * The gradient for x. Parameters: those of `groupNorm` (out is the gradient), then the one for y; scratch holds two
+ * sums a channel more.
+ */
+export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
+  const pixels = integer(slot, 4), slab = integer(slot, 7), group = integer(slot, 6), withSilu = integer(slot, 10) != 0;
+  const stride = <usize>integer(slot, 5) << 2, bytes = <usize>slab << 2;
+  const offset = slabOffset(slot, chunk), x = address(slot, 0) + offset, dy = address(slot, 13) + offset, out = address(slot, 3) + offset;
+  const sums = address(slot, 11) + <usize>thread * address(slot, 12);
+  const means = sums + 2 * bytes, scales = means + bytes, shifts = scales + bytes, plain = shifts + bytes, centred = plain + bytes;
+  moments(slot, chunk, x, sums);
+  for (let c: usize = 0; c < bytes; c += c + 16 <= bytes ? 16 : 4) {
+    gradientSums(x + c, dy + c, pixels, stride, means + c, scales + c, shifts + c, withSilu, out + c, plain + c, centred + c, c + 16 <= bytes);
+  }
+  // dx = scale dy - shift - slope (x - mean), where all of a group has one shift and one slope.
+  const count = <f64>group * <f64>pixels;
+  for (let start = 0; start < slab; start += group) {
+    let ofPlain: f64 = 0, ofCentred: f64 = 0;
+    for (let c = start; c < start + group; c++) {
+      const at = <usize>c << 2, scale = <f64>load<f32>(scales + at);
+      ofPlain += scale * <f64>load<f32>(plain + at);
+      ofCentred += scale * <f64>load<f32>(centred + at);
+    }
+    const variance = groupSum(sums, start, group) / count + <f64>float(slot, 9);
+    for (let c = start; c < start + group; c++) {
+      store<f32>(plain + (<usize>c << 2), <f32>(ofPlain / count));
+      store<f32>(centred + (<usize>c << 2), <f32>(ofCentred / count / variance));
+    }
+  }
+  for (let pixel: usize = 0; pixel < <usize>pixels; pixel++) {
+    const at = pixel * stride;
+    for (let c: usize = 0; c < bytes; c += c + 16 <= bytes ? 16 : 4) {
+      const four = c + 16 <= bytes;
+      const along = f32x4.mul(read(centred + c, four), f32x4.sub(read(x + at + c, four), read(means + c, four)));
+      const scaled = f32x4.mul(read(scales + c, four), read(out + at + c, four));
+      write(out + at + c, f32x4.sub(f32x4.sub(scaled, read(plain + c, four)), along), four);
+    }
+  }
+}
+
+/** For some channels the gradient before SiLU, its sum over all pixels, and that of its product with x - mean. */
+// @ts-ignore: decorator
+@inline
+function gradientSums(x: usize, dy: usize, pixels: i32, stride: usize, means: usize, scales: usize, shifts: usize, withSilu: bool, out: usize, plain: usize, centred: usize, four: bool): void {
+  const mean = read(means, four), scale = read(scales, four), shift = read(shifts, four);
+  let sum = f32x4.splat(0), product = f32x4.splat(0);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    const value = read(x, four);
+    let gradient = read(dy, four);
+    if (withSilu) gradient = f32x4.mul(gradient, siluSlope(f32x4.add(f32x4.mul(value, scale), shift)));
+    write(out, gradient, four);
+    sum = f32x4.add(sum, gradient);
+    product = f32x4.add(product, f32x4.mul(gradient, f32x4.sub(value, mean)));
+    x += stride;
+    dy += stride;
+    out += stride;
+  }
+  write(plain, sum, four);
+  write(centred, product, four);
 }
 
 /** The sum of a channel's whole group. */

@@ -28,6 +28,14 @@ export function sigmoid(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
 
+/** The derivative of x sigmoid(x). */
+// @ts-ignore: decorator
+@inline
+export function siluSlope(x: v128): v128 {
+  const one = f32x4.splat(1), gate = sigmoid(x);
+  return f32x4.mul(gate, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, gate))));
+}
+
 /** The normal distribution's Phi to within 1e-7 (Abramowitz and Stegun 1964, 7.1.26). */
 // @ts-ignore: decorator
 @inline

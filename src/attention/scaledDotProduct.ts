@@ -66,16 +66,26 @@ export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D
  */
 export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false } = {}): tf.Tensor3D {
   const options = { causal, maxProbs: maxProbsNow };
-  const named = ([q, k, v]: tf.Tensor4D[]): NamedQkv => ({ q, k, v });
+  const attributes = { heads, causal: causal ? 1 : 0 };
+  const split = (all: tf.Tensor3D): NamedQkv => {
+    const [q, k, v] = splitHeads(all, heads, 3);
+    return { q, k, v };
+  };
   return fused<tf.Tensor3D, { qkv: tf.Tensor3D }>('P2pSelfAttention', {
     inputs: { qkv },
-    attributes: { heads, causal: causal ? 1 : 0 },
-    plain: (inputs) => mergeHeads(plainAttention(named(splitHeads(inputs.qkv, heads, 3)), options)),
+    attributes,
+    plain: (inputs) => mergeHeads(plainAttention(split(inputs.qkv), options)),
     saved: ['qkv'],
-    gradient: (dy, saved) => {
-      const { q, k, v } = attentionGradient(splitHeads(dy, heads)[0], named(splitHeads(saved.qkv, heads, 3)), options);
-      return { qkv: tf.concat([q, k, v].map(mergeHeads), 2) };
-    },
+    gradient: (dy, saved) => ({
+      qkv: fused<tf.Tensor3D, { qkv: tf.Tensor3D; dy: tf.Tensor3D }>('P2pSelfAttentionGradient', {
+        inputs: { qkv: saved.qkv, dy },
+        attributes,
+        plain: (inputs) => {
+          const { q, k, v } = attentionGradient(splitHeads(inputs.dy, heads)[0], split(inputs.qkv), options);
+          return tf.concat([q, k, v].map(mergeHeads), 2);
+        },
+      }),
+    }),
   });
 }
 

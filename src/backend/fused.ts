@@ -6,12 +6,15 @@ export type FusedKernel =
   | 'P2pLinear'
   | 'P2pGroupNorm'
   | 'P2pLayerNorm'
+  | 'P2pGroupNormGradient'
+  | 'P2pLayerNormGradient'
   | 'P2pSilu'
   | 'P2pGeglu'
   | 'P2pAttention'
   | 'P2pAttentionLogits'
   | 'P2pAttentionValues'
   | 'P2pSelfAttention'
+  | 'P2pSelfAttentionGradient'
   | 'P2pSplitHeads'
   | 'P2pMergeHeads';
 
@@ -25,8 +28,11 @@ export interface FusedCall<T extends tf.Tensor, Inputs extends tf.NamedTensorMap
   readonly plain: (inputs: Inputs) => T;
   /** Which inputs `gradient` looks at: they stay in memory until a gradient is taken. Default: none. */
   readonly saved?: readonly (keyof Inputs & string)[];
-  /** The gradient for each input, of its shape, given the one for the result. */
-  readonly gradient: (dy: T, saved: Inputs) => Inputs;
+  /**
+   * The gradient for each input, of its shape, given the one for the result. Without, `plain` computes while a gradient
+   * is taken, as its operations know theirs.
+   */
+  readonly gradient?: (dy: T, saved: Inputs) => Inputs;
 }
 
 /**
@@ -43,6 +49,7 @@ export function fused<T extends tf.Tensor, Inputs extends tf.NamedTensorMap>(
       ? (engine.runKernel<tf.Tensor>(kernel, { ...inputs, ...constants }, attributes) as T)
       : tf.tidy(() => plain(inputs));
   if (!isTaped()) return compute();
+  if (!gradient) return tf.tidy(() => plain(inputs));
 
   const names = Object.keys(inputs);
   return tf.customGrad((...given) => {

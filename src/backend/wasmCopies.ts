@@ -64,6 +64,28 @@ export function sliceOr(plain: tf.KernelFunc): WasmKernel {
   };
 }
 
+/** In place of tfjs's `Reverse` along one axis, of float32; else `plain`. */
+export function reverseOr(plain: tf.KernelFunc): WasmKernel {
+  return ({ inputs, attrs, backend, pool }) => {
+    const { x } = inputs;
+    const [axis, ...others] = tf.util.parseAxisParam((attrs as unknown as { dims: number[] }).dims, x.shape);
+    if (x.dtype !== 'float32' || others.length > 0 || axis === undefined)
+      return plain({ inputs, attrs, backend }) as tf.TensorInfo;
+    const out = backend.makeOutput(x.shape, 'float32');
+    const pieces = tf.util.sizeFromShape(x.shape.slice(0, axis));
+    const size = tf.util.sizeFromShape(x.shape.slice(axis + 1));
+    const last = (x.shape[axis] - 1) * size;
+    const [from, to] = [x, out].map((tensor) => pool.address(tensor));
+    move(
+      pool,
+      [pieces, 1, x.shape[axis], size],
+      { address: from + 4 * last, steps: [last + size, 0, -size] },
+      { address: to, steps: [last + size, 0, size] },
+    );
+    return out;
+  };
+}
+
 /** In place of tfjs's `ResizeNearestNeighbor` where each pixel is repeated some whole times each way; else `plain`. */
 export function resizeNearestOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {

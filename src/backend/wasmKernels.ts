@@ -2,24 +2,26 @@ import * as tf from '@tensorflow/tfjs';
 import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
-import { concatOr, identity, resizeNearestOr, sliceOr } from './wasmCopies';
+import { concatOr, identity, resizeNearestOr, reverseOr, sliceOr } from './wasmCopies';
 import { ARITHMETIC, arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
 import { BORROWED, borrowed, unsortedSegmentSum } from './wasmGradients';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
-import { groupNorm, layerNorm } from './wasmNorms';
+import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from './wasmNorms';
 import { hasWasmKernels } from './wasmPool';
 import { sumOr } from './wasmSum';
 
 /** What products and softmax, which are ours here too, do as well one by one. */
-type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues';
+type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues' | 'P2pSelfAttentionGradient';
 
 const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
   P2pConv2D: conv2d,
   P2pLinear: linear,
   P2pGroupNorm: groupNorm,
   P2pLayerNorm: layerNorm,
+  P2pGroupNormGradient: groupNormGradient,
+  P2pLayerNormGradient: layerNormGradient,
   P2pSilu: silu,
   P2pGeglu: geglu,
   P2pAttention: attention,
@@ -51,6 +53,7 @@ export function prepareWasm(): void {
     Sum: sumOr(plain('Sum')),
     Concat: concatOr(plain('Concat')),
     Slice: sliceOr(plain('Slice')),
+    Reverse: reverseOr(plain('Reverse')),
     ResizeNearestNeighbor: resizeNearestOr(plain('ResizeNearestNeighbor')),
   };
   const missing = {

@@ -162,6 +162,8 @@ const JOBS = [
   'winogradFilter',
   'winograd',
   'sum',
+  'groupNormGradient',
+  'layerNormGradient',
 ] as const;
 export type Job = (typeof JOBS)[number];
 

@@ -56,13 +56,21 @@ export function geglu<T extends tf.Tensor>(x: T): T {
   return fused<T, { x: T }>('P2pGeglu', {
     inputs: { x },
     plain: (inputs) => {
-      const [hidden, gate] = tf.split(inputs.x, 2, -1);
+      const [hidden, gate] = halves(inputs.x);
       return tf.mul(hidden, gelu(gate));
     },
     saved: ['x'],
     gradient: (dy, saved) => {
-      const [hidden, gate] = tf.split(saved.x, 2, -1);
+      const [hidden, gate] = halves(saved.x);
       return { x: tf.concat([tf.mul(dy, gelu(gate)), tf.mul(tf.mul(dy, hidden), geluSlope(gate))], -1) as T };
     },
   });
+}
+
+/** Of the features: two slices, which backends are faster with than with `tf.split`. */
+function halves<T extends tf.Tensor>(x: T): [T, T] {
+  const shape = [...x.shape];
+  const features = shape.pop()! / 2;
+  const from = (begin: number): T => tf.slice(x, [...shape.map(() => 0), begin], [...shape, features]) as T;
+  return [from(0), from(features)];
 }

@@ -1,22 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
 import { isTaped } from '../backend/fused';
 
+/** 1 MiB. */
+const LEAST = 1 << 18;
+
 /**
  * Computes a block of layers. While a gradient is being taken, what the block makes on its way is freed, and computed
  * anew when the gradient comes by: of many blocks only one's is in memory at a time, for one more forward pass (Chen et
  * al. 2016, as `torch.utils.checkpoint`).
  *
- * A block in which somebody keeps a tensor (a hook, with `tf.keep`) is left as it is, so that gradients flow from that
- * tensor too. Any other is run twice, and has to do the same both times.
+ * A block of small tensors is left as it is, as there is little to free; and so is one in which somebody keeps a tensor
+ * (a hook, with `tf.keep`), so that gradients flow from that tensor too. Any other is run twice, and has to do the same
+ * both times.
  *
  * @param inputs kept until the gradient is taken. Gradients also flow to what else the block uses and whoever made it
  *   keeps until then: parameters of one's own.
+ * @param least how many numbers an input has to hold
  */
 export function checkpoint<T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
   inputs: Inputs,
   block: (...inputs: Inputs) => T,
+  least = LEAST,
 ): T {
-  if (!isTaped()) return block(...inputs);
+  if (!isTaped() || inputs.every(({ size }) => size < least)) return block(...inputs);
   const tape = tf.engine().state.activeTape;
   const start = tape.length;
   const y = tf.tidy(() => block(...inputs));

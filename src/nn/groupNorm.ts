@@ -33,27 +33,45 @@ export class GroupNorm {
 
   /** @param x [rows, height, width, channels] @returns the same shape; gradients flow to `x` alone */
   forward(x: tf.Tensor4D): tf.Tensor4D {
-    const constants = { weight: this.weight.value, bias: this.bias.value };
-    const withSilu = this.options.activation === 'silu';
-    const scaled = (normal: tf.Tensor): tf.Tensor4D => tf.add(tf.mul(normal, constants.weight), constants.bias);
     return fused<tf.Tensor4D, { x: tf.Tensor4D }>('P2pGroupNorm', {
       inputs: { x },
-      constants,
-      attributes: { groups: this.groups, epsilon: this.eps, silu: withSilu ? 1 : 0 },
+      ...this.numbers(),
       plain: (inputs) => {
-        const y = scaled(this.normalise(inputs.x).normal);
-        return withSilu ? silu(y) : y;
+        const y = this.scaled(this.normalise(inputs.x).normal);
+        return this.withSilu ? silu(y) : y;
       },
       saved: ['x'],
-      gradient: (dy, saved) => {
-        const { normal, inverseStd } = this.normalise(saved.x);
-        const dScaled = withSilu ? tf.mul(dy, swishSlope(scaled(normal), 1)) : dy;
-        const dNormal = tf.mul(dScaled, constants.weight);
-        return {
-          x: normGradient(dNormal, normal, inverseStd, (v) => this.groupMeans(v as tf.Tensor4D)) as tf.Tensor4D,
-        };
+      gradient: (dy, saved) => ({ x: this.gradient(dy, saved.x) }),
+    });
+  }
+
+  private gradient(dy: tf.Tensor4D, x: tf.Tensor4D): tf.Tensor4D {
+    return fused<tf.Tensor4D, { x: tf.Tensor4D; dy: tf.Tensor4D }>('P2pGroupNormGradient', {
+      inputs: { x, dy },
+      ...this.numbers(),
+      plain: (inputs) => {
+        const { normal, inverseStd } = this.normalise(inputs.x);
+        const dScaled = this.withSilu ? tf.mul(inputs.dy, swishSlope(this.scaled(normal), 1)) : inputs.dy;
+        const dNormal = tf.mul(dScaled, this.weight.value);
+        return normGradient(dNormal, normal, inverseStd, (v) => this.groupMeans(v as tf.Tensor4D)) as tf.Tensor4D;
       },
     });
+  }
+
+  private get withSilu(): boolean {
+    return this.options.activation === 'silu';
+  }
+
+  /** What both kernels are given. */
+  private numbers() {
+    return {
+      constants: { weight: this.weight.value, bias: this.bias.value },
+      attributes: { groups: this.groups, epsilon: this.eps, silu: this.withSilu ? 1 : 0 },
+    };
+  }
+
+  private scaled(normal: tf.Tensor): tf.Tensor4D {
+    return tf.add(tf.mul(normal, this.weight.value), this.bias.value);
   }
 
   private normalise(x: tf.Tensor4D): Normalised {
@@ -69,10 +87,10 @@ export class GroupNorm {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
       const size = channels / this.groups;
-      // Pooling reads NHWC as it lies; `tf.mean` over height and width would first transpose it on the wasm backend.
-      const ofChannels = tf.avgPool(x, [height, width], 1, 'valid');
-      const ofGroups = tf.mean(tf.reshape(ofChannels, [rows, this.groups, size]), 2, true);
-      return tf.reshape(tf.tile(ofGroups, [1, 1, size]), [rows, 1, 1, channels]);
+      const ofChannels = tf.sum(tf.reshape(x, [rows, height * width, channels]), 1);
+      const ofGroups = tf.sum(tf.reshape(ofChannels, [rows, this.groups, size]), 2, true);
+      const means = tf.div(ofGroups, height * width * size);
+      return tf.reshape(tf.tile(means, [1, 1, size]), [rows, 1, 1, channels]);
     });
   }
 }

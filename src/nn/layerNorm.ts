@@ -21,18 +21,33 @@ export class LayerNorm {
 
   /** @param x [..., features] @returns the same shape; gradients flow to `x` alone */
   forward<T extends tf.Tensor>(x: T): T {
-    const constants = { weight: this.weight.value, bias: this.bias.value };
     return fused<T, { x: T }>('P2pLayerNorm', {
       inputs: { x },
-      constants,
-      attributes: { epsilon: this.eps },
-      plain: (inputs) => tf.add(tf.mul(this.normalise(inputs.x).normal, constants.weight), constants.bias),
+      ...this.numbers(),
+      plain: (inputs) => tf.add(tf.mul(this.normalise(inputs.x).normal, this.weight.value), this.bias.value),
       saved: ['x'],
-      gradient: (dy, saved) => {
-        const { normal, inverseStd } = this.normalise(saved.x);
-        return { x: normGradient(tf.mul(dy, constants.weight), normal, inverseStd, (v) => tf.mean(v, -1, true)) as T };
+      gradient: (dy, saved) => ({ x: this.gradient(dy, saved.x) }),
+    });
+  }
+
+  private gradient<T extends tf.Tensor>(dy: T, x: T): T {
+    return fused<T, { x: T; dy: T }>('P2pLayerNormGradient', {
+      inputs: { x, dy },
+      ...this.numbers(),
+      plain: (inputs) => {
+        const { normal, inverseStd } = this.normalise(inputs.x);
+        const dNormal = tf.mul(inputs.dy, this.weight.value);
+        return normGradient(dNormal, normal, inverseStd, (v) => tf.mean(v, -1, true)) as T;
       },
     });
+  }
+
+  /** What both kernels are given. */
+  private numbers() {
+    return {
+      constants: { weight: this.weight.value, bias: this.bias.value },
+      attributes: { epsilon: this.eps },
+    };
   }
 
   private normalise<T extends tf.Tensor>(x: T): Normalised {

@@ -135,6 +135,11 @@ test.each([
   }
 });
 
+test('numbers in reverse, along one axis and along several', async () => {
+  for (const axis of [0, 1, 2, [0, 2]]) await expectAsOnCpu(() => tf.tidy(() => tf.reverse(counted([3, 2, 5]), axis)));
+  await expectAsOnCpu(() => tf.tidy(() => tf.reverse(counted([4], 'int32'))));
+});
+
 test('a clone stays when what it was made of goes, and the other way round', () => {
   const x = tf.tensor1d([1, 2, 3]);
   const [first, second] = [tf.clone(x), tf.clone(x)];

@@ -16,6 +16,18 @@ const fill = (scope: Scope): void => {
     parameter.assign(tf.tidy(() => tf.randomNormal([...parameter.shape]).dataSync() as Float32Array));
 };
 
+/** The gradient for a random one of the result, against the same in tfjs's operations. */
+function expectGradientAsPlain(layer: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor): void {
+  tf.tidy(() => {
+    const dy = tf.randomNormal(x.shape);
+    const before = tf.memory().numTensors;
+    const fast = tf.grad(layer)(x, dy);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    const plain = plainly(() => tf.grad(layer)(x, dy));
+    expect(tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0]).toBeLessThan(5e-5);
+  });
+}
+
 test.each([
   [[2, 5, 3, 12], 4, 0],
   [[1, 1, 1, 6], 3, 0],
@@ -37,6 +49,10 @@ test.each([
     });
     const plain = plainly(() => norm.forward(x));
     expect(tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0]).toBeLessThan(2e-5);
+    for (const layer of [norm, new GroupNorm(scope.at('silu'), groups, shape[3], 1e-5, { activation: 'silu' })]) {
+      fill(scope);
+      expectGradientAsPlain((at) => layer.forward(at as tf.Tensor4D), x);
+    }
   },
 );
 
@@ -55,4 +71,5 @@ test.each([
   expect(tf.memory().numTensors).toBe(before + 1);
   const plain = plainly(() => norm.forward(x));
   expect(tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0]).toBeLessThan(5e-5);
+  expectGradientAsPlain((at) => norm.forward(at), x);
 });

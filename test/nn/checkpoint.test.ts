@@ -1,8 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import { checkpoint } from '../../src/nn/checkpoint';
+import { checkpoint as checkpointOf } from '../../src/nn/checkpoint';
 import { useBackend } from '../backend';
 
 useBackend();
+
+/** Of tensors as small as these. */
+const checkpoint = <T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
+  inputs: Inputs,
+  block: (...inputs: Inputs) => T,
+): T => checkpointOf(inputs, block, 1);
 
 const x = () => tf.tensor1d([1, 2, 3]);
 /** x^2 (x + 1), with results on the way. */
@@ -25,6 +31,14 @@ test('the gradient is that of the block, which is computed anew for it', () => {
     expect([...value.dataSync()]).toEqual([2, 12, 36]);
     expect([...grad.dataSync()]).toEqual(SLOPES);
     expect(block).toHaveBeenCalledTimes(2);
+  });
+});
+
+test('a block of small tensors is computed once', () => {
+  tf.tidy(() => {
+    const gradient = tf.grad((at: tf.Tensor) => checkpointOf([at as tf.Tensor1D], block))(x());
+    expect([...gradient.dataSync()]).toEqual(SLOPES);
+    expect(block).toHaveBeenCalledTimes(1);
   });
 });
 

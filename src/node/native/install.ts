@@ -226,8 +226,11 @@ async function compile(compiler: string, root: string, package_: string, headers
     '-std=c++17',
     '-DNAPI_VERSION=8',
     '-w',
-    `-I${join(headers, 'include')}`,
-    `-I${join(tensorflow, 'include')}`,
+    '-Wno-ignored-attributes', // Of Eigen's packets as template arguments.
+    '-isystem', // Whose warnings are not ours.
+    join(headers, 'include'),
+    '-isystem',
+    join(tensorflow, 'include'),
     join(package_, 'binding', 'tfjs_backend.cc'),
     join(package_, 'binding', 'tfjs_binding.cc'),
     ...operations,

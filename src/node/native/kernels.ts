@@ -35,6 +35,11 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
   P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },
+  P2pGroupNormGradient: {
+    inputs: ['x', 'weight', 'bias', 'dy'],
+    attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' },
+  },
+  P2pLayerNormGradient: { inputs: ['x', 'weight', 'dy'], attributes: { epsilon: 'FLOAT' } },
   P2pSilu: { inputs: ['x'], attributes: { slope: 'FLOAT' } },
   P2pGeglu: { inputs: ['x'] },
   // TensorFlow's rounds by where in a tensor a number stands.
@@ -43,6 +48,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pAttentionLogits: { inputs: ['q', 'k'] },
   P2pAttentionValues: { inputs: ['probs', 'v'] },
   P2pSelfAttention: { inputs: ['qkv'], attributes: { heads: 'INT', causal: 'INT' } },
+  P2pSelfAttentionGradient: { inputs: ['qkv', 'dy'], attributes: { heads: 'INT', causal: 'INT' } },
   P2pRead: { inputs: ['tensors', 'parts'], attributes: { stored: 'TYPE', kept: 'TYPE', count: 'INT' } },
 };
 

@@ -50,6 +50,45 @@ function difference(layer: (...x: tf.Tensor[]) => tf.Tensor, ...x: tf.Tensor[]):
   return tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0];
 }
 
+/** The same of gradients, for a random one of the result. */
+function gradientDifference(layer: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor): number {
+  const dy = tf.randomNormal(layer(x).shape);
+  const [fast, plain] = [tf.grad(layer)(x, dy), plainly(() => tf.grad(layer)(x, dy))];
+  return tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0];
+}
+
+native('gradients of norms, with silu behind them and without, and of self-attention', () => {
+  for (const options of [{}, { activation: 'silu' }] as const) {
+    const norm = loaded((scope) => new GroupNorm(scope, 3, 21, 1e-5, options));
+    for (const shape of [
+      [2, 13, 7, 21],
+      [1, 1, 1, 21],
+    ])
+      expect(gradientDifference((x) => norm.forward(x as tf.Tensor4D), tf.add(tf.randomNormal(shape), 3))).toBeLessThan(
+        1e-4,
+      );
+  }
+  const norm = loaded((scope) => new LayerNorm(scope, 37));
+  expect(gradientDifference((x) => norm.forward(x), tf.add(tf.randomNormal([3, 5, 37]), 10))).toBeLessThan(1e-4);
+  for (const [rows, heads, tokens, size] of [
+    [2, 3, 300, 5],
+    [1, 2, 70, 40],
+    [1, 1, 1, 1],
+  ]) {
+    for (const causal of [false, true])
+      expect(
+        gradientDifference(
+          (x) => selfAttention(x as tf.Tensor3D, heads, { causal }),
+          tf.randomNormal([rows, tokens, 3 * heads * size]),
+        ),
+      ).toBeLessThan(1e-4);
+  }
+  const [qkv, dy] = [tf.randomNormal<tf.Rank.R3>([2, 70, 3 * 2 * 20]), tf.randomNormal<tf.Rank.R3>([2, 70, 2 * 20])];
+  const before = tf.memory().numTensors;
+  tf.grad((x: tf.Tensor) => selfAttention(x as tf.Tensor3D, 2))(qkv, dy);
+  expect(tf.memory().numTensors).toBe(before + 1);
+});
+
 function loaded<L>(make: (scope: Scope) => L): L {
   const scope = new Scope();
   const layer = make(scope);
