@@ -41,6 +41,45 @@ test('the package can be imported, by its names', () => {
   ).toBe('function function');
 });
 
+test('what is imported and what is required are one library, by all its names', () => {
+  const check = (entry: string) => `
+    import { createRequire } from 'node:module';
+    import * as imported from '${entry}';
+    const required = createRequire(import.meta.url)('${entry}');
+    const names = Object.keys(required).filter((name) => required[name] !== imported[name]);
+    console.log(names.join() || 'the same', Object.keys(required).length > 0);
+  `;
+  for (const entry of [name, `${name}/node`, `${name}/browser`])
+    expect(run('same.mjs', check(entry))).toBe('the same true');
+});
+
+test("without skipLibCheck the only complaints are of TensorFlow.js's own types, for import and for require", () => {
+  const code = `import { compose, type AttentionController } from '${name}';\nimport { loadPipeline } from '${name}/node';\nexport const quiet: AttentionController = compose({ wants: () => [] });\nexport const pipe = loadPipeline('emoji-world');\n`;
+  for (const file of ['strict.mts', 'strict.cts']) writeFileSync(join(consumer, file), code);
+  const args = [
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2022,dom',
+    '--module',
+    'node20',
+    '--types',
+    'node',
+    '--typeRoots',
+  ];
+  const { stdout } = spawnSync(
+    process.execPath,
+    [require.resolve('typescript/bin/tsc'), ...args, join(root, 'node_modules/@types'), 'strict.mts', 'strict.cts'],
+    { cwd: consumer, encoding: 'utf8' },
+  );
+  const ours = stdout
+    .split('\n')
+    .filter((line) => /^\S+\(\d/.test(line) && !line.includes('node_modules/@tensorflow/'));
+  expect(ours).toEqual([]);
+}, 120_000);
+
 /**
  * tslab's compiler. It cannot lie in node_modules beside the project's own: both are called tsc. `.ci/run` installs it.
  */
