@@ -31,6 +31,7 @@ import {
   type SettledOptions,
 } from './session/options';
 import { Session } from './session/session';
+import { foreignSyntax } from './text/foreignSyntax';
 import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
 import type { Checkpoint, NetworkName } from './weights/checkpoint';
 import { loadParameters } from './weights/load';
@@ -44,6 +45,8 @@ export interface PipelineParts {
   readonly scheduler: ConfigFile;
   /** What suits the checkpoint. Default: the authors', {@link AUTHORS_DEFAULTS}. */
   readonly defaults?: Defaults;
+  /** See {@link StableDiffusionPipeline.notes}. */
+  readonly notes?: readonly string[];
 }
 
 /** Text encoder, UNet, VAE, sampler and controllers, composed into pictures (diffusers `StableDiffusionPipeline`). */
@@ -55,6 +58,8 @@ export class StableDiffusionPipeline {
   readonly scheduler: ConfigFile;
   /** Guidance, steps and sampler of a run that says nothing of them, and how much of the source each kind of edit takes. */
   readonly defaults: Defaults;
+  /** What was assumed of the checkpoint where it does not say, and what is odd about it; for people. */
+  readonly notes: readonly string[];
 
   /** @throws Error if the parts do not fit together */
   constructor(parts: PipelineParts) {
@@ -65,6 +70,7 @@ export class StableDiffusionPipeline {
       vae: this.vae,
       scheduler: this.scheduler,
       defaults: this.defaults = AUTHORS_DEFAULTS,
+      notes: this.notes = [],
     } = parts);
     const fits = (what: string, a: number, b: number) => {
       if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
@@ -96,14 +102,17 @@ export class StableDiffusionPipeline {
     checkpoint: Checkpoint,
     { onProgress }: { onProgress?: (loaded: number, total: number) => void } = {},
   ): Promise<StableDiffusionPipeline> {
+    const networks = await networksOf(checkpoint);
+    const tokenizer = new CLIPTokenizer(await checkpoint.tokenizer());
     const pipeline = new StableDiffusionPipeline({
-      ...(await networksOf(checkpoint)),
-      tokenizer: new CLIPTokenizer(await checkpoint.tokenizer()),
+      ...networks,
+      tokenizer,
       scheduler: await checkpoint.config('scheduler'),
       defaults: await defaultsOf(checkpoint),
+      notes: [...(await checkpoint.notes()), ...wordless(tokenizer.size, networks.textEncoder.config.vocab_size)],
     });
 
-    const networks: readonly (readonly [NetworkName, Network])[] = [
+    const parts: readonly (readonly [NetworkName, Network])[] = [
       ['text_encoder', pipeline.textEncoder],
       ['unet', pipeline.unet],
       ['vae', pipeline.vae],
@@ -111,7 +120,7 @@ export class StableDiffusionPipeline {
     const total = pipeline.size;
     let before = 0;
     try {
-      for (const [name, network] of networks) {
+      for (const [name, network] of parts) {
         await loadParameters(network.parameters, await checkpoint.weights(name), {
           onProgress: (loaded) => onProgress?.(before + loaded, total),
         });
@@ -367,6 +376,11 @@ export class StableDiffusionPipeline {
     const texts = [...new Set(kinds.flatMap(({ role }) => prompts.map((_, prompt) => textOf({ prompt, role }))))];
     const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
     for (const { text, lost } of tokenized) {
+      const syntax = foreignSyntax(text);
+      if (syntax)
+        onWarning(
+          `"${syntax}" in the prompt is taken as it is written: weights and other syntax inside a prompt are not read. Give weights beside it (--weight WORD=F, or weights: { word: f } in a script).`,
+        );
       if (lost)
         onWarning(
           `The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`,
@@ -412,4 +426,12 @@ export class StableDiffusionPipeline {
       Array.isArray(embeddings) ? embeddings : undefined,
     );
   }
+}
+
+/** @param tokens of the tokenizer @param rows of the text encoder: words that were added have rows at its end */
+function wordless(tokens: number, rows: number): string[] {
+  if (rows <= tokens) return [];
+  return [
+    `The text encoder knows ${rows} tokens and the tokenizer ${tokens}: ${rows - tokens} of them no prompt can have. Words that were added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
+  ];
 }

@@ -6,9 +6,23 @@ import { harmless, only, parseConfig } from '../config';
  * of theirs is here: one that the networks read, one of which a single value is supported, or one that is harmless.
  */
 
-const size = z.int().positive();
-const sizes = z.array(size).nonempty();
-const sizeOrSizes = z.union([size, sizes], { error: 'expected a positive integer, or a list of them' });
+/** Far more than any checkpoint has, and little enough that nothing breaks before the weights are compared with it. */
+const MOST = 2 ** 20;
+const MOST_LAYERS = 1000;
+const MOST_LEVELS = 16;
+/** 65,536 pixels a side. */
+const MOST_LATENTS = 8192;
+
+const size = z.int().positive().max(MOST);
+const layers = z.int().positive().max(MOST_LAYERS);
+const latents = z.int().positive().max(MOST_LATENTS);
+const sizes = z.array(size).nonempty().max(MOST_LEVELS);
+const layersOrList = z.union([layers, z.array(layers).nonempty().max(MOST_LEVELS)], {
+  error: `expected a positive integer, or a list of them, of at most ${MOST_LAYERS}`,
+});
+const sizeOrSizes = z.union([size, sizes], {
+  error: `expected a positive integer, or a list of them, of at most ${MOST}`,
+});
 
 const downBlockType = z.enum(['CrossAttnDownBlock2D', 'DownBlock2D']);
 const upBlockType = z.enum(['CrossAttnUpBlock2D', 'UpBlock2D']);
@@ -17,14 +31,16 @@ const unetSchema = z
   .object({
     _class_name: only('UNet2DConditionModel'),
     sample_size: z
-      .union([size, z.tuple([size, size])])
+      .union([latents, z.tuple([latents, latents])], {
+        error: `expected a positive integer of at most ${MOST_LATENTS}, or a height and a width`,
+      })
       .nullable()
       .default(null),
     in_channels: size.default(4),
     out_channels: size.default(4),
     center_input_sample: only(false),
     flip_sin_to_cos: z.boolean().default(true),
-    freq_shift: z.number().default(0),
+    freq_shift: z.number().min(0).max(1).default(0),
     down_block_types: z
       .array(downBlockType)
       .nonempty()
@@ -38,15 +54,15 @@ const unetSchema = z
       .union([z.literal(false), z.array(z.literal(false))], { error: 'only false is supported' })
       .default(false),
     block_out_channels: sizes.default([320, 640, 1280, 1280]),
-    layers_per_block: sizeOrSizes.default(2),
-    downsample_padding: z.int().nonnegative().default(1),
-    mid_block_scale_factor: z.number().positive().default(1),
+    layers_per_block: layersOrList.default(2),
+    downsample_padding: z.int().min(0).max(1).default(1),
+    mid_block_scale_factor: z.number().positive().max(1e6).default(1),
     dropout: harmless,
     act_fn: only('silu', 'swish'),
     norm_num_groups: size.default(32),
-    norm_eps: z.number().positive().default(1e-5),
+    norm_eps: z.number().positive().max(1).default(1e-5),
     cross_attention_dim: size.default(1280),
-    transformer_layers_per_block: sizeOrSizes.default(1),
+    transformer_layers_per_block: layersOrList.default(1),
     reverse_transformer_layers_per_block: only(null),
     encoder_hid_dim: only(null),
     encoder_hid_dim_type: only(null),
@@ -116,15 +132,15 @@ const vaeSchema = z
     down_block_types: z.array(z.literal('DownEncoderBlock2D')).nonempty().default(['DownEncoderBlock2D']),
     up_block_types: z.array(z.literal('UpDecoderBlock2D')).nonempty().default(['UpDecoderBlock2D']),
     block_out_channels: sizes.default([64]),
-    layers_per_block: size.default(1),
+    layers_per_block: layers.default(1),
     act_fn: only('silu', 'swish'),
     latent_channels: size.default(4),
     norm_num_groups: size.default(32),
     sample_size: harmless,
     /** What latents are multiplied by after encoding, and divided by before decoding. */
-    scaling_factor: z.number().positive().default(0.18215),
+    scaling_factor: z.number().min(1e-6).max(1e6).default(0.18215),
     /** What is taken from latents before scaling. */
-    shift_factor: z.number().nullable().default(null),
+    shift_factor: z.number().min(-1e6).max(1e6).nullable().default(null),
     latents_mean: only(null),
     latents_std: only(null),
     /** Decoding in float32 even where the rest is in float16: here everything is in float32. */
@@ -195,11 +211,11 @@ const clipTextSchema = z
     vocab_size: size.default(49408),
     hidden_size: size.default(512),
     intermediate_size: size.default(2048),
-    num_hidden_layers: size.default(12),
+    num_hidden_layers: layers.default(12),
     num_attention_heads: size.default(8),
     max_position_embeddings: size.default(77),
     hidden_act: z.enum(['quick_gelu', 'gelu']).default('quick_gelu'),
-    layer_norm_eps: z.number().positive().default(1e-5),
+    layer_norm_eps: z.number().positive().max(1).default(1e-5),
   })
   .check(({ value: config, issues }) => {
     if (config.hidden_size % config.num_attention_heads !== 0) {

@@ -11,8 +11,8 @@ export class RecordingError extends Error {
 const settingsSchema = z.strictObject({
   prompt: z.string(),
   negative: z.string(),
-  /** A whole number below 2^64, which may be too large for a number in JSON. */
-  seed: z.string().regex(/^\d{1,20}$/),
+  /** A whole number from -2^63 to 2^64 - 1, which may be too large for a number in JSON. */
+  seed: z.string().regex(/^-?\d{1,20}$/),
   steps: z.int().positive(),
   /** The scale of classifier-free guidance, or the names of guidances of other kinds. */
   guidance: z.number().or(z.string()),

@@ -53,13 +53,14 @@ export class TorchGenerator {
   private spare?: number;
 
   /**
-   * @param seed a whole number from 0 to 2^64 - 1 (as a bigint from 2^53 on). PyTorch's engine takes its lower 32 bits.
+   * @param seed a whole number from -2^63 to 2^64 - 1 (as a bigint beyond 2^53). PyTorch's engine takes its lower 32
+   *   bits; of a negative one those of 2^64 and it.
    * @throws RangeError for any other number.
    */
   constructor(readonly seed: number | bigint) {
-    if (typeof seed === 'number' ? !Number.isSafeInteger(seed) || seed < 0 : seed < 0n || seed >= 1n << 64n) {
+    if (typeof seed === 'number' ? !Number.isSafeInteger(seed) : seed < -(1n << 63n) || seed >= 1n << 64n) {
       throw new RangeError(
-        `The seed is ${seed}: it must be a whole number from 0 to 2^64 - 1 (from 2^53 on, a bigint).`,
+        `The seed is ${seed}: it must be a whole number from -2^63 to 2^64 - 1 (beyond 2^53, a bigint).`,
       );
     }
     this.engine = new MersenneTwister(Number(BigInt(seed) & 0xffffffffn));

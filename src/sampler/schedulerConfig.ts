@@ -7,18 +7,21 @@ import { harmless, only } from '../config';
  * other classes are left aside.
  */
 
+/** A hundred times as many as checkpoints were trained with. */
+const MOST_TIMESTEPS = 100_000;
+
 /** Of both classes, with the same defaults. */
 const schedule = {
-  num_train_timesteps: z.int().min(2).default(1000),
-  beta_start: z.number().default(0.0001),
-  beta_end: z.number().default(0.02),
+  num_train_timesteps: z.int().min(2).max(MOST_TIMESTEPS).default(1000),
+  beta_start: z.number().positive().lt(1).default(0.0001),
+  beta_end: z.number().positive().lt(1).default(0.02),
   beta_schedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2']).default('linear'),
-  trained_betas: z.array(z.number()).nonempty().nullable().default(null),
+  trained_betas: z.array(z.number().min(0).max(1)).nonempty().max(MOST_TIMESTEPS).nullable().default(null),
   prediction_type: z.enum(['epsilon', 'v_prediction', 'sample']).default('epsilon'),
   thresholding: z.boolean().default(false),
   dynamic_thresholding_ratio: z.number().min(0).max(1).default(0.995),
   sample_max_value: z.number().positive().default(1),
-  steps_offset: z.int().nonnegative().default(0),
+  steps_offset: z.int().min(0).max(MOST_TIMESTEPS).default(0),
   rescale_betas_zero_snr: z.boolean().default(false),
 };
 

@@ -50,6 +50,8 @@ export interface TokenizerFiles {
   readonly config: unknown;
   /** special_tokens_map.json */
   readonly specialTokens?: unknown;
+  /** added_tokens.json: words that were added, with their ids */
+  readonly addedTokens?: unknown;
 }
 
 /**
@@ -60,9 +62,13 @@ export interface TokenizerFiles {
  */
 export class CLIPTokenizer implements Tokenizer {
   readonly maxLength: number;
+  /** How many tokens there are, counted by the highest id: as many as the text encoder needs rows. */
+  readonly size: number;
   private readonly encoder: Encoder;
   /** Finds the special tokens that someone typed. */
   private readonly special: RegExp;
+  /** Their ids, by how they are written, and in lower case. */
+  private readonly specialIds: ReadonlyMap<string, number>;
   private readonly start: number;
   private readonly end: number;
   private readonly pad: number;
@@ -71,8 +77,13 @@ export class CLIPTokenizer implements Tokenizer {
     const config = readConfig(files);
     const bpe = readVocabulary(files);
     const added = addedTokens(config, bpe);
+    this.size = 1 + [...Object.values(bpe.vocab), ...added.map(({ id }) => id)].reduce((a, b) => Math.max(a, b), -1);
     this.encoder = new Encoder(clipPipeline(bpe, added), {});
     this.special = new RegExp(`(${added.map(pattern).sort(longestFirst).join('|')})`);
+    this.specialIds = new Map([
+      ...added.map(({ content, id }) => [content.toLowerCase(), id] as const),
+      ...added.map(({ content, id }) => [content, id] as const),
+    ]);
     this.maxLength = config.model_max_length;
     [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(
       ({ content }) => this.encoder.token_to_id(content)!,
@@ -108,7 +119,7 @@ export class CLIPTokenizer implements Tokenizer {
       .split(this.special)
       .flatMap((part, i) =>
         i % 2 === 1
-          ? [idsOf([this.encoder.token_to_id(part) === undefined ? part.toLowerCase() : part])]
+          ? [[this.specialIds.get(part) ?? this.specialIds.get(part.toLowerCase())!]]
           : pre_tokenizer!
               .pre_tokenize(normalizer!.normalize(part))
               .map((piece: string) => idsOf(model!.encode([piece]))),
@@ -187,10 +198,11 @@ const configSchema = z.object({
 });
 type Config = z.output<typeof configSchema>;
 
+const addedWord = addedToken.extend({ id: z.int().nonnegative() });
 const bpeSchema = z.object({
   vocab: z.record(z.string(), z.int().nonnegative()),
   merges: z.array(z.union([z.string(), z.array(z.string())])),
-  added: z.array(addedToken.extend({ id: z.int().nonnegative() })).default([]),
+  added: z.array(addedWord).default([]),
 });
 type Bpe = z.output<typeof bpeSchema>;
 
@@ -205,7 +217,20 @@ function readConfig({ config, specialTokens }: TokenizerFiles): Config {
   return parse('tokenizer_config.json', configSchema, { ...older, ...winning });
 }
 
-function readVocabulary({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
+function readVocabulary(files: TokenizerFiles): Bpe {
+  const bpe = readBpe(files);
+  const schema = z.record(z.string().min(1), z.int().nonnegative());
+  const ids = parse('added_tokens.json', schema, files.addedTokens ?? {});
+  const listed = new Set(bpe.added.map(({ content }) => content));
+  const more = Object.entries(ids).filter(([content]) => !listed.has(content));
+  // As in transformers, they are found in any letter case.
+  return {
+    ...bpe,
+    added: [...bpe.added, ...more.map(([content, id]) => addedWord.parse({ content, id, normalized: true }))],
+  };
+}
+
+function readBpe({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
   if (tokenizer !== undefined) {
     const schema = z.object({
       added_tokens: z.unknown(),

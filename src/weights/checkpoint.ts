@@ -15,6 +15,8 @@ export interface Checkpoint {
   config(part: PartName): Promise<ConfigFile>;
   weights(part: NetworkName): Promise<TensorSource>;
   tokenizer(): Promise<TokenizerFiles>;
+  /** What was assumed of it where its files do not say, and what of it is left aside; for people. */
+  notes(): Promise<readonly string[]>;
   /** Its `p2p.json`, which says how it is best used; nothing if it has none. */
   defaults(): Promise<ConfigFile | undefined>;
 }

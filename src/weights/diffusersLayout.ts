@@ -74,6 +74,7 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
         );
       return files;
     },
+    notes: async () => [],
     defaults: () => readConfig(tree, DEFAULTS_FILE),
   };
 }

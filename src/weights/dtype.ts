@@ -41,12 +41,16 @@ export function bitsOf(dtype: Dtype): number {
   return BITS[dtype];
 }
 
-/** The dtypes that `toFloat32` knows; the others hold complex numbers or need scales that lie elsewhere. */
+/** The dtypes that `toFloat32` knows; the others hold complex numbers, scales, or several numbers in a byte. */
 const DECODERS: Partial<Record<Dtype, (bytes: ArrayBuffer) => Float32Array>> = {
   F32: (bytes) => new Float32Array(bytes),
   F64: (bytes) => Float32Array.from(new Float64Array(bytes)),
   F16: (bytes) => decodeHalf(new Uint16Array(bytes)),
   BF16: (bytes) => decodeBfloat(new Uint16Array(bytes)),
+  F8_E4M3: (bytes) => decodeByte(bytes, 'F8_E4M3'),
+  F8_E5M2: (bytes) => decodeByte(bytes, 'F8_E5M2'),
+  F8_E4M3FNUZ: (bytes) => decodeByte(bytes, 'F8_E4M3FNUZ'),
+  F8_E5M2FNUZ: (bytes) => decodeByte(bytes, 'F8_E5M2FNUZ'),
   I64: (bytes) => Float32Array.from(new BigInt64Array(bytes) as unknown as ArrayLike<bigint>, Number),
   U64: (bytes) => Float32Array.from(new BigUint64Array(bytes) as unknown as ArrayLike<bigint>, Number),
   I32: (bytes) => Float32Array.from(new Int32Array(bytes)),
@@ -60,7 +64,7 @@ const DECODERS: Partial<Record<Dtype, (bytes: ArrayBuffer) => Float32Array>> = {
 
 /**
  * Numbers of any plain dtype (little-endian) as float32: wider ones are rounded, as a cast does.
- * @returns nothing for the dtypes that have no float32 counterpart of their own (C64, 8-bit floats and narrower).
+ * @returns nothing for the dtypes that have no float32 counterpart of their own (C64, F8_E8M0, 6 bits and fewer).
  */
 export function toFloat32(bytes: Uint8Array, dtype: Dtype): Float32Array | undefined {
   // Memory of their own that starts at 0 is aligned for every number format, and float32 then needs no copy.
@@ -85,6 +89,40 @@ function halfValue(bits: number): number {
   const fraction = bits & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/**
+ * Floats of 8 bits (OCP 8-bit Floating Point Specification; `FNUZ` as in arXiv 2206.02915): a sign, an exponent and a
+ * fraction. Above `largest` the bits stand for what no number is.
+ */
+const FORMATS = {
+  F8_E4M3: { fraction: 3, bias: 7, largest: 0x7e, above: () => NaN, minusZero: -0 },
+  F8_E5M2: {
+    fraction: 2,
+    bias: 15,
+    largest: 0x7b,
+    above: (bits: number) => (bits === 0x7c ? Infinity : NaN),
+    minusZero: -0,
+  },
+  F8_E4M3FNUZ: { fraction: 3, bias: 8, largest: 0x7f, above: () => NaN, minusZero: NaN },
+  F8_E5M2FNUZ: { fraction: 2, bias: 16, largest: 0x7f, above: () => NaN, minusZero: NaN },
+} as const;
+
+function decodeByte(bytes: ArrayBuffer, format: keyof typeof FORMATS): Float32Array {
+  const table = Float32Array.from({ length: 256 }, (_, bits) => byteValue(bits, format));
+  return Float32Array.from(new Uint8Array(bytes), (bits) => table[bits]);
+}
+
+function byteValue(byte: number, format: keyof typeof FORMATS): number {
+  const { fraction: size, bias, largest, above, minusZero } = FORMATS[format];
+  const sign = byte >> 7 ? -1 : 1;
+  const bits = byte & 0x7f;
+  if (byte === 0x80) return minusZero;
+  if (bits > largest) return sign * above(bits);
+  const exponent = bits >> size;
+  const fraction = bits & ((1 << size) - 1);
+  const one = 1 << size;
+  return sign * (exponent === 0 ? fraction * 2 ** (1 - bias - size) : (one + fraction) * 2 ** (exponent - bias - size));
 }
 
 /** bfloat16 is the upper half of a float32. */

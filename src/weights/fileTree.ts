@@ -1,5 +1,6 @@
 import { type ConfigFile, parsePythonJson } from '../config';
 import { CheckpointError } from '../errors';
+import { FOREIGN_BYTES, foreignKind } from './foreignFile';
 import type { ByteSource } from './source';
 import { decodeUtf8 } from './utf8';
 
@@ -18,13 +19,20 @@ export function nameIn(tree: FileTree, path: string): string {
   return tree.name === '' ? path : `${tree.name}/${path}`;
 }
 
-/** @throws CheckpointError if the file is there and is not UTF-8 */
+/**
+ * A text without the byte order mark that some editors put before it.
+ *
+ * @throws CheckpointError if the file is there and is not UTF-8, or is another file altogether
+ */
 export async function readText(tree: FileTree, path: string): Promise<string | undefined> {
   const file = await tree.open(path);
   if (!file) return undefined;
-  const text = decodeUtf8(await file.read(0, file.size));
+  const bytes = await file.read(0, file.size);
+  const kind = foreignKind(bytes.subarray(0, FOREIGN_BYTES));
+  if (kind) throw new CheckpointError(`${file.name} cannot be read: ${kind}.`);
+  const text = decodeUtf8(bytes);
   if (text === undefined) throw new CheckpointError(`${file.name} is not UTF-8 text. Get the file again.`);
-  return text;
+  return text.replace(/^\ufeff/, '');
 }
 
 /** @throws CheckpointError if the file is there and is not JSON */

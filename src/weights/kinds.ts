@@ -6,10 +6,13 @@ const OTHERS: readonly [RegExp, string][] = [
   [/(?:^|\.)joint_blocks\./, 'a Stable Diffusion 3 checkpoint'],
   [/(?:^|\.)double_blocks\./, 'a Flux checkpoint'],
   [/^control_model\.|^input_hint_block\.|^controlnet_(?:cond_embedding|down_blocks)\./, 'a ControlNet'],
-  [
-    /^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\.|$)|_lora\./,
-    'a LoRA, which changes a checkpoint and is none',
-  ],
+];
+
+const LORA = /^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\.|$)|_lora\./;
+
+/** What is a file of its own, or left over in a checkpoint. */
+const ADDITIONS: readonly [RegExp, string][] = [
+  [LORA, 'a LoRA, which changes a checkpoint and is none'],
   [/^emb_params$|^string_to_param/, 'an embedding (textual inversion)'],
 ];
 
@@ -20,10 +23,32 @@ const PARTS: readonly [RegExp, string][] = [
   [/^(?:text_model\.)?encoder\.layers\./, 'a text encoder alone'],
 ];
 
-/** What a file is that is no Stable Diffusion 1.x or 2.x checkpoint, where its tensors' names tell. */
-export function otherKind({ tensors }: TensorSource): string | undefined {
+/**
+ * What a file is that is no Stable Diffusion 1.x or 2.x checkpoint, where its tensors' names tell.
+ *
+ * @param networks whether it has networks of one: what else there is beside them is then left over
+ */
+export function otherKind({ tensors }: TensorSource, networks: boolean): string | undefined {
   const names = [...tensors.keys()];
-  return [...OTHERS, ...PARTS].find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+  const kinds = networks ? OTHERS : [...OTHERS, ...ADDITIONS, ...PARTS];
+  return kinds.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+}
+
+/** Whether a tensor is a LoRA's. */
+export function isLora(name: string): boolean {
+  return LORA.test(name);
+}
+
+/** What to do about tensors that no network has, where their names tell why they are there. */
+export function hintOn(names: readonly string[]): string | undefined {
+  if (names.some((name) => /\.base_layer\./.test(name) || isLora(name)))
+    return (
+      'These are of a LoRA that was not merged into the weights. Merge it and save again: in Python, ' +
+      'pipe.fuse_lora(); pipe.unload_lora_weights(); pipe.save_pretrained(NEW_FOLDER).'
+    );
+  if (names.some((name) => /(?:^|\.)(?:scaled_fp8|scale_(?:weight|input)|input_scale|weight_scale)$/.test(name)))
+    return 'These are the scales of 8-bit floats, without which the weights are not what they were. Save them as F16.';
+  return undefined;
 }
 
 /** What UNets are for that take more than latents, by the number of channels that they take besides. */

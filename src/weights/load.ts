@@ -1,7 +1,8 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { CheckpointError, listed } from '../errors';
 import type { Parameter } from '../nn/scope';
 import { directReader } from './directReader';
+import { hintOn } from './kinds';
 import type { TensorSource } from './source';
 import { count } from './view';
 
@@ -65,12 +66,36 @@ async function fill(
 ): Promise<void> {
   const direct = await readDirectly(groups, source);
   for (const [group, tensor] of direct) group[0].take(tensor);
+  await checkTaken([...direct.keys()], source);
   for (const group of groups) {
     for (const parameter of group) {
-      if (!direct.has(group)) parameter.assign(await source.read(parameter.name));
+      if (!direct.has(group)) parameter.assign(await readFinite(parameter.name, source));
       progress(parameter);
     }
   }
+}
+
+/** A tensor's numbers. @throws CheckpointError that names it if one of them is NaN or infinite in float32 */
+async function readFinite(name: string, source: TensorSource): Promise<Float32Array> {
+  const numbers = await source.read(name);
+  const first = numbers.findIndex((number) => !Number.isFinite(number));
+  if (first < 0) return numbers;
+  const count = numbers.reduce((sum, number) => sum + Number(!Number.isFinite(number)), 0);
+  throw new CheckpointError(
+    `${source.name}: ${name} has ${count} of ${numbers.length} numbers that are not finite in float32, the first (${numbers[first]}) at ${first}. ` +
+      'The file is damaged, or was saved from a training that failed: get it from where it is whole.',
+  );
+}
+
+/** The same for what the backend has read by itself; only where something is wrong is it read again, to say what. */
+async function checkTaken(groups: readonly Group[], source: TensorSource): Promise<void> {
+  if (groups.length === 0) return;
+  // A tidy for each: the value may be a copy. A number times 0 is 0 if it is finite.
+  const sums = tf.tidy(() => tf.stack(groups.map(([{ value }]) => tf.tidy(() => tf.sum(tf.mul(value, 0))))));
+  const found = await sums.data();
+  sums.dispose();
+  for (const [i, group] of groups.entries())
+    if (found[i] !== 0) for (const { name } of group) await readFinite(name, source);
 }
 
 /** What the backend can read by itself. */
@@ -104,7 +129,7 @@ function checkTensors(parameters: ReadonlyMap<string, Parameter>, source: Tensor
   ].filter(Boolean);
   if (problems.length > 0) {
     throw new CheckpointError(
-      `${source.name} does not fit its config.\n  ${problems.join('\n  ')}\nGive the config that the weights were saved with.`,
+      `${source.name} does not fit its config.\n  ${problems.join('\n  ')}\n${hintOn(leftOver) ?? 'Give the config that the weights were saved with.'}`,
     );
   }
 }

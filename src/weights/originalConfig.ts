@@ -1,6 +1,8 @@
 import { CheckpointError } from '../errors';
 import type { NetworkName } from './checkpoint';
+import { hintOn } from './kinds';
 import type { Family } from './originalLayout';
+import type { SafetensorsFile } from './safetensors';
 import type { TensorSource } from './source';
 
 /**
@@ -30,12 +32,10 @@ export function inferConfig(network: NetworkName, source: TensorSource, family: 
   return { ...infer(new Shapes(source), family, stated), ...stated };
 }
 
-/** The schedule that all SD 1.x and 2.x checkpoints were trained with, but for what is stated. */
-export function inferSchedulerConfig(
-  family: Family,
-  metadata: ReadonlyMap<string, string>,
-  stated: Config = {},
-): Config {
+/**
+ * The schedule that all SD 1.x and 2.x checkpoints were trained with, but for what is stated beside the file or in it.
+ */
+export function inferSchedulerConfig(family: Family, file: SafetensorsFile, stated: Config = {}): Config {
   return {
     _class_name: 'DDIMScheduler',
     num_train_timesteps: 1000,
@@ -45,7 +45,8 @@ export function inferSchedulerConfig(
     set_alpha_to_one: false,
     steps_offset: 1,
     clip_sample: false,
-    prediction_type: statedPrediction(metadata) ?? FAMILIES[family].prediction,
+    prediction_type: statedPrediction(file) ?? FAMILIES[family].prediction,
+    ...(file.tensors.has(ZERO_SNR) ? { rescale_betas_zero_snr: true, timestep_spacing: 'trailing' } : {}),
     ...stated,
   };
 }
@@ -55,8 +56,13 @@ export function sampleSize(prediction: unknown): number {
   return prediction === 'v_prediction' ? 96 : 64;
 }
 
-/** Files that follow the Stability AI Model Metadata Standard say how they predict. */
-function statedPrediction(metadata: ReadonlyMap<string, string>): string | undefined {
+/** Tensors by which trainers mark what a model predicts, and that its schedule ends in pure noise; their numbers say nothing. */
+const V_PREDICTION = 'v_pred';
+const ZERO_SNR = 'ztsnr';
+
+/** What a file itself says that it predicts: by a mark, or by the Stability AI Model Metadata Standard. */
+export function statedPrediction({ tensors, metadata }: SafetensorsFile): string | undefined {
+  if (tensors.has(V_PREDICTION)) return 'v_prediction';
   return { v: 'v_prediction', epsilon: 'epsilon' }[metadata.get('modelspec.prediction_type') ?? ''];
 }
 
@@ -143,10 +149,12 @@ class Shapes {
 
   of(name: string): readonly number[] {
     const tensor = this.source.tensors.get(name);
-    if (!tensor)
+    if (!tensor) {
+      const hint = hintOn([...this.source.tensors.keys()]);
       throw new CheckpointError(
-        `${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be told.`,
+        `${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be told.${hint ? ` ${hint}` : ''}`,
       );
+    }
     return tensor.shape;
   }
 

@@ -1,4 +1,5 @@
 import type { NetworkName } from './checkpoint';
+import { isLora } from './kinds';
 import { canonicalNames } from './names';
 import type { TensorInfo, TensorSource } from './source';
 import { type Origin, Origins, viewOf } from './view';
@@ -10,8 +11,12 @@ import { type Origin, Origins, viewOf } from './view';
  * samplers between the blocks stand.
  */
 
-/** Which of the two text encoders: CLIP ViT-L/14 as transformers saves it (SD 1.x), or OpenCLIP ViT-H/14 (SD 2.x). */
+/** Which of the two text encoders: CLIP ViT-L/14 (SD 1.x), or OpenCLIP ViT-H/14 (SD 2.x). */
 export type Family = 'sd1' | 'sd2';
+
+/** OpenCLIP ViT-H/14's width, and how many of its 24 layers Stable Diffusion 2 uses (`layer: penultimate`). */
+const OPEN_CLIP_WIDTH = 1024;
+const OPEN_CLIP_LAYERS = 23;
 
 const UNET = 'model.diffusion_model.';
 const VAE = 'first_stage_model.';
@@ -22,21 +27,27 @@ const PREFIXES: Record<NetworkName, readonly string[]> = { unet: [UNET], vae: [V
 
 /** The networks that have no tensor in the file. */
 export function missingNetworks(source: TensorSource): NetworkName[] {
-  const keys = [...source.tensors.keys()];
+  const keys = [...source.tensors.keys()].filter((key) => !isLora(key));
   const networks = Object.keys(PREFIXES) as NetworkName[];
   return networks.filter((network) => !keys.some((key) => PREFIXES[network].some((prefix) => key.startsWith(prefix))));
 }
 
+/**
+ * By the text encoder's names; where they are those of transformers, which SD 2.x may have too, by its width.
+ */
 export function familyOf(source: TensorSource): Family {
-  return [...source.tensors.keys()].some((key) => key.startsWith(OPEN_CLIP)) ? 'sd2' : 'sd1';
+  const keys = [...source.tensors.keys()];
+  if (keys.some((key) => key.startsWith(OPEN_CLIP))) return 'sd2';
+  const embedding = keys.find((key) => key.startsWith(CLIP) && key.endsWith('token_embedding.weight'));
+  return embedding !== undefined && source.tensors.get(embedding)!.shape[1] === OPEN_CLIP_WIDTH ? 'sd2' : 'sd1';
 }
 
 /**
  * One network of a single file. Keys that the layout does not know keep their names, so that loading lists them as left
  * over.
  *
- * @param textLayers how many layers of the text encoder there are to be; by default all of CLIP's, and all but
- *   OpenCLIP's last, which Stable Diffusion 2 leaves out (`layer: penultimate` in its config)
+ * @param textLayers how many layers of the text encoder there are to be; by default all of CLIP's, and of OpenCLIP's 24
+ *   all but the last, which Stable Diffusion 2 leaves out, and which a file may lack (`layer: penultimate` in its config)
  */
 export function networkOf(source: TensorSource, network: NetworkName, textLayers?: number): TensorSource {
   const named = network === 'unet' ? unet(source) : network === 'vae' ? vae(source) : textEncoder(source, textLayers);
@@ -138,7 +149,7 @@ function vae(source: TensorSource): Origins {
       const name = replaceStart(rest, VAE_ENDS) ?? vaeLayer(rest, levels);
       return name && `${half}.${name}`;
     },
-    /^(?:loss|model_ema)\./,
+    (key) => /^(?:loss|model_ema)\./.test(key),
   );
 }
 
@@ -153,6 +164,8 @@ const VAE_ENDS: Names = {
   'mid.attn_1.k': 'mid_block.attentions.0.to_k',
   'mid.attn_1.v': 'mid_block.attentions.0.to_v',
   'mid.attn_1.proj_out': 'mid_block.attentions.0.to_out.0',
+  // As some converters leave them: diffusers' names, old or new, and linear layers.
+  'mid.attn_1': 'mid_block.attentions.0',
 };
 
 /** Levels are numbered from the picture on; diffusers numbers the decoder's in the order in which they are run. */
@@ -169,7 +182,10 @@ function vaeLayer(key: string, levels: number): string | undefined {
 // ------------------------------------------------------------------------------------------------ text encoders
 
 function textEncoder(source: TensorSource, layers?: number): Origins {
-  return familyOf(source) === 'sd2' ? openClip(source, layers) : renamed(source, CLIP, (key) => key);
+  if (keysBelow(source, OPEN_CLIP).length > 0) return openClip(source, layers);
+  const used = layers ?? (familyOf(source) === 'sd2' ? OPEN_CLIP_LAYERS : Infinity);
+  const unused = (key: string) => Number(/^(?:text_model\.)?encoder\.layers\.(\d+)\./.exec(key)?.[1] ?? -1) >= used;
+  return renamed(source, CLIP, (key) => key, unused);
 }
 
 const OPEN_CLIP_ENDS: Names = {
@@ -191,8 +207,8 @@ function openClip(source: TensorSource, layers?: number): Origins {
   const keys = keysBelow(source, OPEN_CLIP);
   const layerOf = (key: string) => Number(/^transformer\.resblocks\.(\d+)\./.exec(key)?.[1] ?? -1);
   const stored = 1 + Math.max(-1, ...new Set(keys.map(layerOf)));
-  const isUsed = (key: string) =>
-    layerOf(key) < (layers ?? stored - 1) && !/^(?:text_projection|logit_scale|attn_mask)$/.test(key);
+  const used = layers ?? (stored === OPEN_CLIP_LAYERS ? stored : stored - 1);
+  const isUsed = (key: string) => layerOf(key) < used && !/^(?:text_projection|logit_scale|attn_mask)$/.test(key);
   const origins = new Origins(source);
   for (const key of keys.filter(isUsed)) {
     const [, layer, rest] = /^transformer\.resblocks\.(\d+)\.(.+)$/.exec(key) ?? [];
@@ -232,11 +248,11 @@ function renamed(
   source: TensorSource,
   prefix: string,
   rename: (key: string) => string | undefined,
-  unused?: RegExp,
+  unused: (key: string) => boolean = () => false,
 ): Origins {
   const origins = new Origins(source);
   for (const key of keysBelow(source, prefix)) {
-    if (!unused?.test(key)) origins.add(rename(key) ?? prefix + key, whole(source, prefix + key));
+    if (!unused(key)) origins.add(rename(key) ?? prefix + key, whole(source, prefix + key));
   }
   return origins;
 }

@@ -1,5 +1,6 @@
 import { CheckpointError } from '../errors';
 import { bitsOf, type Dtype, isDtype, toFloat32 } from './dtype';
+import { FOREIGN_BYTES, foreignKind, textStart } from './foreignFile';
 import { type Json, JsonObject, parseJson } from './json';
 import type { ByteSource, Place, TensorInfo, TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
@@ -43,9 +44,7 @@ export class SafetensorsFile implements TensorSource {
       return new SafetensorsFile(bytes, dataStart, header);
     } catch (error) {
       if (!(error instanceof InvalidFile)) throw error;
-      throw new CheckpointError(
-        `${bytes.name} is not a whole safetensors file: ${error.message}. Get the file again, or save it again.`,
-      );
+      throw new CheckpointError(await complaint(bytes, error.message));
     }
   }
 
@@ -102,6 +101,16 @@ export class SafetensorsFile implements TensorSource {
 
 /** What is wrong with a file, before its name is known. */
 class InvalidFile extends Error {}
+
+/** What is wrong with a file: that it is another one altogether, or where it is broken. */
+async function complaint(bytes: ByteSource, problem: string): Promise<string> {
+  const start = await bytes.read(0, Math.min(FOREIGN_BYTES, bytes.size));
+  const kind = foreignKind(start);
+  if (kind) return `${bytes.name} is not a safetensors file: ${kind}.`;
+  const text = textStart(start);
+  if (text) return `${bytes.name} is not a safetensors file: it is a text that begins ${text}. Get the file again.`;
+  return `${bytes.name} is not a whole safetensors file: ${problem}. Get the file again, or save it again.`;
+}
 
 function headerLength(bytes: Uint8Array, fileSize: number): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);

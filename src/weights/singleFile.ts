@@ -1,12 +1,12 @@
-import { CheckpointError } from '../errors';
+import { CheckpointError, listed } from '../errors';
 import { CLIP_CONFIG, CLIP_TOKENS, vocabularyOf } from '../text/clipVocabulary';
 import type { TokenizerFiles } from '../text/tokenizer';
 import type { Checkpoint, NetworkName, PartName } from './checkpoint';
 import { CONFIG_FILES, DEFAULTS_FILE } from './diffusersLayout';
 import { type FileTree, nameIn, readConfig, readJson, readText } from './fileTree';
-import { otherKind } from './kinds';
-import { type Config, inferConfig, inferSchedulerConfig, sampleSize } from './originalConfig';
-import { familyOf, missingNetworks, networkOf } from './originalLayout';
+import { isLora, otherKind } from './kinds';
+import { type Config, inferConfig, inferSchedulerConfig, sampleSize, statedPrediction } from './originalConfig';
+import { type Family, familyOf, missingNetworks, networkOf } from './originalLayout';
 import { readOriginalYaml } from './originalYaml';
 import type { SafetensorsFile } from './safetensors';
 import { readTokenizer } from './tokenizerFiles';
@@ -33,7 +33,7 @@ export async function openSingleFile(
 
   async function config(part: PartName): Promise<GivenConfig> {
     const { file: place, json: stated } = (await given(part)) ?? { file: file.name, json: {} };
-    if (part === 'scheduler') return { file: place, json: inferSchedulerConfig(family, file.metadata, stated) };
+    if (part === 'scheduler') return { file: place, json: inferSchedulerConfig(family, file, stated) };
     const json = inferConfig(part, await weights(part), family, stated);
     if (part !== 'unet') return { file: place, json };
     return {
@@ -64,16 +64,39 @@ export async function openSingleFile(
 
   const defaults = () => readConfig(beside, `${stem(file)}.${DEFAULTS_FILE}`);
 
-  return { name: file.name, layout: 'single-file', config, weights, tokenizer, defaults };
+  async function notes(): Promise<string[]> {
+    const { prediction_type: stated = statedPrediction(file) } = (await given('scheduler'))?.json ?? {};
+    return [...(stated === undefined ? [assumed(family, stem(file))] : []), ...leftAside(file)];
+  }
+
+  return { name: file.name, layout: 'single-file', config, weights, tokenizer, notes, defaults };
+}
+
+/** What a file of a family is taken to predict, if nobody says. */
+function assumed(family: Family, name: string): string {
+  const beside = (prediction: string) => `${name}.json beside it: {"scheduler": {"prediction_type": "${prediction}"}}`;
+  return family === 'sd1'
+    ? `${name} does not say what its UNet predicts. It is taken for a Stable Diffusion 1.x model that predicts epsilon; if it predicts v, say so in ${beside('v_prediction')}`
+    : `${name} does not say what its UNet predicts. It is taken for a Stable Diffusion 2.x model that predicts v at 768x768; if it is a "base" model, which predicts epsilon, say so in ${beside('epsilon')}`;
+}
+
+/** Tensors beside the networks that might have changed the pictures. */
+function leftAside(file: SafetensorsFile): string[] {
+  const loras = [...file.tensors.keys()].filter(isLora);
+  return loras.length > 0
+    ? [
+        `${stem(file)} has ${loras.length} tensors of a LoRA beside its networks, which are left aside: ${listed(loras)}`,
+      ]
+    : [];
 }
 
 function checkKind(file: SafetensorsFile): void {
-  const other = otherKind(file);
+  const missing = missingNetworks(file);
+  const other = otherKind(file, missing.length < 3);
   if (other)
     throw new CheckpointError(
       `${file.name} is ${other}; only whole checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
     );
-  const missing = missingNetworks(file);
   if (missing.length === 0) return;
   const kind =
     missing.length < 3

@@ -8,6 +8,7 @@ export const TOKENIZER_FILES = [
   'merges.txt',
   'tokenizer_config.json',
   'special_tokens_map.json',
+  'added_tokens.json',
 ] as const;
 
 /**
@@ -30,5 +31,6 @@ export async function readTokenizer(tree: FileTree, folder: string): Promise<Tok
     merges,
     config: await readJson(tree, below('tokenizer_config.json')),
     specialTokens: await readJson(tree, below('special_tokens_map.json')),
+    addedTokens: await readJson(tree, below('added_tokens.json')),
   };
 }

@@ -110,6 +110,13 @@ describe('a config that asks for what is not there', () => {
     ],
     ['cross_attention_dim', '768', 'cross_attention_dim is "768"'],
     ['layers_per_block', 0, 'layers_per_block is 0'],
+    ['sample_size', 1e9, 'dir/unet: sample_size is 1000000000'],
+    ['block_out_channels', [1e12, 1, 1, 1], 'block_out_channels.0 is 1000000000000'],
+    ['layers_per_block', 1e6, 'layers_per_block is 1000000'],
+    ['transformer_layers_per_block', [1, 1, 1, 1e6], 'transformer_layers_per_block.3 is 1000000'],
+    ['cross_attention_dim', 1e9, 'cross_attention_dim is 1000000000'],
+    ['freq_shift', 160, 'freq_shift is 160'],
+    ['norm_eps', 1e300, 'norm_eps is 1e+300'],
     ['sample_density', 0.5, 'dir/unet: sample_density is 0.5, and this key is not supported.'],
     ['_class_name', 'UNet2DModel', '_class_name is "UNet2DModel"; supported: "UNet2DConditionModel".'],
   ])('UNet, %s: %j', (key, value, message) => {
@@ -125,6 +132,8 @@ describe('a config that asks for what is not there', () => {
     ],
     ['up_block_types', ['UpDecoderBlock2D'], 'up_block_types is ["UpDecoderBlock2D"]: expected 4 of them'],
     ['scaling_factor', null, 'scaling_factor is null'],
+    ['scaling_factor', 1e-300, 'scaling_factor is 1e-300'],
+    ['latent_channels', 1e9, 'latent_channels is 1000000000'],
     ['norm_num_groups', 100, 'norm_num_groups is 100'],
   ])('VAE, %s: %j', (key, value, message) => {
     expect(() => parseVAEConfig({ ...vae, [key]: value })).toThrow(message);
@@ -133,6 +142,8 @@ describe('a config that asks for what is not there', () => {
   test.each<[string, unknown, string]>([
     ['hidden_act', 'relu', 'text_encoder/config.json: hidden_act is "relu"; supported: "quick_gelu", "gelu".'],
     ['num_attention_heads', 7, 'num_attention_heads is 7: 768 features do not fall'],
+    ['num_hidden_layers', 1e9, 'num_hidden_layers is 1000000000'],
+    ['vocab_size', 2 ** 40, 'vocab_size is 1099511627776'],
     ['model_type', 't5', 'model_type is "t5"; supported: "clip_text_model".'],
     ['relative_attention', true, 'relative_attention is true, and this key is not supported.'],
   ])('text encoder, %s: %j', (key, value, message) => {

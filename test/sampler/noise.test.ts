@@ -24,9 +24,10 @@ describe('TorchGenerator', () => {
 
   test('takes a seed as a number or as a bigint', () => {
     expect(new TorchGenerator(8888).randn([4, 3])).toEqual(new TorchGenerator(8888n).randn([12]));
+    expect(new TorchGenerator(-1).randn([4])).toEqual(new TorchGenerator(2n ** 64n - 1n).randn([4]));
   });
 
-  test.each([-1, 0.5, NaN, 2 ** 53, -1n, 2n ** 64n])('refuses the seed %p', (seed) => {
+  test.each([0.5, NaN, Infinity, 2 ** 53, -(2 ** 53), -(2n ** 63n) - 1n, 2n ** 64n])('refuses the seed %p', (seed) => {
     expect(() => new TorchGenerator(seed)).toThrow(RangeError);
   });
 });

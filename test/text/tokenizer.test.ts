@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { CLIPTokenizer, type TokenizerFiles } from '../../src/text/tokenizer';
+import { tokensOf } from '../../src/text/words';
 import { json, tokenizerFiles, unpacked } from './vocabularies';
 
 interface Row {
@@ -215,6 +216,25 @@ describe('tokenizer files', () => {
     expect(tokenizer.tokenize(prompt).ids).toEqual(ids);
   });
 
+  test.each([
+    ['vocab.json', {}],
+    ['tokenizer.json', { tokenizer: tokenizerJson }],
+  ])('beside %s may have added_tokens.json, whose words are found as transformers finds them', (_, change) => {
+    const tokenizer = create({ ...change, addedTokens: { '<sks>': 669, Zorg: 670 } });
+    const idsOf = (prompt: string) => {
+      const { ids, length } = tokenizer.tokenize(prompt);
+      return ids.slice(0, length);
+    };
+    expect(tokenizer.size).toBe(671);
+    expect(idsOf('a <sks> cat')).toEqual([667, 320, 669, 529, 668]);
+    expect(idsOf('a<SKS>cat')).toEqual([667, 320, 669, 529, 668]);
+    expect(idsOf('a ZORG on')).toEqual([667, 320, 670, 516, 668]);
+    expect(idsOf('a Zorgon')).toEqual([667, 320, 670, 516, 668]);
+    expect(tokenizer.tokenize('a <sks> cat').pieces.map(({ text }) => text)).toEqual(['a', '<sks>', 'cat']);
+    expect(tokensOf(tokenizer.tokenize('a <sks> cat'), '<sks>')).toEqual([2]);
+    expect(create(change).size).toBe(669);
+  });
+
   test('say in special_tokens_map.json what wins over tokenizer_config.json', () => {
     const pad = (tokenizer: CLIPTokenizer) => tokenizer.tokenize('').ids.at(-1);
     expect(pad(create({ config: { ...config, pad_token: '?' } }))).toBe(files.vocab!['<|endoftext|>']);
@@ -229,6 +249,7 @@ describe('tokenizer files', () => {
     ['a length that is none', 'model_max_length', { config: { ...config, model_max_length: 1e30 } }],
     ['a pad token that the vocabulary lacks', '"[PAD]"', { specialTokens: { pad_token: '[PAD]' } }],
     ['a special token that is none', 'bos_token', { specialTokens: { bos_token: 3 } }],
+    ['added tokens that have no ids', 'added_tokens.json', { addedTokens: { '<sks>': '669' } }],
     ['a tokenizer.json of another kind', 'tokenizer.json', { tokenizer: { model: { type: 'WordPiece', vocab: {} } } }],
   ])('with %s are refused: %s', (_, message, change) => {
     expect(() => create(change)).toThrow(message);

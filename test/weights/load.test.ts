@@ -5,6 +5,7 @@ import { Scope } from '../../src/nn/scope';
 import { type DirectReader, registerDirectReader } from '../../src/weights/directReader';
 import { loadParameters } from '../../src/weights/load';
 import { SafetensorsFile } from '../../src/weights/safetensors';
+import { writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { bytesOf, type Place, type TensorSource } from '../../src/weights/source';
 import { viewOf } from '../../src/weights/view';
 import { useBackend } from '../backend';
@@ -82,6 +83,66 @@ test('a network that could not be loaded whole is left without values and withou
   await expect(loadParameters(parameters, broken)).rejects.toThrow('gone');
   expect(tf.memory().numTensors).toBe(before);
   for (const parameter of parameters.values()) expect(() => parameter.value).toThrow(/has no value/);
+});
+
+describe('numbers that are not finite', () => {
+  const withNumbers = async (dtype: 'F32' | 'F64' | 'F16', data: ArrayBufferView): Promise<TensorSource> =>
+    SafetensorsFile.open(
+      bytesOf(await writeSafetensors([{ name: 'norm.bias', shape: [4], dtype, data }]), 'unet.safetensors'),
+    );
+  const load = async (source: TensorSource): Promise<void> => {
+    const scope = new Scope();
+    scope.parameter('norm.bias', [4]);
+    const before = tf.memory().numTensors;
+    try {
+      await loadParameters(scope.parameters, source);
+    } finally {
+      scope.parameters.forEach((parameter) => parameter.dispose());
+      expect(tf.memory().numTensors).toBe(before);
+    }
+  };
+
+  test.each([
+    [
+      'NaN',
+      'F32',
+      Float32Array.of(1, NaN, 2, NaN),
+      '2 of 4 numbers that are not finite in float32, the first (NaN) at 1',
+    ],
+    [
+      'infinity',
+      'F32',
+      Float32Array.of(1, 2, 3, -Infinity),
+      '1 of 4 numbers that are not finite in float32, the first (-Infinity) at 3',
+    ],
+    ['infinity of 16 bits', 'F16', Uint16Array.of(0x7c00, 0, 0, 0), 'the first (Infinity) at 0'],
+    ['what overflows float32', 'F64', Float64Array.of(0, 0, 1e39, 0), 'the first (Infinity) at 2'],
+  ] as const)('are named with their tensor: %s', async (_, dtype, data, message) => {
+    const source = await withNumbers(dtype, data);
+    await expect(load(source)).rejects.toThrow(`unet.safetensors: norm.bias has`);
+    await expect(load(source)).rejects.toThrow(message);
+  });
+
+  test('are named where the backend has read them by itself, too', async () => {
+    const source = await withNumbers('F32', Float32Array.of(1, NaN, 2, 3));
+    const back = registerDirectReader(tf.getBackend(), async (wanted) =>
+      Promise.all(
+        wanted.map(async ({ parts: [{ place, shape }] }) => tf.tensor(await source.read(place.key), [...shape])),
+      ),
+    );
+    await expect(load(source).finally(back)).rejects.toThrow('norm.bias has 1 of 4 numbers');
+  });
+});
+
+test.each([
+  [{ 'attn.base_layer.weight': [1], 'attn.lora_A.default.weight': [1] }, /a LoRA that was not merged.*fuse_lora/],
+  [{ 'attn.lora_down.weight': [1] }, /a LoRA that was not merged/],
+  [{ 'norm.scale_weight': [1] }, /scales of 8-bit floats.*F16/],
+  [{ scaled_fp8: [1] }, /scales of 8-bit floats/],
+  [{ 'other.weight': [1] }, /Give the config that the weights were saved with/],
+])('tensors that no network has are named with what to do: %j', async (shapes, message) => {
+  const source = await sourceOf({ ...SHAPES, ...shapes });
+  await expect(loadParameters(network().parameters, source)).rejects.toThrow(message);
 });
 
 test('loading again takes the place of what was loaded before', async () => {

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { CheckpointError } from '../../src/errors';
+import type { Dtype } from '../../src/weights/dtype';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { safetensorsParts, writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { bytesOf } from '../../src/weights/source';
@@ -119,10 +121,10 @@ test('a tensor that is not there is an error that names file and tensor', async 
 });
 
 test('a dtype without a float32 counterpart can be listed and read as bytes, and is an error as numbers', async () => {
-  const file = await open(fileOf(`{"w":${entry('F8_E4M3', '[2]', 0, 2)}}`, 2));
+  const file = await open(fileOf(`{"w":${entry('F8_E8M0', '[2]', 0, 2)}}`, 2));
   expect(await file.readBytes('w')).toEqual(new Uint8Array(2));
   await expect(file.read('w')).rejects.toThrow(
-    /model\.safetensors: w is stored as F8_E4M3.*Save it as F32, F16 or BF16/,
+    /model\.safetensors: w is stored as F8_E8M0.*Save it as F32, F16 or BF16/,
   );
 });
 
@@ -156,6 +158,111 @@ describe('numbers become float32:', () => {
     );
     expect([...(await file.read('h')), ...(await file.read('b'))]).toEqual([NaN, NaN]);
   });
+});
+
+describe('floats of 8 bits are what PyTorch makes of them', () => {
+  const values = async (dtype: Dtype, ...bits: number[]) => [
+    ...(await (
+      await open(await writeSafetensors([{ name: 'x', shape: [bits.length], dtype, data: Uint8Array.from(bits) }]))
+    ).read('x')),
+  ];
+
+  test('F8_E4M3', async () => {
+    const bits = [0x00, 0x01, 0x07, 0x08, 0x38, 0x7e, 0x7f, 0x80, 0x81, 0xfe, 0xff];
+    expect(await values('F8_E4M3', ...bits)).toEqual([
+      0,
+      2 ** -9,
+      7 * 2 ** -9,
+      2 ** -6,
+      1,
+      448,
+      NaN,
+      -0,
+      -(2 ** -9),
+      -448,
+      NaN,
+    ]);
+  });
+
+  test('F8_E5M2', async () => {
+    const bits = [0x00, 0x01, 0x03, 0x04, 0x3c, 0x7b, 0x7c, 0x7d, 0x80, 0xfb, 0xfc];
+    expect(await values('F8_E5M2', ...bits)).toEqual([
+      0,
+      2 ** -16,
+      3 * 2 ** -16,
+      2 ** -14,
+      1,
+      57344,
+      Infinity,
+      NaN,
+      -0,
+      -57344,
+      -Infinity,
+    ]);
+  });
+
+  test('of the kinds without infinity and minus zero', async () => {
+    expect(await values('F8_E4M3FNUZ', 0x01, 0x08, 0x40, 0x7f, 0x80, 0xff)).toEqual([
+      2 ** -10,
+      2 ** -7,
+      1,
+      240,
+      NaN,
+      -240,
+    ]);
+    expect(await values('F8_E5M2FNUZ', 0x01, 0x04, 0x40, 0x7f, 0x80, 0xff)).toEqual([
+      2 ** -17,
+      2 ** -15,
+      1,
+      57344,
+      NaN,
+      -57344,
+    ]);
+  });
+});
+
+describe('a file that is another one is named for what it is', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text.padEnd(600));
+  test.each<[string, Uint8Array, RegExp]>([
+    [
+      'a pointer of git-lfs',
+      bytes('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3438167540\n'),
+      /pointer of git-lfs.*git lfs pull/,
+    ],
+    [
+      'a short pointer of git-lfs',
+      new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\n'),
+      /pointer of git-lfs/,
+    ],
+    ['a web page', bytes('<!DOCTYPE html><html><head>'), /web page/],
+    ['a web page after spaces', bytes('\n\n  <html lang="en">'), /web page/],
+    ['an answer in XML', bytes('<?xml version="1.0"?><Error><Code>AccessDenied'), /web page/],
+    [
+      'a zip, as torch.save writes it',
+      Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, 0, 0),
+      /pickle.*safetensors file instead/,
+    ],
+    [
+      'a pickle, as old torch.save wrote it',
+      Uint8Array.of(0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20),
+      /pickle/,
+    ],
+    ['GGUF', Uint8Array.of(0x47, 0x47, 0x55, 0x46, 3, 0, 0, 0, 9, 9), /GGUF/],
+    ['JSON', bytes('{"error":"Repository not found"}'), /a text that begins "\{\\"error/],
+    ['a plain answer', bytes('Invalid username or password.'), /a text that begins "Invalid username/],
+    ['zeros cut short', new Uint8Array(4), /has 4 bytes, fewer than the 8/],
+    ['noise', Uint8Array.of(9, 8, 7, 6, 5, 4, 3, 2, 1, 0), /header would have \d+ bytes/],
+  ])('%s', async (_, file, message) => {
+    await expect(open(file)).rejects.toThrow(message);
+    await expect(open(file)).rejects.toThrow(CheckpointError);
+  });
+
+  test('any bytes are refused with the file named, or read', () =>
+    fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 40 }), async (file) => {
+        await open(file).catch((error: Error) => expect(error).toBeInstanceOf(CheckpointError));
+      }),
+    ));
 });
 
 describe('a file is read the same from', () => {

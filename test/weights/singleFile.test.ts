@@ -234,3 +234,148 @@ test('NAME.p2p.json says what suits NAME.safetensors', async () => {
   expect(await checkpoint.defaults()).toEqual({ file: 'models/thin.p2p.json', json: { guidance: 5 } });
   expect(await (await open(original('sd1'), { 'p2p.json': {} })).defaults()).toBeUndefined();
 });
+
+describe('what a file tells of itself', () => {
+  const wide = (prefix: string, layers: number, width: number, more: Record<string, number[]> = {}) =>
+    counting({
+      'model.diffusion_model.a': [1],
+      'first_stage_model.a': [1],
+      [prefix === 'model'
+        ? 'cond_stage_model.model.token_embedding.weight'
+        : 'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight']: [1, width],
+      ...Object.fromEntries(
+        Array.from({ length: layers }, (_, layer) => [
+          prefix === 'model'
+            ? `cond_stage_model.model.transformer.resblocks.${layer}.ln_1.bias`
+            : `cond_stage_model.transformer.text_model.encoder.layers.${layer}.layer_norm1.bias`,
+          [1],
+        ]),
+      ),
+      ...more,
+    });
+  const layersOf = async (bytes: Uint8Array) =>
+    [...(await (await open(bytes)).weights('text_encoder')).tensors.keys()].filter((name) =>
+      name.endsWith('layer_norm1.bias'),
+    ).length;
+
+  test.each([
+    ['model', 24, 1024, 23],
+    ['model', 23, 1024, 23],
+    ['transformer', 24, 1024, 23],
+    ['transformer', 23, 1024, 23],
+    ['transformer', 12, 768, 12],
+    ['transformer', 24, 768, 24],
+  ])(
+    'its text encoder under cond_stage_model.%s has %d layers of %d, of which %d are used',
+    async (prefix, layers, width, used) => {
+      expect(await layersOf(await wide(prefix, layers, width))).toBe(used);
+    },
+  );
+
+  test.each([
+    [1024, 'v_prediction', '!'],
+    [768, 'epsilon', '<|endoftext|>'],
+  ])("a text encoder of transformers' names and width %d is of its family", async (width, prediction, pad) => {
+    const bytes = await wide('transformer', 1, width, {
+      'cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight': [1, 1],
+      'cond_stage_model.transformer.text_model.embeddings.position_embedding.weight': [77, width],
+    });
+    const checkpoint = await open(bytes, { 'vocab.json': {}, 'merges.txt': '' });
+    expect((await checkpoint.config('scheduler')).json).toMatchObject({ prediction_type: prediction });
+    expect((await checkpoint.config('text_encoder')).json).toMatchObject({
+      hidden_act: width === 1024 ? 'gelu' : 'quick_gelu',
+      num_attention_heads: width / 64,
+    });
+    expect((await checkpoint.tokenizer()).config).toMatchObject({ pad_token: pad });
+  });
+
+  test.each(['sd1', 'sd2'])('marks of v-prediction and of a schedule that ends in noise: %s', async (family) => {
+    const shapes = Object.fromEntries(
+      [...(await SafetensorsFile.open(bytesOf(original(family)))).tensors].map(([name, { shape }]) => [name, shape]),
+    );
+    const marked = await open(await counting({ ...shapes, v_pred: [0], ztsnr: [0] }));
+    expect((await marked.config('scheduler')).json).toMatchObject({
+      prediction_type: 'v_prediction',
+      rescale_betas_zero_snr: true,
+      timestep_spacing: 'trailing',
+    });
+    expect(await marked.notes()).toEqual([]);
+    expect((await (await open(await counting(shapes))).config('scheduler')).json).not.toHaveProperty(
+      'rescale_betas_zero_snr',
+    );
+  });
+
+  test.each([
+    [
+      'sd1',
+      /^thin does not say what its UNet predicts\. .*Stable Diffusion 1\.x model that predicts epsilon.*thin\.json/,
+    ],
+    [
+      'sd2',
+      /^thin does not say what its UNet predicts\. .*Stable Diffusion 2\.x model that predicts v.*thin\.json.*"epsilon"/,
+    ],
+  ])('what is assumed of it is there to be said: %s', async (family, note) => {
+    expect(await (await open(original(family))).notes()).toEqual([expect.stringMatching(note)]);
+    const stated = { 'thin.json': { scheduler: { prediction_type: 'epsilon' } } };
+    expect(await (await open(original(family), stated)).notes()).toEqual([]);
+  });
+
+  test("a LoRA's tensors beside whole networks are left aside, and that is said", async () => {
+    const shapes = Object.fromEntries(
+      [...(await SafetensorsFile.open(bytesOf(original('sd1')))).tensors].map(([name, { shape }]) => [name, shape]),
+    );
+    const checkpoint = await open(await counting({ ...shapes, 'lora_unet_mid.lora_up.weight': [1] }), {
+      'thin.json': { scheduler: { prediction_type: 'epsilon' } },
+    });
+    expect(await checkpoint.notes()).toEqual([
+      'thin has 1 tensors of a LoRA beside its networks, which are left aside: lora_unet_mid.lora_up.weight',
+    ]);
+    const lacking = { 'model.diffusion_model.a': [1], 'lora_unet_mid.lora_up.weight': [1] };
+    await expect(open(await counting(lacking))).rejects.toThrow(/has no vae and no text_encoder/);
+  });
+
+  test.each([
+    ['q', 'k', 'v', 'proj_out', [1, 1]],
+    ['query', 'key', 'value', 'proj_attn', []],
+    ['to_q', 'to_k', 'to_v', 'to_out.0', []],
+    ['to_q', 'to_k', 'to_v', 'to_out.0', [1, 1]],
+  ])("the VAE's attention may be called %s, %s, %s, %s, with kernels of %j", async (q, k, v, out, kernel) => {
+    const bytes = await counting({
+      'model.diffusion_model.a': [1],
+      'cond_stage_model.model.a': [1],
+      ...Object.fromEntries(
+        [q, k, v, out].map((name) => [`first_stage_model.decoder.mid.attn_1.${name}.weight`, [4, 4, ...kernel]]),
+      ),
+    });
+    const { tensors } = await (await open(bytes)).weights('vae');
+    expect(Object.fromEntries(tensors)).toEqual(
+      Object.fromEntries(
+        ['to_q', 'to_k', 'to_v', 'to_out.0'].map((name) => [
+          `decoder.mid_block.attentions.0.${name}.weight`,
+          { dtype: 'F32', shape: [4, 4] },
+        ]),
+      ),
+    );
+  });
+
+  test('a UNet whose LoRA was not merged is an error that says so', async () => {
+    const shapes = Object.fromEntries(
+      [...(await SafetensorsFile.open(bytesOf(original('sd1')))).tensors].map(([name, { shape }]) => [
+        name.replace('attn2.to_k.weight', 'attn2.to_k.base_layer.weight'),
+        shape,
+      ]),
+    );
+    const checkpoint = await open(await counting(shapes));
+    await expect(checkpoint.config('unet')).rejects.toThrow(/a LoRA that was not merged/);
+  });
+});
+
+test('a byte order mark before JSON is none of it', async () => {
+  const checkpoint = await open(original('sd1'), {
+    'thin.json': `\ufeff${JSON.stringify({ vae: { scaling_factor: 2 } })}`,
+  });
+  expect((await checkpoint.config('vae')).json).toMatchObject({ scaling_factor: 2 });
+  await expect(open(original('sd1'), { 'thin.json': 'version https://git-lfs.github.com/spec/v1' })).rejects.toThrow(
+    /models\/thin\.json cannot be read: it is a pointer of git-lfs/,
+  );
+});
