@@ -1,9 +1,11 @@
-import type { AttentionCall, AttentionController, FeatureCall, Stage } from './controller';
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionCall, AttentionController, BeforeStepCall, FeatureCall, Stage } from './controller';
 import { ADDS_ROWS, callHook, callOnFeatures, type StageValues, stagesWanted } from './hooks';
 import { beginAll, endAll } from './lifetime';
 
-/** Several controllers as one; it has every hook, and a beginning and an end where one of them has. */
-export type Composed = AttentionController & Required<Omit<AttentionController, 'name' | 'begin' | 'end'>>;
+/** Several controllers as one; it has every hook within a step, and `beforeStep`, `begin` and `end` where one of them has. */
+export type Composed = AttentionController &
+  Required<Omit<AttentionController, 'name' | 'beforeStep' | 'begin' | 'end'>>;
 
 /**
  * Several controllers as one. At each stage each of them gets what the one before returned, if it asked for that stage
@@ -31,25 +33,33 @@ export function compose(...controllers: readonly AttentionController[]): Compose
     wantsFeatures: (call) => wantingFeatures(call).length > 0,
     onFeatures: (x, call) =>
       wantingFeatures(call).reduce((features, controller) => callOnFeatures(controller, features, call), x),
-    beforeStep: async (latents, call) => {
-      let current = latents;
-      for (const controller of controllers) {
-        const before = current;
-        try {
-          current = (await controller.beforeStep?.(before, call)) ?? before;
-        } finally {
-          if (before !== latents && before !== current) before.dispose();
-        }
-      }
-      return current;
-    },
     onLatents: (latents, call) => controllers.reduce((x, controller) => controller.onLatents?.(x, call) ?? x, latents),
     ...(controllers.some((controller) => ADDS_ROWS in controller) && { [ADDS_ROWS]: true }),
+    ...(controllers.some(({ beforeStep }) => beforeStep) && {
+      beforeStep: (latents, call) => beforeEach(controllers, latents, call),
+    }),
     ...(keepsState && {
       begin: (run) => beginAll(controllers, run),
       end: () => endAll(controllers),
     }),
   };
+}
+
+async function beforeEach(
+  controllers: readonly AttentionController[],
+  latents: tf.Tensor4D,
+  call: BeforeStepCall,
+): Promise<tf.Tensor4D> {
+  let current = latents;
+  for (const controller of controllers) {
+    const before = current;
+    try {
+      current = (await controller.beforeStep?.(before, call)) ?? before;
+    } finally {
+      if (before !== latents && before !== current) before.dispose();
+    }
+  }
+  return current;
 }
 
 /** The call for those that come after a hook that has changed how many keys there are. */

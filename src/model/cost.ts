@@ -58,10 +58,26 @@ export function flopsPerRow(unet: UNet2DConditionModel, latents: Grid, tokens: n
  * leaves for the way up, and some ten maps of its widest place) and what the VAE has while it decodes one picture.
  */
 export function workingBytes(unet: UNetConfig, vae: VAEConfig, latents: Grid, rows: number): number {
+  const { skips, widest } = sizesPerRow(unet, latents);
+  const pixels = latents.height * latents.width * 4 ** (vae.block_out_channels.length - 1);
+  return 4 * Math.max(rows * (skips + 10 * widest), 6 * pixels * vae.block_out_channels[0]);
+}
+
+/**
+ * Roughly what a gradient through the UNet holds beside the weights, in bytes: what the blocks are computed anew from
+ * (`checkpoint` in src/nn) with gradients of the same sizes, and what is made within one of the widest blocks, with its
+ * gradients.
+ */
+export function gradientBytes(unet: UNetConfig, latents: Grid, rows: number): number {
+  const { skips, widest } = sizesPerRow(unet, latents);
+  return 4 * rows * (9 * skips + 60 * widest);
+}
+
+/** Numbers of a row: in all that the way down leaves for the way up, and in a map of the UNet's widest place. */
+function sizesPerRow(unet: UNetConfig, latents: Grid): { readonly skips: number; readonly widest: number } {
   const places = latents.height * latents.width;
   const perLevel = (level: number): number => (places / 4 ** level) * unet.block_out_channels[level];
   const layers = typeof unet.layers_per_block === 'number' ? unet.layers_per_block : Math.max(...unet.layers_per_block);
   const skips = unet.block_out_channels.reduce((sum, _, level) => sum + (layers + 1) * perLevel(level), 0);
-  const pixels = places * 4 ** (vae.block_out_channels.length - 1);
-  return 4 * Math.max(rows * (skips + 10 * perLevel(0)), 6 * pixels * vae.block_out_channels[0]);
+  return { skips, widest: perLevel(0) };
 }

@@ -1,6 +1,6 @@
 import type { AttentionController, BatchRow, RunInfo } from '../attention/controller';
 import type { AutoencoderKL } from '../model/autoencoderKL';
-import { sitesAt, workingBytes } from '../model/cost';
+import { gradientBytes, sitesAt, workingBytes } from '../model/cost';
 import type { UNet2DConditionModel } from '../model/unet';
 
 /** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
@@ -20,7 +20,7 @@ const COPIES = 3;
 /** What a run holds at its peak by estimate, in bytes. The runtime itself, some 0.3 GB, is not part of it. */
 export interface MemoryNeeds {
   readonly weights: number;
-  /** The UNet's features, or the VAE's while it decodes. */
+  /** The UNet's features, or the VAE's while it decodes; or those of a gradient, where one is taken. */
   readonly features: number;
   /** The largest attention maps that the controller wants laid out. */
   readonly maps: number;
@@ -63,7 +63,11 @@ export function memoryNeeds(
   });
   return {
     weights: bytes,
-    features: workingBytes(unet.config, vae.config, run.latents, rows.length),
+    features: Math.max(
+      workingBytes(unet.config, vae.config, run.latents, rows.length),
+      // A controller that acts before a step may take a gradient, of a row for each prompt.
+      controller?.beforeStep ? gradientBytes(unet.config, run.latents, run.prompts) : 0,
+    ),
     maps: Math.max(...maps),
   };
 }

@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { compose } from '../../src/attention/compose';
+import type { AttentionController } from '../../src/attention/controller';
 import { scaledDotProduct, withAttentionBytes } from '../../src/attention/scaledDotProduct';
 import { attentionStore } from '../../src/attention/store';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
@@ -38,6 +40,14 @@ test('Stable Diffusion fits into 6 GB, not with all of its maps laid out, and no
     /The run needs about 11\.0 GB, and 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./,
   );
   expect(() => attentionBytes(memoryNeeds(sd1, edit), 3e9)).toThrow(MemoryError);
+});
+
+test('a controller that may take a gradient before each step needs memory for it, composed with others too', () => {
+  const energy: AttentionController = { wants: () => [], beforeStep: (latents) => latents };
+  const needs = (controller?: AttentionController): number => memoryNeeds(sd1, { ...edit, controller }).features;
+  expect(needs(energy)).toBeGreaterThan(2 * needs());
+  expect(needs(compose(energy, attentionStore()))).toBe(needs(energy));
+  expect(needs(compose(attentionStore()))).toBe(needs());
 });
 
 test('what is left is for attention, which then takes no more of it', async () => {
