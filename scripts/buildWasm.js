@@ -7,6 +7,8 @@ const { join } = require('node:path');
 const root = join(__dirname, '..');
 const source = join(root, 'wasm');
 const target = join(root, 'src', 'backend', 'wasmBinary.ts');
+// Which both sides read.
+const layout = join(root, 'src', 'backend', 'wasmLayout.ts');
 const compiler = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
 
 const MEMORIES = { plain: [], shared: ['--sharedMemory', '--maximumMemory', '65536'] };
@@ -26,7 +28,7 @@ const OPTIONS = [
 ];
 
 function isFresh() {
-  const sources = [__filename, ...readdirSync(source).map((file) => join(source, file))];
+  const sources = [__filename, ...readdirSync(source).map((file) => join(source, file)), layout];
   return existsSync(target) && sources.every((file) => statSync(file).mtimeMs <= statSync(target).mtimeMs);
 }
 

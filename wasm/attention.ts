@@ -2,7 +2,8 @@ import { address, float, integer } from './pool';
 import { packPanel } from './product';
 import { read, write } from './vector';
 import { softmaxOf } from './softmax';
-import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
+import { COLUMNS, ROWS } from '../src/backend/wasmLayout';
+import { LINE_BYTES, TILE_BYTES, storePart, tile } from './tile';
 
 /**
  * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.

@@ -1,3 +1,4 @@
+import { Arithmetic } from '../src/backend/wasmLayout';
 import { address, float, integer } from './pool';
 import { phi, read, sigmoid, write } from './vector';
 
@@ -37,7 +38,7 @@ export function silu(slot: usize, chunk: i32): void {
 
 /**
  * a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours),
- * which of these from 0, whether b is one number.
+ * which {@link Arithmetic}, whether b is one number.
  */
 export function arithmetic(slot: usize, chunk: i32): void {
   const a = address(slot, 0), b = address(slot, 1), out = address(slot, 2);
@@ -53,9 +54,9 @@ export function arithmetic(slot: usize, chunk: i32): void {
 @inline
 function operate(operation: i32, x: v128, y: v128): v128 {
   switch (operation) {
-    case 0: return f32x4.add(x, y);
-    case 1: return f32x4.sub(x, y);
-    case 2: return f32x4.mul(x, y);
+    case Arithmetic.Add: return f32x4.add(x, y);
+    case Arithmetic.Sub: return f32x4.sub(x, y);
+    case Arithmetic.Multiply: return f32x4.mul(x, y);
     default: return f32x4.div(x, y);
   }
 }

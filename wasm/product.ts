@@ -4,10 +4,8 @@
  * under each tap of the filter.
  */
 import { address, integer } from './pool';
-import { COLUMNS, LINE_BYTES, ROWS, TILE_BYTES, storePart, tile } from './tile';
-
-/** Blocks of rows that are one chunk of the table. */
-const BLOCKS: i32 = 64;
+import { BLOCKS, COLUMNS, ROWS } from '../src/backend/wasmLayout';
+import { LINE_BYTES, TILE_BYTES, storePart, tile } from './tile';
 
 /**
  * The table of A's rows, in blocks of ROWS: taps x ROWS addresses a block. A last block that lacks rows repeats the

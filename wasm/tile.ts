@@ -1,12 +1,8 @@
-/**
- * Rows and columns of a result that are computed together. More sums than these would not find registers: 6 x 8 take
- * half as long again.
- */
-export const ROWS: i32 = 4;
-export const COLUMNS: i32 = 8;
-/** Of a tile, and of one of its rows. */
-export const TILE_BYTES: usize = 128;
-export const LINE_BYTES: usize = 32;
+import * as layout from '../src/backend/wasmLayout';
+
+/** As addresses are counted. */
+export const TILE_BYTES: usize = layout.TILE_BYTES;
+export const LINE_BYTES: usize = layout.LINE_BYTES;
 
 /**
  * A tile of a product: ROWS x COLUMNS sums over `taps` stretches of `inner` numbers each.

@@ -6,16 +6,13 @@
  * cache. Input channels go by fours, output channels by COLUMNS.
  */
 import { address, integer } from './pool';
-import { COLUMNS, LINE_BYTES, ROWS, tile } from './tile';
+import * as layout from '../src/backend/wasmLayout';
+import { COLUMNS, ROWS } from '../src/backend/wasmLayout';
+import { LINE_BYTES, tile } from './tile';
 
-/** 4x4 times four numbers. */
-const SUMS_BYTES: usize = 256;
+const SUMS_BYTES: usize = layout.SUMS_BYTES;
 const SUMS_ROW: usize = 64;
-/**
- * From one of the 16 matrices to the next there is more than their numbers take: a cache keeps few things that are a
- * power of two apart.
- */
-const GAP: usize = 64;
+const GAP: usize = layout.GAP;
 
 /**
  * Parameters: filter [3, 3, in, out], to [16, out / COLUMNS, in, COLUMNS] with a GAP after each of the 16, in, out,

@@ -1,4 +1,5 @@
 import type { WasmKernel } from './wasmKernel';
+import { COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
 import { bitsOf, type WasmPool } from './wasmPool';
 
 /** [rows, heads, tokens, headSize] in memory: where, and how many numbers further the next row, head and token are. */
@@ -54,12 +55,6 @@ export const selfAttention: WasmKernel = ({ inputs: { qkv }, attrs: { heads, cau
   return out;
 };
 
-/** Queries that are computed together, columns of a panel, bytes of a tile and of one of its rows (wasm/tile.ts). */
-const ROWS = 4;
-const COLUMNS = 8;
-const TILE_BYTES = 128;
-const LINE_BYTES = 32;
-
 /** @param tensors q, k, v and the result */
 function attend(
   pool: WasmPool,
@@ -80,6 +75,6 @@ function attend(
     ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)),
     causal,
   ];
-  pool.run('attention', rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
+  pool.run(Job.attention, rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
   pool.release(scratch);
 }

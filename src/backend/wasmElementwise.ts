@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmKernel } from './wasmKernel';
+import { Arithmetic, Job } from './wasmLayout';
 import { bitsOf } from './wasmPool';
 
 /** For `geglu` (src/nn/activations.ts). */
@@ -9,7 +10,7 @@ export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
   const size = tf.util.sizeFromShape(out.shape);
   const rows = size / features;
   const each = rowsPerChunk(rows, features, pool.threads);
-  pool.run('geglu', Math.ceil(rows / each), [pool.address(x), pool.address(out), rows, features, each], 40 * size);
+  pool.run(Job.geglu, Math.ceil(rows / each), [pool.address(x), pool.address(out), rows, features, each], 40 * size);
   return out;
 };
 
@@ -18,7 +19,12 @@ export const silu: WasmKernel = ({ inputs: { x }, attrs: { slope }, backend, poo
   const out = backend.makeOutput(x.shape, 'float32');
   const size = tf.util.sizeFromShape(x.shape);
   const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
-  pool.run('silu', Math.ceil(size / each), [pool.address(x), pool.address(out), size, each, bitsOf(slope)], 30 * size);
+  pool.run(
+    Job.silu,
+    Math.ceil(size / each),
+    [pool.address(x), pool.address(out), size, each, bitsOf(slope)],
+    30 * size,
+  );
   return out;
 };
 
@@ -29,7 +35,7 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
   const rows = tf.util.sizeFromShape(logits.shape.slice(0, -1));
   const each = rowsPerChunk(rows, size, pool.threads);
   pool.run(
-    'softmax',
+    Job.softmax,
     Math.ceil(rows / each),
     [pool.address(logits), pool.address(out), rows, size, each],
     30 * rows * size,
@@ -37,14 +43,11 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
   return out;
 };
 
-/** In the order of the numbers in wasm/elementwise.ts. */
-export const ARITHMETIC = ['Add', 'Sub', 'Multiply', 'RealDiv'] as const;
-
 /**
  * In place of tfjs's kernel of that name where both operands are of one shape or the second is one number; else
  * `plain`, which is tfjs's.
  */
-export function arithmeticOr(name: (typeof ARITHMETIC)[number], plain: tf.KernelFunc): WasmKernel {
+export function arithmeticOr(name: keyof typeof Arithmetic, plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { a, b } = inputs;
     const isOne = tf.util.sizeFromShape(b.shape) === 1 && b.shape.length <= a.shape.length;
@@ -55,9 +58,9 @@ export function arithmeticOr(name: (typeof ARITHMETIC)[number], plain: tf.Kernel
     const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
     const addresses = [a, b, out].map((tensor) => pool.address(tensor));
     pool.run(
-      'arithmetic',
+      Job.arithmetic,
       Math.ceil(size / each),
-      [...addresses, size, each, ARITHMETIC.indexOf(name), Number(isOne)],
+      [...addresses, size, each, Arithmetic[name], Number(isOne)],
       2 * size,
     );
     return out;

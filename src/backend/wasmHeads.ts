@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { WasmKernel } from './wasmKernel';
+import { Job } from './wasmLayout';
 import type { WasmPool } from './wasmPool';
 
 /**
@@ -46,7 +47,7 @@ function headsFirst({ shape: [, heads, tokens, headSize] }: tf.TensorInfo): numb
 export function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
   const steps = [...from.steps, ...to.steps].map((step) => 4 * step);
   pool.run(
-    'moveHeads',
+    Job.moveHeads,
     rows * heads,
     [from.address, to.address, heads, tokens, 4 * headSize, ...steps],
     2 * rows * heads * tokens * headSize,

@@ -3,7 +3,7 @@ import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
 import { concatOr, identity, resizeNearestOr, reverseOr, sliceOr } from './wasmCopies';
-import { ARITHMETIC, arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
+import { arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
 import { BORROWED, borrowed, unsortedSegmentSum } from './wasmGradients';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
@@ -49,7 +49,10 @@ export function prepareWasm(): void {
     _FusedMatMul: fusedMatMul,
     Softmax: softmax,
     Identity: identity,
-    ...Object.fromEntries(ARITHMETIC.map((name) => [name, arithmeticOr(name, plain(name))])),
+    Add: arithmeticOr('Add', plain('Add')),
+    Sub: arithmeticOr('Sub', plain('Sub')),
+    Multiply: arithmeticOr('Multiply', plain('Multiply')),
+    RealDiv: arithmeticOr('RealDiv', plain('RealDiv')),
     Sum: sumOr(plain('Sum')),
     Concat: concatOr(plain('Concat')),
     Slice: sliceOr(plain('Slice')),

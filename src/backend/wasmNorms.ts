@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmCall, type WasmKernel } from './wasmKernel';
-import { bitsOf, type Job } from './wasmPool';
+import { Job } from './wasmLayout';
+import { bitsOf } from './wasmPool';
 
 /** For `LayerNorm` (src/nn/layerNorm.ts). */
-export const layerNorm: WasmKernel = (call) => layerNormJob('layerNorm', call);
+export const layerNorm: WasmKernel = (call) => layerNormJob(Job.layerNorm, call);
 
-export const layerNormGradient: WasmKernel = (call) => layerNormJob('layerNormGradient', call, [call.inputs.dy]);
+export const layerNormGradient: WasmKernel = (call) => layerNormJob(Job.layerNormGradient, call, [call.inputs.dy]);
 
 /** @param more tensors that the job is given behind the others */
 function layerNormJob(
@@ -28,9 +29,9 @@ function layerNormJob(
 const SLAB = 32;
 
 /** For `GroupNorm` (src/nn/groupNorm.ts); then SiLU if told. */
-export const groupNorm: WasmKernel = (call) => groupNormJob('groupNorm', call);
+export const groupNorm: WasmKernel = (call) => groupNormJob(Job.groupNorm, call);
 
-export const groupNormGradient: WasmKernel = (call) => groupNormJob('groupNormGradient', call, [call.inputs.dy]);
+export const groupNormGradient: WasmKernel = (call) => groupNormJob(Job.groupNormGradient, call, [call.inputs.dy]);
 
 function groupNormJob(
   job: Job,

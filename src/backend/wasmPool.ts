@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { WASM_BINARY } from './wasmBinary';
+import type { Job } from './wasmLayout';
 
 /**
  * Kernels of our own for tfjs's wasm backend, and who runs them.
@@ -101,7 +102,7 @@ export class WasmPool {
     this.forgetDone();
     while (this.pending.length === this.exports.QUEUE.value || this.ahead() > AHEAD) this.finish(1);
     this.tfjs.HEAP32.set(parameters, this.exports.parameters(this.queue) >>> 2);
-    this.exports.give(this.queue, JOBS.indexOf(job), chunks, this.threads);
+    this.exports.give(this.queue, job, chunks, this.threads);
     this.given = (this.given + 1) | 0; // As in wasm.
     this.pending.push({ operations, freed: [] });
     if (this.helpers === 0) this.settle();
@@ -146,26 +147,6 @@ interface PendingJob {
   /** Memory that it or one before it may still read, and that is nobody's after it. */
   readonly freed: number[];
 }
-
-/** In the order of the numbers in wasm/jobs.ts. */
-const JOBS = [
-  'rowTable',
-  'product',
-  'attention',
-  'groupNorm',
-  'layerNorm',
-  'softmax',
-  'geglu',
-  'silu',
-  'arithmetic',
-  'moveHeads',
-  'winogradFilter',
-  'winograd',
-  'sum',
-  'groupNormGradient',
-  'layerNormGradient',
-] as const;
-export type Job = (typeof JOBS)[number];
 
 /**
  * Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not

@@ -1,3 +1,4 @@
+import { BLOCKS, COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
 import type { WasmPool } from './wasmPool';
 
 /** A of a product A B: matrices that lie one after the other. */
@@ -32,16 +33,6 @@ export interface ProductColumns {
   readonly out: number;
 }
 
-/**
- * Rows and columns of a tile, blocks a chunk of the table, bytes of a tile and of one of its rows: wasm/tile.ts and
- * product.ts.
- */
-const ROWS = 4;
-const COLUMNS = 8;
-const BLOCKS = 64;
-const TILE_BYTES = 128;
-const LINE_BYTES = 32;
-
 /** out = A B + bias, all float32: products and convolutions alike (wasm/product.ts). */
 export function multiply(
   pool: WasmPool,
@@ -74,7 +65,7 @@ export function multiply(
       under.stride,
       ...under.zeros,
     ];
-    pool.run('rowTable', Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
+    pool.run(Job.rowTable, Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
   }
 
   // Every thread has rows of its own, as far as there are enough of them: each part lays out the panels for itself.
@@ -101,6 +92,6 @@ export function multiply(
     each,
     a.address,
   ];
-  pool.run('product', matrices * panels * parts, productOf, matrices * rows * columns * inner);
+  pool.run(Job.product, matrices * panels * parts, productOf, matrices * rows * columns * inner);
   pool.release(scratch);
 }

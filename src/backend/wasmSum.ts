@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmKernel } from './wasmKernel';
+import { Job } from './wasmLayout';
 
 /** In place of tfjs's `Sum` along one axis that is not the last; else `plain`. */
 export function sumOr(plain: tf.KernelFunc): WasmKernel {
@@ -14,7 +15,7 @@ export function sumOr(plain: tf.KernelFunc): WasmKernel {
     const each = 4 * rowsPerChunk((outer * inner) / 4, 4, pool.threads);
     const parts = Math.ceil(inner / each);
     pool.run(
-      'sum',
+      Job.sum,
       outer * parts,
       [pool.address(x), pool.address(out), x.shape[axis], inner, parts, each],
       2 * tf.util.sizeFromShape(x.shape),

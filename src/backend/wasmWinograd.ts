@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { rowsPerChunk } from './wasmKernel';
+import { COLUMNS, GAP, Job, LINE_BYTES, ROWS, SUMS_BYTES } from './wasmLayout';
 import type { WasmPool } from './wasmPool';
 
 /** Where the operands of a 3x3 convolution and its result, of x's height and width, lie. */
@@ -22,15 +23,6 @@ const LEAST_TILES = 16;
  * fewer products.
  */
 const MOST_TILES = 32;
-/**
- * Rows and columns of a product's tile, bytes of such a row, of four tiles' sums, and what separates matrices
- * (wasm/tile.ts, wasm/winograd.ts).
- */
-const ROWS = 4;
-const COLUMNS = 8;
-const LINE_BYTES = 32;
-const SUMS_BYTES = 256;
-const GAP = 64;
 
 /** Of one picture. */
 const tilesOf = ([, height, width]: readonly number[]): number => Math.ceil(height / 2) * Math.ceil(width / 2);
@@ -65,7 +57,7 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
   const scratch = pool.reserve(zeros + pool.threads * bytes, zeros);
   const inputs = rowsPerChunk(channels, 9 * columns, pool.threads);
   pool.run(
-    'winogradFilter',
+    Job.winogradFilter,
     Math.ceil(channels / inputs),
     [pool.address(filter), filters, channels, columns, inputs, scratch + zeros, bytes],
     32 * channels * columns,
@@ -85,7 +77,7 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
     scratch + zeros,
     bytes,
   ];
-  pool.run('winograd', Math.ceil(tiles / each), parameters, 16 * tiles * channels * columns);
+  pool.run(Job.winograd, Math.ceil(tiles / each), parameters, 16 * tiles * channels * columns);
   pool.release(scratch);
   backend.disposeData(transformed.dataId);
 }
