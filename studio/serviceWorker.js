@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Writes sw.js with the names of all that was built, so that the page opens without a network after the first time. */
@@ -8,7 +8,8 @@ export function serviceWorker() {
     name: 'service-worker',
     apply: 'build',
     generateBundle(_, bundle) {
-      const files = ['./', ...Object.keys(bundle).filter((file) => !file.endsWith('.map'))];
+      const served = readdirSync(fileURLToPath(new URL('public', import.meta.url)));
+      const files = ['./', ...served, ...Object.keys(bundle).filter((file) => !file.endsWith('.map'))];
       const source = readFileSync(fileURLToPath(new URL('sw.js', import.meta.url)), 'utf8');
       const version = createHash('sha256').update(source).update(JSON.stringify(files)).digest('hex').slice(0, 12);
       this.emitFile({

@@ -19,7 +19,10 @@ export const inChromium = onlyWhere(CHROMIUM !== undefined, 'there is no Chromiu
 export function buildPage(): string {
   const page = join(root, '.cache/studio-test');
   const vite = join(root, 'node_modules/vite/bin/vite.js');
-  execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], { cwd: root });
+  execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], {
+    cwd: root,
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
   return page;
 }
 

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { toPictures } from '../../src/image/picture';
-import { loadPipeline } from '../../src/node';
+import { loadPipeline, readPng } from '../../src/node';
+import { editSettings } from '../../src/node/cli/settings';
 import { useBackend } from '../backend';
 import { buildPage, finished, inChromium, MODEL, openBrowser, openStudio, pixels, serveStudio } from './browser';
 
@@ -11,6 +13,15 @@ const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];
 const SETTINGS = { seed: 7, steps: 6, guidance: 3, sampler: 'dpm++' } as const;
 const ADDRESS = `#${new URLSearchParams({ source: PROMPTS[0], target: PROMPTS[1], seed: '7', steps: '6', guidance: '3', sampler: 'dpm++' })}`;
 
+const address = (of: Page): URLSearchParams => new URLSearchParams(new URL(of.url()).hash.slice(1));
+
+/** How far two pictures are from each other where they are the farthest, of 255. */
+function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a).toHaveLength(b.length);
+  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+}
+
+let built: string;
 let browser: Browser;
 let page: Page;
 let server: Awaited<ReturnType<typeof serveStudio>>;
@@ -18,7 +29,8 @@ const errors: string[] = [];
 const elsewhere: string[] = [];
 
 beforeAll(async () => {
-  server = await serveStudio(buildPage());
+  built = buildPage();
+  server = await serveStudio(built);
   browser = await openBrowser();
   page = await browser.newPage();
   page.on('pageerror', ({ message }) => errors.push(message));
@@ -44,23 +56,184 @@ inChromium("the pictures of an address are Node's", async () => {
     ['.of-source .picture', source],
     ['.of-edit .picture', edit],
   ] as const) {
-    const shown = await pixels(page, selector);
-    const farthest = shown.reduce((most, value, i) => Math.max(most, Math.abs(value - data[i])), 0);
-    expect(shown).toHaveLength(data.length);
-    expect(farthest).toBeLessThanOrEqual(1);
+    expect(farthest(await pixels(page, selector), data)).toBeLessThanOrEqual(1);
   }
   pipe.dispose();
 });
 
 inChromium('a word is swapped by its chip, and the picture and the address follow', async () => {
   const before = await pixels(page, '.of-edit .picture');
-  await page.getByRole('button', { name: 'car, in place of bicycle' }).click();
+  await page.getByRole('button', { name: 'bicycle becomes car' }).click();
   await page.getByLabel('Swap for').fill('house');
   await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: 'house, in place of bicycle' }).waitFor();
+  await page.getByRole('button', { name: 'bicycle becomes house' }).waitFor();
   await finished(page);
   expect(await pixels(page, '.of-edit .picture')).not.toEqual(before);
-  expect(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('target')).toBe('a cat riding a house');
+  expect(address(page).get('target')).toBe('a cat riding a house');
+});
+
+inChromium('a weight is dragged, and the kind of the edit follows', async () => {
+  await page.getByRole('slider', { name: 'How strongly cat counts' }).fill('2');
+  await finished(page);
+  expect(await page.locator('.kind').textContent()).toBe('word swap · re-weighted');
+  expect(address(page).get('weight')).toBe('cat=2');
+});
+
+inChromium('a word under the pointer shows where it looks, and a place shows which words look at it', async () => {
+  const plain = await pixels(page, '.of-source .picture');
+  await page.getByRole('button', { name: 'cat', exact: true }).hover();
+  expect(await pixels(page, '.of-source .picture')).not.toEqual(plain);
+  await page.locator('.of-edit .frame').hover({ position: { x: 20, y: 20 } });
+  const looks = await page
+    .locator('.chip')
+    .evaluateAll((chips) => chips.map((chip) => Number((chip as HTMLElement).style.getPropertyValue('--look'))));
+  expect(looks).toHaveLength(5);
+  expect(Math.max(...looks)).toBeGreaterThan(0);
+  await page.locator('h1').hover();
+  expect(await pixels(page, '.of-source .picture')).toEqual(plain);
+});
+
+inChromium('words are added and left out', async () => {
+  await page.getByRole('button', { name: 'Add a word before cat' }).click();
+  await page.getByLabel('Add', { exact: true }).fill('red');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'red added' }).waitFor();
+  await page.getByRole('button', { name: 'riding', exact: true }).click();
+  await page.getByRole('button', { name: 'Leave out' }).click();
+  await finished(page);
+  expect(address(page).get('target')).toBe('a red cat a house');
+  expect(await page.locator('.kind').textContent()).toMatch(/word swap · word added · word left out/);
+});
+
+inChromium('an edit is kept to what is painted', async () => {
+  await page.locator('summary', { hasText: 'Region' }).click();
+  await page.getByRole('button', { name: 'Paint', exact: true }).click();
+  const box = (await page.locator('.of-edit .frame').boundingBox())!;
+  await page.mouse.move(box.x + box.width / 4, box.y + box.height / 4);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 3, box.y + box.height / 3, { steps: 3 });
+  await page.mouse.up();
+  await finished(page);
+  await page.getByRole('button', { name: 'Paint', exact: true }).click();
+  const [source, edit] = [await pixels(page, '.of-source .picture'), await pixels(page, '.of-edit .picture')];
+  const last = source.length - 4; // The corner farthest from the paint.
+  expect(edit.slice(last)).toEqual(source.slice(last));
+  expect(edit).not.toEqual(source);
+  expect(address(page).has('mask')).toBe(true);
+});
+
+inChromium('a shared address opens the same picture', async () => {
+  const other = await browser.newPage();
+  await openStudio(other, page.url());
+  // The one was made from a recording, which rounds.
+  expect(farthest(await pixels(other, '.of-edit .picture'), await pixels(page, '.of-edit .picture'))).toBeLessThan(3);
+  expect(await other.locator('.chips').textContent()).toBe(await page.locator('.chips').textContent());
+  await other.close();
+});
+
+inChromium('the settings that are downloaded are those of the command line', async () => {
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const settings = JSON.parse(await readFile(await (await download).path(), 'utf8'));
+  expect(editSettings.parse(settings)).toMatchObject({
+    source: PROMPTS[0],
+    target: ['a red cat a house'],
+    weight: { cat: 2 },
+    seed: 7,
+  });
+  const figure = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Figure' }).click();
+  const { width, height } = await readPng(await (await figure).path());
+  expect(width).toBeGreaterThan(2 * 320);
+  expect(height).toBeGreaterThan(320);
+});
+
+inChromium('a wipe uncovers the source', async () => {
+  await page.getByRole('button', { name: 'Wipe' }).click();
+  await page.getByRole('slider', { name: 'How much of the source is uncovered' }).fill('30');
+  expect(await page.locator('.over').evaluate((over) => getComputedStyle(over).clipPath)).toBe(
+    'inset(0px 0px 0px 30%)',
+  );
+  await page.getByRole('button', { name: 'Side by side' }).click();
+});
+
+inChromium('edits before this one are kept, and come back with their settings', async () => {
+  await page.locator('.history button').last().click();
+  await finished(page);
+  expect(address(page).get('target')).toBe('a cat riding a car');
+});
+
+async function write(code: string): Promise<void> {
+  await page.locator('.cm-content').click();
+  await page.keyboard.press('ControlOrMeta+a');
+  await page.keyboard.insertText(code);
+  await page.getByRole('button', { name: 'Run with the edit' }).click();
+}
+
+inChromium("a controller of one's own runs, and its errors are shown at their line", async () => {
+  const before = await pixels(page, '.of-edit .picture');
+  await page.locator('summary', { hasText: 'A controller of your own' }).click();
+  await page.locator('.cm-content').waitFor();
+  await page.getByRole('button', { name: 'Run with the edit' }).click();
+  await finished(page);
+  expect(await pixels(page, '.of-edit .picture')).not.toEqual(before);
+
+  await write('return {\n  wants: () => nobody,\n};');
+  await page.locator('.failure').waitFor();
+  expect(await page.locator('.failure').textContent()).toBe('Line 2: ReferenceError: nobody is not defined');
+  await page.locator('.cm-lintRange-error').waitFor();
+
+  await write('return {\n  wants: () => [,\n');
+  await page.locator('.failure', { hasText: 'This is not JavaScript' }).waitFor();
+});
+
+inChromium('a controller without an end is stopped, and nothing is lost', async () => {
+  await write('while (true);');
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('alert').filter({ hasText: 'was started again' }).waitFor();
+  await finished(page);
+  expect(await page.locator('.cm-content').textContent()).toBe('while (true);');
+  expect(address(page).get('target')).toBe('a cat riding a car');
+});
+
+inChromium('a file that is no model is refused, and the model before it comes back', async () => {
+  await page.getByTitle('Open another model').click();
+  const file = { name: 'broken.safetensors', mimeType: '', buffer: Buffer.from('not a checkpoint') };
+  await page.locator('dialog input[accept=".safetensors"]').setInputFiles(file);
+  await page.getByRole('alert').filter({ hasText: 'broken.safetensors' }).waitFor();
+  await page.waitForFunction(() => !document.querySelector('.loading'));
+  await finished(page);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  inChromium(`nothing stands in the way of who does not see or point, ${colorScheme}`, async () => {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(await readFile(require.resolve('axe-core/axe.min.js'), 'utf8'));
+    const { violations } = await page.evaluate(() =>
+      (globalThis as unknown as { axe: typeof import('axe-core') }).axe.run(),
+    );
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+  });
+}
+
+inChromium('the page comes again without a network', async () => {
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await page.context().setOffline(true);
+  await page.reload();
+  await finished(page);
+  await page.context().setOffline(false);
+});
+
+inChromium('without the headers for threads it uses one, and says why', async () => {
+  const plain = await serveStudio(built, { isolated: false });
+  const context = await browser.newContext({ serviceWorkers: 'block' });
+  const other = await context.newPage();
+  await openStudio(other, plain.url + ADDRESS);
+  expect(await other.locator('.engine').textContent()).toMatch(/1 thread/);
+  await other.getByTitle('Open another model').click();
+  expect(await other.locator('dialog').textContent()).toMatch(/Cross-Origin-Opener-Policy/);
+  await context.close();
+  plain.close();
 });
 
 inChromium('several threads compute, nothing goes wrong unseen, and no other host is asked', async () => {

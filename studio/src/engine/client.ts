@@ -1,8 +1,5 @@
 import type { Backend, ModelPlace, Recipe, Report, Request } from './protocol';
 
-/** How long a worker may take to stop before it is ended: a step of a large model, and no endless loop. */
-const PATIENCE = 4000;
-
 /** The worker as the page sees it. When it hangs or dies another one takes its place, and the model is loaded again. */
 export class Client {
   private worker!: Worker;
@@ -26,16 +23,17 @@ export class Client {
     return this.ask((id) => ({ type: 'strip', id, recipes }));
   }
 
-  /** Stops what is being computed; if it does not listen, by force. */
-  stop(): void {
+  /** Stops what is being computed; by force if it has not listened after `patience` milliseconds. */
+  stop(patience: number): void {
     this.post({ type: 'stop' });
     this.impatience ??= setTimeout(() => {
       this.onReport({
         type: 'failed',
+        from: 'endless',
         message: 'The worker did not stop, and was started again. Nothing of your work is lost.',
       });
       this.restart();
-    }, PATIENCE);
+    }, patience);
   }
 
   /** Ends the worker and starts another one with the same model. @param backend another one than before */

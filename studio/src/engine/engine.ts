@@ -15,7 +15,7 @@ import {
 import { brushedMask } from './brushed';
 import { controllerOf } from './custom';
 import { recordLooks } from './looks';
-import type { EditKind, Recipe, Report, Result, Shares, Stage } from './protocol';
+import type { EditKind, Mask, Recipe, Report, Result, Shares, Stage } from './protocol';
 import { plainShares, sharesAt } from './shares';
 
 /** Steps of a draft: as few as still show what the picture will be. */
@@ -89,14 +89,14 @@ export class Engine {
       ...(recipe.code ? [controllerOf(recipe.code, method.prompts)] : []),
       looks,
     ];
-    const show = this.shower(id, stage, source !== undefined);
+    const show = this.shower(id, recipe, source !== undefined);
     let latents: tf.Tensor4D | undefined;
     try {
       const run = this.pipeline.run([recipe.source, recipe.target], {
         ...runOptions(recipe),
         signal,
         controller: compose(...controllers),
-        onWarning: () => undefined,
+        onWarning: (text) => this.tell({ type: 'note', text }),
         ...(source ? { recording: source.recording } : { record: { to: sink!, self: 1 } }),
       });
       for await (const step of run) {
@@ -114,6 +114,7 @@ export class Engine {
         edit,
         kind: method.edits[0],
         looks: { source: ofSource, edit: ofEdit },
+        region: isKept(recipe) ? await regionOf(latents!) : undefined,
         seconds: (performance.now() - start) / 1000,
       };
     } finally {
@@ -123,13 +124,13 @@ export class Engine {
   }
 
   /** Decodes a step's pictures now and then: not so often that it would slow the run down. */
-  private shower(id: number, stage: Stage, editOnly: boolean): (step: DenoisingStep) => Promise<void> {
+  private shower(id: number, recipe: Recipe, editOnly: boolean): (step: DenoisingStep) => Promise<void> {
     let since = performance.now();
     let cost = 0;
     return async ({ step, steps, latents }) => {
       const now = performance.now();
       const due = step < steps - 1 && (cost === 0 || now - since > cost / SHOWING);
-      if (!due) return this.tell({ type: 'step', id, stage, step, steps });
+      if (!due) return this.tell({ type: 'step', id, step, steps });
       const shown = editOnly ? (tf.slice(latents, [1, 0, 0, 0]) as tf.Tensor4D) : latents.clone();
       const pictures = await this.pictures(shown);
       shown.dispose();
@@ -138,11 +139,11 @@ export class Engine {
       return this.tell({
         type: 'step',
         id,
-        stage,
         step,
         steps,
         source: editOnly ? undefined : pictures[0],
         edit: pictures[pictures.length - 1],
+        region: isKept(recipe) ? await regionOf(latents) : undefined,
       });
     };
   }
@@ -187,6 +188,22 @@ function methodOf({ tokenizer, defaults }: StableDiffusionPipeline, recipe: Reci
     blendThreshold: threshold,
     blend: blend.map(([ofSource, ofTarget]) => ({ source: ofSource, target: ofTarget })),
   });
+}
+
+/** Whether the edit is kept to a region. */
+function isKept({ blend, mask }: Recipe): boolean {
+  return blend.length > 0 || mask !== undefined;
+}
+
+/** Where the target's latents are not the source's: outside of its region, blending makes them the same. */
+async function regionOf(latents: tf.Tensor4D): Promise<Mask | undefined> {
+  const cells = tf.tidy(() => {
+    const [source, target] = tf.unstack(latents);
+    return tf.any(tf.notEqual(source, target), 2);
+  });
+  const values = await cells.data();
+  cells.dispose();
+  return values.every((cell) => cell) ? undefined : Array.from(values, (cell) => (cell ? 1 : 0));
 }
 
 function drafted(recipe: Recipe): Recipe {

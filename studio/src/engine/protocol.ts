@@ -105,8 +105,8 @@ export interface Result {
   readonly edit: Picture;
   readonly kind: EditKind;
   readonly looks: { readonly source: WordLooks; readonly edit: WordLooks };
-  /** Cells that the edit may change, as blending sees it at the end; nothing without blending. */
-  readonly region?: Float32Array;
+  /** Where the edit may change the picture, in cells of the latents; nothing if it may everywhere. */
+  readonly region?: Mask;
   readonly seconds: number;
 }
 
@@ -116,16 +116,18 @@ export type Report =
   | {
       readonly type: 'step';
       readonly id: number;
-      readonly stage: Stage;
       readonly step: number;
       readonly steps: number;
       readonly source?: Picture;
       readonly edit?: Picture;
+      readonly region?: Mask;
     }
   | { readonly type: 'result'; readonly id: number; readonly result: Result }
   | { readonly type: 'strip'; readonly id: number; readonly index: number; readonly picture: Picture }
   /** Nothing is being computed. */
   | { readonly type: 'idle'; readonly id: number; readonly bytes: number }
+  /** Something odd that is no error, such as a prompt that was cut off. */
+  | { readonly type: 'note'; readonly text: string }
   /** The stop was heard. */
   | { readonly type: 'stopped' }
   | {
@@ -133,5 +135,5 @@ export type Report =
       readonly id?: number;
       readonly message: string;
       readonly line?: number;
-      readonly from?: 'controller' | 'device' | 'memory';
+      readonly from?: 'controller' | 'device' | 'memory' | 'endless';
     };

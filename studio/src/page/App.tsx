@@ -1,6 +1,9 @@
+import { ControllerEditor } from './ControllerEditor';
 import { Controls } from './Controls';
 import { Header } from './Header';
 import { History } from './History';
+import { Layers } from './Layers';
+import { ModelDialog } from './Model';
 import { Prompt } from './Prompt';
 import { Stage } from './Stage';
 import { loading, notice } from './state';
@@ -9,8 +12,9 @@ export function App() {
   return (
     <>
       <Header />
+      <ModelDialog />
       <main>
-        {notice.value && (
+        {notice.value && notice.value.from !== 'controller' && (
           <p class={`notice ${notice.value.kind}`} role="alert">
             {notice.value.text}{' '}
             <button
@@ -31,6 +35,8 @@ export function App() {
           <Controls />
         </div>
         <History />
+        <Layers />
+        <ControllerEditor />
       </main>
     </>
   );

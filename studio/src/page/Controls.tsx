@@ -1,5 +1,6 @@
 import type { PictureSettings, Recipe, Shares } from '../engine/protocol';
 import { PictureCanvas } from './PictureCanvas';
+import { RegionFold } from './Region';
 import { askForStrip, change, recipe, shares, strip } from './state';
 
 /** How the edit is made: one slider, and behind folds all that it stands for. */
@@ -9,6 +10,7 @@ export function Controls() {
     <section class="controls" aria-label="How the edit is made">
       <Keep />
       <Advanced />
+      <RegionFold />
       <PictureFold />
     </section>
   );

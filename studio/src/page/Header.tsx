@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { modelOpen } from './Model';
 import { memory, model } from './state';
 import { nextTheme, theme } from './theme';
 
@@ -12,18 +13,23 @@ export function Header() {
         <img src="./icon.svg" alt="" width="28" height="28" /> Prompt-to-Prompt <span>studio</span>
       </h1>
       {info && (
-        <p class="engine" title={info.notes.join('\n') || undefined}>
+        <button
+          type="button"
+          class="engine quiet"
+          title="Open another model"
+          onClick={() => {
+            modelOpen.value = true;
+          }}
+        >
           <span>{info.name}</span>
           <span>
             {info.width}×{info.height}
           </span>
           <span>
-            {info.backend === 'webgpu'
-              ? `WebGPU${info.device ? `, ${info.device}` : ''}`
-              : `${info.threads} ${info.threads === 1 ? 'thread' : 'threads'}`}
+            {info.backend === 'webgpu' ? 'WebGPU' : `${info.threads} ${info.threads === 1 ? 'thread' : 'threads'}`}
           </span>
           {memory.value > 0 && <span>{Math.round(memory.value / 2 ** 20)} MB</span>}
-        </p>
+        </button>
       )}
       <div class="actions">
         <button type="button" class="quiet" onClick={() => void share()}>

@@ -66,7 +66,6 @@ function Chip({ slot, at }: { readonly slot: Slot; readonly at: number }) {
           type="button"
           class="word"
           aria-expanded={isOpen}
-          aria-label={nameOf(slot)}
           onFocus={() => {
             hovered.value = at;
           }}
@@ -77,8 +76,7 @@ function Chip({ slot, at }: { readonly slot: Slot; readonly at: number }) {
             open.value = isOpen ? undefined : { at, adding: false };
           }}
         >
-          {kind === 'swapped' && <s>{slot.source}</s>}
-          {kind === 'left out' ? <s>{word}</s> : <span>{word}</span>}
+          <Words slot={slot} />
         </button>
         {slot.target !== undefined && <Weight at={at} word={word} />}
       </div>
@@ -86,17 +84,27 @@ function Chip({ slot, at }: { readonly slot: Slot; readonly at: number }) {
   );
 }
 
-function nameOf(slot: Slot): string {
-  switch (kindOf(slot)) {
-    case 'kept':
-      return slot.target!;
-    case 'swapped':
-      return `${slot.target}, in place of ${slot.source}`;
-    case 'added':
-      return `${slot.target}, added`;
-    case 'left out':
-      return `${slot.source}, left out`;
+/** What the colours and lines say, in words for who does not see them. */
+function Words({ slot: { source, target } }: { readonly slot: Slot }) {
+  if (target === undefined) {
+    return (
+      <span>
+        <s>{source}</s>
+        <span class="unseen"> left out</span>
+      </span>
+    );
   }
+  if (source === target) return <span>{target}</span>;
+  return (
+    <>
+      {source !== undefined && <s>{source}</s>}
+      {source !== undefined && <span class="unseen"> becomes </span>}
+      <span>
+        {target}
+        {source === undefined && <span class="unseen"> added</span>}
+      </span>
+    </>
+  );
 }
 
 /** The word of the target at a slot, as weights are told of it. */

@@ -1,7 +1,9 @@
 import { signal } from '@preact/signals';
 import type { Picture } from 'prompt-to-prompt-tfjs';
+import { download, downloads } from './downloads';
 import { heat, looks } from './looks';
 import { PictureCanvas } from './PictureCanvas';
+import { Region } from './Region';
 import { frames, live, made, model, probe, progress, recipe, result, step, stop } from './state';
 
 const view = signal<'beside' | 'wipe'>('beside');
@@ -26,6 +28,7 @@ export function Stage() {
       <Progress />
       <div class="tools">
         <Steps />
+        <Downloads />
         <div class="segments" role="group" aria-label="How to compare">
           <button
             type="button"
@@ -92,23 +95,15 @@ function Shown({
         <PictureCanvas
           picture={picture}
           heat={heat.value[of]}
-          region={of === 'edit' ? region() : undefined}
           label={`${of === 'source' ? 'The source' : 'The edit'}: ${prompt}`}
         />
+        {of === 'edit' && <Region />}
       </div>
       <figcaption>
         <span class={`tag of-${of}`}>{of === 'source' ? 'Source' : 'Edit'}</span>
       </figcaption>
     </figure>
   );
-}
-
-/** What blending keeps the edit to, as it was for the picture that is shown. */
-function region() {
-  const { value } = result;
-  return value?.region && made.value?.blend.length && !heat.value.edit
-    ? { ...model.value!.grid, values: value.region }
-    : undefined;
 }
 
 function Wipe({ source, edit }: { readonly source?: Picture; readonly edit?: Picture }) {
@@ -153,6 +148,20 @@ function Progress() {
           Stop
         </button>
       )}
+    </div>
+  );
+}
+
+function Downloads() {
+  if (!result.value || made.value !== recipe.value) return null;
+  return (
+    <div class="downloads" role="group" aria-label="Download">
+      <span aria-hidden="true">↓</span>
+      {downloads.map((each) => (
+        <button type="button" class="quiet" key={each.file} onClick={() => void download(each)}>
+          {each.label}
+        </button>
+      ))}
     </div>
   );
 }

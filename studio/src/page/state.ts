@@ -1,11 +1,13 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import { Client } from '../engine/client';
-import type { Backend, EditKind, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
+import type { Backend, EditKind, Mask, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
 import { sharesOf } from '../engine/shares';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
 import { kindOf, slotsOf } from './slots';
 
+/** How long what is being computed may take to stop, in milliseconds: a step of a large model, and code that may have no end. */
+const PATIENCE = { step: 60_000, code: 2000 };
 /** Edits that are kept below the pictures, the newest first. */
 const MAX_HISTORY = 5;
 
@@ -14,6 +16,7 @@ export interface Frame {
   readonly step: number;
   readonly source?: Picture;
   readonly edit?: Picture;
+  readonly region?: Mask;
 }
 
 export interface Past {
@@ -26,7 +29,7 @@ export interface Notice {
   readonly text: string;
   readonly kind: 'error' | 'note';
   readonly line?: number;
-  readonly from?: 'controller' | 'device' | 'memory';
+  readonly from?: Extract<Report, { type: 'failed' }>['from'];
 }
 
 export const model = signal<ModelInfo | undefined>(undefined);
@@ -45,6 +48,11 @@ export const strip = signal<readonly { readonly keep: number; readonly recipe: R
   [],
 );
 export const memory = signal(0);
+
+/** Whether a region is being painted, and with how large a brush, in cells. */
+export const brush = signal<number | undefined>(undefined);
+/** Whether the outline of the region is drawn. */
+export const outlined = signal(true);
 
 /** The step that is looked at; nothing for all of them. */
 export const step = signal<number | undefined>(undefined);
@@ -65,8 +73,18 @@ export const kind = computed((): EditKind => {
 });
 /** What is taken from the source. */
 export const shares = computed(() => sharesOf(recipe.value!, kind.value, model.value!.defaults.shares));
+/** Cells that the edit may change, as far as it is known. */
+export const region = computed(() => {
+  const { mask, blend } = recipe.value ?? {};
+  if (mask && !blend?.length) return mask;
+  if (!blend?.length) return undefined;
+  return live.value ? live.value.region : result.value?.region;
+});
 export const focus = computed(() => hovered.value ?? pinned.value);
 
+/** The model that is being opened, and the last one that could be. */
+let opening: ModelPlace | undefined;
+let opened: ModelPlace | undefined;
 let rendering = 0;
 let stripping = 0;
 
@@ -80,6 +98,7 @@ export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
     loading.value = { what: 'Starting', share: 0 };
     notice.value = undefined;
   });
+  opening = place;
   client.load(place, backend);
 }
 
@@ -90,7 +109,7 @@ export function change(changes: Partial<Recipe>): void {
 }
 
 export function stop(): void {
-  client.stop();
+  client.stop(recipe.value?.code === undefined ? PATIENCE.step : PATIENCE.code);
   batch(() => {
     progress.value = undefined;
     live.value = undefined;
@@ -159,6 +178,9 @@ function receive(report: Report): void {
         if (report.id === rendering) progress.value = undefined;
         memory.value = report.bytes;
         break;
+      case 'note':
+        notice.value = { kind: 'note', text: report.text };
+        break;
       case 'stopped':
         break;
       case 'failed':
@@ -170,21 +192,24 @@ function receive(report: Report): void {
 
 function ready(info: ModelInfo): void {
   const first = firstRecipe(info);
+  opened = opening;
   model.value = info;
   made.value = undefined;
   loading.value = undefined;
-  recipe.value = tidied(recipe.value ? { ...recipe.value } : fromAddress(location.hash, first));
+  const wanted = recipe.value ?? fromAddress(location.hash, first);
+  const fits = wanted.mask?.length === info.grid.width * info.grid.height;
+  recipe.value = tidied({ ...wanted, mask: fits ? wanted.mask : undefined });
 }
 
-function onStep({ step: at, steps, source, edit }: Extract<Report, { type: 'step' }>): void {
+function onStep({ step: at, steps, source, edit, region }: Extract<Report, { type: 'step' }>): void {
   progress.value = { step: at + 1, steps };
   if (!edit) return;
-  live.value = { step: at, source: source ?? live.value?.source, edit };
+  live.value = { step: at, source: source ?? live.value?.source, edit, region };
   frames.value = [...frames.value, live.value];
 }
 
 function onResult(made_: Result): void {
-  notice.value = undefined;
+  if (notice.value?.kind === 'error') notice.value = undefined;
   result.value = made_;
   if (made_.stage === 'draft') return;
   const of = recipe.value!;
@@ -203,7 +228,19 @@ function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>
   notice.value = { kind: 'error', text: message, line, from };
   progress.value = undefined;
   live.value = undefined;
+  if (loading.value && from === undefined) backToOpened();
   if (from === 'device') client.restart('wasm');
   else if (from === 'memory') client.restart();
-  if (from === 'device' || from === 'memory') loading.value = { what: 'Starting again', share: 0 };
+  if (from === 'endless') recipe.value = { ...recipe.value!, code: undefined };
+  if (from === 'device' || from === 'memory' || from === 'endless')
+    loading.value = { what: 'Starting again', share: 0 };
+}
+
+/** After a model that could not be opened, the one before it is opened again. */
+function backToOpened(): void {
+  loading.value = undefined;
+  if (opened === undefined || opened === opening) return;
+  const said = notice.value;
+  openModel(opened);
+  notice.value = said;
 }
