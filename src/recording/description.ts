@@ -27,7 +27,7 @@ const settingsSchema = z.strictObject({
 export type RecordedSettings = z.output<typeof settingsSchema>;
 
 const descriptionSchema = z.strictObject({
-  version: z.literal(3),
+  version: z.literal(4),
   settings: settingsSchema,
   /** By which method the source's picture was inverted, if it was. */
   inversion: z.string().optional(),

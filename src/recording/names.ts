@@ -1,8 +1,11 @@
 /**
- * The names of a recording's tensors: `noise`, and of each step `step.12.prediction`, `step.12.latents` (after it),
+ * The names of a recording's tensors: `noise`, `checksums`, and of each step `step.12.prediction`, `step.12.latents` (after it),
  * `step.12.<path of the site>.q`, `.k`, `.v`, and `step.12.embedding` where the unconditional rows read another text at
  * each step.
  */
+
+/** Of the header and the noise, then of each step: what shows that the file is as it was written. */
+export const CHECKSUMS = 'checksums';
 
 export function nameAt(step: number, name: string): string {
   return `step.${step}.${name}`;

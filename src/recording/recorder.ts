@@ -7,10 +7,11 @@ import { isDuring } from '../edits/prompt-to-prompt/schedule';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
 import type { ByteSink } from '../weights/sink';
 import { changed, changesOf } from './changes';
+import { CHECKSUM_BYTES, Checksum, joined } from './checksum';
 import type { Companion, TakenStep } from './companion';
 import { type RecordedSettings, type RecordingDescription, toMetadata } from './description';
 import type { Fingerprints } from './fingerprint';
-import { nameAt, scaleOf } from './names';
+import { CHECKSUMS, nameAt, scaleOf } from './names';
 
 export interface RecordOptions {
   /**
@@ -51,7 +52,7 @@ export function describe(
 ): RecordingDescription {
   const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
   return {
-    version: 3,
+    version: 4,
     settings,
     inversion,
     model: { name, ...model },
@@ -82,6 +83,9 @@ export class Recorder implements Companion {
   /** What a reader will make of the last step's packed tensors. */
   private readonly told = new Map<string, Float32Array>();
   private readonly to: ByteSink;
+  private readonly checksums: Uint8Array[] = [];
+  /** Of what is being written: the head of the file, or a step. */
+  private section = new Checksum();
 
   /**
    * @param noise [1, height, width, channels]; stays the caller's
@@ -123,7 +127,10 @@ export class Recorder implements Companion {
     if (step === 0) await this.writeHead(steps);
     for (const kept of this.kept) await this.writeTensor(kept);
     this.forget();
-    if (step === steps - 1) await this.to.close();
+    await this.endSection();
+    if (step < steps - 1) return;
+    await this.to.write(joined(this.checksums));
+    await this.to.close();
   }
 
   /** Nothing is left of the file if it is not whole. */
@@ -138,9 +145,21 @@ export class Recorder implements Companion {
     const all = [
       { name: 'noise', shape: this.noise.shape },
       ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat(),
+      { name: CHECKSUMS, shape: [steps + 1, CHECKSUM_BYTES], dtype: 'U8' as const },
     ];
-    await this.to.write(safetensorsHeader(all, toMetadata(this.description)));
-    await this.to.write(bytesOf(await this.noise.data<'float32'>()));
+    await this.write(safetensorsHeader(all, toMetadata(this.description)));
+    await this.write(bytesOf(await this.noise.data<'float32'>()));
+    await this.endSection();
+  }
+
+  private async write(bytes: Uint8Array): Promise<void> {
+    await this.section.add(bytes);
+    await this.to.write(bytes);
+  }
+
+  private async endSection(): Promise<void> {
+    this.checksums.push(await this.section.value());
+    this.section = new Checksum();
   }
 
   private async writeTensor({ name, tensor, packed }: Kept): Promise<void> {
@@ -149,12 +168,12 @@ export class Recorder implements Companion {
     if (!before) {
       // Its own memory, as a backend's may be used again.
       if (packed) this.told.set(name, values.slice());
-      return this.to.write(bytesOf(values));
+      return this.write(bytesOf(values));
     }
     const changes = changesOf(before, values, headsOf(tensor));
     this.told.set(name, changed(before, changes));
-    await this.to.write(bytesOf(changes.numbers));
-    await this.to.write(bytesOf(changes.scales));
+    await this.write(bytesOf(changes.numbers));
+    await this.write(bytesOf(changes.scales));
   }
 
   private keep(name: keyof Qkv, qkv: Qkv, call: AttentionCall): void {

@@ -3,6 +3,7 @@ import type { Dtype } from '../weights/dtype';
 import { SafetensorsFile } from '../weights/safetensors';
 import type { ByteSource } from '../weights/source';
 import { changed } from './changes';
+import { CHECKSUM_BYTES, Checksum } from './checksum';
 import {
   differences,
   fromMetadata,
@@ -11,7 +12,7 @@ import {
   RecordingError,
 } from './description';
 import type { Fingerprints } from './fingerprint';
-import { nameAt, scaleOf } from './names';
+import { CHECKSUMS, nameAt, scaleOf } from './names';
 
 /** A source's run in a file, for any number of edits. In memory there are the file's header and the noise, no more. */
 export class Recording {
@@ -19,16 +20,21 @@ export class Recording {
     private readonly file: SafetensorsFile,
     readonly description: RecordingDescription,
     private readonly startingNoise: Float32Array,
+    private readonly checksums: Uint8Array,
   ) {}
 
   /**
    * @param bytes `await fileBytes(path)` of the Node part, or `bytesOf(blob)`
-   * @throws CheckpointError if it is no whole safetensors file; RecordingError if it is no recording
+   * @throws CheckpointError if it is no whole safetensors file; RecordingError if it is no recording, or not as it was
+   *   written
    */
   static async open(bytes: ByteSource): Promise<Recording> {
     const file = await SafetensorsFile.open(bytes);
     const description = fromMetadata(file.metadata, file.name);
-    return new Recording(file, description, await file.read('noise'));
+    const recording = new Recording(file, description, await file.read('noise'), await file.readBytes(CHECKSUMS));
+    const header = await bytes.read(0, file.place('noise').begin);
+    await recording.check(0, [header, await file.readBytes('noise')]);
+    return recording;
   }
 
   /** What to call it in a message. */
@@ -75,10 +81,23 @@ export class Recording {
     for (let step = 0; step < this.settings.steps; step++) yield (before = await this.step(step, before));
   }
 
+  /** @param section 0 of the header and the noise, or a step's number and 1 @param parts of it, in the file's order */
+  private async check(section: number, parts: readonly Uint8Array[]): Promise<void> {
+    const checksum = new Checksum();
+    for (const part of parts) await checksum.add(part);
+    const found = await checksum.value();
+    if (found.every((byte, i) => byte === this.checksums[section * CHECKSUM_BYTES + i])) return;
+    const what = section === 0 ? 'its header or its noise' : `step ${section - 1}`;
+    throw new RecordingError(
+      `${this.name} is not as it was written: ${what} was changed since. Get the file again, or record the run again.`,
+    );
+  }
+
   private async step(step: number, before?: RecordedStep): Promise<RecordedStep> {
     const prefix = nameAt(step, '');
     const names = [...this.file.tensors.keys()].filter((name) => name.startsWith(prefix));
     const read = names.length > 0 ? await this.file.readRun(names) : new Map<string, Uint8Array>();
+    await this.check(step + 1, [...read.values()]);
     const stored = [...read].map(
       ([name, bytes]) => [name.slice(prefix.length), { ...this.file.tensors.get(name)!, bytes }] as const,
     );

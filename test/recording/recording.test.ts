@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
 import { compose } from '../../src/attention/compose';
 import type { AttentionCall, AttentionController } from '../../src/attention/controller';
 import { type AttentionStore, attentionStore } from '../../src/attention/store';
@@ -402,5 +403,56 @@ describe('a file', () => {
         'other is a recording that this version cannot read',
       );
     }
+  });
+
+  describe('that was changed since it was written is refused by its name', () => {
+    let whole: Uint8Array;
+    beforeAll(async () => {
+      const to = new BlobSink();
+      const options = { ...OPTIONS, steps: 2, controller: undefined };
+      tf.dispose({ ...(await pipe.generate([SOURCE], { ...options, record: { to } })) });
+      whole = new Uint8Array(await to.blob.arrayBuffer());
+    });
+    /** Opens a copy and reads all of it. */
+    const readAll = async (change: (bytes: Uint8Array) => void): Promise<void> => {
+      const copy = whole.slice();
+      change(copy);
+      const recording = await Recording.open(bytesOf(copy, 'changed.recording'));
+      for await (const _ of recording.steps());
+    };
+    const replaced = (from: string, to: string) => (bytes: Uint8Array) => {
+      const text = new TextDecoder('latin1').decode(bytes);
+      expect(text).toContain(from);
+      bytes.set(new TextEncoder().encode(to), text.indexOf(from));
+    };
+
+    test('unchanged it is read', () => expect(readAll(() => {})).resolves.toBeUndefined());
+
+    test.each([
+      ['an edited prompt', 'a cat riding', 'a dog riding'],
+      ['another seed', '\\"seed\\":\\"7\\"', '\\"seed\\":\\"8\\"'],
+      ['numbers of another kind', '"dtype":"I16"', '"dtype":"F16"'],
+      ['numbers of a third kind', '"dtype":"I16"', '"dtype":"U16"'],
+    ])('%s', async (_, from, to) => {
+      await expect(readAll(replaced(from, to))).rejects.toThrow(RecordingError);
+      await expect(readAll(replaced(from, to))).rejects.toThrow(
+        'changed.recording is not as it was written: its header or its noise was changed since.',
+      );
+    });
+
+    test('one bit, wherever it is', async () => {
+      const header = 8 + Number(new DataView(whole.buffer).getBigUint64(0, true));
+      await fc.assert(
+        fc.asyncProperty(fc.integer({ min: header, max: whole.length - 1 }), fc.nat(7), async (at, bit) => {
+          const flipped = readAll((bytes) => {
+            bytes[at] ^= 1 << bit;
+          });
+          await expect(flipped).rejects.toThrow(
+            /changed\.recording is not as it was written: (?:its header or its noise|step \d) was/,
+          );
+        }),
+        { numRuns: 40 },
+      );
+    });
   });
 });

@@ -117,6 +117,7 @@ export class Run {
       },
     });
     this.seconds.load = (performance.now() - start) / 1000;
+    for (const note of pipeline.notes) this.warn(note);
     return pipeline;
   }
 

