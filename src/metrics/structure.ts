@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { fromPictures, type Picture } from '../image/picture';
-import { bilinear, resample } from '../image/resample';
 import { Network } from '../model/network';
 import { type LayerNames, TransformerLayer } from '../model/transformerLayer';
 import { Scope } from '../nn/scope';
@@ -88,7 +87,7 @@ export class StructureDistance extends Network {
 
   /**
    * As PnPInversion's script has it, from 0 up: ImageNet's mean and deviation, which are meant for values from 0 to 1,
-   * are applied to bytes.
+   * are applied to bytes, and pictures are resized between four pixels each, however many there are.
    */
   async distance(a: Picture, b: Picture): Promise<number> {
     const distance = tf.tidy(() => this.between(this.prepared(a), this.prepared(b)));
@@ -99,10 +98,9 @@ export class StructureDistance extends Network {
 
   private prepared(picture: Picture): tf.Tensor4D {
     const side = this.config.image_size;
-    const whole = { x: 0, y: 0, width: picture.width, height: picture.height };
-    const resized = resample(picture, whole, { width: side, height: side }, bilinear);
-    const bytes = tf.mul(tf.add(fromPictures([resized]), 1), 127.5);
-    return tf.div(tf.sub(bytes, IMAGENET.mean), IMAGENET.deviation);
+    const bytes = tf.mul(tf.add(fromPictures([picture]), 1), 127.5);
+    const resized = tf.image.resizeBilinear(bytes as tf.Tensor4D, [side, side], false, true);
+    return tf.div(tf.sub(resized, IMAGENET.mean), IMAGENET.deviation);
   }
 }
 

@@ -18,7 +18,7 @@ export const metrics: readonly Comparison[] = [
     name: 'LPIPS on SqueezeNet',
     most: PARITY,
     async largest() {
-      const file = await open('lpips');
+      const file = await openMetric('lpips');
       const lpips = await readMetricNetwork(new LPIPS(), file);
       const pictures = await tensor<tf.Tensor4D>(file, 'pictures');
       const distance = tf.tidy(() => {
@@ -35,8 +35,7 @@ export const metrics: readonly Comparison[] = [
     name: "DINO's keys, and the distance of two structures",
     most: PARITY,
     async largest() {
-      const file = await open('vit');
-      const network = await readMetricNetwork(new StructureDistance(configs.vit as ViTConfig), file);
+      const { network, file } = await openStructure();
       const [a, b] = await Promise.all([tensor<tf.Tensor4D>(file, 'pixels'), tensor<tf.Tensor4D>(file, 'other')]);
       const distance = network.between(a, b);
       const keys = network.keys(a);
@@ -53,11 +52,7 @@ export const metrics: readonly Comparison[] = [
     name: "CLIP's embeddings of a picture and of a text",
     most: PARITY,
     async largest() {
-      const file = await open('clip');
-      const { text_config, vision_config, projection_dim } = configs.clip;
-      const eps = { layer_norm_eps: 1e-5 };
-      const config = { text: { ...text_config, ...eps }, vision: { ...vision_config, ...eps }, projection_dim };
-      const clip = await readMetricNetwork(new CLIPScore(config as CLIPConfig), file);
+      const { network: clip, file } = await openClip();
       const pixels = await tensor<tf.Tensor4D>(file, 'pixels');
       const picture = clip.embedPicture(pixels);
       const text = clip.embedText([...(await file.read('ids'))]);
@@ -68,7 +63,20 @@ export const metrics: readonly Comparison[] = [
   },
 ];
 
-async function open(name: string): Promise<SafetensorsFile> {
+export async function openStructure() {
+  const file = await openMetric('vit');
+  return { file, network: await readMetricNetwork(new StructureDistance(configs.vit as ViTConfig), file) };
+}
+
+export async function openClip() {
+  const file = await openMetric('clip');
+  const { text_config, vision_config, projection_dim } = configs.clip;
+  const eps = { layer_norm_eps: 1e-5 };
+  const config = { text: { ...text_config, ...eps }, vision: { ...vision_config, ...eps }, projection_dim };
+  return { file, network: await readMetricNetwork(new CLIPScore(config as CLIPConfig), file) };
+}
+
+export async function openMetric(name: string): Promise<SafetensorsFile> {
   return SafetensorsFile.open(await fileBytes(`${FOLDER}/${name}.safetensors`));
 }
 

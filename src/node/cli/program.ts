@@ -53,6 +53,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: (command) => (require('./commands/studio') as typeof import('./commands/studio')).defineStudio(command),
   },
   {
+    name: 'evaluate',
+    description: "Edit the pictures of the field's benchmark, PIE-Bench, and measure the edits as its script does.",
+    define: (command) =>
+      (require('./commands/evaluate') as typeof import('./commands/evaluate')).defineEvaluate(command),
+    aftermath: 'What was measured is kept: the same command goes on from there.',
+  },
+  {
     name: 'info',
     description:
       'Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.',

@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { INVERSIONS, type InversionName } from '../../invert';
+import { StableDiffusionPipeline } from '../../pipeline';
+import { chooseBackend } from '../backend';
+import { openCheckpoint } from '../checkpoint';
+import { type BenchEdit, readPieBench } from '../pie-bench/bench';
+import { type Editor, editorBy, madeBefore, withPublishedSteps } from '../pie-bench/editors';
+import { evaluate } from '../pie-bench/evaluate';
+import { type Measures, openMeasures } from '../pie-bench/measures';
+import { meanOf, type Table } from '../pie-bench/table';
+import { UsageError } from './errors';
+import type { Manner } from './options';
+import { Progress } from './progress';
+import { stopSignal } from './supervised';
+import { table } from './text';
+
+export interface EvaluateOptions extends Pick<Manner, 'quiet' | 'json'> {
+  readonly method: readonly InversionName[];
+  readonly results: readonly string[];
+  readonly networks?: string;
+  readonly category: readonly string[];
+  readonly limit?: number;
+  readonly model: string;
+  readonly steps: number;
+  readonly backend?: string;
+  readonly threads?: number;
+  readonly out: string;
+}
+
+/** Edits a folder in PIE-Bench's layout and measures the edits, or measures those that were made before. */
+export async function evaluatePieBench(folder: string, options: EvaluateOptions): Promise<void> {
+  const edits = chosen(await readPieBench(folder), options);
+  const editors = options.results.map(resultsOf);
+  const methods = options.method.length === 0 && editors.length === 0 ? (['direct'] as const) : options.method;
+  for (const method of methods) {
+    if (!INVERSIONS.includes(method))
+      throw new UsageError(`--method ${method}: expected one of ${INVERSIONS.join(', ')}.`);
+  }
+  const out = resolve(options.out);
+  await keepSettings(out, { model: options.model, steps: options.steps, folder: resolve(folder) });
+  const progress = new Progress(options.quiet);
+  const { measures, pipe } = await open(options, methods.length > 0);
+  try {
+    if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, options.steps)));
+    const onProgress = (done: number, total: number): void => progress.show('Evaluating', done, total, 'edits');
+    const results = await evaluate(edits, editors, measures, out, { signal: stopSignal, onProgress });
+    print(results, measures, { ...options, out });
+  } finally {
+    progress.stop();
+    measures.dispose();
+    pipe?.dispose();
+  }
+}
+
+/** The networks, and the model if there are edits to be made. */
+async function open({ backend, threads, networks, model }: EvaluateOptions, edits: boolean) {
+  await chooseBackend(backend, { threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
+  const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model)) : undefined;
+  return {
+    pipe: checkpoint && (await StableDiffusionPipeline.load(checkpoint)),
+    measures: await openMeasures(networks),
+  };
+}
+
+/** @throws UsageError if none is left */
+function chosen(edits: readonly BenchEdit[], { category, limit }: EvaluateOptions): readonly BenchEdit[] {
+  const left = edits.filter((edit) => category.length === 0 || category.includes(edit.category)).slice(0, limit);
+  if (left.length === 0) throw new UsageError(`No edit is left of ${edits.length}: see --category and --limit.`);
+  return left;
+}
+
+function resultsOf(value: string): Editor {
+  const [, name, folder] = /^([^=/\\]+)=(.+)$/.exec(value) ?? [];
+  if (name === undefined) throw new UsageError(`--results ${value}: expected NAME=FOLDER, such as null-text=output.`);
+  if (!existsSync(folder)) throw new UsageError(`--results ${value}: there is no folder ${folder}.`);
+  return madeBefore(name, folder);
+}
+
+/** @throws UsageError if the folder is of a run with other settings */
+async function keepSettings(out: string, settings: object): Promise<void> {
+  await mkdir(out, { recursive: true });
+  const file = join(out, 'settings.json');
+  const text = `${JSON.stringify(settings, undefined, 2)}\n`;
+  if (existsSync(file) && (await readFile(file, 'utf8')) !== text)
+    throw new UsageError(`--out ${out} is of a run with other settings (settings.json in it): choose another folder.`);
+  await writeFile(file, text);
+}
+
+function print(results: Table, { measures, missing }: Measures, { quiet, json, out }: EvaluateOptions): void {
+  const editors = [...new Set(results.rows.map(({ editor }) => editor))];
+  const rowsOf = (name: string) => results.rows.filter(({ editor }) => editor === name);
+  if (json) {
+    const means = editors.map((method) => ({
+      method,
+      edits: rowsOf(method).length,
+      ...Object.fromEntries(measures.map(({ name }) => [name, meanOf(rowsOf(method), name)])),
+    }));
+    process.stdout.write(
+      `${JSON.stringify({ command: 'evaluate pie-bench', folder: out, means, missing }, undefined, 2)}\n`,
+    );
+    return;
+  }
+  if (quiet) return;
+  const head = ['method', ...measures.map(({ name, scale }) => (scale === 1 ? name : `${name} x${scale}`))];
+  const lines = editors.map((method) => [
+    method,
+    ...measures.map(({ name, scale }) => (meanOf(rowsOf(method), name) * scale).toFixed(2)),
+  ]);
+  const lacking = missing.map(({ names, needs }) => `${names.join(', ')}: not measured; needs ${needs}`);
+  const files = ['results.csv', 'report.html'].map((name) => join(out, name));
+  process.stdout.write(`${[table([head, ...lines]), ...lacking, ...files].join('\n')}\n`);
+}

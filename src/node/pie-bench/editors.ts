@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { ConfigFile } from '../../config';
+import { type PromptToPromptOptions, promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
+import { fromPictures, type Picture, toPictures } from '../../image/picture';
+import { fitPicture, place } from '../../image/placement';
+import { resample, type Size } from '../../image/resample';
+import { type Inversion, type InversionName, invert } from '../../invert';
+import type { StableDiffusionPipeline } from '../../pipeline';
+import type { Checkpoint, PartName } from '../../weights/checkpoint';
+import { readPicture } from '../readPicture';
+import type { BenchEdit } from './bench';
+
+/** What makes the edits of one line of the table. */
+export interface Editor {
+  readonly name: string;
+  edit(edit: BenchEdit, source: Picture, signal?: AbortSignal): Promise<Picture>;
+}
+
+/** Settings that the benchmark's table was made with: of Prompt-to-Prompt, and of edit-friendly inversion. */
+const PUBLISHED = { cross: 0.4, self: 0.6, selfSize: 32, edit: 'refine', guidance: 7.5, wordWeight: 2 } as const;
+const SKIP = 12 / 50;
+
+/**
+ * The checkpoint with timesteps that begin at 0, as the benchmark's table was made; Stable Diffusion's own begin at 1.
+ */
+export function withPublishedSteps(checkpoint: Checkpoint): Checkpoint {
+  const config = async (part: PartName): Promise<ConfigFile> => {
+    const file = await checkpoint.config(part);
+    return part === 'scheduler' ? { ...file, json: { ...(file.json as object), steps_offset: 0 } } : file;
+  };
+  return Object.assign(Object.create(checkpoint) as Checkpoint, { config });
+}
+
+/** Pictures that were made before, in the benchmark's own layout: the last square of each is the edit. */
+export function madeBefore(name: string, folder: string): Editor {
+  return {
+    name,
+    async edit({ id, path }, source) {
+      const file = join(folder, path);
+      if (!existsSync(file)) throw new Error(`${name} has no picture of ${id}: ${file} is missing.`);
+      const { picture } = await readPicture(file);
+      return lastSquare(picture, source.height);
+    },
+  };
+}
+
+/** The benchmark's script makes pictures side by side, of which the last at the bottom is the edit. */
+function lastSquare(picture: Picture, side: number): Picture {
+  if (picture.width === picture.height) return picture;
+  const box = { x: picture.width - side, y: picture.height - side, width: side, height: side };
+  return resample(picture, box, { width: side, height: side });
+}
+
+/** Prompt-to-Prompt on a picture that is inverted by this method, with the published settings. */
+export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, steps: number): Editor {
+  return {
+    name: method,
+    async edit(edit, source, signal) {
+      const picture = latentsOf(pipe, source);
+      const { guidance } = PUBLISHED;
+      let inversion: Inversion | undefined;
+      try {
+        const schedule = { sampler: 'ddim', steps } as const;
+        const prompt = edit.source;
+        inversion = await invert(pipe, picture, { prompt, method, ...schedule, guidance, skip: SKIP, signal });
+        const options = { ...inversion.options(methodOf(edit, pipe)), signal };
+        const { images, latents, noise, context } = await pipe.generate([edit.source, edit.target], options);
+        const [, edited] = await toPictures(images);
+        tf.dispose([images, latents, noise, context]);
+        return edited;
+      } finally {
+        inversion?.dispose();
+        picture.dispose();
+      }
+    },
+  };
+}
+
+/** The size of the pictures that an editor makes by itself. */
+function pictureSize(pipe: StableDiffusionPipeline): Size {
+  const size = pipe.unet.config.sample_size ?? 64;
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  return { height: height * pipe.vae.pixelsPerLatent, width: width * pipe.vae.pixelsPerLatent };
+}
+
+function latentsOf(pipe: StableDiffusionPipeline, picture: Picture): tf.Tensor4D {
+  return tf.tidy(() => pipe.toLatents(fromPictures([fitPicture(picture, place(picture, pictureSize(pipe)))])));
+}
+
+/** The published edit; without its words where the prompts lack them, which the published code ignores too. */
+function methodOf({ source, target, words }: BenchEdit, { tokenizer }: StableDiffusionPipeline) {
+  const { wordWeight, guidance: _, ...rest } = PUBLISHED;
+  const options: PromptToPromptOptions = { tokenizer, prompts: [source, target], ...rest };
+  if (!words) return promptToPrompt(options);
+  const [before, after] = words;
+  const given = source.split(' ').includes(before) && target.split(' ').includes(after);
+  return promptToPrompt(
+    given ? { ...options, blend: [{ source: before, target: after }], weights: { [after]: wordWeight } } : options,
+  );
+}

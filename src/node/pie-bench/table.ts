@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import type { Measure } from './measures';
+
+/** What was measured of one edit by one editor. */
+export interface Row {
+  readonly id: string;
+  readonly category: string;
+  readonly editor: string;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+const KEYS = ['id', 'category', 'method'];
+
+/** A CSV file that grows by a line for each edit that is measured, so that a run that was stopped goes on there. */
+export class Table {
+  private constructor(
+    private readonly file: string,
+    private readonly names: readonly string[],
+    readonly rows: Row[],
+  ) {}
+
+  /** Rows that an earlier run left are kept, unless it took other measures. */
+  static async open(file: string, measures: readonly Measure[]): Promise<Table> {
+    const names = measures.map(({ name }) => name);
+    const head = [...KEYS, ...names].join(',');
+    const [found, ...lines] = existsSync(file) ? (await readFile(file, 'utf8')).split('\n') : [];
+    // A last line without its end was not written whole.
+    const rows = found === head ? lines.slice(0, -1).map((line) => parse(line, names)) : [];
+    await writeFile(file, [head, ...rows.map((row) => print(row, names)), ''].join('\n'));
+    return new Table(file, names, rows);
+  }
+
+  find(id: string, editor: string): Row | undefined {
+    return this.rows.find((row) => row.id === id && row.editor === editor);
+  }
+
+  async add(row: Row): Promise<void> {
+    this.rows.push(row);
+    await appendFile(this.file, `${print(row, this.names)}\n`);
+  }
+}
+
+function print({ id, category, editor, values }: Row, names: readonly string[]): string {
+  return [quoted(id), quoted(category), quoted(editor), ...names.map((name) => values[name])].join(',');
+}
+
+const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function parse(line: string, names: readonly string[]): Row {
+  const cells = [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, cell]) =>
+    cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell,
+  );
+  const [id, category, editor, ...values] = cells;
+  return { id, category, editor, values: Object.fromEntries(names.map((name, i) => [name, Number(values[i])])) };
+}
+
+/** The mean over those edits that have the measure; not a number if none has. */
+export function meanOf(rows: readonly Row[], name: string): number {
+  const values = rows.map((row) => row.values[name]).filter((value) => !Number.isNaN(value));
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
