@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { useBench } from '../pie-bench/folder';
+import { MODEL, useCommand } from './command';
+
+jest.setTimeout(300_000);
+const { p2p, work } = useCommand();
+const bench = useBench();
+const QUICK = ['--model', MODEL, '--steps', '2', '--backend', 'wasm', '--threads', '1'];
+
+test('a benchmark is edited by two methods, measured and reported', async () => {
+  const args = ['evaluate', 'pie-bench', bench(), ...QUICK, '--limit', '2', '--out', 'results'];
+  const { code, stdout, stderr } = await p2p(...args, '--method', 'direct', '--method', 'ddim', '--json');
+  expect([code, stderr]).toEqual([0, '']);
+  const { means, missing } = JSON.parse(stdout) as { means: Record<string, unknown>[]; missing: unknown[] };
+  expect(means).toMatchObject([
+    { method: 'direct', edits: 2, psnr_unedit_part: expect.any(Number) },
+    { method: 'ddim', edits: 2, psnr_unedit_part: expect.any(Number) },
+  ]);
+  expect(missing).toHaveLength(3);
+  expect(readFileSync(work('results/results.csv'), 'utf8').trimEnd().split('\n')).toHaveLength(5);
+  for (const file of ['report.html', 'direct/0_kind/000.png', 'source/1_kind/001.png'])
+    expect(existsSync(work('results', file))).toBe(true);
+
+  const other = await p2p(...args, '--steps', '3');
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('is of a run with other settings')]);
+});
+
+test('pictures that were made before are measured without a model', async () => {
+  const pictures = join(bench(), 'annotation_images');
+  const args = ['evaluate', 'pie-bench', bench(), '--backend', 'wasm', '--category', '3', '--out', 'theirs'];
+  const { code, stdout, stderr } = await p2p(...args, '--results', `same=${pictures}`);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/^same +Infinity +0.00 +100.00$/m);
+  expect(stdout).toContain('structure_distance: not measured; needs dino-vitb8/model.safetensors');
+});
+
+test.each([
+  [['--method', 'magic'], '--method magic: expected one of direct'],
+  [['--results', 'here'], '--results here: expected NAME=FOLDER'],
+  [['--category', '77'], 'No edit is left of 10'],
+])('%s cannot be meant', async (args, message) => {
+  const { code, stderr } = await p2p('evaluate', 'pie-bench', bench(), ...args);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+});
