@@ -1,8 +1,8 @@
 import { Argument, type Command } from 'commander';
 import { EMBEDDED } from '../../embedded';
 import type { EvaluateOptions } from '../evaluate';
-import { addManner } from '../options';
-import { list, number, whole } from '../read';
+import { addManner, addThreads } from '../options';
+import { list, whole } from '../read';
 
 export function defineEvaluate(command: Command): void {
   command
@@ -16,14 +16,13 @@ export function defineEvaluate(command: Command): void {
     )
     .option('--results <name=dir>', 'edits that were made before, under a name; may be repeated', list, [])
     .option('--category <n>', 'only edits of this kind, 0 to 9; may be repeated (default: all)', list, [])
-    .option('--limit <n>', 'only so many edits, from the first (default: all)', number)
+    .option('--limit <n>', 'only so many edits, from the first (default: all)', whole(1, 1e6))
     .option('--networks <dir>', 'folder with the networks that some measures need; the report says which it lacks')
     .option('--model <model>', 'the model that edits', EMBEDDED)
     .option('--steps <n>', 'steps of a run', whole(1, 1000), 50)
     .option('--backend <name>', 'what to compute with (see p2p backends; default: the best there is)')
-    .option('--threads <n>', 'threads to compute with (default: all cores)', number)
     .option('--out <dir>', 'folder to write to; a run that was stopped goes on from what is there', 'out/pie-bench');
-  addManner(command, false)
+  addManner(addThreads(command), false)
     .addHelpText(
       'after',
       `
