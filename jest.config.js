@@ -12,6 +12,11 @@ module.exports = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
+  // The examples import the package by its name.
+  moduleNameMapper: {
+    '^prompt-to-prompt-tfjs$': '<rootDir>/src',
+    '^prompt-to-prompt-tfjs/node$': '<rootDir>/src/node',
+  },
   reporters: ['default', '<rootDir>/test/closingLine.js'],
   // Each file starts its own backend; with more workers than cores they only slow each other down.
   maxWorkers: 2,

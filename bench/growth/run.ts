@@ -53,7 +53,14 @@ export function runOf({
         controller && { controller, evaluation: { step, steps, timestep, latents: grid, rows: evaluated } },
       );
       const [conditional, unconditional = conditional] = (tf.split(all, rows / prompts) as tf.Tensor4D[]).reverse();
-      const at = { step, steps, timestep, latents: current, evaluate: () => current };
+      const at = {
+        step,
+        steps,
+        timestep,
+        prompts: [...Array(prompts).keys()],
+        latents: current,
+        evaluate: () => current,
+      };
       return classifierFree(guidance).guide(conditional, { conditional, unconditional }, at);
     };
     for await (const _ of denoise({ sampler: createSampler(scheduler, { steps }), latents, predict })); // Each step waits for its numbers.

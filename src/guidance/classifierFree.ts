@@ -13,18 +13,18 @@ export function classifierFree(scale: number | readonly number[]): Guidance {
   const wrong = scales.find((one) => !Number.isFinite(one));
   if (wrong !== undefined || scales.length === 0)
     throw new RangeError(`The guidance is ${wrong}: it must be a finite number.`);
-  const factors = (prompts: number): number | tf.Tensor4D => {
+  const factors = (prompts: readonly number[]): number | tf.Tensor4D => {
     if (scales.length === 1) return scales[0];
-    const ofEach = Array.from({ length: prompts }, (_, i) => scales[Math.min(i, scales.length - 1)]);
-    return tf.tensor4d(ofEach, [prompts, 1, 1, 1]);
+    const ofEach = prompts.map((prompt) => scales[Math.min(prompt, scales.length - 1)]);
+    return tf.tensor4d(ofEach, [prompts.length, 1, 1, 1]);
   };
   if (scales.every((one) => one <= 1))
     return { name: 'classifierFree(1)', rows: [], guide: (prediction) => prediction };
   return {
     name: `classifierFree(${scales.join(', ')})`,
     rows: [{ role: 'unconditional', text: 'negative' }],
-    guide: (prediction, { conditional, unconditional }) => {
-      const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), factors(conditional.shape[0])));
+    guide: (prediction, { conditional, unconditional }, { prompts }) => {
+      const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), factors(prompts)));
       // What guidances before this one have added stays.
       return tf.add(guided, tf.sub(prediction, conditional));
     },

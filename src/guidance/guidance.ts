@@ -17,6 +17,8 @@ export interface GuidanceCall {
   readonly step: number;
   readonly steps: number;
   readonly timestep: number;
+  /** The numbers of the prompts that are computed, one for each row of a prediction; 0 is the source. */
+  readonly prompts: readonly number[];
   /** Before the step, [prompts, height, width, channels]. */
   readonly latents: tf.Tensor4D;
   /** Asks the network once more. */

@@ -140,6 +140,7 @@ export class Session {
         step,
         steps: this.run.steps,
         timestep: sampler.timesteps[step],
+        prompts: computed.map(({ prompt }) => prompt),
         latents: ofRows(computed),
         evaluate: (more, options) => this.evaluate(more, step, { controller: null, ...options }),
       });

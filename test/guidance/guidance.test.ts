@@ -10,7 +10,14 @@ const all = (value: number): tf.Tensor4D => tf.fill([1, 2, 2, 1], value);
 const guided = (option: Parameters<typeof guidancesOf>[0], byRole: Record<string, number>): number[] =>
   tf.tidy(() => {
     const predictions = Object.fromEntries(Object.entries(byRole).map(([role, value]) => [role, all(value)]));
-    const call = { step: 0, steps: 1, timestep: 981, latents: all(0), evaluate: () => all(0) } as GuidanceCall;
+    const call = {
+      step: 0,
+      steps: 1,
+      timestep: 981,
+      prompts: [0],
+      latents: all(0),
+      evaluate: () => all(0),
+    } as GuidanceCall;
     return [...new Set(guide(guidancesOf(option), predictions as never, call).dataSync())];
   });
 

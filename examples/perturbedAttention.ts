@@ -1,0 +1,30 @@
+/** Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377). */
+import * as tf from '@tensorflow/tfjs';
+import { type Guidance, replaceRows, rowsOf } from 'prompt-to-prompt-tfjs';
+
+/**
+ * The prediction goes away from what the network predicts when, in some layers, each place looks at itself alone.
+ * Beside guidance by a prompt: `guidance: [classifierFree(7.5), perturbedAttention(3)]`.
+ *
+ * @param layers the self-attention below this path of the checkpoint
+ */
+export function perturbedAttention(scale = 3, layers = 'mid_block'): Guidance {
+  return {
+    name: `perturbedAttention(${scale}, ${layers})`,
+    rows: [{ role: 'perturbed', text: 'prompt' }],
+    guide: (prediction, { conditional, perturbed }) =>
+      tf.add(prediction, tf.mul(tf.sub(conditional, perturbed), scale)),
+    controller: {
+      name: 'perturbedAttention',
+      wants: (call) => {
+        const { kind, path } = call.site;
+        return kind === 'self' && path.startsWith(layers) && rowsOf('perturbed', call).length > 0 ? ['probs'] : [];
+      },
+      onProbs(probs, call) {
+        const [, heads, queries] = probs.shape;
+        const itself = tf.tile(tf.reshape(tf.eye(queries), [1, 1, queries, queries]), [1, heads, 1, 1]);
+        return replaceRows(probs, new Map(rowsOf('perturbed', call).map(({ row }) => [row, itself])));
+      },
+    },
+  };
+}
