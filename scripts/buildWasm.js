@@ -28,7 +28,13 @@ const OPTIONS = [
 ];
 
 function isFresh() {
-  const sources = [__filename, ...readdirSync(source).map((file) => join(source, file)), layout];
+  const sources = [
+    __filename,
+    ...readdirSync(source)
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(source, file)),
+    layout,
+  ];
   return existsSync(target) && sources.every((file) => statSync(file).mtimeMs <= statSync(target).mtimeMs);
 }
 

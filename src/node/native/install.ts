@@ -55,10 +55,11 @@ export interface InstallOptions {
 
 const OPERATIONS = join(__dirname, '../../../native');
 
-/** A sum of the files in native/. */
+/** A sum of the sources in native/. */
 export async function operationsSum(): Promise<string> {
   const sum = createHash('sha256');
-  for (const file of (await readdir(OPERATIONS)).sort()) sum.update(await readFile(join(OPERATIONS, file)));
+  const sources = (await readdir(OPERATIONS)).filter((file) => /\.(cc|h)$/.test(file));
+  for (const file of sources.sort()) sum.update(await readFile(join(OPERATIONS, file)));
   return sum.digest('hex').slice(0, 12);
 }
 
