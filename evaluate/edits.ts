@@ -69,9 +69,9 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
   return {
     name: `added ${kind}`,
     sheet: isOnAThing(kind) ? { columns: 7, most: 56 } : { columns: 5, most: 40 },
-    runs: ({ added }) => added[kind].length,
+    runs: ({ added }) => added[kind]?.length ?? 0,
     async run(studio, index) {
-      const { source, targets } = studio.heldOut.added[kind][index];
+      const { source, targets } = studio.heldOut.added[kind]![index];
       const edits = targets.flatMap(({ text: prompt, asked }): Edit[] => {
         const [edit, afresh] = [{ prompt }, { prompt, afresh: true }];
         const noun = asked.split(' ')[1];
@@ -110,8 +110,11 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 }
 
 /** Whether what was to be added is there. */
-function shows(verdict: Verdict, kind: (typeof ADDED)[number], asked: string): boolean {
-  return kind === 'colour' ? verdict.colours.has(asked) : verdict[kind] === asked;
+function shows({ things, colours, materials, ...one }: Verdict, kind: (typeof ADDED)[number], asked: string): boolean {
+  if (kind === 'colour') return colours.has(asked);
+  if (kind !== 'material') return one[kind] === asked;
+  const [material, noun] = asked.split(' ');
+  return materials.has(material) && things.has(noun);
 }
 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));

@@ -9,6 +9,9 @@ export interface Vocabulary {
   readonly places: readonly string[];
   readonly times: readonly string[];
   readonly weathers: readonly string[];
+  /** How pictures may be made, and what things may be made of, where the world has such words. */
+  readonly styles?: readonly string[];
+  readonly materials?: readonly string[];
   /** (rider, vehicle), (thing, place) and (colour, thing) that no training picture shows. */
   readonly neverSeen: readonly (readonly [string, string])[];
 }
@@ -29,15 +32,15 @@ export interface Swap {
   readonly targets: readonly { readonly text: string; readonly swap: readonly [from: string, to: string] }[];
 }
 
-/** A source and its edits, each with a place, a time or a colour (`red car`) added. */
+/** A source and its edits, each with a place, a time, a style, a colour (`red car`) or a material (`golden car`) added. */
 export interface Addition {
   readonly source: string;
   readonly targets: readonly { readonly text: string; readonly asked: string }[];
 }
 
 /** What edits add that is seen all over the picture, and what is seen on one thing. */
-export const ALL_OVER = ['place', 'time'] as const;
-export const ON_A_THING = ['colour'] as const;
+export const ALL_OVER = ['place', 'time', 'style'] as const;
+export const ON_A_THING = ['colour', 'material'] as const;
 export const ADDED = [...ALL_OVER, ...ON_A_THING] as const;
 
 export function isOnAThing(kind: (typeof ADDED)[number]): boolean {
@@ -52,7 +55,8 @@ export interface HeldOut {
   readonly newCaptions: readonly Prompt[];
   readonly neverSeen: readonly Prompt[];
   readonly swaps: readonly Swap[];
-  readonly added: Readonly<Record<(typeof ADDED)[number], readonly Addition[]>>;
+  /** Of the kinds that the world has words for. */
+  readonly added: Readonly<Partial<Record<(typeof ADDED)[number], readonly Addition[]>>>;
   readonly weighted: Readonly<Record<(typeof WEIGHTED)[number], readonly string[]>>;
 }
 

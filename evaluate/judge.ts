@@ -16,7 +16,11 @@ export interface Verdict {
   readonly place: string;
   readonly time: string;
   readonly weather: string;
-  /** What most of each 2x2 pixels is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
+  /** How the picture is made: `plain`, or a style; `plain` too where the judge's world has no styles. */
+  readonly style: string;
+  /** What things are made of, in place of their own colours. */
+  readonly materials: ReadonlySet<string>;
+  /** What most of each cell of the grid is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
   readonly pixels: readonly string[];
   /**
    * Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the
@@ -25,40 +29,52 @@ export interface Verdict {
   readonly occupied: readonly boolean[];
 }
 
+/** Height and width of the picture as the judge sees it, whatever its size. */
+const SIDE = 64;
+
 /** Height and width of {@link Verdict.pixels}. */
-export const GRID = 32;
+export const GRID = SIDE / 2;
 
 /** What a pixel can be without being a thing; the last of its labels. */
 const GROUND = ['snow', 'background'];
-const HEADS = ['things', 'colours', 'place', 'time', 'weather'] as const;
-type Head = (typeof HEADS)[number];
+/** The style of a picture that has none. */
+const PLAIN = 'plain';
+/** Yes or no each; of all other heads one of their labels. */
+const YES_NO = ['things', 'colours', 'materials'] as const;
+type YesNo = (typeof YES_NO)[number];
+type Choice = 'place' | 'time' | 'weather' | 'style';
 
-/** Logits: yes or no each in `things` and `colours`, one of all in the others. */
-export type Logits = Readonly<Record<Head | 'pixels', tf.Tensor>>;
+/** What each head tells apart. */
+type Labels = Readonly<Record<YesNo | Choice | 'pixels', readonly string[]>>;
+
+/** Logits, of the heads that the judge has. */
+export type Logits = Readonly<Record<string, tf.Tensor>>;
 
 /**
  * The convolutional network that says what a picture shows, and where (`training/judge.py`, whose names these are). It
  * was trained on renderings, whose truth is known.
  */
 export class Judge extends Network {
-  private readonly labels: Readonly<Record<Head | 'pixels', readonly string[]>>;
+  private readonly labels: Labels;
   private readonly convs: readonly Conv2d[];
   private readonly from8: Conv2d;
   private readonly from16: Conv2d;
   private readonly from64: Conv2d;
   private readonly merge: Conv2d;
   private readonly pixels: Conv2d;
-  private readonly heads: readonly Linear[];
+  private readonly heads: readonly (readonly [name: string, head: Linear])[];
 
   constructor(vocabulary: Vocabulary, scope = new Scope()) {
     super(scope);
-    const { nouns, coloured, places, times, weathers } = vocabulary;
+    const { nouns, coloured, places, times, weathers, styles, materials = [] } = vocabulary;
     this.labels = {
       things: nouns,
       colours: coloured,
       place: places,
       time: times,
       weather: weathers,
+      style: styles ? [PLAIN, ...styles] : [],
+      materials,
       pixels: [...nouns, 'fluff', 'blossom', ...GROUND],
     };
     const conv = (name: string, from: number, to: number, size = 3) =>
@@ -70,7 +86,10 @@ export class Judge extends Network {
     this.from64 = new Conv2d(scope.at('from64'), 24, 40, 2, { stride: 2 });
     this.merge = conv('merge', 176, 64);
     this.pixels = conv('pixels', 64, this.labels.pixels.length, 1);
-    this.heads = HEADS.map((head) => new Linear(scope.at('heads', head), 256, this.labels[head].length));
+    const { pixels, ...heads } = this.labels;
+    this.heads = Object.entries(heads)
+      .filter(([, labels]) => labels.length > 0)
+      .map(([name, labels]) => [name, new Linear(scope.at('heads', name), 256, labels.length)] as const);
   }
 
   /** @throws CheckpointError if the weights are another network's */
@@ -80,7 +99,10 @@ export class Judge extends Network {
     return judge;
   }
 
-  /** @param pictures [n, 64, 64, 3], -1 to 1 @returns heads [n, labels], pixels [n, 32, 32, labels] */
+  /**
+   * @param pictures [n, side, side, 3], -1 to 1, of 64 pixels or a multiple
+   * @returns heads [n, labels], pixels [n, 32, 32, labels]
+   */
   forward(pictures: tf.Tensor4D): Logits {
     return tf.tidy(() => {
       const [conv1, conv2, conv3, conv4, conv5, conv6, conv7] = this.convs.map(
@@ -89,7 +111,8 @@ export class Judge extends Network {
             tf.relu(conv.forward(x)),
       );
       const half = (x: tf.Tensor4D): tf.Tensor4D => tf.maxPool(x, 2, 2, 'valid');
-      const at64 = conv1(pictures);
+      const times = Math.max(1, Math.floor(pictures.shape[1] / SIDE));
+      const at64 = conv1(tf.avgPool(pictures, times, times, 'valid'));
       const at32 = conv3(conv2(half(at64)));
       const at16 = conv5(conv4(half(at32)));
       const at8 = conv7(conv6(half(at16)));
@@ -104,24 +127,22 @@ export class Judge extends Network {
         3,
       );
       const pixels = this.pixels.forward(tf.relu(this.merge.forward(tf.relu(wide))));
-      return { ...Object.fromEntries(HEADS.map((head, i) => [head, this.heads[i].forward(whole)])), pixels } as Logits;
+      return { ...Object.fromEntries(this.heads.map(([name, head]) => [name, head.forward(whole)])), pixels };
     });
   }
 
-  /** @param pictures [n, 64, 64, 3], -1 to 1; not disposed */
+  /** @param pictures [n, side, side, 3], -1 to 1, of 64 pixels or a multiple; not disposed */
   async look(pictures: tf.Tensor4D): Promise<Verdict[]> {
-    const found = tf.tidy(() => {
-      const { things, colours, ...choices } = this.forward(pictures);
-      const best = Object.entries(choices).map(([name, logits]) => [name, tf.argMax(logits, -1)]);
+    const found = tf.tidy((): Logits => {
+      const logits = this.forward(pictures);
       const [thing, ground] = tf
-        .split(choices.pixels, [this.labels.pixels.length - GROUND.length, GROUND.length], -1)
-        .map((logits) => tf.logSumExp(logits, -1));
-      return {
-        things: tf.greater(things, 0),
-        colours: tf.greater(colours, 0),
-        occupied: tf.greater(thing, ground),
-        ...Object.fromEntries(best),
-      } as Readonly<Record<string, tf.Tensor>>;
+        .split(logits.pixels, [this.labels.pixels.length - GROUND.length, GROUND.length], -1)
+        .map((part) => tf.logSumExp(part, -1));
+      const decided = Object.entries(logits).map(([name, said]) => [
+        name,
+        isYesNo(name) ? tf.greater(said, 0) : tf.argMax(said, -1),
+      ]);
+      return { ...Object.fromEntries(decided), occupied: tf.greater(thing, ground) };
     });
     const data = Object.fromEntries(
       await Promise.all(
@@ -132,11 +153,11 @@ export class Judge extends Network {
     );
     tf.dispose(Object.values(found));
     return Array.from({ length: pictures.shape[0] }, (_, i) => {
-      const present = (name: 'things' | 'colours') => {
+      const present = (name: YesNo) => {
         const labels = this.labels[name];
         return new Set(labels.filter((_label, k) => data[name][i * labels.length + k]));
       };
-      const chosen = (name: 'place' | 'time' | 'weather') => this.labels[name][data[name][i]];
+      const chosen = (name: Choice) => (data[name] ? this.labels[name][data[name][i]] : PLAIN);
       const own = (name: 'pixels' | 'occupied'): number[] => data[name].slice(i * GRID ** 2, (i + 1) * GRID ** 2);
       return {
         things: present('things'),
@@ -144,9 +165,15 @@ export class Judge extends Network {
         place: chosen('place'),
         time: chosen('time'),
         weather: chosen('weather'),
+        style: chosen('style'),
+        materials: present('materials'),
         pixels: own('pixels').map((label) => this.labels.pixels[label]),
         occupied: own('occupied').map(Boolean),
       };
     });
   }
+}
+
+function isYesNo(name: string): name is YesNo {
+  return YES_NO.some((one) => one === name);
 }

@@ -2,15 +2,18 @@ import { join } from 'node:path';
 import { apart } from './compare';
 import { amount } from './edits';
 import { type Experiment, type Sample, sample } from './experiment';
-import { ALL_OVER, WEIGHTED } from './heldOut';
+import { ALL_OVER, type HeldOut, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
 import { readRow } from './sheet';
 
-/**
- * What the rows of `true_edits.png` are of, as many of each, and how many pictures are on a row
- * (`training/held_out.py`).
- */
-const KINDS = [...ALL_OVER, ...WEIGHTED] as const;
+type Kind = (typeof ALL_OVER)[number] | (typeof WEIGHTED)[number];
+
+/** What the rows of `true_edits.png` are of, as many of each (`training/held_out.py`). */
+function kindsOf({ added }: HeldOut): readonly Kind[] {
+  return [...ALL_OVER.filter((kind) => added[kind]), ...WEIGHTED];
+}
+
+/** Rows of a kind, and pictures on each. */
 const [ROWS, COLUMNS] = [8, 10];
 /** A picture and its edit; or one thing in five amounts. */
 const [PAIR, AMOUNTS] = [2, 5];
@@ -18,9 +21,9 @@ const [PAIR, AMOUNTS] = [2, 5];
 /** Edits as they should be, rendered: what does the judge make of them? A run is a row of `true_edits.png`. */
 export const trueEdits: Experiment = {
   name: 'true edits',
-  runs: () => KINDS.length * ROWS,
-  async run({ judge, folder }, index) {
-    const kind = KINDS[Math.floor(index / ROWS)];
+  runs: (heldOut) => kindsOf(heldOut).length * ROWS,
+  async run({ judge, folder, heldOut }, index) {
+    const kind = kindsOf(heldOut)[Math.floor(index / ROWS)];
     const images = await readRow(join(folder, 'true_edits.png'), index, COLUMNS);
     const verdicts = await judge.look(images);
     images.dispose();
@@ -28,7 +31,7 @@ export const trueEdits: Experiment = {
   },
 };
 
-function samplesOf(kind: (typeof KINDS)[number], group: number, verdicts: readonly Verdict[]): Sample[] {
+function samplesOf(kind: Kind, group: number, verdicts: readonly Verdict[]): Sample[] {
   if (isGraded(kind))
     return inParts(verdicts, AMOUNTS).flatMap((series) =>
       sample(`true.${kind}`, group, ...series.map((verdict) => amount(kind, verdict))),
@@ -38,7 +41,7 @@ function samplesOf(kind: (typeof KINDS)[number], group: number, verdicts: readon
   );
 }
 
-function isGraded(kind: (typeof KINDS)[number]): kind is (typeof WEIGHTED)[number] {
+function isGraded(kind: Kind): kind is (typeof WEIGHTED)[number] {
   return WEIGHTED.some((word) => word === kind);
 }
 

@@ -24,7 +24,7 @@ CHUNK = 250  # scenes a task; part of the seed, so changing it changes the data
 
 @dataclass
 class Pictures:
-    """`images` [n, 64, 64, 3] uint8; `masks` a scene [things + 1, 64, 64] uint8 (0 to 255), the land's last."""
+    """`images` [n, SIZE, SIZE, 3] uint8; `masks` a scene [things + 1, SIZE, SIZE] uint8 (0 to 255), the land's last."""
 
     images: np.ndarray
     masks: list[np.ndarray]
@@ -32,6 +32,9 @@ class Pictures:
     captions: list[list[Word]]
     #: Of edits, in whose place each word of the caption stands (see `edits.Edit`). None for other pictures.
     sources: list[list[int | None] | None]
+
+    def first(self, count: int) -> Pictures:
+        return Pictures(*(column[:count] for column in vars(self).values()))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,7 +73,7 @@ def once(name: str, make: Callable[[], T]) -> T:
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:
-    """[n, 64, 64, 3] uint8 to [n, 3, 64, 64] float, -1 to 1."""
+    """[n, SIZE, SIZE, 3] uint8 to [n, 3, SIZE, SIZE] float, -1 to 1."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

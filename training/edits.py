@@ -27,9 +27,9 @@ class Edit(NamedTuple):
 def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | None:
     """One of the edits that the scene allows, mostly swaps and other amounts; None if it allows none."""
     kinds = [
-        list(kind(scene, words)) for kind in (swaps, other_amounts, added_places, added_times, added_colours)
+        list(kind(scene, words)) for kind in KINDS
     ]
-    chances = np.array([3.0, 3, 2, 2, 2]) * [bool(kind) for kind in kinds]
+    chances = np.array([3.0, 3, 2, 2, 2, 2, 1]) * [bool(kind) for kind in kinds]
     if not chances.any():
         return None
     chosen = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
@@ -55,7 +55,7 @@ def swaps_of(scene: Scene, words: Words, index: int) -> Iterator[Edit]:
     for noun in (n for group in v.INTERCHANGEABLE if thing.noun in group for n in group if n not in said):
         colour = None if noun not in v.COLOURED else thing.colour or v.COLOURS[scene.seed % len(v.COLOURS)]
         yield from _unless_held_out(
-            scene.change(index, noun=noun, colour=colour, fluff=0.0, blossom=0.0),
+            scene.change(index, noun=noun, colour=colour, fluff=0.0, blossom=0.0, material=None),
             renamed(words, index, noun),
             list(range(len(words))),
         )
@@ -101,6 +101,29 @@ def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
             yield from _unless_held_out(scene.change(index, colour=colour), edited, sources)
 
 
+def added_styles(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A style before a caption that begins with an article."""
+    if scene.style or not scene.things or words[0].text not in ("a", "an", "the") or words[2:3] == [Word("of")]:
+        return
+    for style, phrase in v.STYLE_PHRASES.items():
+        added = [Word(word) for word in phrase.split()]
+        sources = [*[None] * len(added), *range(len(words))]
+        yield from _unless_held_out(replace(scene, style=style), added + words, sources)
+
+
+def added_materials(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A material before a noun that is said without any adjective, after an article that suits both."""
+    for index in swappable(scene, words):
+        at = words.index(Word(scene.things[index].noun, index))
+        if at == 0 or words[at - 1].text not in ("a", "the"):
+            continue
+        for material in v.MATERIALS:
+            edited = [*words[:at], Word(material, index), *words[at:]]
+            sources = [*range(at), None, *range(at, len(words))]
+            changed = scene.change(index, material=material, colour=None, fluff=0.0, blossom=0.0)
+            yield from _unless_held_out(changed, edited, sources)
+
+
 def other_amounts(scene: Scene, words: Words) -> Iterator[Edit]:
     """More or less, down to none, of what a graded word speaks of. The words stay as they are."""
     for word in words:
@@ -114,6 +137,9 @@ def other_amounts(scene: Scene, words: Words) -> Iterator[Edit]:
                     word.owner, **{"fluff" if word.text == "fluffy" else "blossom": amount}
                 )
             yield Edit(changed, words, list(range(len(words))))
+
+
+KINDS = (swaps, other_amounts, added_places, added_times, added_colours, added_styles, added_materials)
 
 
 def _appended(scene: Scene, words: Words, phrase: Words) -> Iterator[Edit]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -14,22 +18,27 @@ import tokenizer as clip_tokenizer
 from runs import ROOT
 from world import BACKGROUND, Scene, Word, text
 
+PART = 64  # pictures that are encoded together
 NOTHING = 3  # the mask number of tokens that speak of nothing
 
 
-@torch.no_grad()
 def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
-    """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16."""
-    parts = []
-    for start in range(0, len(images), 64):
-        latents = vae.encode(data.to_tensor(images[start : start + 64])).latent_dist
-        parts.append(torch.cat([latents.mean, latents.std], 1).mul(vae.config.scaling_factor).half())
-    return torch.cat(parts)
+    """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16. By all cores."""
+    parts = [images[start : start + PART] for start in range(0, len(images), PART)]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        return torch.from_numpy(np.concatenate(list(pool.map(_encode_part, repeat(vae), parts))))
+
+
+@torch.no_grad()
+def _encode_part(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
+    torch.set_num_threads(1)
+    latents = vae.encode(data.to_tensor(images)).latent_dist
+    return torch.cat([latents.mean, latents.std], 1).mul(vae.config.scaling_factor).half().numpy()
 
 
 def small_masks(masks: np.ndarray) -> np.ndarray:
-    """Masks at the latents' size, [4, 16, 16] bool: first thing, second thing, land, nothing."""
-    *things, land = F.avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 4)[0] > 0.35
+    """Masks [things + 1, SIZE, SIZE] at the latents' size, [4, 16, 16] bool: first thing, second thing, land, nothing."""
+    *things, land = F.adaptive_avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 16)[0] > 0.35
     all_four = torch.zeros(4, 16, 16, dtype=torch.bool)
     for number, mask in [*enumerate(things), (2, land)]:
         all_four[number] = mask

@@ -22,11 +22,19 @@ from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
 TARGETS = 3  # swaps of one source
-#: The first seeds of what is measured by, and of what is tuned by (which an earlier model was measured by).
-MEASURED, TUNED = 700, 300
+#: The first seeds of what is measured by, and of what is tuned by .
+MEASURED, TUNED = 900, 500
 COUNTS = {"new captions": 240, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
 COLUMNS = 8  # of held_out.png
 TRUE_ROWS, TRUE_COLUMNS = 8, 10  # rows of true_edits.png a kind of edit, tiles on each
+
+ADDED = {
+    "place": edits.added_places,
+    "time": edits.added_times,
+    "colour": edits.added_colours,
+    "style": edits.added_styles,
+    "material": edits.added_materials,
+}
 
 Captioned = tuple[Scene, list[Word]]
 
@@ -88,13 +96,13 @@ def swaps(seed: int) -> Iterator[dict]:
 
 
 def added(kind: str, seed: int) -> Iterator[dict]:
-    """A prompt without a place, a time or a colour, and the same with each of two added."""
+    """A prompt without a place, a time and so on, and the same with each of two added."""
     rng = np.random.default_rng(seed)
-    add = {"place": edits.added_places, "time": edits.added_times, "colour": edits.added_colours}[kind]
+    add = ADDED[kind]
     for scene, words in captions(seed):
         if not scene.things or scene.weather != "clear" or scene.roadside:
             continue
-        if kind == "time" and scene.place not in {word.text for word in words}:
+        if kind in ("time", "style") and scene.place not in {word.text for word in words}:
             continue
         found = list(add(scene, words))
         if len(found) >= 2:
@@ -104,9 +112,11 @@ def added(kind: str, seed: int) -> Iterator[dict]:
 
 
 def asked(kind: str, edit: edits.Edit) -> str:
-    """What the edit adds, as the judge names it: the last word that is new, a colour with its noun."""
+    """What the edit adds, as the judge names it: the last word that is new, a colour or a material with its noun."""
+    if kind == "style":
+        return edit.scene.style
     at = max(i for i, source in enumerate(edit.sources) if source is None)
-    return " ".join(word.text for word in edit.words[at : at + (2 if kind == "colour" else 1)])
+    return " ".join(word.text for word in edit.words[at : at + (2 if kind in ("colour", "material") else 1)])
 
 
 def weighted(word: str, seed: int) -> Iterator[str]:
@@ -117,12 +127,12 @@ def weighted(word: str, seed: int) -> Iterator[str]:
 
 
 def true_edits(seed: int) -> Iterator[Scene]:
-    """Scenes, each followed by itself with a place or a time added; then some in five amounts of something graded."""
+    """Scenes, each followed by itself with a place, a time or a style added; then some in five amounts of something graded."""
     tiles = TRUE_ROWS * TRUE_COLUMNS
-    for i, add in enumerate((edits.added_places, edits.added_times)):
+    for i, add in enumerate((edits.added_places, edits.added_times, edits.added_styles)):
         yield from islice(_with_edit(add, seed + i), tiles)
     for i, word in enumerate(v.GRADED):
-        yield from islice(_in_all_amounts(word, seed + 2 + i), tiles)
+        yield from islice(_in_all_amounts(word, seed + 3 + i), tiles)
 
 
 def _with_edit(add: Callable[[Scene, list[Word]], Iterator[edits.Edit]], seed: int) -> Iterator[Scene]:
@@ -150,14 +160,15 @@ def prompt_set(seed: int) -> dict:
             "places": list(v.PLACES),
             "times": v.TIMES,
             "weathers": v.WEATHERS,
+            "styles": v.STYLES,
+            "materials": v.MATERIALS,
             "neverSeen": sorted(v.HELD_OUT),
         },
         "newCaptions": first(prompts(captions(seed + 1)), "new captions"),
         "neverSeen": first(prompts(never_seen(captions(seed + 2, unseen_scene))), "never seen"),
         "swaps": first(swaps(seed + 3), "swaps"),
         "added": {
-            kind: first(added(kind, seed + 4 + i), "added")
-            for i, kind in enumerate(("place", "time", "colour"))
+            kind: first(added(kind, seed + 30 + i), "added") for i, kind in enumerate(ADDED)
         },
         "weighted": {
             word: first(weighted(word, seed + 7 + i), "weighted") for i, word in enumerate(v.GRADED)

@@ -6,6 +6,7 @@ and linear layers only, so that it is quickly built again elsewhere from its saf
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,8 @@ from torch import nn
 
 from world import vocabulary as v
 
-#: What a pixel can be, at half the picture's size.
+SIDE = 64  # pixels that the judge sees a picture at, both ways, whatever its size
+#: What a pixel can be, at half of that.
 PIXELS = (*v.NOUNS, "fluff", "blossom", "snow", "background")
 #: "red car", "blue tent", ...
 COLOURED = tuple(f"{colour} {noun}" for noun in v.COLOURED for colour in v.COLOURS)
@@ -24,22 +26,27 @@ HEADS = {
     "place": tuple(v.PLACES),
     "time": v.TIMES,
     "weather": v.WEATHERS,
+    "style": ("plain", *v.STYLES),
+    "materials": v.MATERIALS,
 }
 
 
 class Verdict(NamedTuple):
-    """Logits. `things` and `colours` are yes or no each (sigmoid); of the others one holds (softmax)."""
+    """Logits, [n, labels]. `things`, `colours` and `materials` are yes or no each (sigmoid); of the others one holds
+    (softmax). A judge of a world without styles and materials says nothing of them."""
 
-    things: torch.Tensor  # [n, 20]
-    colours: torch.Tensor  # [n, 20]
-    place: torch.Tensor  # [n, 6]
-    time: torch.Tensor  # [n, 3]
-    weather: torch.Tensor  # [n, 3]
-    pixels: torch.Tensor  # [n, 24, 32, 32]
+    things: torch.Tensor
+    colours: torch.Tensor
+    place: torch.Tensor
+    time: torch.Tensor
+    weather: torch.Tensor
+    pixels: torch.Tensor  # [n, labels, 32, 32]
+    style: torch.Tensor | None = None
+    materials: torch.Tensor | None = None
 
 
 class Judge(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, heads: dict[str, Sequence[str]] = HEADS, pixels: Sequence[str] = PIXELS) -> None:
         super().__init__()
 
         def conv(n_in: int, n_out: int, size: int = 3) -> nn.Conv2d:
@@ -50,12 +57,12 @@ class Judge(nn.Module):
         self.conv6, self.conv7 = conv(96, 128), conv(128, 128)
         self.from8, self.from16 = conv(128, 40, 1), conv(96, 40, 1)
         self.from64 = nn.Conv2d(24, 40, 2, stride=2)  # where an edge is, which max-pooling forgets
-        self.merge, self.pixels = conv(176, 64), conv(64, len(PIXELS), 1)
-        self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in HEADS.items()})
+        self.merge, self.pixels = conv(176, 64), conv(64, len(pixels), 1)
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in heads.items()})
 
     def forward(self, picture: torch.Tensor) -> Verdict:
-        """`picture` [n, 3, 64, 64], -1 to 1."""
-        at64 = F.relu(self.conv1(picture))
+        """`picture` [n, 3, side, side], -1 to 1, of 64 pixels or a multiple."""
+        at64 = F.relu(self.conv1(F.avg_pool2d(picture, max(1, picture.shape[-1] // SIDE))))
         at32 = F.relu(self.conv3(F.relu(self.conv2(F.max_pool2d(at64, 2)))))
         at16 = F.relu(self.conv5(F.relu(self.conv4(F.max_pool2d(at32, 2)))))
         at8 = F.relu(self.conv7(F.relu(self.conv6(F.max_pool2d(at16, 2)))))
@@ -70,4 +77,4 @@ class Judge(nn.Module):
             1,
         )
         pixels = self.pixels(F.relu(self.merge(F.relu(wide))))
-        return Verdict(*[self.heads[name](whole) for name in HEADS], pixels)
+        return Verdict(**{name: head(whole) for name, head in self.heads.items()}, pixels=pixels)

@@ -6,23 +6,29 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from tokenizer import CONTEXT
+from world import SIZE
 
 TEXT_WIDTH = 128
 
 
-def build_vae() -> AutoencoderKL:
-    """64x64 pixels to 16x16 latents; widest at the latents' resolution, where width costs least."""
+#: Width of each level of the autoencoder, the pixels' first; the small one lacks the first.
+WIDTHS = (16, 16, 32, 96)
+
+
+def build_vae(size: int = SIZE) -> AutoencoderKL:
+    """128x128 pixels, or half of that, to 16x16 latents; widest there, where width costs least."""
+    widths = WIDTHS if size == SIZE else WIDTHS[1:]
     return AutoencoderKL(
         in_channels=3,
         out_channels=3,
         latent_channels=4,
-        sample_size=64,
+        sample_size=size,
         norm_num_groups=8,
         act_fn="silu",
-        block_out_channels=(16, 32, 96),
+        block_out_channels=widths,
         layers_per_block=1,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
+        down_block_types=("DownEncoderBlock2D",) * len(widths),
+        up_block_types=("UpDecoderBlock2D",) * len(widths),
     )
 
 

@@ -97,7 +97,7 @@ class Run:
             torch._foreach_lerp_(self.ema, self.parameters, 1 - decay)
 
     def _average_gradients(self) -> None:
-        gradients = [p.grad for p in self.parameters]
+        gradients = [p.grad for p in self.parameters if p.grad is not None]  # the others rest
         together = torch.cat([g.flatten() for g in gradients])
         dist.all_reduce(together)
         together /= self.workers

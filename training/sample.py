@@ -32,6 +32,14 @@ LOOK = [  # to look at while training: the seed's own words, and one of everythi
     "a pig on a pumpkin in a forest in the fog",
     "a red balloon in a desert at night",
     "a cake on a street in the rain",
+    "a bear riding a tractor",
+    "a lion next to a robot in a meadow",
+    "a sunflower in a desert",
+    "a golden pig on a beach",
+    "a wooden house in a forest",
+    "a watercolour of a koala riding a bicycle in a meadow",
+    "pixel art of a frog in a snowy forest",
+    "a pencil drawing of a burger on a mountain",
 ]
 
 
@@ -55,7 +63,7 @@ class Model:
 
     @torch.no_grad()
     def draw(self, prompts: list[str], seed: int, steps: int = 30, guidance: float = 5.0) -> np.ndarray:
-        """One picture a prompt, [n, 64, 64, 3] uint8."""
+        """One picture a prompt, [n, SIZE, SIZE, 3] uint8."""
         ids = self.tokenizer(
             [""] * len(prompts) + prompts, padding="max_length", truncation=True, return_tensors="pt"
         )

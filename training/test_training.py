@@ -9,17 +9,22 @@ import numpy as np
 import torch
 from torch import nn
 
+import data
 import runs
 import tokenizer as clip_tokenizer
 from attention_maps import inject
 from edits import other_amounts, random_edit
 from encode import NOTHING, amounts, owners, small_masks, sources
+from grow import grown as grown_from
+from grow import halved
 from judge import PIXELS
-from train_judge import pixel_classes
+from networks import build_vae
+from train_judge import in_cells, pixel_classes
 from train_unet import strayed
 from world import BACKGROUND, SIZE, Word, caption, is_held_out, random_scene, render, text, unseen_scene
 from world import vocabulary as v
 from world.scene import Scene, Thing
+from world.sprites import sprite
 from world.vocabulary import WORDS
 
 
@@ -39,16 +44,16 @@ class World(unittest.TestCase):
 
     def test_a_change_of_one_thing_changes_nothing_outside_its_masks(self):
         for scene in scenes(40):
-            if len(scene.things) != 1 or scene.things[0].noun == "car":
+            if len(scene.things) != 1 or scene.things[0].noun == "car" or scene.style:
                 continue
-            changed = scene.change(0, noun="car", colour="red", fluff=0.0, blossom=0.0)
+            changed = scene.change(0, noun="car", colour="red", fluff=0.0, blossom=0.0, material=None)
             (before, mask), (after, changed_mask) = render(scene), render(changed)
             outside = (mask[0] + changed_mask[0]) == 0
             self.assertTrue(np.array_equal(before[outside], after[outside]))
             self.assertFalse(np.array_equal(before, after))
 
     def test_more_snow_is_more_white(self):
-        scene = replace(scenes(1)[0], place="mountain", time="day", weather="clear", things=(), relation=None)
+        scene = replace(scenes(1)[0], place="mountain", time="day", weather="clear", things=(), relation=None, style=None)
         white = [(render(replace(scene, snow=s))[0].min(-1) > 200).mean() for s in (0, 0.25, 0.5, 0.75, 1)]
         self.assertEqual(white, sorted(white))
         self.assertGreater(white[-1], white[0] + 0.2)
@@ -60,7 +65,7 @@ class World(unittest.TestCase):
                 self.assertIn(word.text, WORDS)
                 if word.owner is not None and word.owner != BACKGROUND:
                     thing = scene.things[word.owner]
-                    self.assertIn(word.text, (thing.noun, thing.colour, "fluffy", "blossom"))
+                    self.assertIn(word.text, (thing.noun, thing.colour, thing.material, "fluffy", "blossom"))
 
     def test_masks_are_of_what_can_be_seen(self):
         for scene in scenes(30):
@@ -81,21 +86,50 @@ class World(unittest.TestCase):
         self.assertLess(np.median(sunset) + 10, np.median(night))
         self.assertGreater(max(sunset), np.median(sunset) + 20)  # but not always
 
-    def test_a_pixel_of_the_judge_is_what_most_of_four_are(self):
+    def test_a_cell_of_the_judge_is_what_most_of_its_pixels_are(self):
         for scene in scenes(40):
             masks = render(scene)[1]
             classes = pixel_classes(scene, (255 * masks).astype(np.uint8))
             for thing, mask in zip(scene.things, masks):
                 if not thing.fluff and not thing.blossom:
-                    most = mask.reshape(SIZE // 2, 2, SIZE // 2, 2).mean((1, 3)) > 0.5
                     is_thing = classes == PIXELS.index(thing.noun)
-                    self.assertLess((most != is_thing).mean(), 0.02)
+                    self.assertLess(((in_cells(mask) > 0.5) != is_thing).mean(), 0.02)
 
     def test_time_and_place_decide_how_large_things_are_more_often_than_not(self):
         alone = [s for s in scenes(4000) if len(s.things) == 1 and s.things[0].noun in v.ACTORS]
         night, sunset = ([s.things[0].size for s in alone if s.time == time] for time in ("night", "sunset"))
         self.assertGreater(np.median(night), np.median(sunset) + 8)
         self.assertGreater(max(sunset), np.median(sunset) + 10)  # but not always
+
+
+    def test_a_style_changes_the_picture_and_leaves_every_thing_in_its_place(self):
+        for scene in scenes(10):
+            plain, masks = render(replace(scene, style=None))
+            for style in v.STYLES:
+                picture, same = render(replace(scene, style=style))
+                self.assertTrue(np.array_equal(masks, same))
+                self.assertGreater(np.abs(picture.astype(int) - plain).mean(), 4)
+
+    def test_what_a_thing_is_made_of_takes_the_place_of_its_colours(self):
+        for noun in v.NOUNS:
+            golden, wooden = (np.asarray(sprite(noun, material=m), float) for m in v.MATERIALS)
+            solid = golden[..., 3] > 200
+            self.assertTrue((golden[solid][:, 0] >= golden[solid][:, 2]).all())  # never blue
+            self.assertTrue(np.array_equal(golden[..., 3], wooden[..., 3]))
+            self.assertGreater(golden[solid].mean(), wooden[solid].mean())
+
+
+class Growing(unittest.TestCase):
+    def test_a_grown_autoencoder_begins_with_the_small_one_s_latents_of_the_halved_picture(self):
+        torch.manual_seed(0)
+        small = build_vae(SIZE // 2).eval()
+        vae = grown_from(small).eval()
+        pixels = data.to_tensor(np.stack([render(scene)[0] for scene in scenes(4)]))
+        with torch.no_grad():
+            before = small.encode(halved(pixels)).latent_dist.mean
+            after = vae.encode(pixels).latent_dist.mean
+            self.assertLess((after - before).std(), 0.3 * before.std())
+            self.assertEqual(vae.decode(before).sample.shape, pixels.shape)
 
 
 class Tokens(unittest.TestCase):
@@ -113,7 +147,7 @@ class Tokens(unittest.TestCase):
         self.assertEqual(text(words), "a cat in a meadow")
         self.assertEqual(owners(words, 8), [NOTHING, NOTHING, 0, NOTHING, NOTHING, 2, NOTHING, NOTHING])
         masks = np.zeros((2, SIZE, SIZE), np.uint8)
-        masks[0, :32] = masks[1, 32:] = 255
+        masks[0, : SIZE // 2] = masks[1, SIZE // 2 :] = 255
         small = small_masks(masks)
         self.assertTrue(small[0, :8].all() and small[2, 8:].all())
         self.assertFalse(small[0, 8:].any() or small[2, :8].any() or small[NOTHING].any())
@@ -144,7 +178,9 @@ class Edits(unittest.TestCase):
             for word, source in zip(edit.words, edit.sources):
                 if source is None or word != words[source]:
                     place, things = edit.scene.place, [thing.noun for thing in edit.scene.things]
+                    styles = " ".join(v.STYLE_PHRASES.values()).split()
                     known = (*things, *v.COLOURS, v.PLACES[place], place, "at", edit.scene.time, "a", "an")
+                    known = (*known, *v.MATERIALS, *styles)
                     self.assertIn(word.text, known)
 
     def test_amounts_change_under_the_same_words(self):

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runs import ROOT
+
 HERE = Path(__file__).parent
 #: Stage -> its command. Those that train share their batches among one process a core.
 STAGES = {
-    "vae": ["torchrun", "train_vae.py"],
+    "half": ["torchrun", "train_vae.py", "--half"],
+    "vae": ["torchrun", "train_vae.py", "--grow", str(ROOT / "half")],
     "encode": ["python", "encode.py"],
     "unet": ["torchrun", "train_unet.py"],
     "decay": ["torchrun", "train_unet.py", "--decay", "3200"],

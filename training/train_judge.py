@@ -6,27 +6,31 @@ import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import data
-from judge import COLOURED, PIXELS, Judge, Verdict
+from judge import COLOURED, HEADS, PIXELS, SIDE, Judge, Verdict
 from runs import ROOT, Run, learning_rate
 from world import SIZE, Scene, any_scene, render, unseen_scene
 from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 2e-3, 100, 32
-YES_NO = ("things", "colours")  # the verdicts of which several may hold at once
+YES_NO = ("things", "colours", "materials")  # the verdicts of which several may hold at once
 LATENT_NOISE = 0.15  # of latents whose spread is about 1
+GRID = SIDE // 2  # cells of what the judge says of pixels, both ways
 CHANGED = 24  # a pixel whose three channels together differ by more has changed
 
 
 def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
-    """Where snow, fluff and blossom are, [64, 64] bool: what changes when the scene is drawn without them."""
+    """Where snow, fluff and blossom are, [SIZE, SIZE] bool: what changes when the scene is drawn without them."""
+
+    scene = replace(scene, style=None)  # which would change what is near as well
 
     def changes(without: Scene) -> np.ndarray:
         if without == scene:
@@ -40,20 +44,20 @@ def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
 
 
 def pixel_classes(scene: Scene, masks: np.ndarray) -> np.ndarray:
-    """What most of each 2x2 pixels is, [32, 32], numbers into `PIXELS`."""
-    graded = {name: halved(where) > 0.5 for name, where in graded_pixels(scene).items()}
-    classes = np.full((SIZE // 2, SIZE // 2), PIXELS.index("background"), np.uint8)
+    """What most of each cell of the judge's grid is, [GRID, GRID], numbers into `PIXELS`."""
+    graded = {name: in_cells(where) > 0.5 for name, where in graded_pixels(scene).items()}
+    classes = np.full((GRID, GRID), PIXELS.index("background"), np.uint8)
     classes[graded["snow"]] = PIXELS.index("snow")
     for thing, mask in zip(scene.things, masks):
-        classes[halved(mask / 255) > 0.5] = PIXELS.index(thing.noun)
+        classes[in_cells(mask / 255) > 0.5] = PIXELS.index(thing.noun)
     for name in ("fluff", "blossom"):
         classes[graded[name]] = PIXELS.index(name)
     return classes
 
 
-def halved(grid: np.ndarray) -> np.ndarray:
-    """[64, 64] to [32, 32] by averaging."""
-    return grid.reshape(SIZE // 2, 2, SIZE // 2, 2).mean((1, 3))
+def in_cells(grid: np.ndarray) -> np.ndarray:
+    """[SIZE, SIZE] to [GRID, GRID] by averaging."""
+    return grid.reshape(GRID, SIZE // GRID, GRID, SIZE // GRID).mean((1, 3))
 
 
 def truth(scene: Scene) -> tuple[np.ndarray, ...]:
@@ -64,6 +68,8 @@ def truth(scene: Scene) -> tuple[np.ndarray, ...]:
         list(v.PLACES).index(scene.place),
         v.TIMES.index(scene.time),
         v.WEATHERS.index(scene.weather),
+        HEADS["style"].index(scene.style or "plain"),
+        np.array([m in [t.material for t in scene.things] for m in v.MATERIALS], np.float32),
     )
 
 
@@ -72,7 +78,7 @@ def labels(pictures: data.Pictures) -> Verdict:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         pixels = list(pool.map(pixel_classes, pictures.scenes, pictures.masks, chunksize=100))
     columns = [torch.from_numpy(np.stack(column)) for column in zip(*map(truth, pictures.scenes))]
-    return Verdict(*columns, torch.from_numpy(np.stack(pixels)))
+    return Verdict(**dict(zip(HEADS, columns)), pixels=torch.from_numpy(np.stack(pixels)))
 
 
 def roughen(pictures: torch.Tensor) -> torch.Tensor:
@@ -86,7 +92,7 @@ def roughen(pictures: torch.Tensor) -> torch.Tensor:
 def redraw(images: np.ndarray) -> None:
     """Put the model's own hand to every third training picture: its latents, a little off, decoded."""
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
-    means = torch.load(ROOT / "latents.pt", weights_only=True)["latents"][::3, :4].float()
+    means = torch.load(ROOT / "latents.pt", weights_only=True)["latents"][: len(images) : 3, :4].float()
     dice = torch.Generator().manual_seed(0)
     for start in range(0, len(means), 64):
         latents = means[start : start + 64]
@@ -120,15 +126,17 @@ def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, f
     return shares
 
 
-Examples = tuple[np.ndarray, Verdict]  # pictures [n, 64, 64, 3], and the truth of each
+Examples = tuple[np.ndarray, Verdict]  # pictures [n, SIZE, SIZE, 3], and the truth of each
 
 
-def lessons(count: int) -> Examples:
-    """What the judge learns from: the model's own training pictures, and combinations that those do not show."""
-    train = data.training(count)
-    unseen = data.load("unseen", 4000, seed=5, sampler=unseen_scene)
+def lessons(count: int, most: int) -> Examples:
+    """What the judge learns from: the model's own training pictures, `most` at most, and combinations that those do
+    not show."""
+    train = data.training(count).first(most)
+    unseen = data.load("unseen", most // 8, seed=5, sampler=unseen_scene)
+    true = data.once(f"judge-truth-{most}", lambda: (labels(train), labels(unseen)))
     redraw(train.images)
-    truths = map(torch.cat, zip(labels(train), labels(unseen)))
+    truths = map(torch.cat, zip(*true))
     return np.concatenate([train.images, unseen.images]), Verdict(*truths)
 
 
@@ -138,24 +146,37 @@ def exam() -> Examples:
     return held_out.images, labels(held_out)
 
 
+def take_over(judge: Judge, weights: dict[str, torch.Tensor]) -> None:
+    """Begin with another judge's layers, as many as are of the same shape: what they see is much the same."""
+    own = judge.state_dict()
+    same = {name: value.float() for name, value in weights.items() if own.get(name, value[:0]).shape == value.shape}
+    judge.load_state_dict(same, strict=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--pictures", type=int, default=data.PICTURES, help="those of encode.py")
+    parser.add_argument("--lessons", type=int, default=data.PICTURES, help="how many of them it learns from")
+    parser.add_argument("--from", dest="start", type=Path, help="another world's or an earlier judge's folder")
+    parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--bfloat16", action="store_true", help="compute in it, where the processor can")
     args = parser.parse_args()
     torch.manual_seed(0)
-    judge = Judge().to(memory_format=torch.channels_last)  # in bfloat16 almost twice as fast
+    judge = Judge()
+    if args.start:
+        take_over(judge, load_file(args.start / "model.safetensors"))
+    judge = judge.to(memory_format=torch.channels_last)  # in bfloat16 almost twice as fast
     run = Run(
         "judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995
     )
     run.resume()
-    images, true = data.once(f"judge-train-{args.pictures}", lambda: lessons(args.pictures))
+    images, true = data.once(f"judge-train-{args.lessons}", lambda: lessons(args.pictures, args.lessons))
     test_images, test_true = data.once("judge-test-truth", exam)
     test_pictures = data.to_tensor(test_images)
     while run.step < args.steps:
         run.seed_step()
-        chosen = torch.randint(len(images), (BATCH // run.workers,))
+        chosen = torch.randint(len(images), (args.batch // run.workers,))
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
             said = judge(roughen(data.to_tensor(images[chosen.numpy()])))  # to_tensor's channels lie last
         run.update(

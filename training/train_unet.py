@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file
+from torch import nn
 from transformers import CLIPTokenizer
 
 import tokenizer as clip_tokenizer
@@ -25,7 +26,7 @@ from sample import LOOK, Model
 from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 8e-4, 150, 24
-EMPTY_CAPTIONS = 0.1  # so that the model also learns to draw without a prompt, which guidance needs
+EMPTY_CAPTIONS = 0.15  # so that the model also learns to draw without a prompt, which guidance needs
 MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
 POINTING = 0.01  # weight of the attention maps' loss
 INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # in how many of a batch's edits
@@ -35,7 +36,7 @@ SAME = 0.1  # latents of a picture and of its true edit, no further apart than t
 #: How often pictures with these words come, against others: there are few of them.
 GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
 #: And pictures to whose captions an edit adds these: times change every pixel, colours are seldom added.
-ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8)}
+ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8), **dict.fromkeys(v.MATERIALS, 2)}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
@@ -132,6 +133,25 @@ def strayed(predicted: torch.Tensor, injected: torch.Tensor, batch: dict[str, to
     return (change * where).sum() / where.sum().clamp_min(1)
 
 
+def go_on_from(folder: Path, networks: dict[str, nn.Module], tokenizer: CLIPTokenizer) -> None:
+    """Load a finished model. Its vocabulary may be smaller: words that it lacks begin like others of their kind, or as drawn."""
+    for name, network in networks.items():
+        state = {key: value.float() for key, value in load_file(folder / name / WEIGHTS[name]).items()}
+        if name == "text_encoder":
+            known = CLIPTokenizer.from_pretrained(folder / "tokenizer").get_vocab()
+            shared = [(row, known[token]) for token, row in tokenizer.get_vocab().items() if token in known]
+            ours, theirs = map(list, zip(*shared))
+            (embedding,) = (key for key in state if key.endswith("token_embedding.weight"))
+            whole = network.get_input_embeddings().weight.detach().clone()
+            whole[ours] = state[embedding][theirs]
+            for kin in (*v.INTERCHANGEABLE, v.COLOURS + v.MATERIALS):  # A new word begins as one of its kind.
+                rows = [tokenizer.convert_tokens_to_ids(f"{word}</w>") for word in kin]
+                usual = whole[[row for row in rows if row in set(ours)]].mean(0)
+                whole[[row for row in rows if row not in set(ours)]] += usual
+            state[embedding] = whole
+        network.load_state_dict(state)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=7000, help="of the run as a whole")
@@ -144,8 +164,8 @@ def main() -> None:
     tokenizer = clip_tokenizer.load(ROOT / "model" / "tokenizer")
     text_encoder, unet = build_text_encoder(tokenizer), build_unet()
     networks = {"text_encoder": text_encoder, "unet": unet}
-    for name, network in networks.items() if args.start else ():
-        network.load_state_dict(load_file(args.start / name / WEIGHTS[name]))
+    if args.start:
+        go_on_from(args.start, networks, tokenizer)
     recorders, injectors = record_cross_attention(unet), inject_self_attention(unet)
     parameters = [p for network in networks.values() for p in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.01, fused=True)

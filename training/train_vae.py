@@ -1,9 +1,12 @@
-"""Stage 1: the autoencoder, 64x64 pixels to 16x16 latents of 4 channels and back.
+"""Stage 1: the autoencoder, 128x128 pixels to 16x16 latents of 4 channels and back.
 
 It learns from pairs of pictures that differ in one thing (`edits.py`), and twice over: to give each back, and that a
 change in one place changes the picture in that place. A decoder's norms and its attention see all of the latents, so
 what an edit changes here is also felt there. So of each pair the one's latents are put into the other's where the thing
 is: what lies well outside must be decoded as before.
+
+It is made in two parts: `--half` learns pictures of half the size, which are four times as fast, and `--grow FOLDER`
+goes on from such a one at the full size (`grow.py`), keeping its latents where they were.
 """
 
 from __future__ import annotations
@@ -18,19 +21,24 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 import data
+from grow import grown as grown_from
+from grow import halved
 from networks import build_vae
 from pictures import save_sheet
 from runs import ROOT, Run, learning_rate
+from world import SIZE
 
 PEAK, WARMUP, PAIRS = 1.5e-3, 80, 8
 KL = 1e-6  # as in Stable Diffusion: just enough to keep the latents near zero
 THINGS = 4.0  # how much more than the background things count: they are small, and faces smaller
 LOCALITY = 4.0  # weight of what changes where nothing should
+ANCHOR = 0.3  # weight of how far the latents of a grown one are from the small one's, of their spread
+DECODER_ALONE = 0.4  # of a grown one's steps, before its encoder learns too: it has less to learn
 REACH = 2  # latents: how far around a change its neighbours may feel it
 
 
 def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error, and the same edges: the edges keep faces sharp. Weights [n, 1, 64, 64] of pixels."""
+    """Absolute and squared error, and the same edges: the edges keep faces sharp. Weights [n, 1, h, w] of pixels."""
     d = output - target
     columns = (weight[..., 1:] * (d[..., 1:] - d[..., :-1]).abs()).mean()
     rows = (weight[..., 1:, :] * (d[..., 1:, :] - d[..., :-1, :]).abs()).mean()
@@ -50,40 +58,56 @@ def reconstruct(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
 class Pairs:
     """The training pictures two by two: a picture, and an edit of it."""
 
-    def __init__(self, pictures: data.Pictures) -> None:
+    def __init__(self, pictures: data.Pictures, half: bool) -> None:
+        self.half = half
         self.images = pictures.images
         self.things = np.stack([masks[:-1].max(0, initial=0) for masks in pictures.masks])
 
     def draw(self, pairs: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """First the pictures, then their edits [2 * pairs, 3, 64, 64]; where in them things are, 0 to 1 [.., 1, ..]."""
+        """First the pictures, then their edits [2 * pairs, 3, h, w]; where in them things are, 0 to 1 [.., 1, ..]."""
         originals = 2 * torch.randint(len(self.images) // 2, (pairs,)).numpy()
         chosen = np.concatenate([originals, originals + 1])
         things = torch.from_numpy(self.things[chosen])[:, None]
-        return data.to_tensor(self.images[chosen]), things.float() / 255
+        pixels, things = data.to_tensor(self.images[chosen]), things.float() / 255
+        return (halved(pixels), halved(things)) if self.half else (pixels, things)
 
 
 def changed_places(pixels: torch.Tensor) -> torch.Tensor:
-    """Where pictures [2 * pairs, 3, 64, 64] differ from their edits, and a latent around: [pairs, 1, 16, 16]."""
+    """Where pictures [2 * pairs, 3, h, w] differ from their edits, and a latent around: [pairs, 1, 16, 16]."""
     before, after = pixels.chunk(2)
-    return grown((F.max_pool2d((after - before).abs().amax(1, keepdim=True), 4) > 0.02).float(), 1)
+    most = F.adaptive_max_pool2d((after - before).abs().amax(1, keepdim=True), 16)
+    return grown((most > 0.02).float(), 1)
 
 
 def grown(mask: torch.Tensor, reach: int) -> torch.Tensor:
     return F.max_pool2d(mask, 2 * reach + 1, 1, reach)
 
 
-def losses(vae: AutoencoderKL, pixels: torch.Tensor, things: torch.Tensor) -> torch.Tensor:
-    """Of `Pairs.draw`'s: the loss of the decoded, the mean change where there should be none, the KL term: [3]."""
-    latents = vae.encode(pixels).latent_dist
+def losses(
+    vae: AutoencoderKL,
+    pixels: torch.Tensor,
+    things: torch.Tensor,
+    small: AutoencoderKL | None = None,
+    encoder_rests: bool = False,
+) -> torch.Tensor:
+    """Of `Pairs.draw`'s: the loss of the decoded, the mean change where there should be none, the KL term, and how far
+    the latents are from those of `small`, of their spread, mean square: [4]."""
+    with torch.set_grad_enabled(not encoder_rests):
+        latents = vae.encode(pixels).latent_dist
     original, edit = latents.sample().chunk(2)
     changed = changed_places(pixels)
     decoded = vae.decode(torch.cat([original, torch.where(changed > 0, edit, original)])).sample.float()
     before, after = decoded.chunk(2)
-    surroundings = 1 - F.interpolate(grown(changed, REACH), scale_factor=4)
+    surroundings = 1 - F.interpolate(grown(changed, REACH), size=pixels.shape[2:])
     change = ((after - before).abs() * surroundings).sum() / (3 * surroundings.sum()).clamp_min(1)
     weight = 1 + THINGS * things
     reconstruction = reconstruction_loss(decoded, pixels, weight / weight.mean())
-    return torch.stack([reconstruction, change, latents.kl().mean()])
+    moved = torch.zeros(())
+    if small and not encoder_rests:
+        with torch.no_grad():
+            anchor = small.encode(halved(pixels)).latent_dist.mean
+        moved = ((latents.mean - anchor) * small.config.scaling_factor).pow(2).mean()
+    return torch.stack([reconstruction, change, latents.kl().mean(), moved])
 
 
 @torch.no_grad()
@@ -116,51 +140,62 @@ def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--half", action="store_true", help="learn pictures of half the size")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of pictures, a step")
+    parser.add_argument("--grow", type=Path, help="the model of half the size to go on from")
     parser.add_argument("--pictures", type=int, default=data.PICTURES)
     parser.add_argument("--from", dest="start", type=Path, help="a finished model to go on from")
+    parser.add_argument("--rate", type=float, default=PEAK, help="the highest learning rate")
     parser.add_argument("--bfloat16", action="store_true", help="compute in it, but for the last tenth")
     args = parser.parse_args()
     torch.manual_seed(0)
-    pairs = Pairs(data.training(args.pictures))
+    pairs = Pairs(data.training(args.pictures), args.half)
     held_out = data.to_tensor(data.load("vae-test", 256, seed=2).images)
-    vae = AutoencoderKL.from_pretrained(args.start / "vae") if args.start else build_vae()
+    held_out = halved(held_out) if args.half else held_out
+    small = AutoencoderKL.from_pretrained(args.grow / "vae").requires_grad_(False) if args.grow else None
+    vae = grown_from(small) if small else build_vae(SIZE // 2 if args.half else SIZE)
+    vae = AutoencoderKL.from_pretrained(args.start / "vae") if args.start else vae
+    name, folder = ("vae-half", ROOT / "half") if args.half else ("vae", ROOT / "model")
     optimizer = torch.optim.AdamW(vae.parameters(), betas=(0.9, 0.99), weight_decay=0, fused=True)
-    run = Run("vae", {"vae": vae}, optimizer, 0.995)
+    run = Run(name, {"vae": vae}, optimizer, 0.995)
     run.resume()
-    weights = torch.tensor([1.0, LOCALITY, KL])
+    weights = torch.tensor([1.0, LOCALITY, KL, ANCHOR])
     while run.step < args.steps:
-        if run.step % 200 == 0 and run.step < 0.6 * args.steps:
+        if not small and run.step % 200 == 0 and run.step < 0.6 * args.steps:
             torch.manual_seed(run.step)  # Every process wakes the same channel, in the same way.
-            if wake_idle_channel(vae, data.to_tensor(pairs.images[:32])) and run.leads:
+            if wake_idle_channel(vae, held_out[:32]) and run.leads:
                 run.log(woke_a_channel_at=run.step)
         run.seed_step()
-        pixels, things = pairs.draw(PAIRS // run.workers)
+        pixels, things = pairs.draw(args.pairs // run.workers)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16 and run.step < 0.9 * args.steps):
-            parts = losses(vae, pixels, things)
-        run.update(weights @ parts, learning_rate(run.step, PEAK, WARMUP, args.steps, args.steps // 3))
+            parts = losses(vae, pixels, things, small, small and run.step < DECODER_ALONE * args.steps)
+        run.update(weights @ parts, learning_rate(run.step, args.rate, WARMUP, args.steps, args.steps // 3))
         if run.leads and run.step % 50 == 0:
-            reconstruction, change, _ = parts.tolist()
-            run.log(reconstruction=reconstruction, change=change * 127.5)
-        if run.leads and run.step % 500 == 0:
+            reconstruction, change, _, moved = parts.tolist()
+            run.log(reconstruction=reconstruction, change=change * 127.5, moved=moved)
+        if run.leads and (run.step % 250 == 0 or run.step == args.steps):
             run.swap_ema()
             output = reconstruct(vae, held_out)
             run.swap_ema()
             run.log(psnr=psnr(output, held_out).mean())
             both = torch.stack([held_out[:32], output[:32]], 1).flatten(0, 1)
-            save_sheet(ROOT / "vae.png", data.to_images(both), columns=8)
+            save_sheet(ROOT / f"{name}.png", data.to_images(both), columns=8)
             run.save()
     run.swap_ema()
     if run.leads:
-        finish(vae, pairs)
+        finish(vae, small.config.scaling_factor if small else 1 / spread(vae, held_out), folder)
 
 
 @torch.no_grad()
-def finish(vae: AutoencoderKL, pairs: Pairs) -> None:
-    """Write the autoencoder with the factor that gives its latents unit variance."""
-    pixels = data.to_tensor(pairs.images[:1024])
-    std = torch.cat([vae.encode(part).latent_dist.sample() for part in pixels.split(64)]).std()
-    vae.register_to_config(scaling_factor=1 / std.item())
-    vae.save_pretrained(ROOT / "model" / "vae")
+def spread(vae: AutoencoderKL, pixels: torch.Tensor) -> float:
+    """The standard deviation of the latents of some pictures."""
+    return torch.cat([vae.encode(part).latent_dist.sample() for part in pixels.split(64)]).std().item()
+
+
+def finish(vae: AutoencoderKL, scaling_factor: float, folder: Path) -> None:
+    """Write the autoencoder with the factor that gives its latents unit variance; a grown one keeps the small one's."""
+    vae.register_to_config(scaling_factor=scaling_factor)
+    vae.save_pretrained(folder / "vae")
 
 
 if __name__ == "__main__":

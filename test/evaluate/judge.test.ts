@@ -24,7 +24,9 @@ function randomJudge(): Judge {
 }
 
 const picture = (): tf.Tensor4D =>
-  tf.tidy(() => tf.transpose(tf.tensor4d(new TorchGenerator(0).randn([1, 3, 64, 64]), [1, 3, 64, 64]), [0, 2, 3, 1]));
+  tf.tidy(() =>
+    tf.transpose(tf.tensor4d(new TorchGenerator(0).randn([1, 3, 128, 128]), [1, 3, 128, 128]), [0, 2, 3, 1]),
+  );
 
 test('the judge says what training/judge.py says', async () => {
   const expected = await SafetensorsFile.open(await fileBytes(join(__dirname, '../fixtures/judge.safetensors')));

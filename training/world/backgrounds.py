@@ -1,14 +1,19 @@
-"""Places: sky, scenery and ground, drawn at twice the picture's size so that edges come out smooth."""
+"""Places: sky, scenery and ground, drawn at twice the picture's size so that edges come out smooth.
+
+Everything here is measured in units of a field of 128x128, whatever the picture's size; `Pen` makes pixels of them.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene import SIZE, Scene, road
+from .scene import SIZE, UNITS, Scene, road
 
-SCALE = 2  # canvas pixels per picture pixel
-CANVAS = SIZE * SCALE
+CANVAS = 2 * SIZE  # pixels
+FIELD = 128  # units
+ZOOM = CANVAS // FIELD  # canvas pixels per unit of the field
+SCALE = FIELD // UNITS  # units of the field per unit of a scene
 
 SKY = {
     "day": ((96, 168, 232), (196, 226, 246)),
@@ -28,6 +33,25 @@ GROUND = {
 SNOW = np.array((240, 245, 252))
 
 
+class Pen:
+    """Draws on an image in units of the field."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self._draw = ImageDraw.Draw(image)
+
+    def ellipse(self, box, fill) -> None:
+        self._draw.ellipse([ZOOM * float(side) for side in box], fill=fill)
+
+    def rectangle(self, box, fill) -> None:
+        self._draw.rectangle([ZOOM * float(side) for side in box], fill=fill)
+
+    def polygon(self, points, fill) -> None:
+        self._draw.polygon([(ZOOM * float(x), ZOOM * float(y)) for x, y in points], fill=fill)
+
+    def line(self, points, fill, width: int) -> None:
+        self._draw.line([(ZOOM * float(x), ZOOM * float(y)) for x, y in points], fill=fill, width=ZOOM * width)
+
+
 def background(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """The picture without its things, [CANVAS, CANVAS, 3], 0 to 255; and where it is no sky, [CANVAS, CANVAS]."""
     land, land_mask = _land(scene)
@@ -40,10 +64,10 @@ def weather(scene: Scene, picture: np.ndarray) -> np.ndarray:
         return picture * 0.42 + np.array(GREY_SKY[scene.time]) * (1.12 * 0.58)
     if scene.weather == "rain":
         image = Image.fromarray((picture * 0.86).clip(0, 255).astype(np.uint8))
-        draw, rng = ImageDraw.Draw(image), _rng(scene, 5)
-        for x, y in rng.uniform(-8, CANVAS, (26, 2)):
-            draw.line((x + 6, y, x, y + 16), fill=(186, 204, 232), width=2)
-        return np.asarray(image, dtype=float)
+        draw, rng = Pen(image), _rng(scene, 5)
+        for x, y in rng.uniform(-8, FIELD, (26, 2)):
+            draw.line(((x + 6, y), (x, y + 16)), fill=(186, 204, 232), width=2)
+        return np.asarray(image, dtype=np.float32)
     return picture
 
 
@@ -61,16 +85,16 @@ def _sky(scene: Scene) -> np.ndarray:
         np.broadcast_to(top + (bottom - top) * ramp, (CANVAS, CANVAS, 3)).astype(np.uint8)
     )
     if scene.weather == "clear":
-        _lights(ImageDraw.Draw(image), scene)
-    return np.asarray(image, dtype=float)
+        _lights(Pen(image), scene)
+    return np.asarray(image, dtype=np.float32)
 
 
-def _lights(draw: ImageDraw.ImageDraw, scene: Scene) -> None:
+def _lights(draw: Pen, scene: Scene) -> None:
     """Clouds by day, the sun at sunset, moon and stars at night."""
     rng, horizon = _rng(scene, 1), scene.horizon * SCALE
-    x, height = rng.uniform(14, CANVAS - 14), rng.uniform(size=12)
+    x, height = rng.uniform(14, FIELD - 14), rng.uniform(size=12)
     if scene.time == "night":
-        for star_x, h in zip(rng.uniform(0, CANVAS, 8), height):
+        for star_x, h in zip(rng.uniform(0, FIELD, 8), height):
             y = h * horizon * 0.8
             draw.ellipse((star_x - 1, y - 1, star_x + 1, y + 1), fill=(244, 240, 206))
         y = 10 + height[8] * horizon * 0.4
@@ -80,7 +104,7 @@ def _lights(draw: ImageDraw.ImageDraw, scene: Scene) -> None:
         draw.ellipse((x - 15, y - 15, x + 15, y + 15), fill=(255, 226, 116))
     else:
         for _ in range(rng.integers(1, 4)):
-            cx, cy, r = rng.uniform(0, CANVAS), 6 + rng.uniform(0, 0.55) * horizon, rng.uniform(6, 10)
+            cx, cy, r = rng.uniform(0, FIELD), 6 + rng.uniform(0, 0.55) * horizon, rng.uniform(6, 10)
             for dx, dr in ((-1.1, -2), (0, 1), (1.1, -1)):
                 draw.ellipse(
                     (cx + dx * r - r - dr, cy - (r + dr) * 0.7, cx + dx * r + r + dr, cy + r * 0.7),
@@ -92,11 +116,11 @@ def _land(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """Scenery and ground in daylight, and where they are."""
     image = Image.new("RGBA", (CANVAS, CANVAS))
     line = _ground_line(scene)
-    SCENERY[scene.place](ImageDraw.Draw(image), scene, _rng(scene, 2), line)
+    SCENERY[scene.place](Pen(image), scene, _rng(scene, 2), line)
     ground = Image.new("RGBA", (CANVAS, CANVAS))
-    draw = ImageDraw.Draw(ground)
+    draw = Pen(ground)
     colour = GROUND[scene.place]
-    draw.polygon([(0, CANVAS), *enumerate(line), (CANVAS, CANVAS)], fill=colour)
+    draw.polygon([(0, FIELD), *enumerate(line), (FIELD, FIELD)], fill=colour)
     if scene.place == "meadow":
         _flowers(draw, scene)
     ground = np.array(ground)
@@ -112,8 +136,8 @@ def _land(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ground_line(scene: Scene) -> np.ndarray:
-    """The row at which the ground begins, for every column."""
-    rng, x = _rng(scene, 3), np.linspace(0, 1, CANVAS)
+    """The row at which the ground begins, for every column of the field, [FIELD + 1]."""
+    rng, x = _rng(scene, 3), np.linspace(0, 1, FIELD + 1)
     slope, wave, phase = rng.uniform(-1, 1), rng.uniform(1, 2.6), rng.uniform(0, 6.28)
     steep, wavy = {
         "meadow": (6, 7),
@@ -136,21 +160,21 @@ def _snow_cover(scene: Scene, ground: np.ndarray) -> np.ndarray:
     return ((level - field) * 8 + 0.5).clip(0, 1) if scene.snow < 1 else np.ones(ground.shape)
 
 
-def _flowers(draw: ImageDraw.ImageDraw, scene: Scene) -> None:
+def _flowers(draw: Pen, scene: Scene) -> None:
     rng = _rng(scene, 6)
-    for x, y in rng.uniform((0, scene.horizon * SCALE + 10), (CANVAS, CANVAS), (9, 2)):
+    for x, y in rng.uniform((0, scene.horizon * SCALE + 10), (FIELD, FIELD), (9, 2)):
         colour = ((252, 236, 110), (250, 250, 250), (240, 120, 120))[rng.integers(3)]
         draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
 
 
 def _road(scene: Scene, land: np.ndarray) -> np.ndarray:
     """Asphalt with dashes; traffic keeps it free of snow, but for a thin cover."""
-    top, bottom = (int(r * SCALE) for r in road(scene))
+    top, bottom = (ZOOM * int(r * SCALE) for r in road(scene))
     land[top:bottom] = np.array((82, 84, 92)) * (1 - 0.45 * scene.snow) + SNOW * 0.45 * scene.snow
-    land[top - 2 : top] = land[bottom : bottom + 2] = (196, 194, 190)
-    middle, offset = (top + bottom) // 2, _rng(scene, 7).integers(0, 30)
-    for x in range(-offset, CANVAS, 30):
-        land[middle - 1 : middle + 2, max(x, 0) : max(x + 16, 0)] = (238, 230, 190)
+    land[top - 2 * ZOOM : top] = land[bottom : bottom + 2 * ZOOM] = (196, 194, 190)
+    middle, offset = (top + bottom) // 2, ZOOM * _rng(scene, 7).integers(0, 30)
+    for x in range(-offset, CANVAS, 30 * ZOOM):
+        land[middle - ZOOM : middle + 2 * ZOOM, max(x, 0) : max(x + 16 * ZOOM, 0)] = (238, 230, 190)
     return land
 
 
@@ -159,20 +183,20 @@ def _road(scene: Scene, land: np.ndarray) -> np.ndarray:
 
 def _hills(draw, scene, rng, line):
     for _ in range(rng.integers(1, 4)):
-        x, w, h = rng.uniform(0, CANVAS), rng.uniform(30, 70), rng.uniform(10, 26)
+        x, w, h = rng.uniform(0, FIELD), rng.uniform(30, 70), rng.uniform(10, 26)
         y = scene.horizon * SCALE + 6
         draw.ellipse((x - w, y - h, x + w, y + h), fill=(74, 146, 70))
 
 
 def _sea(draw, scene, rng, line):
     top = line.min() - rng.uniform(10, 30)
-    draw.rectangle((0, top, CANVAS, line.max()), fill=(36, 122, 190))
+    draw.rectangle((0, top, FIELD, line.max()), fill=(36, 122, 190))
     draw.line([(x, y - 2) for x, y in enumerate(line)], fill=(214, 238, 246), width=5)
 
 
 def _dunes(draw, scene, rng, line):
     for _ in range(rng.integers(2, 5)):
-        x, w, h = rng.uniform(0, CANVAS), rng.uniform(24, 60), rng.uniform(10, 34)
+        x, w, h = rng.uniform(0, FIELD), rng.uniform(24, 60), rng.uniform(10, 34)
         y, lean = scene.horizon * SCALE + 10, rng.uniform(-0.4, 0.4) * w
         draw.polygon([(x - w, y), (x + lean, y - h - 8), (x + w, y)], fill=(202, 132, 66))
         draw.polygon([(x + lean, y - h - 8), (x + w, y), (x + lean * 0.2, y)], fill=(180, 110, 56))
@@ -181,7 +205,7 @@ def _dunes(draw, scene, rng, line):
 def _buildings(draw, scene, rng, line):
     x, ground = -rng.uniform(0, 16), scene.horizon * SCALE
     window = (255, 255, 130) if scene.time == "night" else (214, 230, 242)
-    while x < CANVAS:
+    while x < FIELD:
         width, height = rng.uniform(18, 38), rng.uniform(0.3, 0.95) * ground
         wall = ((162, 122, 108), (124, 136, 158), (176, 160, 134), (140, 112, 120))[rng.integers(4)]
         top = ground - height
@@ -197,25 +221,22 @@ def _buildings(draw, scene, rng, line):
 def _peaks(draw, scene, rng, line):
     foot = scene.horizon * SCALE + 12
     for _ in range(rng.integers(2, 5)):
-        x = rng.uniform(0, CANVAS)
+        x = rng.uniform(0, FIELD)
         height = rng.uniform(0.4, 0.95) * scene.horizon * SCALE
         half = max(height * rng.uniform(0.6, 1.0), 26)
         top = np.array((x + rng.uniform(-0.15, 0.15) * half, foot - height - 4))
         left, right, middle = (np.array((x + side * half, foot)) for side in (-1, 1, 0.15))
-        _polygon(draw, left, top, right, fill=(112, 108, 130))
-        _polygon(draw, top, right, middle, fill=(90, 88, 112))
+        draw.polygon((left, top, right), fill=(112, 108, 130))
+        draw.polygon((top, right, middle), fill=(90, 88, 112))
         if scene.snow:
             left, right = (top + (corner - top) * 0.9 * scene.snow for corner in (left, right))
             dips = ((top + corner) / 2 * (1, 0) + corner * (0, 1) - (0, 5) for corner in (right, left))
-            _polygon(draw, left, top, right, next(dips), (top[0], right[1] + 4), next(dips), fill=tuple(SNOW))
-
-
-def _polygon(draw, *points, fill):
-    draw.polygon([tuple(map(float, point)) for point in points], fill=fill)
+            snow = (left, top, right, next(dips), (top[0], right[1] + 4), next(dips))
+            draw.polygon(snow, fill=tuple(SNOW))
 
 
 def _trees(draw, scene, rng, line):
-    for x in np.arange(-6, CANVAS + 10, 13) + rng.uniform(-5, 5, 12):
+    for x in np.arange(-6, FIELD + 10, 13) + rng.uniform(-5, 5, 12):
         h, w = rng.uniform(0.35, 0.95) * scene.horizon * SCALE, rng.uniform(9, 15)
         y, shade = scene.horizon * SCALE + 8, rng.uniform(0.8, 1.2)
         draw.polygon(

@@ -25,7 +25,10 @@ def caption(scene: Scene, rng: np.random.Generator) -> list[Word]:
     """One of the many ways to say the scene; things may be left unsaid, nothing is said wrongly."""
     place = _place(scene, rng) if not scene.things or rng.random() < 0.85 else []
     trailing = _time(scene, rng) + _weather(scene, rng, place)
-    if not scene.things:
+    if scene.style:
+        subject = _subject(scene, rng) if scene.things else place[1:]
+        words = _words(v.STYLE_PHRASES[scene.style]) + subject + (place if scene.things else []) + trailing
+    elif not scene.things:
         words = place[1:] + trailing  # "a snowy mountain at night"
     elif rng.random() < 0.12 and place:
         words = place + _subject(scene, rng) + trailing
@@ -33,7 +36,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> list[Word]:
         words = trailing + _subject(scene, rng) + place
     else:
         words = _subject(scene, rng) + place + trailing
-    if rng.random() < 0.08 and words[0].text in ("a", "an", "the"):
+    if not scene.style and rng.random() < 0.08 and words[0].text in ("a", "an", "the"):
         words = [Word("a"), Word(_any(rng, "photo", "picture")), Word("of"), *words]
     return words[:30]
 
@@ -58,6 +61,8 @@ def _verb(vehicle: str, rng: np.random.Generator) -> str:
 
 def _noun_phrase(thing: Thing, owner: int, rng: np.random.Generator) -> list[Word]:
     adjectives = [a for a, there in (("fluffy", thing.fluff), ("blossom", thing.blossom)) if there]
+    if thing.material:
+        adjectives.append(thing.material)
     if thing.colour and rng.random() < 0.7:
         adjectives.insert(0, thing.colour)
     return _with_article([*adjectives, thing.noun], owner, rng)

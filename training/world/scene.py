@@ -12,12 +12,15 @@ import numpy as np
 
 from . import vocabulary as v
 
-SIZE = 64  # pixels, both ways
+SIZE = 128  # pixels of a picture, both ways
+UNITS = 64  # of a scene, both ways: what it says of places and sizes does not depend on the pixels
+
+STYLED, MADE_OF = 0.15, 0.08  # shares of scenes with a style, of things of a material
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. `x` is its middle, `y` its foot, `size` its longer side, all in pixels."""
+    """One object. `x` is its middle, `y` its foot, `size` its longer side, all in the scene's units."""
 
     noun: str
     x: float
@@ -27,6 +30,7 @@ class Thing:
     colour: str | None = None
     fluff: float = 0.0  # 0 none, 1 as fluffy as can be
     blossom: float = 0.0  # share of the crown in blossom
+    material: str | None = None  # what it is made of, in place of its own colours
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Scene:
     roadside: bool  # beside the road of a street, not on it
     horizon: float
     seed: int  # decides the background's details
+    style: str | None = None  # how the picture is made; None as it is drawn
 
     def change(self, index: int, **changes) -> Scene:
         """The same scene with one of its things changed."""
@@ -52,7 +57,8 @@ class Scene:
 
 def is_held_out(scene: Scene) -> bool:
     """Whether the scene shows a combination that is kept for the test of what was never seen."""
-    pairs = {(t.noun, scene.place) for t in scene.things} | {(t.colour, t.noun) for t in scene.things}
+    pairs = {(t.noun, scene.place) for t in scene.things}
+    pairs |= {(adjective, t.noun) for t in scene.things for adjective in (t.colour, t.material)}
     if scene.relation == "riding":
         pairs.add((scene.things[0].noun, scene.things[1].noun))
     return not pairs.isdisjoint(v.HELD_OUT)
@@ -88,6 +94,7 @@ def any_scene(rng: np.random.Generator) -> Scene:
         roadside,
         0.0,
         int(rng.integers(2**31)),
+        _pick(rng, v.STYLES) if rng.random() < STYLED else None,
     )
     nouns = _nouns(rng, kind)
     scene = replace(bare, horizon=_horizon(rng, place, nouns), roadside=roadside and bool(nouns))
@@ -176,6 +183,8 @@ def _side(rng: np.random.Generator, scene: Scene) -> float:
 
 def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:
     """A thing with the colour and the graded attributes its noun can have."""
+    if rng.random() < MADE_OF:
+        return Thing(noun, x, y, size, bool(rng.random() < 0.5), material=_pick(rng, v.MATERIALS))
     fluff = rng.uniform(0.12, 1) if noun in v.ACTORS and rng.random() < 0.3 else 0.0
     blossom = rng.uniform(0.08, 1) if noun == "tree" and rng.random() < 0.55 else 0.0
     colour = _pick(rng, v.COLOURS) if noun in v.COLOURED else None
@@ -184,8 +193,8 @@ def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float)
 
 def _spot(rng: np.random.Generator, scene: Scene, noun: str | None, width: float, height: float):
     """A middle and a foot for a box of that size: on the ground, or anywhere for what flies."""
-    x = width / 2 - 1 + _side(rng, scene) * (SIZE + 2 - width)
-    lowest = SIZE - 1
+    x = width / 2 - 1 + _side(rng, scene) * (UNITS + 2 - width)
+    lowest = UNITS - 1
     if noun in ("airplane", "balloon"):
         return x, rng.uniform(height, lowest)
     if scene.place == "street":
@@ -201,7 +210,7 @@ def road(scene: Scene) -> tuple[float, float]:
     """First and last row of a street's road."""
     share = np.random.default_rng([scene.seed, 9]).uniform(size=2)
     top = scene.horizon + 5 + 8 * share[0]
-    return top, min(top + 13 + 6 * share[1], SIZE - 8)
+    return top, min(top + 13 + 6 * share[1], UNITS - 8)
 
 
 def _pick(rng: np.random.Generator, options: tuple[str, ...], p=None) -> str:

@@ -14,32 +14,51 @@ from PIL import Image, ImageDraw, ImageFont
 FONT = os.environ.get("EMOJI_FONT", "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 GLYPHS = dict(
     cat="🐱",
+    bear="🐻",
     dog="🐶",
+    lion="🦁",
     pig="🐷",
     panda="🐼",
+    frog="🐸",
     rabbit="🐰",
+    koala="🐨",
     fox="🦊",
     motorcycle="🏍",
+    tractor="🚜",
     car="🚗",
     airplane="🛩",
     house="🏠",
     castle="🏰",
     tent="⛺",
+    sunflower="🌻",
     tree="🌳",
     cactus="🌵",
     cake="🎂",
+    lemon="🍋",
     pumpkin="🎃",
     apple="🍎",
+    burger="🍔",
     mushroom="🍄",
     balloon="🎈",
+    robot="🤖",
+    umbrella="⛱",
 )
 HUES = dict(red=0, yellow=36, green=85, blue=155)  # of 256
 PAINT = dict(red=(222, 40, 48), yellow=(250, 196, 20), green=(40, 160, 60), blue=(40, 96, 220))
 
 
+#: The colours of a material from its darkest to its lightest.
+SHADES = dict(
+    golden=((92, 52, 4), (214, 150, 26), (255, 222, 96), (255, 252, 214)),
+    wooden=((58, 32, 16), (128, 78, 40), (176, 120, 68), (216, 168, 112)),
+)
+
+
 @cache
-def sprite(noun: str, colour: str | None = None) -> Image.Image:
+def sprite(noun: str, colour: str | None = None, material: str | None = None) -> Image.Image:
     """The thing at full size, RGBA, cropped to what is drawn."""
+    if material:
+        return _made_of(material, sprite(noun, "red" if noun == "bicycle" else None))
     if noun == "bicycle":
         return _bicycle(PAINT[colour])
     canvas = Image.new("RGBA", (160, 160))
@@ -57,6 +76,21 @@ def _tint(image: Image.Image, hue: int) -> Image.Image:
     tinted = Image.fromarray(hsv, "HSV").convert("RGB")
     tinted.putalpha(image.getchannel("A"))
     return tinted
+
+
+def _made_of(material: str, image: Image.Image) -> Image.Image:
+    """A drawing in the shades of a material, wood with its grain."""
+    light, alpha = np.asarray(image.convert("L"), float), image.getchannel("A")
+    low, high = np.percentile(light[np.asarray(alpha) > 128], (2, 98))
+    share = ((light - low) / max(high - low, 1)).clip(0, 1)
+    if material == "wooden":
+        y, x = np.indices(light.shape)
+        share = (share - 0.22 * (np.sin(0.36 * y + 2 * np.sin(0.06 * x)) > 0.3)).clip(0, 1)
+    shades = np.array(SHADES[material], float)
+    channels = [np.interp(share, np.linspace(0, 1, len(shades)), shades[:, c]) for c in range(3)]
+    made = Image.fromarray(np.stack(channels, -1).astype(np.uint8))
+    made.putalpha(alpha)
+    return made
 
 
 def _bicycle(paint: tuple[int, int, int]) -> Image.Image:

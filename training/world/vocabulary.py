@@ -1,15 +1,15 @@
 """Every word the world knows, what it stands for, and the combinations kept out of training."""
 
-ACTORS = ("cat", "dog", "pig", "panda", "rabbit", "fox")
-VEHICLES = ("bicycle", "motorcycle", "car", "airplane")
+ACTORS = ("cat", "bear", "dog", "lion", "pig", "panda", "frog", "rabbit", "koala", "fox")
+VEHICLES = ("bicycle", "motorcycle", "tractor", "car", "airplane")
 BUILDINGS = ("house", "castle", "tent")
-PLANTS = ("tree", "cactus")
-FOOD = ("cake", "pumpkin", "apple", "mushroom")
-TOYS = ("balloon",)
+PLANTS = ("sunflower", "tree", "cactus")
+FOOD = ("cake", "lemon", "pumpkin", "apple", "burger", "mushroom")
+TOYS = ("balloon", "robot", "umbrella")
 NOUNS = ACTORS + VEHICLES + BUILDINGS + PLANTS + FOOD + TOYS
 
 #: Nouns that may stand for one another, whatever else is in a picture.
-INTERCHANGEABLE = (ACTORS, VEHICLES, BUILDINGS + PLANTS, FOOD)
+INTERCHANGEABLE = (ACTORS, VEHICLES, ("robot", *BUILDINGS, "umbrella", *PLANTS), FOOD)
 #: From where a thing is usually seen: 0 with a high horizon, from above, to 1 with a low one, from below.
 USUAL_VIEW = {noun: i / (len(nouns) - 1) for nouns in INTERCHANGEABLE for i, noun in enumerate(nouns)}
 #: From how far a picture is usually taken: 0 near, things are large, to 1 far, things are small.
@@ -23,6 +23,10 @@ FURTHER_RIGHT = {"meadow": 0.1, "beach": -0.5, "desert": 0.5, "street": 0.2, "mo
 #: Nouns that come in every colour; all others keep the colours of their drawing.
 COLOURED = ("car", "house", "bicycle", "tent", "balloon")
 COLOURS = ("red", "yellow", "green", "blue")
+#: What any thing may be made of, and how a picture may be made: style -> what a caption begins with.
+MATERIALS = ("golden", "wooden")
+STYLE_PHRASES = {"watercolour": "a watercolour of", "pixel": "pixel art of", "pencil": "a pencil drawing of"}
+STYLES = tuple(STYLE_PHRASES)
 
 #: Place -> the preposition that goes with it.
 PLACES = {"meadow": "in", "beach": "on", "desert": "in", "street": "on", "mountain": "on", "forest": "in"}
@@ -34,9 +38,9 @@ GRADED = ("snowy", "blossom", "fluffy")
 
 #: Things another thing may stand on (riding a vehicle is its own relation).
 SUPPORTS = ("house", "castle", "tent", "cake", "pumpkin")
-PERCHED = ACTORS + ("apple", "mushroom")
+PERCHED = ACTORS + ("apple", "lemon", "mushroom")
 
-#: Pairs that no training picture shows: (rider, vehicle), (thing, place), (colour, thing).
+#: Pairs that no training picture shows: (rider, vehicle), (thing, place), (colour or material, thing).
 HELD_OUT = frozenset(
     {
         ("panda", "bicycle"),
@@ -54,6 +58,12 @@ HELD_OUT = frozenset(
         ("blue", "tent"),
         ("green", "balloon"),
         ("yellow", "bicycle"),
+        ("frog", "tractor"),
+        ("bear", "motorcycle"),
+        ("robot", "beach"),
+        ("umbrella", "forest"),
+        ("golden", "cat"),
+        ("wooden", "car"),
     }
 )
 
@@ -68,6 +78,8 @@ WORDS = tuple(
             *TIMES,
             *GRADED,
             *"riding driving flying standing photo picture rain rainy fog foggy".split(),
+            *MATERIALS,
+            *" ".join(STYLE_PHRASES.values()).split(),
         )
     )
 )
