@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { toPictures } from '../../src/image/picture';
@@ -222,6 +223,18 @@ inChromium('the page comes again without a network', async () => {
   await page.reload();
   await finished(page);
   await page.context().setOffline(false);
+});
+
+inChromium("a picture of one's own takes the source's place", async () => {
+  const generated = await pixels(page, '.of-source .picture');
+  const own = join(__dirname, '../../weights/emoji-world/samples.png');
+  await page.getByLabel('Use your own').setInputFiles(own);
+  await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
+  await finished(page);
+  expect(await pixels(page, '.of-source .picture')).not.toEqual(generated);
+  await page.getByRole('button', { name: 'Back to a generated one' }).click();
+  await finished(page);
+  expect(farthest(await pixels(page, '.of-source .picture'), generated)).toBeLessThan(3);
 });
 
 inChromium('without the headers for threads it uses one, and says why', async () => {

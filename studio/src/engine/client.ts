@@ -1,9 +1,11 @@
+import type { Picture } from 'prompt-to-prompt-tfjs';
 import type { Backend, ModelPlace, Recipe, Report, Request } from './protocol';
 
 /** The worker as the page sees it. When it hangs or dies another one takes its place, and the model is loaded again. */
 export class Client {
   private worker!: Worker;
   private last?: Extract<Request, { type: 'load' }>;
+  private readonly pictures = new Map<string, Picture>();
   private next = 1;
   private impatience?: ReturnType<typeof setTimeout>;
 
@@ -12,6 +14,12 @@ export class Client {
   load(model: ModelPlace, backend?: Backend): void {
     this.last = { type: 'load', model, backend };
     this.restart();
+  }
+
+  /** Gives the worker, and any that takes its place, a picture of one's own. */
+  give(name: string, picture: Picture): void {
+    this.pictures.set(name, picture);
+    this.post({ type: 'picture', name, picture });
   }
 
   /** @returns the rendering's number */
@@ -51,6 +59,7 @@ export class Client {
         from: 'memory',
         message: `The worker ended: ${message || 'the browser gave no reason'}.`,
       });
+    for (const [name, picture] of this.pictures) this.post({ type: 'picture', name, picture });
     if (this.last) this.post((this.last = { ...this.last, backend }));
   }
 

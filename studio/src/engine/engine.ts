@@ -5,8 +5,13 @@ import {
   bytesOf,
   compose,
   type DenoisingStep,
+  fitPicture,
+  fromPictures,
+  type Inversion,
+  invert,
   type Picture,
   type PromptToPrompt,
+  place,
   promptToPrompt,
   Recording,
   type StableDiffusionPipeline,
@@ -40,6 +45,8 @@ export class Engine {
 
   constructor(
     private readonly pipeline: StableDiffusionPipeline,
+    /** Of one's own, by name. */
+    private readonly pictures: ReadonlyMap<string, Picture>,
     private readonly tell: Tell,
   ) {}
 
@@ -65,6 +72,7 @@ export class Engine {
 
   /** Records a source, so that the next change of its edit shows a draft at once. */
   private async record(recipe: Recipe, signal: AbortSignal): Promise<void> {
+    if (recipe.picture !== undefined) return this.invert(0, recipe, 'draft', signal);
     const sink = new BlobSink();
     const { images, ...rest } = await this.pipeline.generate([recipe.source], {
       ...runOptions(recipe),
@@ -77,8 +85,33 @@ export class Engine {
     await this.keep(recipe, sink, picture);
   }
 
+  /** Records the way of a picture of one's own to noise and back, by direct inversion: edits then begin there. */
+  private async invert(id: number, recipe: Recipe, stage: Stage, signal: AbortSignal): Promise<void> {
+    const given = this.pictures.get(recipe.picture!);
+    if (!given) throw new Error('The picture is no longer there. Open it again.');
+    const { defaultSize: size } = this.pipeline;
+    const image = fromPictures([fitPicture(given, place(given, size))]);
+    const latents = this.pipeline.toLatents(image);
+    const sink = new BlobSink();
+    let inversion: Inversion | undefined;
+    try {
+      const { steps, guidance, sampler } = recipe;
+      const onStep = (step: number): void => {
+        if (stage === 'final') this.tell({ type: 'step', id, step, steps });
+      };
+      inversion = await invert(this.pipeline, latents, { prompt: recipe.source, steps, guidance, sampler, signal });
+      await inversion.record(this.pipeline, { to: sink, self: 1 }, { signal, onStep });
+      const [picture] = await this.decoded(latents);
+      await this.keep(recipe, sink, picture);
+    } finally {
+      inversion?.dispose();
+      tf.dispose([image, latents]);
+    }
+  }
+
   private async make(id: number, recipe: Recipe, stage: Stage, signal: AbortSignal): Promise<Result> {
     const start = performance.now();
+    if (recipe.picture !== undefined && !this.sources.has(keyOf(recipe))) await this.invert(id, recipe, stage, signal);
     const source = this.taken(recipe);
     const method = methodOf(this.pipeline, recipe);
     const looks = recordLooks(method.prompts);
@@ -104,7 +137,7 @@ export class Engine {
         latents = step.latents.clone();
         if (stage === 'final') await show(step);
       }
-      const [first, edit] = await this.pictures(latents!);
+      const [first, edit] = await this.decoded(latents!);
       const picture = source?.picture ?? first;
       if (sink) await this.keep(recipe, sink, picture);
       const [ofSource, ofEdit] = await looks.read();
@@ -132,7 +165,7 @@ export class Engine {
       const due = step < steps - 1 && (cost === 0 || now - since > cost / SHOWING);
       if (!due) return this.tell({ type: 'step', id, step, steps });
       const shown = editOnly ? (tf.slice(latents, [1, 0, 0, 0]) as tf.Tensor4D) : latents.clone();
-      const pictures = await this.pictures(shown);
+      const pictures = await this.decoded(shown);
       shown.dispose();
       since = performance.now();
       cost = since - now;
@@ -148,7 +181,7 @@ export class Engine {
     };
   }
 
-  private async pictures(latents: tf.Tensor4D): Promise<Picture[]> {
+  private async decoded(latents: tf.Tensor4D): Promise<Picture[]> {
     const images = this.pipeline.decode(latents);
     try {
       return await toPictures(images);
@@ -216,5 +249,5 @@ function runOptions({ seed, steps, guidance, sampler }: Recipe) {
 
 /** What makes a source the same. */
 function keyOf(recipe: Recipe): string {
-  return JSON.stringify([recipe.source, runOptions(recipe)]);
+  return JSON.stringify([recipe.source, recipe.picture, runOptions(recipe)]);
 }

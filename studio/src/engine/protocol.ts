@@ -39,6 +39,8 @@ export interface Recipe extends PictureSettings, Partial<Shares> {
   readonly blend: readonly WordPair[];
   readonly threshold: number;
   readonly mask?: Mask;
+  /** The name of a picture of one's own, which the worker was given; the source prompt then says what it shows. */
+  readonly picture?: string;
   /** JavaScript that returns a controller. */
   readonly code?: string;
 }
@@ -50,6 +52,8 @@ export type ModelPlace = string | FileSystemDirectoryHandle | readonly File[] | 
 
 export type Request =
   | { readonly type: 'load'; readonly model: ModelPlace; readonly backend?: Backend }
+  /** A picture of one's own, for recipes that name it. */
+  | { readonly type: 'picture'; readonly name: string; readonly picture: Picture }
   /** Takes the place of any rendering before it. */
   | { readonly type: 'render'; readonly id: number; readonly recipe: Recipe }
   /** The same edit at several shares. */

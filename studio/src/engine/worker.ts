@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Checkpoint, StableDiffusionPipeline } from 'prompt-to-prompt-tfjs';
+import { type Checkpoint, type Picture, StableDiffusionPipeline } from 'prompt-to-prompt-tfjs';
 import { openCheckpoint } from 'prompt-to-prompt-tfjs/browser';
 import { startBackend } from './backends';
 import { ControllerError } from './custom';
@@ -13,6 +13,8 @@ const SEED = 8888;
 const MAX_WORDS = 2000;
 
 let engine: Promise<Engine> | undefined;
+/** Of one's own, by name. */
+const pictures = new Map<string, Picture>();
 let current = new AbortController();
 /** Ends when nothing is being computed. */
 let working: Promise<void> = Promise.resolve();
@@ -20,6 +22,7 @@ let working: Promise<void> = Promise.resolve();
 const tell = (report: Report): void => postMessage(report);
 
 addEventListener('message', ({ data }: MessageEvent<Request>) => {
+  if (data.type === 'picture') return void pictures.set(data.name, data.picture);
   current.abort();
   if (data.type === 'stop') return tell({ type: 'stopped' });
   const { signal } = (current = new AbortController());
@@ -33,7 +36,7 @@ addEventListener('message', ({ data }: MessageEvent<Request>) => {
   });
 });
 
-async function answer(request: Exclude<Request, { type: 'stop' }>, signal: AbortSignal): Promise<void> {
+async function answer(request: Exclude<Request, { type: 'stop' | 'picture' }>, signal: AbortSignal): Promise<void> {
   if (request.type === 'load') {
     engine = load(request.model, request.backend);
     await engine;
@@ -75,7 +78,7 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
     defaults: { seed: SEED, steps, guidance, sampler, shares: plainShares(shares) },
   };
   tell({ type: 'ready', info });
-  return new Engine(pipeline, tell);
+  return new Engine(pipeline, pictures, tell);
 }
 
 /** Words that are one token each. */

@@ -4,7 +4,7 @@ import { download, downloads } from './downloads';
 import { heat, looks } from './looks';
 import { PictureCanvas } from './PictureCanvas';
 import { Region } from './Region';
-import { frames, live, made, model, probe, progress, recipe, result, step, stop } from './state';
+import { change, frames, live, made, model, openPicture, probe, progress, recipe, result, step, stop } from './state';
 
 const view = signal<'beside' | 'wipe'>('beside');
 const divide = signal(50);
@@ -16,7 +16,13 @@ export function Stage() {
   const isDraft =
     result.value?.stage === 'draft' || (progress.value !== undefined && !live.value && result.value !== undefined);
   return (
-    <section class="stage" aria-label="Pictures" data-state={made.value === recipe.value ? 'finished' : 'working'}>
+    <section
+      class="stage"
+      aria-label="Pictures"
+      data-state={made.value === recipe.value ? 'finished' : 'working'}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={onDrop}
+    >
       {view.value === 'beside' ? (
         <div class="pair">
           <Shown of="source" picture={pictures.source} />
@@ -101,9 +107,39 @@ function Shown({
       </div>
       <figcaption>
         <span class={`tag of-${of}`}>{of === 'source' ? 'Source' : 'Edit'}</span>
+        {of === 'source' && <OwnPicture />}
       </figcaption>
     </figure>
   );
+}
+
+/** A picture of one's own in the source's place, and back. */
+function OwnPicture() {
+  if (recipe.value!.picture !== undefined)
+    return (
+      <button type="button" class="quiet small" onClick={() => change({ picture: undefined })}>
+        Back to a generated one
+      </button>
+    );
+  return (
+    <label class="own">
+      Use your own
+      <input
+        type="file"
+        accept="image/*"
+        onChange={({ currentTarget: { files } }) => {
+          if (files?.[0]) void openPicture(files[0]);
+        }}
+      />
+    </label>
+  );
+}
+
+/** A picture that is dropped on the page is opened. */
+function onDrop(event: DragEvent): void {
+  event.preventDefault();
+  const file = event.dataTransfer?.files[0];
+  if (file) void openPicture(file);
 }
 
 function Wipe({ source, edit }: { readonly source?: Picture; readonly edit?: Picture }) {

@@ -8,6 +8,8 @@ import { kindOf, slotsOf } from './slots';
 
 /** How long what is being computed may take to stop, in milliseconds: a step of a large model, and code that may have no end. */
 const PATIENCE = { step: 60_000, code: 2000 };
+/** Pictures of one's own are not kept larger, in pixels. */
+const MAX_SIDE = 1024;
 /** Edits that are kept below the pictures, the newest first. */
 const MAX_HISTORY = 5;
 
@@ -106,6 +108,26 @@ export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
 export function change(changes: Partial<Recipe>): void {
   if (!recipe.value) return;
   recipe.value = tidied({ ...recipe.value, ...changes });
+}
+
+/** Opens a picture of one's own as the source. What it shows is for the source's prompt to say. */
+export async function openPicture(file: File): Promise<void> {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, MAX_SIDE / Math.max(bitmap.width, bitmap.height));
+    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const context = new OffscreenCanvas(width, height).getContext('2d')!;
+    context.drawImage(bitmap, 0, 0, width, height);
+    const { data } = context.getImageData(0, 0, width, height);
+    const name = `${file.name} ${file.lastModified}`;
+    client.give(name, { width, height, data });
+    change({ picture: name });
+  } catch {
+    notice.value = {
+      kind: 'error',
+      text: `${file.name} is no picture that this browser can read. Take a PNG, JPEG or WebP file.`,
+    };
+  }
 }
 
 export function stop(): void {
