@@ -12,9 +12,13 @@ const MAX_SIDE = 32_000;
 /** Columns are not made narrower than that. */
 const LEAST_COLUMN = 64;
 
+/** Comes with the package. */
+const FONTS = join(__dirname, '../../fonts');
+
 /**
- * Draws a figure. The font comes with the package, so that a figure needs none of the machine's; characters which it
- * lacks (it has the Latin, Greek and Cyrillic scripts) are taken from the machine's, where it has them.
+ * Draws a figure. The fonts come with the package, so that a figure needs none of the machine's: Inter for the Latin,
+ * Greek and Cyrillic scripts, Noto for Chinese, Japanese, Korean, Thai and emoji. Other scripts are drawn where the
+ * machine has Noto's fonts or DejaVu for them.
  *
  * @param columnWidth how wide a column of pictures is drawn, in pixels; less where the figure would become too large
  * @returns the bytes of a PNG file
@@ -75,18 +79,28 @@ const registered = new Map<Weight, string>();
 function families(weight: Weight): string {
   const known = registered.get(weight);
   if (known) return known;
-  const names = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese']
-    .map((script) => registerFont(script, weight))
-    .join(', ');
+  const inter = join(dirname(require.resolve('@fontsource/inter/package.json')), 'files');
+  // Under a family of its own for each weight, as not every version of the canvas finds a weight by its number.
+  const ofWeight = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese'].map(
+    (script) => registerFont(`p2p ${weight} ${script}`, join(inter, `inter-${script}-${weight}-normal.woff2`)),
+  );
+  const names = [...ofWeight, ...otherFamilies()].map((family) => `"${family}"`).join(', ');
   registered.set(weight, names);
   return names;
 }
 
-/** Under a family of its own for each weight, as not every version of the canvas finds a weight by its number. */
-function registerFont(script: string, weight: Weight): string {
-  const folder = join(dirname(require.resolve('@fontsource/inter/package.json')), 'files');
-  const family = `p2p ${weight} ${script}`;
-  if (!GlobalFonts.registerFromPath(join(folder, `inter-${script}-${weight}-normal.woff2`), family))
-    throw new Error(`The font in ${folder} cannot be read: install the packages again (npm ci).`);
-  return `"${family}"`;
+/** What Inter lacks, in regular weight: from the package, then from the machine's fonts that are made to have the rest. */
+function otherFamilies(): string[] {
+  const ours = ['sans-jp-japanese', 'sans-sc-chinese-simplified', 'sans-kr-korean', 'sans-thai-thai', 'emoji-emoji'];
+  const machines = GlobalFonts.families.map(({ family }) => family);
+  return [
+    ...ours.map((name) => registerFont(`p2p ${name}`, join(FONTS, `noto-${name}-400-normal.woff2`))),
+    ...machines.filter((family) => /^Noto |^DejaVu Sans$|Unicode|Unifont/.test(family)),
+  ];
+}
+
+function registerFont(family: string, path: string): string {
+  if (!GlobalFonts.has(family) && !GlobalFonts.registerFromPath(path, family))
+    throw new Error(`The font ${path} cannot be read: install the package again (npm ci).`);
+  return family;
 }

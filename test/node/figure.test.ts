@@ -1,6 +1,7 @@
+import { createCanvas } from '@napi-rs/canvas';
 import { PNG } from 'pngjs';
 import type { Band } from '../../src/image/layout';
-import { drawFigure, enlargement, layoutFigure } from '../../src/node/figure';
+import { drawFigure, enlargement, font, layoutFigure } from '../../src/node/figure';
 
 const black = (width: number, height: number) => ({
   width,
@@ -71,4 +72,22 @@ test('text is drawn in a font that has the letters: each is as wide as it should
 
 test('small pictures are enlarged by whole numbers', () => {
   expect([black(64, 64), black(64, 128), black(128, 96), black(512, 512)].map(enlargement)).toEqual([4, 4, 3, 1]);
+});
+
+test.each([
+  ...'cat\u00e9\u0416\u03a9',
+  ...'\u732b\u9ed2\u9ed1\u8f66\u304b\u30ab\uac15\u0e41',
+  '\u{1F431}',
+  '\u{1F697}',
+])('the fonts that come along have %s, in every style', (character) => {
+  const drawn = (text: string, style: 'title' | 'caption', mark: 'plain' | 'changed'): Buffer => {
+    const context = createCanvas(60, 60).getContext('2d');
+    context.font = font(style, mark, 2);
+    context.fillText(text, 5, 45);
+    return Buffer.from(context.getImageData(0, 0, 60, 60).data);
+  };
+  // What no font has is drawn as a box.
+  for (const style of ['title', 'caption'] as const)
+    for (const mark of ['plain', 'changed'] as const)
+      expect(drawn(character, style, mark)).not.toEqual(drawn('\u{10fffd}', style, mark));
 });
