@@ -93,7 +93,8 @@ export class StableDiffusionPipeline {
   }
 
   /**
-   * Loads all of a checkpoint, one tensor at a time.
+   * Loads all of a checkpoint, one tensor at a time. For the wasm backend call `prepareWasm()` before, unless the
+   * backend was started by this package: a pipeline itself replaces none of tfjs's kernels.
    *
    * @param onProgress told how many of the networks' numbers are loaded, of how many
    * @throws CheckpointError naming the file, the key or the tensors that do not fit
