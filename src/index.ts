@@ -55,8 +55,10 @@ export type { TakenStep } from './recording/companion';
 export type { RecordOptions } from './recording/recorder';
 
 // Pictures of one's own: taken to noise, so that they can be edited.
-export { INVERSIONS, Inversion, invert } from './invert';
-export type { InversionName, InvertOptions } from './invert';
+export { Inversion, invert } from './invert';
+export type { InvertOptions } from './invert';
+export { INVERSIONS } from './inversion/names';
+export type { InversionName } from './inversion/names';
 export type { InversionMethod, InversionProgress, InversionTask, Inverted } from './inversion/method';
 export { Trajectory } from './inversion/trajectory';
 export { sourceOnTrajectory } from './inversion/direct';

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from './attention/compose';
 import type { AttentionController } from './attention/controller';
-import { AUTHORS_DEFAULTS, type Defaults } from './defaults';
+import { AUTHORS_DEFAULTS } from './defaults';
 import { ddim } from './inversion/ddim';
 import { direct } from './inversion/direct';
 import { editFriendly } from './inversion/editFriendly';
 import { fixedPoint } from './inversion/fixedPoint';
 import type { InversionMethod, InversionTask, Inverted } from './inversion/method';
+import { checkRecordable, type InversionName, samplerFor } from './inversion/names';
 import { negativePrompt } from './inversion/negativePrompt';
 import { nullText } from './inversion/nullText';
 import { proximal } from './inversion/proximal';
@@ -16,7 +17,7 @@ import type { RecordOptions } from './recording/recorder';
 import { createSampler, type SamplerName } from './sampler/sampler';
 import { DEFAULTS, type RunOptions } from './session/options';
 
-const METHODS = {
+const METHODS: Readonly<Record<InversionName, InversionMethod>> = {
   direct,
   ddim,
   'null-text': nullText,
@@ -24,22 +25,7 @@ const METHODS = {
   proximal,
   'edit-friendly': editFriendly,
   'fixed-point': fixedPoint,
-} as const satisfies Record<string, InversionMethod>;
-
-/** By which method a picture is inverted. */
-export type InversionName = keyof typeof METHODS;
-export const INVERSIONS = Object.keys(METHODS) as readonly InversionName[];
-
-/** Those whose edits need more of the source than a recording has: noise, or a guidance, of their own. */
-const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly'];
-
-/** Those whose steps are DDIM's. */
-const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point'];
-
-/** The checkpoint's own sampler, where the method can have it. */
-export function samplerFor(method: InversionName, { sampler }: Pick<Defaults, 'sampler'>): SamplerName {
-  return BY_DDIM.includes(method) ? 'ddim' : sampler;
-}
+};
 
 /** How a picture is inverted. What is left out has the default that is stated with it. */
 export interface InvertOptions
@@ -129,7 +115,7 @@ export class Inversion {
     return {
       ...settings,
       // A sampler of the method's own has its own steps.
-      ...(options.sampler ? {} : { steps, karras }),
+      ...(options.sampler ? { steps: undefined, karras: undefined } : { steps, karras }),
       ...options,
       controller: controllers.length > 0 ? compose(...controllers) : undefined,
     };
@@ -159,12 +145,4 @@ export class Inversion {
     tf.dispose([...embeddings]);
     more?.dispose();
   }
-}
-
-/** @throws RangeError for a method whose edits cannot be made from a recording */
-export function checkRecordable(method: InversionName): void {
-  if (UNRECORDED.includes(method))
-    throw new RangeError(
-      `Edits by ${method} inversion cannot be made from a recording: they need more of the picture. Invert it for each run, or by another method.`,
-    );
 }

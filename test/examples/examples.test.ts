@@ -5,6 +5,9 @@ import * as tf from '@tensorflow/tfjs';
 import {
   attentionStore,
   classifierFree,
+  fitPicture,
+  fromPictures,
+  place,
   type RunOptions,
   StableDiffusionPipeline,
   tokensOf,
@@ -12,6 +15,7 @@ import {
 import { fileBytes, openCheckpoint } from 'prompt-to-prompt-tfjs/node';
 import { attendTo } from '../../examples/attendTo';
 import { eulerSampler } from '../../examples/eulerSampler';
+import { editPicture } from '../../examples/invert';
 import { perturbedAttention } from '../../examples/perturbedAttention';
 import { rescaledGuidance } from '../../examples/rescaledGuidance';
 import { resnetInjection } from '../../examples/resnetInjection';
@@ -106,6 +110,21 @@ test('attendTo: the word is looked at more, the other prompt is left alone, and 
   await session.end();
   // A whole run leaves nothing either: afterEach looks.
   tf.dispose(await latentsOf({ controller: attendTo(tokensOf(prompt, 'car'), where, 20, 1) }));
+});
+
+test('invert: a picture comes back as the autoencoder knows it, beside its edit', async () => {
+  const picture = { width: 96, height: 64, data: new Uint8ClampedArray(96 * 64 * 4).map((_, i) => (i * 7) % 256) };
+  const images = await editPicture(pipe, picture, [PROMPTS[0], PROMPTS[1]]);
+  const { width, height } = pipe.defaultSize;
+  expect(images.shape).toEqual([2, height, width, 3]);
+  const alone = tf.tidy(() => {
+    const fitted = fitPicture(picture, place(picture, pipe.defaultSize));
+    return pipe.decode(pipe.toLatents(fromPictures([fitted])));
+  });
+  const [source, edit] = tf.split(images, 2);
+  expect(await deviation(source, alone)).toBeLessThan(1e-3);
+  expect(await deviation(edit, alone)).toBeGreaterThan(0.1);
+  tf.dispose([images, alone, source, edit]);
 });
 
 test('eulerSampler: what DDIM does', async () => {

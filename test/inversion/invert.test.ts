@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { iterated } from '../../src/inversion/fixedPoint';
+import { INVERSIONS, type InversionName } from '../../src/inversion/names';
 import { Trajectory } from '../../src/inversion/trajectory';
-import { INVERSIONS, type InversionName, invert } from '../../src/invert';
+import { invert } from '../../src/invert';
 import { Recording } from '../../src/recording/recording';
 import { createSampler } from '../../src/sampler/sampler';
 import { BlobSink } from '../../src/weights/sink';

@@ -27,6 +27,10 @@ export interface LocalBlendOptions {
   readonly threshold?: number;
   /** A mask whose places belong to the region whatever the words' maps say. */
   readonly also?: Mask;
+  /**
+   * Told of the region after each step, [prompts, height, width, 1] of the latents, 0 to 1; lent, and inside `tf.tidy`.
+   */
+  readonly onRegion?: (region: tf.Tensor4D) => void;
   /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
   readonly maxQueries?: number;
 }
@@ -56,6 +60,7 @@ export function localBlend({
   start = 0.2,
   threshold = BLEND_THRESHOLD,
   also,
+  onRegion,
   maxQueries,
 }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1))
@@ -104,6 +109,7 @@ export function localBlend({
         });
         const ofWords = tf.cast(kept ? tf.logicalAnd(edited, tf.logicalNot(kept)) : edited, 'float32');
         const mask = also ? tf.maximum(ofWords, onLatentsGrid(also, { height, width })) : ofWords;
+        onRegion?.(mask as tf.Tensor4D);
         const source = takeRow(latents, 0);
         return tf.add(source, tf.mul(mask, tf.sub(latents, source)));
       });

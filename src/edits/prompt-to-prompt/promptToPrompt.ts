@@ -58,6 +58,8 @@ export interface PromptToPromptOptions {
   readonly mask?: Mask;
   /** Whether the edit stays within both the mask and the words' region (the default), or in either. */
   readonly maskMode?: MaskMode;
+  /** Told of the region of the blend's words after each step ({@link LocalBlendOptions.onRegion}). */
+  readonly onRegion?: LocalBlendOptions['onRegion'];
   /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
   readonly edit?: 'replace' | 'refine';
   /** Where words after a swap find their source; `corrected` if left out. */
@@ -92,6 +94,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     blendThreshold,
     mask,
     maskMode = 'within',
+    onRegion,
     edit,
     alignment,
   } = options;
@@ -131,7 +134,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     const subtract = blendMinus?.length ? byPrompt(prompts, blendMinus) : undefined;
     const also = maskMode === 'union' ? mask : undefined;
     const words = byPrompt(prompts, blend);
-    controllers.push(localBlend({ prompts, words, subtract, threshold: blendThreshold, also }));
+    controllers.push(localBlend({ prompts, words, subtract, threshold: blendThreshold, also, onRegion }));
   } else if (blendMinus?.length) {
     throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
   }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { AttentionStore } from '../../attention/store';
 import { attentionStore } from '../../attention/store';
 import { labelsOf } from '../../image/marks';
@@ -7,32 +8,44 @@ import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
 import { lit, wordFigure } from '../wordFigure';
 import type { Manner } from './options';
+import { checkPictureSettings, invertPicture, openPicture } from './picture';
 import type { Made } from './run';
 import { Run } from './run';
-import { type GenerateSettings, generateSettings } from './settings';
+import { type AttendSettings, attendSettings } from './settings';
 import { siteTable } from './siteTable';
 import { disposeOf } from './tensors';
 
-/** Makes a picture and shows where each word of its prompt looks. */
-export async function attend(settings: GenerateSettings, manner: Manner): Promise<void> {
+/** Makes a picture, or takes one of the user's own, and shows where each word of its prompt looks. */
+export async function attend(settings: AttendSettings, manner: Manner): Promise<void> {
+  checkPictureSettings(settings, { ...manner });
   await Run.perform('attend', settings, manner, async (run) => {
     const pipeline = await run.load((await run.open()).checkpoint);
     const store = attentionStore();
-    const made = await run.generate(pipeline, 'Generating', [settings.prompt], { controller: store });
+    const own =
+      settings.image && (await openPicture(settings.image, settings, pipeline, (message) => run.warn(message)));
+    const inversion = own ? await invertPicture(run, pipeline, own, settings.prompt, settings) : undefined;
+    const options = inversion?.options(store) ?? { controller: store };
+    const made = await run.generate(pipeline, 'Generating', [settings.prompt], options);
     const prompt = pipeline.tokenizer.tokenize(settings.prompt);
     const labels = labelsOf(prompt);
     const words = [...labels.values()];
-    const [picture] = made.pictures;
+    const picture = own ? own.fitted : made.pictures[0];
     const maps = (await wordMaps(store, 0, [...labels.keys()])).map((map) => lit(picture, map));
 
     await run.write('picture.png', encodePng(picture));
     for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i]), encodePng(map));
-    await run.write('attend.png', await wordFigure(picture, prompt, store, { caption: `Seed ${settings.seed}` }));
-    await run.writeSettings('attend.json', generateSettings);
-    await run.writeTensors(made);
+    await run.write(
+      'attend.png',
+      await wordFigure(picture, prompt, store, {
+        caption: own ? basename(settings.image!) : `Seed ${settings.seed}`,
+      }),
+    );
+    await run.writeSettings('attend.json', attendSettings);
+    await run.writeTensors(made, inversion);
 
     const sites = sitesOf(pipeline, made, store);
     store.dispose();
+    inversion?.dispose();
     disposeOf(made);
     pipeline.dispose();
     return { words, sites, text: siteTable(sites) };

@@ -1,23 +1,38 @@
 import { compose } from '../../attention/compose';
 import { attentionStore } from '../../attention/store';
 import { type AlignedToken, alignedTokens, type EditKind } from '../../edits/prompt-to-prompt/alignment';
-import type { PromptToPrompt, WordPair } from '../../edits/prompt-to-prompt/promptToPrompt';
+import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
+import type { PromptToPrompt, PromptToPromptOptions, WordPair } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { longestSelf, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import { place } from '../../image/placement';
+import { checkRecordable } from '../../inversion/names';
+import type { StableDiffusionPipeline } from '../../pipeline';
 import { fingerprints } from '../../recording/fingerprint';
+import type { Recording } from '../../recording/recording';
 import { optionsFor } from '../../recording/settings';
 import type { Tokenizer } from '../../text/tokenizer';
 import { CLIPTokenizer } from '../../text/tokenizer';
 import { tokensInEach } from '../../text/words';
 import { editFigure } from '../editFigure';
 import { encodePng } from '../png';
-import { UsageError } from './errors';
+import { naming, UsageError } from './errors';
 import { KINDS, notesOf } from './notes';
 import type { Manner } from './options';
+import {
+  atOriginalSize,
+  checkPictureSettings,
+  invertPicture,
+  LastRegion,
+  type OwnPicture,
+  openMask,
+  openPicture,
+  writePictures,
+} from './picture';
 import { checkSelf, openRecording } from './recording';
 import { Run } from './run';
 import { type EditSettings, editSettings } from './settings';
-import { endOf, lastSelf, type Settled, settle, settleEdit, sharesOf } from './settle';
+import { endOf, lastSelf, type Settled, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
 import { table } from './text';
 
@@ -29,39 +44,55 @@ export interface EditManner extends Manner {
 
 /** Edits a picture, and writes the figure that compares it. */
 export async function edit(settings: EditSettings, manner: EditManner): Promise<void> {
+  checkSettings(settings, manner);
   await Run.perform('edit', settings, manner, async (run) => {
-    const { source, target, selfSize } = settings;
+    const { source, target, selfSize, image } = settings;
     const recording = settings.recording === undefined ? undefined : await openRecording(settings.recording);
     if (recording && manner.record !== undefined)
       throw new UsageError('--record: with --recording the source is not computed anew. Copy the file instead.');
     const { checkpoint, defaults } = await run.open();
     const shares = sharesOf(settings, defaults);
-    const method = methodOf(settings, shares, new CLIPTokenizer(await checkpoint.tokenizer()));
-    const self = lastSelf(shares, method.edits);
-    const settled = settleEdit(settle(settings, defaults), defaults, method.edits);
+    const tokenizer = new CLIPTokenizer(await checkpoint.tokenizer());
+    const { edits } = methodOf(settings, shares, tokenizer);
+    const self = lastSelf(shares, edits);
+    const settled = settleEdit(run.settings as Settled<EditSettings>, defaults, edits);
     run.settings = settled;
     const pipeline = await run.load(checkpoint);
     if (recording) {
       recording.checkModel(await fingerprints(pipeline, settled.sampler));
       checkSelf(recording, self);
     }
+    const own =
+      image === undefined ? undefined : await openPicture(image, settings, pipeline, (text) => run.warn(text));
+    const mask = await maskOf(settings, own, recording, pipeline);
+    const inversion = own && (await invertPicture(run, pipeline, own, source, settings));
+    const region = new LastRegion();
+    const method = methodOf(settings, shares, tokenizer, { mask, onRegion: region.keep });
     const store = attentionStore();
+    const controller = compose(method, store);
+    const record = run.recordOptions(Math.max(longestSelf(defaults.shares), endOf(self)), selfSize);
     const edited = await run.generate(pipeline, 'Editing', [source, ...target], {
-      controller: compose(method, store),
+      ...(inversion?.options(controller) ?? { controller }),
       recording,
-      record: run.recordOptions(Math.max(longestSelf(defaults.shares), endOf(self)), selfSize),
+      record: record && { ...record, inversion: inversion?.method },
     });
-    const noise = recording?.noise();
+    const noise = recording?.noise() ?? inversion?.trajectory.noise.clone();
     const fresh = manner.compare
-      ? await run.compare(pipeline, target, recording && { ...optionsFor(recording.settings), noise })
+      ? await run.compare(pipeline, target, recording ? { ...optionsFor(recording.settings), noise } : { noise })
       : undefined;
     noise?.dispose();
 
-    const [original, ...edits] = edited.pictures;
-    await run.write('source.png', encodePng(original));
-    for (const [i, picture] of edits.entries()) await run.write(`edit-${i + 1}.png`, encodePng(picture));
-    for (const [i, picture] of (fresh?.pictures ?? []).entries())
-      await run.write(`no-injection-${i + 1}.png`, encodePng(picture));
+    const [reconstruction, ...pictures] = edited.pictures;
+    if (own) await run.write('original.png', encodePng(own.fitted));
+    await run.write('source.png', encodePng(reconstruction));
+    await writePictures(run, (i) => `edit-${i}.png`, pictures);
+    await writePictures(run, (i) => `edit-${i}-full.png`, own ? atOriginalSize(own, reconstruction, pictures) : []);
+    await writePictures(
+      run,
+      (i) => `blend-${i}.png`,
+      await region.pictures(reconstruction, mask && !union(settings) ? mask : undefined),
+    );
+    await writePictures(run, (i) => `no-injection-${i}.png`, fresh?.pictures ?? []);
     await run.write(
       'figure.png',
       await editFigure(edited.pictures, method.prompts, store, {
@@ -71,8 +102,9 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
       }),
     );
     await run.writeSettings('edit.json', editSettings);
-    await run.writeTensors(edited);
+    await run.writeTensors(edited, inversion);
     store.dispose();
+    inversion?.dispose();
     disposeOf(edited, ...(fresh ? [fresh] : []));
     pipeline.dispose();
     const alignments = manner.showAlignment ? alignmentsOf(method) : undefined;
@@ -82,6 +114,36 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
       text: [editsInWords(settled, method.edits), ...(alignments ?? []).map(alignmentTable)].join('\n\n'),
     };
   });
+}
+
+/** @throws UsageError that names the option which makes no sense beside the others, or is missing */
+function checkSettings(settings: EditSettings, manner: EditManner): void {
+  const { image, source, inversion = 'direct', mask, maskFeather, maskMode, blend } = settings;
+  checkPictureSettings(settings, { ...manner });
+  if (source === '' && image === undefined) throw new UsageError('--source: Expected some text.');
+  if (mask === undefined && (maskFeather !== undefined || maskMode !== undefined))
+    throw new UsageError(`--mask-${maskMode === undefined ? 'feather' : 'mode'} is of a mask: give it by --mask.`);
+  if (maskMode !== undefined && blend.length === 0)
+    throw new UsageError('--mask-mode is of a mask beside the words of --blend: give those as well.');
+  if (image !== undefined && manner.record !== undefined) naming('--record', () => checkRecordable(inversion));
+}
+
+/** The mask that was given, at the size of the edit's pictures. */
+async function maskOf(
+  { mask, maskFeather, height, width }: EditSettings,
+  own: OwnPicture | undefined,
+  recording: Recording | undefined,
+  { defaultSize }: StableDiffusionPipeline,
+): Promise<Mask | undefined> {
+  if (mask === undefined) return undefined;
+  const generated = { height: height ?? defaultSize.height, width: width ?? defaultSize.width };
+  const { width: w, height: h } = recording?.settings ?? generated;
+  const size = { width: w, height: h };
+  return openMask(mask, maskFeather, own?.placement ?? place(size, size));
+}
+
+function union({ maskMode }: EditSettings): boolean {
+  return maskMode === 'union';
 }
 
 /** What kind of edit each target is, and which settings were the model's own. */
@@ -130,21 +192,16 @@ export function methodOf(
     blend,
     blendMinus,
     blendThreshold,
+    maskMode,
     edit,
     alignment,
   }: EditSettings,
   shares: SharesByKind,
   tokenizer: Tokenizer,
+  more: Pick<PromptToPromptOptions, 'mask' | 'onRegion'> = {},
 ): PromptToPrompt {
   const sources = [tokenizer.tokenize(source)];
   const targets = target.map((prompt) => tokenizer.tokenize(prompt));
-  const naming = <T>(option: string, work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw new UsageError(`${option}: ${(error as Error).message}`);
-    }
-  };
   const inTargets = (option: string, word: string): void =>
     naming(`${option} ${word}`, () => void tokensInEach(targets, word, sources[0]));
   const inSource = (option: string, word: string): void =>
@@ -174,5 +231,7 @@ export function methodOf(
     weights: weight,
     ...regions,
     blendThreshold,
+    maskMode,
+    ...more,
   });
 }

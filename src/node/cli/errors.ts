@@ -10,3 +10,12 @@ export class UsageError extends Error {
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
+
+/** What goes wrong is the user's to mend, by this option. @throws UsageError that names it */
+export function naming<T>(option: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`);
+  }
+}

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { INVERSIONS, type InversionName } from '../../invert';
+import { INVERSIONS, type InversionName } from '../../inversion/names';
 import { StableDiffusionPipeline } from '../../pipeline';
 import { chooseBackend } from '../backend';
 import { openCheckpoint } from '../checkpoint';

@@ -15,7 +15,7 @@ export function notesOf(settings: Settled<EditSettings>): string[] {
   const { seed, steps, sampler, guidance, crossWord, contextWord, blend, blendMinus, blendThreshold } = settings;
   const marked = (name: string): string => (settings.fromModel.includes(name) ? " (the model's)" : '');
   return [
-    `Seed ${seed}`,
+    settings.image === undefined ? `Seed ${seed}` : `Inversion ${settings.inversion ?? 'direct'}`,
     `${steps} steps${marked('steps')} of ${sampler.toUpperCase()}${marked('sampler')}`,
     `Guidance ${guidance}${marked('guidance')}`,
     ...shareNotes('Cross-attention', 'cross', settings),

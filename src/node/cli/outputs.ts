@@ -11,12 +11,13 @@ export interface OutputOptions {
   /** Files to write beside the folder's. */
   readonly tensors?: string;
   readonly record?: string;
+  readonly to?: string;
   /** Existing files may be replaced. */
   readonly force?: boolean;
 }
 
 /** The options that name a file. */
-const FILE_OPTIONS = ['tensors', 'record'] as const;
+const FILE_OPTIONS = ['tensors', 'record', 'to'] as const;
 type FileOption = (typeof FILE_OPTIONS)[number];
 
 /**
@@ -166,7 +167,7 @@ function upTo(folder: string, last: string): string[] {
 
 /** Pictures that an earlier run numbered; this one may have fewer. */
 async function removeNumbered(folder: string): Promise<void> {
-  const numbered = (await readdir(folder)).filter((name) => /^(edit|no-injection|word)-\d+.*\.png$/.test(name));
+  const numbered = (await readdir(folder)).filter((name) => /^(edit|no-injection|blend|word)-\d+.*\.png$/.test(name));
   for (const name of numbered) await rm(join(folder, name), { force: true });
 }
 

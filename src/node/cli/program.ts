@@ -27,6 +27,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     aftermath: NOTHING,
   },
   {
+    name: 'invert',
+    description: 'Take a picture of your own to noise, and record what edits of it need: for p2p edit --recording.',
+    define: (command) => (require('./commands/invert') as typeof import('./commands/invert')).defineInvert(command),
+    aftermath: 'Nothing was written; what null-text inversion has found is kept beside the file for another go.',
+  },
+  {
     name: 'generate',
     description: 'Make a picture from a prompt.',
     define: (command) =>

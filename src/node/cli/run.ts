@@ -7,6 +7,8 @@ import type { ConfigFile } from '../../config';
 import { type Defaults, defaultsOf } from '../../defaults';
 import type { Picture } from '../../image/picture';
 import { toPictures } from '../../image/picture';
+import type { InversionName } from '../../inversion/names';
+import type { Inversion } from '../../invert';
 import { defaultLatents, workingBytes } from '../../model/cost';
 import { type Networks, networksOf } from '../../networks';
 import { StableDiffusionPipeline } from '../../pipeline';
@@ -51,13 +53,13 @@ interface Seconds {
 export class Run {
   private readonly seconds: Seconds = { load: 0, steps: [], compare: [], decode: 0 };
   private readonly warnings: string[] = [];
-  private readonly progress: Progress;
+  readonly progress: Progress;
   private backend?: BackendInfo;
   /** What the run is made by; there once the model is open. */
   settings!: Settled;
 
   private constructor(
-    private readonly given: RunSettings,
+    private readonly given: RunSettings & { readonly image?: string; readonly inversion?: InversionName },
     private readonly manner: Manner,
     private readonly outputs: Outputs,
   ) {
@@ -73,7 +75,7 @@ export class Run {
    */
   static async perform(
     command: string,
-    settings: RunSettings,
+    settings: RunSettings & { readonly image?: string; readonly inversion?: InversionName },
     manner: Manner,
     work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>,
   ): Promise<void> {
@@ -95,7 +97,11 @@ export class Run {
   async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
     const checkpoint = await openCheckpoint(this.given.model);
     const defaults = await defaultsOf(checkpoint);
-    this.settings = settle(this.given, defaults);
+    this.settings = settle(
+      this.given,
+      defaults,
+      this.given.image === undefined ? undefined : (this.given.inversion ?? 'direct'),
+    );
     return { checkpoint, defaults };
   }
 
@@ -143,9 +149,7 @@ export class Run {
       width,
       negative,
       ...options,
-      memory: this.memory,
-      signal: stopSignal,
-      onWarning: (message) => this.warn(message),
+      ...this.circumstances,
       onStep: ({ step, steps, seconds: taken }) => {
         this.progress.show(task, step + 1, steps, 'steps');
         seconds.push(taken);
@@ -155,6 +159,11 @@ export class Run {
     const pictures = await toPictures(made.images);
     this.seconds.decode += (performance.now() - last) / 1000;
     return { ...made, pictures };
+  }
+
+  /** What a pipeline is told of the command that it runs in. */
+  get circumstances(): Pick<RunOptions, 'memory' | 'signal' | 'onWarning'> {
+    return { memory: this.memory, signal: stopSignal, onWarning: (message) => this.warn(message) };
   }
 
   /** Generates what the prompts give without injection, to compare with: as {@link generate}. */
@@ -177,9 +186,9 @@ export class Run {
   }
 
   /** Writes the file of `--tensors`, if it was asked for. */
-  async writeTensors(made: Generation): Promise<void> {
+  async writeTensors(made: Generation, inversion?: Inversion): Promise<void> {
     const path = this.outputs.pathOf('tensors');
-    if (path !== undefined) await writeFile(path, await tensorFile(made));
+    if (path !== undefined) await writeFile(path, await tensorFile(made, inversion));
   }
 
   /**
@@ -188,13 +197,14 @@ export class Run {
    * @param self the share of the steps of which edits take self-attention @param size up to which grid, `size` x `size`
    */
   recordOptions(self: number, size?: number): RecordOptions | undefined {
-    const path = this.outputs.pathOf('record');
+    const path = this.outputs.pathOf('record') ?? this.outputs.pathOf('to');
     return path === undefined
       ? undefined
       : { to: fileSink(path), model: portable(this.settings.model), ...recordOptions(this.manner, self, size) };
   }
 
-  private warn(message: string): void {
+  /** Warns once of what is odd but no error. */
+  warn(message: string): void {
     if (this.warnings.includes(message)) return;
     this.warnings.push(message);
     if (!this.manner.quiet) process.stderr.write(`warning: ${message}\n`);

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { shareSchema, sharesByKind } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
+import { FITS } from '../../image/placement';
+import { INVERSIONS } from '../../inversion/names';
 import { SAMPLERS } from '../../sampler/names';
 import { DEFAULTS } from '../../session/options';
 import { EMBEDDED } from '../embedded';
@@ -158,11 +160,61 @@ const prompt = text().register(optionForms, {
 export const generateSettings = z.strictObject({ prompt, ...generation });
 export type GenerateSettings = z.output<typeof generateSettings>;
 
+const FEATHER = `Expected a number of pixels from 0 to ${MAX_PIXELS}`;
 const THRESHOLD = 'Expected a fraction from 0 to less than 1';
+
+/** How a picture of one's own comes to noise; all undefined where the picture is a generated one. */
+const ofPicture = {
+  inversion: z
+    .enum(INVERSIONS)
+    .optional()
+    .register(optionForms, {
+      flags: '--inversion <method>',
+      read: read.text,
+      help: `how the picture is taken to noise: ${INVERSIONS.join(', ')} (default: direct)`,
+    }),
+  inversionIterations: whole(1, 1000).optional().register(optionForms, {
+    flags: '--inversion-iterations <n>',
+    read: read.number,
+    help: 'in each step, for null-text (default: 10) and fixed-point (default: 3)',
+  }),
+  fit: z.enum(FITS).optional().register(optionForms, {
+    flags: '--fit <how>',
+    read: read.text,
+    help: "how the picture comes to the model's size: cover, contain or stretch (default: cover)",
+  }),
+};
+
+const file = () => text().transform((path) => resolve(path));
+const image = () =>
+  file().optional().register(optionForms, {
+    flags: '--image <file>',
+    read: read.text,
+    help: 'a picture of your own, PNG, JPEG, WebP, AVIF or GIF, instead of a generated one; the prompt says what it shows',
+  });
+
+/** What p2p attend needs, and attend.json holds. */
+export const attendSettings = z.strictObject({ prompt, image: image(), ...ofPicture, ...generation });
+export type AttendSettings = z.output<typeof attendSettings>;
+
+/** What p2p invert needs, and invert.json holds. */
+export const invertSettings = z.strictObject({
+  image: file(),
+  prompt: z.string().trim().default('').register(optionForms, {
+    flags: '--prompt <text>',
+    read: read.text,
+    help: 'what the picture shows',
+  }),
+  ...ofPicture,
+  ...generation,
+});
+export type InvertSettings = z.output<typeof invertSettings>;
 
 /** What p2p edit needs, and edit.json holds. */
 export const editSettings = z.strictObject({
-  source: text().register(optionForms, {
+  image: image(),
+  ...ofPicture,
+  source: z.string().trim().register(optionForms, {
     flags: '--source <text>',
     read: read.text,
     help: 'the prompt of the picture to edit',
@@ -233,6 +285,21 @@ export const editSettings = z.strictObject({
       read: read.number,
       help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
     }),
+  mask: file().optional().register(optionForms, {
+    flags: '--mask <file>',
+    read: read.text,
+    help: 'change the picture only where this one is white; grey only so much',
+  }),
+  maskFeather: z.number(FEATHER).min(0, FEATHER).max(MAX_PIXELS, FEATHER).optional().register(optionForms, {
+    flags: '--mask-feather <pixels>',
+    read: read.number,
+    help: "soften the mask's edges over so many pixels to either side (default: 0)",
+  }),
+  maskMode: z.enum(['within', 'union']).optional().register(optionForms, {
+    flags: '--mask-mode <mode>',
+    read: read.text,
+    help: "beside --blend: within both the mask and the words' region, or in their union (default: within)",
+  }),
   edit: z.enum(['replace', 'refine']).optional().register(optionForms, {
     flags: '--edit <kind>',
     read: read.text,

@@ -1,7 +1,8 @@
-import type { Defaults } from '../../defaults';
+import { AUTHORS_DEFAULTS, type Defaults } from '../../defaults';
 import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
 import type { Shares, SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import { type InversionName, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/names';
 import type { EditSettings, GenerateSettings } from './settings';
 
@@ -17,8 +18,13 @@ export type RunSettings = Omit<GenerateSettings, 'prompt'>;
 
 const SHARES = ['cross', 'self', 'context'] as const;
 
-/** What nobody gave is the model's own, or the authors'. */
-export function settle<S extends RunSettings>(settings: S, defaults: Defaults): Settled<S> {
+/**
+ * What nobody gave is the model's own, or the authors'.
+ *
+ * @param inversion of a picture of one's own: some are for one sampler, which then has the authors' steps
+ */
+export function settle<S extends RunSettings>(settings: S, own: Defaults, inversion?: InversionName): Settled<S> {
+  const defaults = inversion ? forInversion(own, inversion) : own;
   const { guidance, steps, sampler } = defaults;
   const fromModel = (['guidance', 'steps', 'sampler'] as const).filter(
     (name) => settings[name] === undefined && defaults.stated[name] !== undefined,
@@ -31,6 +37,13 @@ export function settle<S extends RunSettings>(settings: S, defaults: Defaults): 
     ...given,
     fromModel: [...settings.fromModel, ...fromModel],
   } as unknown as Settled<S>;
+}
+
+function forInversion(defaults: Defaults, inversion: InversionName): Defaults {
+  const sampler = samplerFor(inversion, defaults);
+  if (sampler === defaults.sampler) return defaults;
+  const { steps: _, sampler: __, ...stated } = defaults.stated;
+  return { ...defaults, sampler, steps: AUTHORS_DEFAULTS.steps, stated };
 }
 
 /** What each kind of edit takes of the source: what was given, then what the file of an earlier run says, then the model's. */

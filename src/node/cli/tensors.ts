@@ -1,18 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Inversion } from '../../invert';
 import type { Generation } from '../../session/options';
 import { writeSafetensors } from '../../weights/safetensorsWriter';
 
 /**
  * A run's tensors as a safetensors file, in float32 and PyTorch's layout: `noise` [1, C, h, w], `context` [rows,
  * tokens, features] (the unconditional rows, none at guidance 1, then the conditional), `latents` [n, C, h, w] as the
- * UNet knows them, and `image` [n, 3, H, W] in -1..1.
+ * UNet knows them, and `image` [n, 3, H, W] in -1..1. Of a picture of one's own also `trajectory` [steps + 1, C, h, w],
+ * from its latents to noise, and by null-text inversion `embeddings` [steps, tokens, features].
  */
-export async function tensorFile({ noise, context, latents, images }: Generation): Promise<Uint8Array> {
+export async function tensorFile(
+  { noise, context, latents, images }: Generation,
+  inversion?: Inversion,
+): Promise<Uint8Array> {
   const stored = {
     noise: channelsFirst(noise),
     context: context.clone(),
     latents: channelsFirst(latents),
     image: channelsFirst(images),
+    ...(inversion && { trajectory: tf.tidy(() => channelsFirst(inversion.trajectory.tensor())) }),
+    ...(inversion?.embeddings && { embeddings: tf.concat([...inversion.embeddings], 0) }),
   };
   const tensors = await Promise.all(
     Object.entries(stored).map(async ([name, tensor]) => ({

@@ -6,7 +6,8 @@ import { type PromptToPromptOptions, promptToPrompt } from '../../edits/prompt-t
 import { fromPictures, type Picture, toPictures } from '../../image/picture';
 import { fitPicture, place } from '../../image/placement';
 import { resample, type Size } from '../../image/resample';
-import { type Inversion, type InversionName, invert } from '../../invert';
+import type { InversionName } from '../../inversion/names';
+import { type Inversion, invert } from '../../invert';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import type { Checkpoint, PartName } from '../../weights/checkpoint';
 import { readPicture } from '../readPicture';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import sharp from 'sharp';
 import { COMMANDS, program } from '../../../src/node/cli/program';
 import { useCommand } from './command';
 
@@ -10,8 +11,13 @@ const root = resolve(__dirname, '../../..');
 const QUICK = ['--backend', 'wasm', '--steps', '2', '--quiet'];
 
 /** What `p2p` is called with in the documents and in its own help: the commands that make pictures, in their order. */
-const commands = [...['README.md', 'docs/cli.md'].map((file) => readFileSync(join(root, file), 'utf8')), ...helps()]
-  .flatMap((text) => [...text.matchAll(/^ +(?:npx )?p2p ((?:edit|generate|attend) .*)$/gm)].map(([, line]) => line))
+const commands = [
+  ...['README.md', 'docs/cli.md', 'docs/pictures.md'].map((file) => readFileSync(join(root, file), 'utf8')),
+  ...helps(),
+]
+  .flatMap((text) =>
+    [...text.matchAll(/^ +(?:npx )?p2p ((?:edit|generate|attend|invert) .*)$/gm)].map(([, line]) => line),
+  )
   .map((line) => line.replace(/ #.*$/, '').trim())
   // Of another model, which is not here.
   .filter((line) => !line.includes('...'));
@@ -30,6 +36,13 @@ function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
 }
 
+/** A held-out rendering, and a mask. */
+beforeAll(async () => {
+  const held = sharp(join(root, 'evaluate/held_out.png')).extract({ left: 256, top: 512, width: 128, height: 128 });
+  await held.jpeg().toFile(work('photo.jpg'));
+  await sharp({ create: { width: 32, height: 32, channels: 3, background: '#fff' } }).toFile(work('where.png'));
+});
+
 test('there are some', () => {
   expect(commands.length).toBeGreaterThan(12);
 });
@@ -38,7 +51,11 @@ test.each([...new Set(commands)])('p2p %s', async (line) => {
   const args = wordsOf(line);
   // A recording has its steps, and what another command of the documents recorded already may be replaced.
   const quick = args.includes('--recording') ? ['--backend', 'wasm', '--quiet'] : QUICK;
-  const { code, stderr } = await p2p(...args, ...quick, ...(args.includes('--record') ? ['--force'] : []));
+  const { code, stderr } = await p2p(
+    ...args,
+    ...quick,
+    ...(['--record', '--to'].some((option) => args.includes(option)) ? ['--force'] : []),
+  );
   expect([code, stderr]).toEqual([0, '']);
 });
 

@@ -3,6 +3,12 @@ import type { EditManner } from '../edit';
 import { addManner, addRecord, addSettings, settingsFrom } from '../options';
 import { editSettings } from '../settings';
 
+/** A picture of one's own may go without words for it. */
+function withSource(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { image, source, from } = options;
+  return image !== undefined && source === undefined && from === undefined ? { ...options, source: '' } : options;
+}
+
 export function defineEdit(command: Command): void {
   addRecord(addManner(addSettings(command, editSettings), true))
     .option('--no-compare', 'leave out the pictures without injection, and the time that they take')
@@ -17,12 +23,13 @@ Examples:
   p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"
   p2p edit --source "a house on a snowy mountain" --target "a house on a snowy mountain" --cross 1 --weight snowy=2
   p2p edit --source "a cat on a beach" --target "a dog on a beach" --blend cat:dog
+  p2p edit --image photo.jpg --source "a cat on a beach" --target "a dog on a beach" --mask where.png
   p2p edit --from out/edit-1/edit.json --seed 7
   p2p generate --prompt "a cat riding a bicycle" --record cat.recording
   p2p edit --recording cat.recording --target "a cat riding a car"`,
     )
     .action(async (options: EditManner) => {
       const { edit } = require('../edit') as typeof import('../edit');
-      await edit(await settingsFrom(editSettings, { ...options }), options);
+      await edit(await settingsFrom(editSettings, withSource({ ...options })), options);
     });
 }

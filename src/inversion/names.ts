@@ -1,0 +1,32 @@
+import type { SamplerName } from '../sampler/names';
+
+export const INVERSIONS = [
+  'direct',
+  'ddim',
+  'null-text',
+  'negative-prompt',
+  'proximal',
+  'edit-friendly',
+  'fixed-point',
+] as const;
+/** By which method a picture is inverted. */
+export type InversionName = (typeof INVERSIONS)[number];
+
+/** Those whose steps are DDIM's. */
+const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point'];
+
+/** The checkpoint's own sampler, where the method can have it. */
+export function samplerFor(method: InversionName, { sampler }: { readonly sampler: SamplerName }): SamplerName {
+  return BY_DDIM.includes(method) ? 'ddim' : sampler;
+}
+
+/** Those whose edits need more of the source than a recording has: noise, or a guidance, of their own. */
+const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly'];
+
+/** @throws RangeError for a method whose edits cannot be made from a recording */
+export function checkRecordable(method: InversionName): void {
+  if (UNRECORDED.includes(method))
+    throw new RangeError(
+      `Edits by ${method} inversion cannot be made from a recording: they need more of the picture. Invert it for each run, or by another method.`,
+    );
+}

@@ -1,0 +1,182 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
+import { changeMask, feather, maskPicture, toMask } from '../../image/mask';
+import { enlarge, fromPictures, type Picture } from '../../image/picture';
+import { fitMask, fitPicture, type Placement, place, putBack, toMultiples } from '../../image/placement';
+import { type InversionName, samplerFor } from '../../inversion/names';
+import { type Inversion, invert } from '../../invert';
+import type { StableDiffusionPipeline } from '../../pipeline';
+import { encodePng } from '../png';
+import { readPicture } from '../readPicture';
+import { UsageError } from './errors';
+import type { Run } from './run';
+import type { InvertSettings } from './settings';
+import type { RunSettings } from './settle';
+
+/** What says how a picture of one's own is taken. */
+type PictureSettings = RunSettings & Pick<InvertSettings, 'inversion' | 'inversionIterations' | 'fit'>;
+
+/** A picture of one's own, at the model's size and as it is. */
+export interface OwnPicture {
+  readonly original: Picture;
+  readonly fitted: Picture;
+  readonly placement: Placement;
+}
+
+const ITERATED: readonly InversionName[] = ['null-text', 'fixed-point'];
+
+/**
+ * Reads a picture and brings it to the model's size, or to the one that was asked for: of one side alone, the other
+ * follows from the picture's.
+ *
+ * @throws UsageError that names the file if it is no picture
+ */
+export async function openPicture(
+  file: string,
+  { fit, height, width }: Pick<PictureSettings, 'fit' | 'height' | 'width'>,
+  pipeline: StableDiffusionPipeline,
+  warn: (message: string) => void,
+): Promise<OwnPicture> {
+  const { picture: original, notes } = await readPicture(file).catch((error: Error) => {
+    throw new UsageError(`--image: ${error.message}`);
+  });
+  for (const note of notes) warn(`${file} is ${note}.`);
+  const { defaultSize, vae } = pipeline;
+  const asked = {
+    width: width ?? (height && (height * original.width) / original.height),
+    height: height ?? (width && (width * original.height) / original.width),
+  };
+  const size = toMultiples(
+    { width: asked.width ?? defaultSize.width, height: asked.height ?? defaultSize.height },
+    vae.pixelsPerLatent,
+  );
+  const placement = place(original, size, fit);
+  return { original, fitted: fitPicture(original, placement), placement };
+}
+
+/** What no picture of one's own can have. @throws UsageError that names the option */
+export function checkPictureSettings(
+  settings: PictureSettings & { readonly image?: string; readonly recording?: string },
+  given: Readonly<Record<string, unknown>>,
+): void {
+  const { image, inversion = 'direct', inversionIterations, eta, recording } = settings;
+  if (image === undefined) {
+    for (const [name, option] of [
+      ['inversion', '--inversion'],
+      ['inversionIterations', '--inversion-iterations'],
+      ['fit', '--fit'],
+    ] as const)
+      if (settings[name] !== undefined)
+        throw new UsageError(`${option} is for a picture of your own: give it by --image, or leave this out.`);
+    return;
+  }
+  if (recording !== undefined)
+    throw new UsageError('--image: with --recording the picture is the recorded one. Give one of the two.');
+  if (inversionIterations !== undefined && !ITERATED.includes(inversion))
+    throw new UsageError(`--inversion-iterations are for ${ITERATED.join(' and ')}, not for ${inversion}.`);
+  if (eta)
+    throw new UsageError(
+      '--eta: steps that add fresh noise do not lead back to a picture; --inversion edit-friendly finds the noise that does.',
+    );
+  if (given.seed !== undefined && inversion !== 'edit-friendly')
+    throw new UsageError(
+      `--seed: ${inversion} inversion finds the noise of the picture. Only edit-friendly draws some.`,
+    );
+  const { sampler } = settings;
+  if (sampler !== undefined && samplerFor(inversion, { sampler }) !== sampler)
+    throw new UsageError(`--sampler ${sampler}: ${inversion} inversion is for ddim.`);
+}
+
+/** Takes the picture to noise. The inversion is the caller's to dispose. */
+export async function invertPicture(
+  run: Run,
+  pipeline: StableDiffusionPipeline,
+  { fitted }: OwnPicture,
+  prompt: string,
+  { inversion: method = 'direct', inversionIterations: iterations }: PictureSettings,
+  more: Parameters<typeof invert>[2] = {},
+): Promise<Inversion> {
+  const { steps, sampler, karras, guidance, negative, seed } = run.settings;
+  if (prompt === '')
+    run.warn('Without words for what the picture shows, an edit knows no word of it that it could keep or replace.');
+  const latents = tf.tidy(() => pipeline.toLatents(fromPictures([fitted])));
+  try {
+    return await invert(pipeline, latents, {
+      prompt,
+      method,
+      iterations,
+      steps,
+      sampler,
+      karras,
+      guidance,
+      negative,
+      seed,
+      ...run.circumstances,
+      ...more,
+      onProgress: async (progress) => {
+        const task = progress.task === 'inverting' ? 'Inverting' : 'Optimising';
+        const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toExponential(1)}`;
+        run.progress.show(task, progress.step + 1, progress.steps, `steps${loss}`);
+        await more.onProgress?.(progress);
+      },
+    });
+  } finally {
+    latents.dispose();
+  }
+}
+
+/** @throws UsageError that names the file if it is no picture */
+export async function openMask(file: string, featherBy: number | undefined, placement: Placement): Promise<Mask> {
+  const { picture } = await readPicture(file).catch((error: Error) => {
+    throw new UsageError(`--mask: ${error.message}`);
+  });
+  return feather(fitMask(toMask(picture), placement), featherBy ?? 0);
+}
+
+/** The last region of an edit's words, as it is told. */
+export class LastRegion {
+  private region?: tf.Tensor4D;
+
+  readonly keep = (region: tf.Tensor4D): void => {
+    this.region?.dispose();
+    this.region = tf.keep(region.clone());
+  };
+
+  /** For each target where it could change, at the size of the pictures; none if there was no region. */
+  async pictures(size: { readonly width: number }, mask?: Mask): Promise<Picture[]> {
+    if (!this.region) return [];
+    const [prompts, height, width] = this.region.shape;
+    const values = await this.region.data<'float32'>();
+    this.region.dispose();
+    const factor = size.width / width;
+    const pixels = height * width;
+    return Array.from({ length: prompts - 1 }, (_, i) => {
+      const data = values.slice((i + 1) * pixels, (i + 2) * pixels);
+      const picture = enlarge(maskPicture({ width, height, data }), factor);
+      return mask ? darker(picture, maskPicture(mask)) : picture;
+    });
+  }
+}
+
+function darker(a: Picture, b: Picture): Picture {
+  return { ...a, data: a.data.map((value, i) => Math.min(value, b.data[i])) };
+}
+
+/** The edits at the original's size, where that is another: where nothing changed, the original's own pixels. */
+export function atOriginalSize(
+  { original, placement }: OwnPicture,
+  source: Picture,
+  edits: readonly Picture[],
+): Picture[] {
+  const { fitted } = placement;
+  if (original.width === fitted.width && original.height === fitted.height) return [];
+  return edits.map((edit) => putBack(original, edit, feather(changeMask(source, edit), fitted.width / 32), placement));
+}
+
+export async function writePictures(
+  run: Run,
+  name: (i: number) => string,
+  pictures: readonly Picture[],
+): Promise<void> {
+  for (const [i, picture] of pictures.entries()) await run.write(name(i + 1), encodePng(picture));
+}

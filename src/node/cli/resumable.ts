@@ -1,0 +1,53 @@
+import { existsSync, rmSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs';
+import type { InversionProgress } from '../../inversion/method';
+import { SafetensorsFile } from '../../weights/safetensors';
+import { fileBytes } from '../fileSource';
+import { saveSafetensors } from '../saveSafetensors';
+
+/** The key of the file's metadata under which the settings lie that it is of, as JSON. */
+const KEY = 'prompt-to-prompt-null-text';
+
+/**
+ * What null-text optimisation has found so far, in a file beside the one that it is for: the same command goes on from
+ * it after it was stopped.
+ */
+export class Resumable {
+  private readonly steps: tf.Tensor3D[] = [];
+
+  private constructor(
+    private readonly file: string,
+    private readonly settings: string,
+    /** Of an earlier run, [steps, tokens, features]. */
+    readonly found?: tf.Tensor3D,
+  ) {}
+
+  /** @param to the file that is to be made @param settings what the embeddings depend on; a file of others is not read */
+  static async beside(to: string, settings: object): Promise<Resumable> {
+    const file = `${to}.part`;
+    const text = JSON.stringify(settings);
+    if (!existsSync(file)) return new Resumable(file, text);
+    const tensors = await SafetensorsFile.open(await fileBytes(file));
+    if (tensors.metadata.get(KEY) !== text) return new Resumable(file, text);
+    const shape = [...tensors.tensors.get('embeddings')!.shape] as [number, number, number];
+    return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), shape));
+  }
+
+  /** Keeps what a step has found. */
+  async keep({ embedding }: InversionProgress): Promise<void> {
+    if (!embedding) return;
+    this.steps.push(embedding.clone());
+    const found = this.found?.shape[0] ?? 0;
+    if (this.steps.length <= found) return;
+    const all = tf.concat(this.steps);
+    const data = await all.data<'float32'>();
+    all.dispose();
+    await saveSafetensors(this.file, [{ name: 'embeddings', shape: all.shape, data }], { [KEY]: this.settings });
+  }
+
+  /** The file that it was for is made. */
+  end(): void {
+    tf.dispose([...this.steps, ...(this.found ? [this.found] : [])]);
+    rmSync(this.file, { force: true });
+  }
+}

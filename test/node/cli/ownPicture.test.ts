@@ -1,0 +1,106 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { fileBytes } from '../../../src/node/fileSource';
+import { encodePng, readPng } from '../../../src/node/png';
+import { SafetensorsFile } from '../../../src/weights/safetensors';
+import { MODEL, useCommand } from './command';
+
+jest.setTimeout(300_000);
+const { p2p, work, start } = useCommand();
+
+const HOW = ['--backend', 'wasm', '--threads', '1', '--quiet'];
+const SETTINGS = ['--model', MODEL, '--steps', '3', ...HOW];
+const SOURCE = 'a cat riding a bicycle';
+const TARGET = ['--target', 'a cat riding a car', '--no-compare'];
+const IMAGE = ['--image', 'photo.png', '--source', SOURCE];
+
+/** A picture of two colours, wider than high. */
+beforeAll(() => {
+  const [width, height] = [150, 100];
+  const data = new Uint8ClampedArray(width * height * 4).fill(255);
+  for (let i = 0; i < width * height; i++) data.set(i % width < 70 ? [200, 30, 60] : [20, 90, 220], 4 * i);
+  writeFileSync(work('photo.png'), encodePng({ width, height, data }));
+  for (let i = 0; i < width * height; i++) data.fill(i % width < 75 ? 255 : 0, 4 * i, 4 * i + 3);
+  writeFileSync(work('mask.png'), encodePng({ width, height, data }));
+});
+
+test('an edit of a picture, and the same from its recording', async () => {
+  const edited = await p2p('edit', ...IMAGE, ...TARGET, ...SETTINGS, '--out', 'edited', '--tensors', 'edited.st');
+  expect([edited.code, edited.stderr]).toEqual([0, '']);
+  expect(readdirSync(work('edited')).sort()).toEqual([
+    'edit-1-full.png',
+    'edit-1.png',
+    'edit.json',
+    'figure.png',
+    'original.png',
+    'source.png',
+  ]);
+  const full = await readPng(work('edited', 'edit-1-full.png'));
+  expect([full.width, full.height]).toEqual([150, 100]);
+  const { tensors } = await SafetensorsFile.open(await fileBytes(work('edited.st')));
+  expect(tensors.get('trajectory')!.shape).toEqual([4, 4, 16, 16]);
+
+  const inverted = await p2p('invert', 'photo.png', '--prompt', SOURCE, ...SETTINGS, '--to', 'photo.recording');
+  expect([inverted.code, inverted.stderr]).toEqual([0, '']);
+  const again = await p2p('edit', '--recording', 'photo.recording', ...TARGET, ...HOW, '--out', 'again');
+  expect([again.code, again.stderr]).toEqual([0, '']);
+  for (const name of ['source.png', 'edit-1.png']) {
+    const [a, b] = [await readPng(work('edited', name)), await readPng(work('again', name))];
+    const largest = a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.data[i])), 0);
+    expect(largest).toBeLessThanOrEqual(2);
+  }
+  const wrong = await p2p('edit', '--recording', 'photo.recording', '--source', 'a dog', ...TARGET, ...HOW);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('recorded with prompt')]);
+});
+
+test('outside its mask an edit is the reconstruction', async () => {
+  const { code, stderr } = await p2p('edit', ...IMAGE, ...TARGET, ...SETTINGS, '--mask', 'mask.png', '--out', 'masked');
+  expect([code, stderr]).toEqual([0, '']);
+  const [full, photo] = [await readPng(work('masked', 'edit-1-full.png')), await readPng(work('photo.png'))];
+  const at = (x: number) => (50 * 150 + x) * 4;
+  expect([...full.data.slice(at(140), at(150))]).toEqual([...photo.data.slice(at(140), at(150))]);
+});
+
+test('attend shows where words look in the picture that is given', async () => {
+  const { code, stderr } = await p2p(
+    'attend',
+    '--image',
+    'photo.png',
+    '--prompt',
+    SOURCE,
+    ...SETTINGS,
+    '--out',
+    'attended',
+  );
+  expect([code, stderr]).toEqual([0, '']);
+  expect(readdirSync(work('attended'))).toContain('word-02-cat.png');
+});
+
+test('null-text inversion that is stopped is gone on with', async () => {
+  const args = ['invert', 'photo.png', '--prompt', SOURCE, '--inversion', 'null-text', '--inversion-iterations', '2'];
+  const rest = ['--model', MODEL, '--steps', '30', ...HOW, '--to', 'null.recording', '--out', 'null'];
+  const child = start(...args, ...rest);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  while (!existsSync(work('null.recording.part'))) await new Promise((resolve) => setTimeout(resolve, 100));
+  child.kill('SIGINT');
+  await ended;
+  expect([existsSync(work('null.recording.part')), existsSync(work('null.recording'))]).toEqual([true, false]);
+  const { code, stderr } = await p2p(...args, ...rest);
+  expect([code, stderr]).toEqual([0, '']);
+  expect([existsSync(work('null.recording.part')), existsSync(work('null.recording'))]).toEqual([false, true]);
+});
+
+test.each([
+  [['--inversion', 'ddim'], '--inversion is for a picture of your own'],
+  [['--fit', 'contain'], '--fit is for a picture of your own'],
+  [['--image', 'photo.png', '--seed', '3'], '--seed: direct inversion finds the noise'],
+  [['--image', 'photo.png', '--eta', '1'], '--eta: steps that add fresh noise'],
+  [['--image', 'photo.png', '--inversion-iterations', '3'], '--inversion-iterations are for null-text and fixed-point'],
+  [['--image', 'photo.png', '--inversion', 'null-text', '--sampler', 'dpm++'], '--sampler dpm++: null-text'],
+  [['--image', 'photo.png', '--inversion', 'proximal', '--record', 'x'], '--record: Edits by proximal inversion'],
+  [['--mask-feather', '3'], '--mask-feather is of a mask'],
+  [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode is of a mask beside the words of --blend'],
+  [['--image', 'nowhere.png'], 'nowhere.png'],
+])('%p is refused by name', async (args, message) => {
+  const { code, stderr } = await p2p('edit', '--source', SOURCE, ...TARGET, ...SETTINGS, ...args);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+});
