@@ -66,7 +66,7 @@ async function fill(
 ): Promise<void> {
   const direct = await readDirectly(groups, source);
   for (const [group, tensor] of direct) group[0].take(tensor);
-  await checkTaken([...direct.keys()], source);
+  await checkTaken([...direct.keys()].flat(), source);
   for (const group of groups) {
     for (const parameter of group) {
       if (!direct.has(group)) parameter.assign(await readFinite(parameter.name, source));
@@ -87,15 +87,16 @@ async function readFinite(name: string, source: TensorSource): Promise<Float32Ar
   );
 }
 
-/** The same for what the backend has read by itself; only where something is wrong is it read again, to say what. */
-async function checkTaken(groups: readonly Group[], source: TensorSource): Promise<void> {
-  if (groups.length === 0) return;
+/** The same for what the backend has read by itself; only what is wrong is read again, to say where. */
+async function checkTaken(parameters: readonly Parameter[], source: TensorSource): Promise<void> {
+  if (parameters.length === 0) return;
   // A tidy for each: the value may be a copy. A number times 0 is 0 if it is finite.
-  const sums = tf.tidy(() => tf.stack(groups.map(([{ value }]) => tf.tidy(() => tf.sum(tf.mul(value, 0))))));
+  const sums = tf.tidy(() =>
+    tf.stack(parameters.map((parameter) => tf.tidy(() => tf.sum(tf.mul(parameter.value, 0))))),
+  );
   const found = await sums.data();
   sums.dispose();
-  for (const [i, group] of groups.entries())
-    if (found[i] !== 0) for (const { name } of group) await readFinite(name, source);
+  for (const [i, { name }] of parameters.entries()) if (found[i] !== 0) await readFinite(name, source);
 }
 
 /** What the backend can read by itself. */

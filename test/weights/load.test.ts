@@ -134,6 +134,23 @@ describe('numbers that are not finite', () => {
   });
 });
 
+test('of parameters that lie in memory as one, each is looked at', async () => {
+  const scope = new Scope();
+  new JoinedLinear([scope.at('q'), scope.at('k')], 1, 2);
+  const tensors = ['q', 'k'].map((name) => ({
+    name: `${name}.weight`,
+    shape: [2, 1],
+    data: Float32Array.of(1, name === 'k' ? Infinity : 2),
+  }));
+  const source = await SafetensorsFile.open(bytesOf(await writeSafetensors(tensors), 'unet.safetensors'));
+  const before = tf.memory().numTensors;
+  const back = registerDirectReader(tf.getBackend(), async (wanted) =>
+    wanted.map(() => tf.tensor2d([[1, 2, 1, Infinity]])),
+  );
+  await expect(loadParameters(scope.parameters, source).finally(back)).rejects.toThrow('k.weight has 1 of 2 numbers');
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 test.each([
   [{ 'attn.base_layer.weight': [1], 'attn.lora_A.default.weight': [1] }, /a LoRA that was not merged.*fuse_lora/],
   [{ 'attn.lora_down.weight': [1] }, /a LoRA that was not merged/],
