@@ -30,7 +30,7 @@ export class Trajectory {
     return new Trajectory(latents);
   }
 
-  /** @param tensor [steps + 1, height, width, channels], as {@link tensor} gives it; stays the caller's */
+  /** @param tensor [steps + 1, height, width, channels], as `tensor()` gives it; stays the caller's */
   static from(tensor: tf.Tensor4D): Trajectory {
     return new Trajectory(tf.split(tensor, tensor.shape[0]));
   }

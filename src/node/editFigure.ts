@@ -26,7 +26,7 @@ export interface EditFigureOptions {
  * what the prompts give without injection, and where the marked words look.
  *
  * @param pictures the source's, then the targets'
- * @param prompts of these pictures, as {@link promptToPrompt} tokenized them: its `prompts`
+ * @param prompts of these pictures, as `promptToPrompt` tokenized them: its `prompts`
  * @param store of the run that made them
  * @returns the bytes of a PNG file
  */

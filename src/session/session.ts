@@ -107,9 +107,8 @@ export class Session {
    *
    * @param latents one row for each of `rows`, [rows, height, width, channels]
    * @param step whose timestep it is, 0 .. steps - 1
-   * @param options.rows the session's if left out
-   * @param options.context what the rows read, [rows, tokens, features]; the session's for rows like these if left out
-   * @param options.controller who is asked instead of the session's controller; `null` for nobody
+   * @param options `rows` are the session's if left out; `context` is what they read, [rows, tokens, features], if left
+   *   out the session's for rows like these; `controller` is asked instead of the session's, `null` for nobody
    * @returns the prediction, of the latents' shape; the caller's to dispose
    */
   evaluate(

@@ -7,7 +7,7 @@ import { type Injection, isDuring, tokenRanges } from './schedule';
 
 /**
  * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the
- * source's keys and values of the tokens it shares with it ({@link sharedTokens}), start, end and padding among them.
+ * source's keys and values of the tokens it shares with it, start, end and padding among them.
  *
  * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a`
  * is not the `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every

@@ -21,7 +21,7 @@ export interface LocalBlendOptions {
   /** The fraction of the steps after which blending starts; 0.2 if left out. */
   readonly start?: number;
   /**
-   * What part of its maximum a map must exceed to count as region, from 0 to less than 1; {@link BLEND_THRESHOLD} if
+   * What part of its maximum a map must exceed to count as region, from 0 to less than 1; 0.3 if
    * left out. The lower, the larger the region.
    */
   readonly threshold?: number;

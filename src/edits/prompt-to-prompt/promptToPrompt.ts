@@ -25,7 +25,7 @@ export interface PromptToPromptOptions {
   readonly prompts: readonly string[];
   /**
    * What `cross`, `self` and `context` are where they are left out, by the kind of each target's edit: a pipeline's
-   * `defaults.shares`, which are its checkpoint's. Default: the authors', {@link AUTHORS_SHARES}.
+   * `defaults.shares`, which are its checkpoint's. Default: the authors', `AUTHORS_DEFAULTS.shares`.
    */
   readonly shares?: SharesByKind;
   /** When the targets take the source's cross-attention. */
