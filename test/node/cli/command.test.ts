@@ -71,6 +71,7 @@ describe('a call that cannot be meant ends with 2 and says why', () => {
     [['generate', '--prompt', 'a cat', '--karras', '--sampler', 'ddim'], '--karras'],
     [['edit', ...EDIT, '--steps', '0'], '--steps'],
     [['edit', '--target', 'a dog'], '--source is missing'],
+    [['edit', '--source', '  ', '--target', 'a dog'], '--source: Expected some text'],
     [
       ['edit', ...EDIT, '--weight', 'snowy=2'],
       '--weight snowy: No prompt has the word "snowy". "a cat riding a motorcycle in a meadow" has: a, cat, riding, motorcycle, in, meadow.',

@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import { settingsFrom } from '../../../src/node/cli/options';
 import { COMMANDS, program } from '../../../src/node/cli/program';
-import { editSettings, generateSettings } from '../../../src/node/cli/settings';
+import { attendSettings, editSettings, generateSettings, invertSettings } from '../../../src/node/cli/settings';
 
 /** Options that take numbers, what goes before the number, and numbers that they take and that they do not. */
 const OPTIONS: Record<string, { before?: string; good: string[]; bad: string[] }> = {
@@ -22,6 +22,10 @@ const OPTIONS: Record<string, { before?: string; good: string[]; bad: string[] }
   '--weight': { before: 'dog=', good: ['2', '-2', '-0', '0.25'], bad: ['1e39', '-1001'] },
   '--blend-threshold': { good: ['0', '0.99'], bad: ['1', '-0.1'] },
   '--port': { good: ['0', '8080', '65535'], bad: ['-1', '1.5', '65536'] },
+  '--inversion-iterations': { good: ['1', '10'], bad: ['0', '-1', '1.5', '1001'] },
+  '--mask-feather': { good: ['0', '-0', '2.5'], bad: ['-1', '100000'] },
+  '--limit': { good: ['1', '700'], bad: ['0', '-1', '1.5'] },
+  '--category': { good: ['0', '9'], bad: ['-1', '10', '1.5'] },
   '--record-self': { good: ['0', '1', '0.5'], bad: ['1.5', '-0.1'] },
   '--record-self-size': { good: ['1', '32'], bad: ['0', '-1', '1.5'] },
 };
@@ -42,7 +46,7 @@ const NO_NUMBERS = [
   'five',
 ];
 /** The others, of which none takes a number. */
-const TEXTS = /<(rule|text|source:target|name|model|kind|file|dir|version|address|folder)>/;
+const TEXTS = /<(rule|how|method|mode|name=dir|text|source:target|name|model|kind|file|dir|version|address|folder)>/;
 
 /** The options of all commands that take a value, each once. */
 const options = COMMANDS.flatMap(({ name }) =>
@@ -55,6 +59,12 @@ function valuesOf(command: Command): Option[] {
   return [...command.options, ...command.commands.flatMap(valuesOf)].filter((option) => option.required);
 }
 
+/** What commands need besides. */
+const NEEDED: Record<string, string[]> = {
+  invert: ['photo.jpg', '--to', 'photo.recording'],
+  evaluate: ['pie-bench', 'PIE-Bench_v1'],
+};
+
 /** What a command makes of one option's text: its settings, and what commander has read. */
 async function read(name: string, flag: string, value: string): Promise<unknown> {
   const command = program([name]).commands.find((each) => each.name() === name)!;
@@ -62,12 +72,20 @@ async function read(name: string, flag: string, value: string): Promise<unknown>
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .action(() => {});
-  command.parse([flag, value], { from: 'user' });
+  command.parse([...(NEEDED[name] ?? []), flag, value], { from: 'user' });
   const given = command.opts();
-  if (name === 'edit') return settingsFrom(editSettings, { source: 'a cat', target: ['a dog'], ...given });
-  return name === 'generate' || name === 'attend'
-    ? settingsFrom(generateSettings, { prompt: 'a cat', ...given })
-    : given;
+  switch (name) {
+    case 'edit':
+      return settingsFrom(editSettings, { source: 'a cat', target: ['a dog'], ...given });
+    case 'generate':
+      return settingsFrom(generateSettings, { prompt: 'a cat', ...given });
+    case 'attend':
+      return settingsFrom(attendSettings, { prompt: 'a cat', ...given });
+    case 'invert':
+      return settingsFrom(invertSettings, { image: 'photo.jpg', ...given });
+    default:
+      return given;
+  }
 }
 
 test('the table has every option that takes a number', () => {

@@ -4,6 +4,13 @@ import type { EvaluateOptions } from '../evaluate';
 import { addManner, addThreads } from '../options';
 import { list, whole } from '../read';
 
+const category = whole(0, 9);
+
+/** As the benchmark writes them. */
+function categories(value: string, before: string[]): string[] {
+  return [...before, String(category(value))];
+}
+
 export function defineEvaluate(command: Command): void {
   command
     .addArgument(new Argument('<benchmark>', 'which benchmark').choices(['pie-bench']))
@@ -15,7 +22,7 @@ export function defineEvaluate(command: Command): void {
       [],
     )
     .option('--results <name=dir>', 'edits that were made before, under a name; may be repeated', list, [])
-    .option('--category <n>', 'only edits of this kind, 0 to 9; may be repeated (default: all)', list, [])
+    .option('--category <n>', 'only edits of this kind, 0 to 9; may be repeated (default: all)', categories, [])
     .option('--limit <n>', 'only so many edits, from the first (default: all)', whole(1, 1e6))
     .option('--networks <dir>', 'folder with the networks that some measures need; the report says which it lacks')
     .option('--model <model>', 'the model that edits', EMBEDDED)
