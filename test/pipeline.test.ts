@@ -164,7 +164,7 @@ test('a prompt that is cut off is a warning that shows what was lost', async () 
 test.each([
   [{ height: 63 }, 'The height is 63: it must be a multiple of 4 pixels.'],
   [{ steps: 0 }, 'The number of steps is 0'],
-  [{ seed: 0.5 }, /seed is -1/],
+  [{ seed: 0.5 }, 'The seed is 0.5: it must be a whole number'],
   [{ memory: 100_000 }, /The run needs about \d+ MB, and 1 MB are allowed: .* for the weights/],
   [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
 ])('%j is refused', async (options, message) => {

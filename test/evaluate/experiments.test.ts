@@ -46,7 +46,7 @@ test('each experiment measures what its figures are of, and leaves nothing in me
   );
   const before = tf.memory().numTensors;
   const outcomes: Outcome[] = [];
-  for (const experiment of experiments) {
+  for (const experiment of experiments.filter(({ runs }) => runs(studio.heldOut) > 0)) {
     const outcome = await experiment.run(studio, 0);
     expect(tf.memory().numTensors).toBe(before);
     for (const { values } of outcome.samples) expect(values.filter(Number.isFinite)).toEqual(values);

@@ -98,7 +98,7 @@ describe('a checkpoint is refused that is', () => {
   test('no safetensors file', async () => {
     await writeFile(join(folder, 'model.safetensors'), 'no header here');
     await expect(openCheckpoint(join(folder, 'model.safetensors'))).rejects.toThrow(
-      /model\.safetensors is not a whole safetensors file/,
+      /model\.safetensors is not a safetensors file: it is a text that begins "no header here"/,
     );
   });
 

@@ -227,7 +227,7 @@ inChromium('the page comes again without a network', async () => {
 
 inChromium("a picture of one's own takes the source's place", async () => {
   const generated = await pixels(page, '.of-source .picture');
-  const own = join(__dirname, '../../weights/emoji-world/samples.png');
+  const own = join(__dirname, '../../weights/emoji-world/edits.png');
   await page.getByLabel('Use your own').setInputFiles(own);
   await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
   await finished(page);

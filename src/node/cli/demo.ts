@@ -39,7 +39,11 @@ export const SCENES: readonly Scene[] = [
     runs: [
       {
         source: 'a cat riding a bicycle in a meadow',
-        target: ['a motorcycle', 'a car', 'an airplane'].map((vehicle) => `a cat riding ${vehicle} in a meadow`),
+        target: [
+          'a dog riding a bicycle in a meadow',
+          'a cat riding a motorcycle in a meadow',
+          'a cat riding a car in a meadow',
+        ],
       },
     ],
   },
@@ -58,7 +62,7 @@ export const SCENES: readonly Scene[] = [
   {
     name: 'snowy',
     title: 'Turn a word up or down: snowy',
-    runs: [0.25, 0.5, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })),
+    runs: [-1, 0.25, 1.5].map((snowy) => ({ source: HOUSE, target: [HOUSE], weight: { snowy } })),
   },
   {
     name: 'blossom',

@@ -31,7 +31,7 @@ export function useCommand() {
       platform: 'node',
       target: 'es2022',
     });
-    for (const name of ['package.json', 'weights']) symlinkSync(join(root, name), join(place, name));
+    for (const name of ['package.json', 'weights', 'fonts']) symlinkSync(join(root, name), join(place, name));
     mkdirSync(join(place, 'work'));
   });
   afterAll(() => rmSync(place, { recursive: true, force: true }));
