@@ -38,7 +38,7 @@ test('pictures that were made before are measured without a model', async () => 
 test.each([
   [['--method', 'magic'], '--method magic: expected one of direct'],
   [['--results', 'here'], '--results here: expected NAME=FOLDER'],
-  [['--category', '77'], 'No edit is left of 10'],
+  [['--category', '77'], 'Expected a whole number from 0 to 9'],
 ])('%s cannot be meant', async (args, message) => {
   const { code, stderr } = await p2p('evaluate', 'pie-bench', bench(), ...args);
   expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
