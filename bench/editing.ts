@@ -28,7 +28,7 @@ const words = (maxLength: number): Tokenizer => ({
 /**
  * Words replaced, self-attention injected, maps stored.
  * @param count of prompts, the source among them
- * @param share of the run in which it injects; what the method does unless told
+ * @param share of the run in which it injects; by default what the method itself does
  */
 export function editOf(
   count: number,

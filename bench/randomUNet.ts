@@ -1,4 +1,4 @@
-/** UNets of real sizes with random weights: speed does not hang on what the numbers are. */
+/** UNets of real sizes with random weights: speed does not depend on what the numbers are. */
 import { readFileSync } from 'node:fs';
 import { parseUNetConfig, type UNetConfig } from '../src/model/config';
 import { UNet2DConditionModel } from '../src/model/unet';

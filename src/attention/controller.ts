@@ -114,7 +114,7 @@ export type Evaluate = (latents: tf.Tensor4D, options: EvaluateOptions) => tf.Te
 /** Which rows are evaluated, and who looks on. */
 export interface EvaluateOptions {
   readonly rows: readonly BatchRow[];
-  /** What the rows read, [rows, tokens, features]; the run's own for rows like these if left out. */
+  /** What the rows read, [rows, tokens, features] (default: the run's own for rows like these). */
   readonly context?: tf.Tensor3D;
   /** The only one that is asked, besides what a guidance brings for its rows. */
   readonly controller?: AttentionController;

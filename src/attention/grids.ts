@@ -6,8 +6,8 @@ export function queriesOf({ height, width }: Grid): number {
 
 /**
  * The largest grid, in queries, whose attention holds a picture's layout without its detail: a quarter of the latents'
- * height and width, but never less than 16x16. Self-injection goes up to it and local blend reads its masks there,
- * unless told otherwise.
+ * height and width, but never less than 16x16. Self-injection goes up to it and local blend reads its masks there
+ * by default.
  *
  * At 64x64 latents this is 16x16: what the authors' Prompt-to-Prompt notebook injects self-attention up to and where its
  * blend reads. (Their null-text notebook injects up to 32x32; its blend reads 16x16 too.) At 96x64 it is 24x16; at 16x16

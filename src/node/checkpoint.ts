@@ -23,7 +23,7 @@ export { EMBEDDED } from './embedded';
 
 /** Which of a checkpoint's files are taken, and of which revision. */
 export interface OpenOptions extends DiffusersOptions {
-  /** Of a name on the hub: the branch, tag or commit; `main` unless told. */
+  /** Of a name on the hub: the branch, tag or commit. Default: `main`. */
   readonly revision?: string;
 }
 

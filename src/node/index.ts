@@ -25,7 +25,7 @@ export type { BackendInfo, BackendName } from './backend';
 
 /** How a pipeline is loaded. */
 export interface LoadPipelineOptions {
-  /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`; the best there is unless told. */
+  /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`. Default: the best there is. */
   readonly backend?: string;
   /** Told how many of the networks' numbers are loaded, of how many. */
   readonly onProgress?: (loaded: number, total: number) => void;

@@ -14,7 +14,7 @@ const COLUMNS = 5;
 
 /** What a figure of words shows, and of which prompt. */
 export interface WordFigureOptions {
-  /** Which of the run's prompts it is; 0, the source, if left out. */
+  /** Which of the run's prompts it is (default: 0, the source). */
   readonly index?: number;
   /** Small print under the picture. */
   readonly caption?: string;

@@ -9,7 +9,7 @@ export type TakenStep = Pick<DenoisingStep, 'step' | 'prediction' | 'latents'>;
 export interface Companion {
   /** The run's controller, with what the companion adds to it. */
   around(controller?: AttentionController): AttentionController | undefined;
-  /** Whether the network has to compute a row; every one if left out. */
+  /** Whether the network has to compute a row (default: every one). */
   computes?(row: BatchRow): boolean;
   /** What the rows of a role read at a step, [1, tokens, features], where it is not their text. */
   readonly contexts?: Readonly<Partial<Record<Role, (step: number) => tf.Tensor3D>>>;

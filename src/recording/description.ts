@@ -7,7 +7,7 @@ export class RecordingError extends Error {
   override readonly name = 'RecordingError';
 }
 
-/** What the source's run hangs on: a run from its recording must have all of it alike. */
+/** What the source's run depends on: a run from its recording must have all of it alike. */
 const settingsSchema = z.strictObject({
   prompt: z.string(),
   negative: z.string(),

@@ -9,7 +9,7 @@ import type { Parameter } from '../nn/scope';
 import type { Sampler, SamplerName } from '../sampler/sampler';
 import { ddimConfig, dpmSolverConfig } from '../sampler/schedulerConfig';
 
-/** What of a model a run's latents hang on, each by a hash. The VAE has no part in them. */
+/** What of a model a run's latents depend on, each by a hash. The VAE has no part in them. */
 export interface Fingerprints {
   readonly text_encoder: string;
   readonly unet: string;

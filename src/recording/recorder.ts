@@ -26,7 +26,7 @@ export interface RecordOptions {
    * selfInjection} has it. Default: 0.4.
    */
   readonly self?: number;
-  /** The largest grid of which self-attention is kept, in queries; as {@link selfInjection} has it unless told. */
+  /** The largest grid of which self-attention is kept, in queries. Default: as {@link selfInjection} has it. */
   readonly maxQueries?: number;
   /** What to call the model in the file. */
   readonly model?: string;

@@ -47,14 +47,14 @@ export interface InverseSampler extends Sampler {
 
 /** How a schedule is walked. */
 export interface SamplerOptions {
-  /** `ddim` unless told: what the authors of Prompt-to-Prompt use. */
+  /** Default: `ddim`, which the authors of Prompt-to-Prompt use. */
   readonly sampler?: SamplerName;
   readonly steps: number;
   /** DDIM only: how much fresh noise each step adds, from 0 (none, the default) to 1 (as much as DDPM). */
   readonly eta?: number;
   /** Where fresh noise comes from; needed if `eta` is over 0. */
   readonly generator?: TorchGenerator;
-  /** DPM-Solver++ only: Karras' noise levels; as the checkpoint says unless told. */
+  /** DPM-Solver++ only: Karras' noise levels; by default as the checkpoint says. */
   readonly karras?: boolean;
 }
 

@@ -44,7 +44,7 @@ export interface SessionParts {
 
 /** What a prediction is asked for, where it is not the session's own. */
 export interface PredictOptions {
-  /** The rows to compute; the session's if left out. */
+  /** The rows to compute (default: the session's). */
   readonly rows?: readonly BatchRow[];
   /** Who is asked instead of the session's controller; `null` for nobody. */
   readonly controller?: AttentionController | null;

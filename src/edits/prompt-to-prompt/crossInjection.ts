@@ -15,7 +15,7 @@ export interface EditOptions {
 
 /** The same, with how a swap is aligned. */
 export interface ReplaceOptions extends EditOptions {
-  /** Where words after a swap find their source; `corrected` if left out. */
+  /** Where words after a swap find their source (default: `corrected`). */
   readonly alignment?: ReplacementRule;
 }
 

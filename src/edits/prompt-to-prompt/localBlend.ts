@@ -31,7 +31,7 @@ export interface LocalBlendOptions {
    * Told of the region after each step, [prompts, height, width, 1] of the latents, 0 to 1; lent, and inside `tf.tidy`.
    */
   readonly onRegion?: (region: tf.Tensor4D) => void;
-  /** The largest grid whose maps are used, in queries; {@link layoutQueries} of the latents if left out. */
+  /** The largest grid whose maps are used, in queries (default: {@link layoutQueries} of the latents). */
   readonly maxQueries?: number;
 }
 

@@ -54,7 +54,7 @@ export interface PromptToPromptOptions {
   readonly blendMinus?: readonly WordPair[];
   /** How much these words must look at a place for it to belong to the region ({@link LocalBlendOptions.threshold}). */
   readonly blendThreshold?: number;
-  /** Where the targets may change, of the picture's size; anywhere if left out. */
+  /** Where the targets may change, of the picture's size (default: anywhere). */
   readonly mask?: Mask;
   /** Whether the edit stays within both the mask and the words' region (the default), or in either. */
   readonly maskMode?: MaskMode;
@@ -62,7 +62,7 @@ export interface PromptToPromptOptions {
   readonly onRegion?: LocalBlendOptions['onRegion'];
   /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
   readonly edit?: 'replace' | 'refine';
-  /** Where words after a swap find their source; `corrected` if left out. */
+  /** Where words after a swap find their source (default: `corrected`). */
   readonly alignment?: ReplacementRule;
 }
 

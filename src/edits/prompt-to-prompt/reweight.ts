@@ -12,7 +12,7 @@ export interface ReweightOptions {
   /** A factor for each of some words: above 1 more of it, below 1 less, negative its opposite. */
   readonly weights: PerWord<number>;
   /**
-   * When; the whole run if left out. The authors' code re-weights what it injects only, so there this is the
+   * When (default: the whole run). The authors' code re-weights what it injects only, so there this is the
    * injection's schedule.
    */
   readonly during?: Injection;

@@ -6,7 +6,7 @@ export type StepRange = number | readonly [from: number, to: number];
 
 /** A range for all targets, or one for each. */
 export interface TargetRanges {
-  /** For the targets that have none of their own; the whole run if left out, as in the authors' code. */
+  /** For the targets that have none of their own (default: the whole run), as in the authors' code. */
   readonly default?: StepRange;
   /** For each target, in their order. */
   readonly targets?: readonly StepRange[];

@@ -8,7 +8,7 @@ import { checkRanges, isDuring, rangeOf, type StepRange, type TargetRanges } fro
 export interface SelfInjectionOptions {
   /** 0.4 of the run if left out. Fractions are of its steps. */
   readonly during?: StepRange | TargetRanges;
-  /** The largest grid whose attention is injected, in queries; {@link layoutQueries} of the latents if left out. */
+  /** The largest grid whose attention is injected, in queries (default: {@link layoutQueries} of the latents). */
   readonly maxQueries?: number;
 }
 

@@ -12,7 +12,7 @@ import { hubFetch, type RequestOptions, refusal } from './request';
 
 /** What is pulled, and who is told of it. */
 export interface PullOptions extends RequestOptions {
-  /** A branch, a tag or a commit; `main` unless told. */
+  /** A branch, a tag or a commit. Default: `main`. */
   readonly revision?: string;
   /**
    * What stands in the weights' file names, such as `fp16`: half the size, and here computed with in float32 all the
@@ -21,7 +21,7 @@ export interface PullOptions extends RequestOptions {
   readonly variant?: string;
   /** After each piece: the file it is of, and how many bytes of all that are needed are there. */
   readonly onProgress?: (progress: PullProgress) => void;
-  /** The environment variables; the process's unless told. */
+  /** The environment variables. Default: the process's. */
   readonly environment?: NodeJS.ProcessEnv;
 }
 

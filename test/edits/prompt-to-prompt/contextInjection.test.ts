@@ -94,7 +94,7 @@ test('a word can keep its own meaning for another share of the steps', () => {
   ).toThrow('No prompt has the word "dog"');
 });
 
-test('the whole method leaves it out unless told, as the paper does', () => {
+test('the whole method leaves it out by default, as the paper does', () => {
   const prompts = ['a cat here', 'a dog here'];
   expect(promptToPrompt({ tokenizer, prompts }).wants(callAt(0, 2))).toEqual(['probs']);
   expect(promptToPrompt({ tokenizer, prompts, context: 1 }).wants(callAt(0, 2))).toEqual(['qkv', 'probs']);
