@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { onlyWhere } from '../onlyWhere';
 
 const root = resolve(__dirname, '../..');
@@ -118,12 +118,17 @@ onlyWhere(existsSync(tsc), 'only .ci/run installs TypeScript 5.0')(
   120_000,
 );
 
+/** Whole programs in the documents: what begins with its imports. */
+const examples = ['README.md', 'docs/controllers.md', 'docs/checkpoints.md'].flatMap((file) =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(import .*?)^```/gms)].map(([, code]) => ({
+    code,
+    title: `${file}, ${/^(?:const|export) (?!pipe).*/m.exec(code)?.[0] ?? code}`,
+  })),
+);
+
 test('the examples in the documents compile', () => {
-  const examples = ['README.md', 'docs/controllers.md', 'docs/checkpoints.md'].flatMap((file) =>
-    [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(import .*?)^```/gms)].map(([, code]) => code),
-  );
   expect(examples.length).toBeGreaterThan(2);
-  const files = examples.map((code, i) => {
+  const files = examples.map(({ code }, i) => {
     writeFileSync(join(consumer, `example-${i}.mts`), code);
     return `example-${i}.mts`;
   });
@@ -145,6 +150,17 @@ test('the examples in the documents compile', () => {
   const { stdout } = spawnSync(process.execPath, args, { cwd: consumer, encoding: 'utf8' });
   expect(stdout).toBe('');
 }, 120_000);
+
+test.each(examples)(
+  'the example in the documents runs: $title',
+  async ({ code }) => {
+    const { code: program } = await transform(code, { loader: 'ts' });
+    writeFileSync(join(consumer, 'example.mjs'), program);
+    const { status, stderr } = spawnSync(process.execPath, ['example.mjs'], { cwd: consumer, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([0, '']);
+  },
+  240_000,
+);
 
 test('the core bundles for a browser and asks nothing of Node', async () => {
   // For a browser, a module of Node's that is imported is an error.
