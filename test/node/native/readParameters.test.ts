@@ -41,15 +41,21 @@ function bits(shape: readonly number[], dtype: Dtype): ArrayBufferView {
   return dtype === 'F32' ? words : Uint16Array.from(words, (word) => word >>> 16);
 }
 
+/** The same, but all of them finite: none has the highest bit of its exponent. For networks, which refuse others. */
+function finiteBits(shape: readonly number[]): ArrayBufferView {
+  return (bits(shape, 'F32') as Uint32Array).map((word) => word & ~0x4000_0000);
+}
+
 async function stored(
   shapes: Readonly<Record<string, readonly number[]>>,
   dtype: Dtype,
   name = 'w.safetensors',
+  data = bits,
 ): Promise<SafetensorsFile> {
   const path = join(folder, name);
   await saveSafetensors(
     path,
-    Object.entries(shapes).map(([key, shape]) => ({ name: key, shape, dtype, data: bits(shape, dtype) })),
+    Object.entries(shapes).map(([key, shape]) => ({ name: key, shape, dtype, data: data(shape, dtype) })),
   );
   return SafetensorsFile.open(await fileBytes(path));
 }
@@ -192,8 +198,8 @@ native('a whole network, joined layers among it, of one file or of several', asy
   };
   const shapes = { 'to_q.weight': [40, 50], 'norm.bias': [9], 'to_v.weight': [40, 50], 'conv.weight': [6, 5, 3, 3] };
   const [some, rest] = [
-    await stored(shapes, 'F32'),
-    await stored({ 'to_k.weight': [40, 50] }, 'F32', 'rest.safetensors'),
+    await stored(shapes, 'F32', 'some.safetensors', finiteBits),
+    await stored({ 'to_k.weight': [40, 50] }, 'F32', 'rest.safetensors', finiteBits),
   ];
   const owner = (key: string): SafetensorsFile => (some.tensors.has(key) ? some : rest);
   const spread: TensorSource = {
