@@ -1,5 +1,5 @@
 import { CheckpointError } from '../errors';
-import type { FileTree } from '../weights/fileTree';
+import { type FileTree, namesIn } from '../weights/fileTree';
 import { bytesOf } from '../weights/source';
 
 /** A folder that someone picked with `showDirectoryPicker()`, or dropped. */
@@ -33,16 +33,7 @@ export function filesTree(files: readonly File[]): FileTree {
   const byPath = new Map(files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]));
   return {
     name,
-    list: async (folder) => {
-      const prefix = folder === '' ? '' : `${folder}/`;
-      return [
-        ...new Set(
-          [...byPath.keys()]
-            .filter((path) => path.startsWith(prefix))
-            .map((path) => path.slice(prefix.length).split('/')[0]),
-        ),
-      ];
-    },
+    list: async (folder) => namesIn(folder, [...byPath.keys()]),
     open: async (path) => {
       const file = byPath.get(path);
       return file && bytesOf(file, `${name}/${path}`);

@@ -1,5 +1,5 @@
 import { CheckpointError } from '../errors';
-import type { FileTree } from '../weights/fileTree';
+import { type FileTree, namesIn } from '../weights/fileTree';
 import type { ByteSource } from '../weights/source';
 import { type CacheWriter, type FileCache, openFileCache } from './fileCache';
 import { type ModelManifest, parseManifest } from './manifest';
@@ -36,16 +36,11 @@ export async function modelTree(manifestUrl: string, onDownload?: OnDownload): P
   );
   return {
     name,
-    list: async (folder) => {
-      const prefix = folder === '' ? '' : `${folder}/`;
-      return [
-        ...new Set(
-          files
-            .filter(({ path }) => path.startsWith(prefix))
-            .map(({ path }) => path.slice(prefix.length).split('/')[0]),
-        ),
-      ];
-    },
+    list: async (folder) =>
+      namesIn(
+        folder,
+        files.map(({ path }) => path),
+      ),
     open: async (path) => opened.get(path),
   };
 }

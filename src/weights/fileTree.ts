@@ -14,6 +14,13 @@ export interface FileTree {
   open(path: string): Promise<ByteSource | undefined>;
 }
 
+/** What {@link FileTree.list} gives of a folder, where all that is known is the paths of all files. */
+export function namesIn(folder: string, paths: readonly string[]): string[] {
+  const prefix = folder === '' ? '' : `${folder}/`;
+  const below = paths.filter((path) => path.startsWith(prefix));
+  return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0]))];
+}
+
 /** What to call a file of the tree in a message. */
 export function nameIn(tree: FileTree, path: string): string {
   return tree.name === '' ? path : `${tree.name}/${path}`;

@@ -1,4 +1,4 @@
-import type { FileTree } from '../../src/weights/fileTree';
+import { type FileTree, namesIn } from '../../src/weights/fileTree';
 import { type TensorToWrite, writeSafetensors } from '../../src/weights/safetensorsWriter';
 import { bytesOf } from '../../src/weights/source';
 
@@ -7,14 +7,7 @@ export function memoryTree(files: Record<string, string | Uint8Array | object>, 
   return {
     name,
     async list(folder) {
-      const start = folder === '' ? '' : `${folder}/`;
-      return [
-        ...new Set(
-          Object.keys(files)
-            .filter((path) => path.startsWith(start))
-            .map((path) => path.slice(start.length).split('/')[0]),
-        ),
-      ];
+      return namesIn(folder, Object.keys(files));
     },
     async open(path) {
       if (!Object.hasOwn(files, path)) return undefined;
