@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type BackendInfo, chooseBackend } from '../src/node/backend';
+import type { BackendInfo } from '../src/backend/backendInfo';
+import { chooseBackend } from '../src/node/backend';
 
 /** What one thing took, in milliseconds, over all its runs. */
 export interface Timing {

@@ -1,8 +1,8 @@
 /** UNets of real sizes with random weights: speed does not depend on what the numbers are. */
 import { readFileSync } from 'node:fs';
+import type { BackendInfo } from '../src/backend/backendInfo';
 import { parseUNetConfig, type UNetConfig } from '../src/model/config';
 import { UNet2DConditionModel } from '../src/model/unet';
-import type { BackendInfo } from '../src/node/backend';
 import { full } from './measure';
 
 /**

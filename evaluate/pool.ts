@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { BackendInfo } from '../src/node/backend';
+import type { BackendInfo } from '../src/backend/backendInfo';
 import type { Outcome } from './experiment';
 import type { Setup, Task } from './worker';
 

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import type { BackendInfo } from '../src/backend/backendInfo';
 import type { Defaults } from '../src/defaults';
 import { promptToPrompt, type WordPair } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import type { Shares, SharesByKind } from '../src/edits/prompt-to-prompt/shares';
 import { BLEND_THRESHOLD } from '../src/edits/prompt-to-prompt/shares';
 import { type Picture, toPictures } from '../src/image/picture';
-import { type BackendInfo, chooseBackend } from '../src/node/backend';
+import { chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline } from '../src/pipeline';

@@ -13,14 +13,6 @@ import { MAX_THREADS } from './threads';
 import { startWasm } from './wasm';
 import { startWebgpu } from './webgpu';
 
-export {
-  BACKEND_NAMES,
-  BackendError,
-  type BackendInfo,
-  type BackendName,
-  type BackendOptions,
-} from '../backend/backendInfo';
-
 const ALIASES: Readonly<Record<string, BackendName>> = { tensorflow: 'node' };
 
 /** Those that are chosen without being asked for. */

@@ -20,8 +20,8 @@ export { editFigure } from './editFigure';
 export type { EditFigureOptions } from './editFigure';
 export { wordFigure } from './wordFigure';
 export type { WordFigureOptions } from './wordFigure';
-export { BackendError } from './backend';
-export type { BackendInfo, BackendName } from './backend';
+export { BackendError } from '../backend/backendInfo';
+export type { BackendInfo, BackendName } from '../backend/backendInfo';
 
 /** How a pipeline is loaded. */
 export interface LoadPipelineOptions {
