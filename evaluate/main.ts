@@ -11,7 +11,7 @@ import type { Panel } from '../src/image/layout';
 import { EMBEDDED, openCheckpoint } from '../src/node/checkpoint';
 import { Progress } from '../src/node/cli/progress';
 import { drawFigure } from '../src/node/figure';
-import { SAMPLERS } from '../src/sampler/sampler';
+import { SAMPLERS } from '../src/sampler/schedulers';
 import { checkDefaults } from './defaults';
 import type { Experiment, Outcome } from './experiment';
 import { experiments } from './experiments';

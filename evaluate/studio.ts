@@ -10,7 +10,7 @@ import { chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { fileBytes } from '../src/node/fileSource';
 import { StableDiffusionPipeline } from '../src/pipeline';
-import type { SamplerName } from '../src/sampler/sampler';
+import type { SamplerName } from '../src/sampler/schedulers';
 import type { GenerateOptions } from '../src/session/options';
 import { SafetensorsFile } from '../src/weights/safetensors';
 import { type HeldOut, type PromptSet, readHeldOut } from './heldOut';

@@ -16,7 +16,7 @@ export function only<const T extends readonly [z.core.util.Literal, ...z.core.ut
   return z.literal(values).default(values[0] as never);
 }
 
-/** A key that changes nothing in what the checkpoint computes here. */
+/** A key that changes nothing in what the checkpoint computes here: it is left out of the checked config. */
 export const harmless = z.unknown().optional();
 
 /**
@@ -28,16 +28,18 @@ export const harmless = z.unknown().optional();
  * @throws ConfigError that lists every key with a value that is wrong or not supported
  */
 export function parseConfig<T extends z.ZodObject>(schema: T, json: unknown, file: string): z.output<T> {
-  const { success, data, error } = schema.strict().safeParse(withoutNotes(json, schema));
+  const { success, data, error } = schema.strict().safeParse(relevant(json, schema));
   if (success) return data as z.output<T>;
   const problems = error.issues.flatMap((issue) => describe(issue, json));
   throw new ConfigError(problems.map((problem) => `${file}: ${problem}`).join('\n'));
 }
 
-function withoutNotes(json: unknown, schema: z.ZodObject): unknown {
+function relevant(json: unknown, schema: z.ZodObject): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return json;
   const matters = ([key, value]: [string, unknown]) =>
-    Object.hasOwn(schema.shape, key) || !(key.startsWith('_') || value === null || value === false);
+    Object.hasOwn(schema.shape, key)
+      ? schema.shape[key] !== harmless
+      : !(key.startsWith('_') || value === null || value === false);
   return Object.fromEntries(Object.entries(json).filter(matters));
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseConfig } from './config';
 import { AUTHORS_SHARES, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
-import { SAMPLERS, type SamplerName } from './sampler/names';
+import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 
 /**

@@ -67,6 +67,7 @@ export { ProximalGuidance } from './inversion/proximal';
 export { EditFriendlyNoise } from './inversion/editFriendly';
 
 // The networks.
+export type { PromptEncoder, UNet, VAE } from './model/roles';
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
 export { AutoencoderKL } from './model/autoencoderKL';
@@ -81,8 +82,10 @@ export { Parameter, Scope } from './nn/scope';
 export { prepareWasm } from './backend/wasmKernels';
 
 // Sampling.
-export { createSampler } from './sampler/sampler';
-export type { Sampler, SamplerName, SamplerOptions } from './sampler/sampler';
+export { createSampler } from './sampler/createSampler';
+export type { SamplerOptions } from './sampler/createSampler';
+export type { Sampler } from './sampler/sampler';
+export type { SamplerName } from './sampler/schedulers';
 export { denoise } from './sampler/denoise';
 export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise';
 export { classifierFree } from './guidance/classifierFree';

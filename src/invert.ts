@@ -14,7 +14,8 @@ import { proximal } from './inversion/proximal';
 import type { Trajectory } from './inversion/trajectory';
 import type { StableDiffusionPipeline } from './pipeline';
 import type { RecordOptions } from './recording/recorder';
-import { createSampler, type SamplerName } from './sampler/sampler';
+import { createSampler } from './sampler/createSampler';
+import type { SamplerName } from './sampler/schedulers';
 import { DEFAULTS, type RunOptions } from './session/options';
 
 const METHODS: Readonly<Record<InversionName, InversionMethod>> = {

@@ -7,10 +7,8 @@ import { longestSelf } from './edits/prompt-to-prompt/shares';
 import { allFinite, NotFiniteError } from './finite';
 import { guidancesOf, rolesOf } from './guidance/combined';
 import type { GuidanceRow } from './guidance/guidance';
-import type { AutoencoderKL } from './model/autoencoderKL';
-import type { CLIPTextModel } from './model/clipText';
 import type { Network } from './model/network';
-import type { UNet2DConditionModel } from './model/unet';
+import type { PromptEncoder, UNet, VAE } from './model/roles';
 import { networksOf } from './networks';
 import type { Companion } from './recording/companion';
 import type { RecordedSettings } from './recording/description';
@@ -18,9 +16,10 @@ import { fingerprints } from './recording/fingerprint';
 import { Playback } from './recording/playback';
 import { describe, Recorder } from './recording/recorder';
 import { checkOwn, optionsFor, settingsIn } from './recording/settings';
+import { createSampler } from './sampler/createSampler';
 import type { DenoisingStep } from './sampler/denoise';
 import { randomLatents, TorchGenerator } from './sampler/noise';
-import { createSampler, type Sampler } from './sampler/sampler';
+import type { Sampler } from './sampler/sampler';
 import { RowContexts } from './session/contexts';
 import { attentionBytes, memoryNeeds } from './session/memory';
 import {
@@ -39,9 +38,9 @@ import { loadParameters } from './weights/load';
 /** What a pipeline is composed of; all of one checkpoint. */
 export interface PipelineParts {
   readonly tokenizer: Tokenizer;
-  readonly textEncoder: CLIPTextModel;
-  readonly unet: UNet2DConditionModel;
-  readonly vae: AutoencoderKL;
+  readonly textEncoder: PromptEncoder;
+  readonly unet: UNet;
+  readonly vae: VAE;
   readonly scheduler: ConfigFile;
   /** What suits the checkpoint. Default: the authors', {@link AUTHORS_DEFAULTS}. */
   readonly defaults?: Defaults;
@@ -52,9 +51,9 @@ export interface PipelineParts {
 /** Text encoder, UNet, VAE, sampler and controllers, composed into pictures (diffusers `StableDiffusionPipeline`). */
 export class StableDiffusionPipeline {
   readonly tokenizer: Tokenizer;
-  readonly textEncoder: CLIPTextModel;
-  readonly unet: UNet2DConditionModel;
-  readonly vae: AutoencoderKL;
+  readonly textEncoder: PromptEncoder;
+  readonly unet: UNet;
+  readonly vae: VAE;
   readonly scheduler: ConfigFile;
   /** Guidance, steps and sampler of a run that says nothing of them, and how much of the source each kind of edit takes. */
   readonly defaults: Defaults;
@@ -179,7 +178,7 @@ export class StableDiffusionPipeline {
   /**
    * Pictures as the UNet knows them: the mean of what the encoder sees in each.
    *
-   * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link AutoencoderKL.pixelsPerLatent}
+   * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
    * @returns [rows, height, width, channels] of the latents; the caller's to dispose
    */
   toLatents(images: tf.Tensor4D): tf.Tensor4D {

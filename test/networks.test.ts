@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from '../src/config';
 import { CheckpointError } from '../src/errors';
 import { networksOf } from '../src/networks';
 import type { Checkpoint } from '../src/weights/checkpoint';
@@ -20,6 +21,26 @@ test('networks are made as the configs say', async () => {
     8,
     768,
   ]);
+});
+
+test.each([
+  [
+    'unet',
+    { _class_name: 'UNet3DConditionModel' },
+    '_class_name is "UNet3DConditionModel"; supported: "UNet2DConditionModel".',
+  ],
+  ['vae', { _class_name: 'constructor' }, '_class_name is "constructor"; supported: "AutoencoderKL".'],
+  ['vae', { _class_name: ['AutoencoderKL'] }, '_class_name is ["AutoencoderKL"]; supported: "AutoencoderKL".'],
+  ['text_encoder', { model_type: 't5' }, 'model_type is "t5"; supported: "clip_text_model".'],
+])('a %s of an unknown class is refused: %p', async (part, change, message) => {
+  const painter = withInput(4);
+  const config: Checkpoint['config'] = async (name) => {
+    const { file, json } = await painter.config(name);
+    return { file, json: name === part ? { ...(json as object), ...change } : json };
+  };
+  const making = networksOf({ ...painter, config });
+  await expect(making).rejects.toBeInstanceOf(ConfigError);
+  await expect(making).rejects.toThrow(`painter/${part}/config.json: ${message}`);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import type { SamplerName } from '../sampler/names';
+import type { SamplerName } from '../sampler/schedulers';
 
 export const INVERSIONS = [
   'direct',

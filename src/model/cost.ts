@@ -1,9 +1,8 @@
 import type { AttentionSite, Grid } from '../attention/controller';
-import type { UNetConfig, VAEConfig } from './config';
-import type { UNet2DConditionModel } from './unet';
+import type { UNet, VAE } from './roles';
 
 /** The latents of the size that the UNet was trained for. */
-export function defaultLatents({ sample_size }: UNetConfig): Grid {
+export function defaultLatents({ sample_size }: UNet['config']): Grid {
   // A config without a size is of a UNet for Stable Diffusion's 512x512 (diffusers' `default_sample_size`).
   const size = sample_size ?? 64;
   const [height, width] = typeof size === 'number' ? [size, size] : size;
@@ -16,7 +15,7 @@ export interface SiteAtGrid extends AttentionSite {
 }
 
 /** The grid of a place in the UNet: each block but the last halves it on the way down, and doubles it on the way up. */
-function gridAt(path: string, { block_out_channels: channels }: UNetConfig, latents: Grid): Grid {
+function gridAt(path: string, { block_out_channels: channels }: UNet['config'], latents: Grid): Grid {
   const last = channels.length - 1;
   const [place, block, part] = path.split('.');
   let level = 0;
@@ -27,7 +26,7 @@ function gridAt(path: string, { block_out_channels: channels }: UNetConfig, late
 }
 
 /** Every attention layer of the UNet with its grid, for latents of this size. */
-export function sitesAt({ sites, config }: UNet2DConditionModel, latents: Grid): SiteAtGrid[] {
+export function sitesAt({ sites, config }: UNet, latents: Grid): SiteAtGrid[] {
   return sites.map((site) => ({ ...site, grid: gridAt(site.path, config, latents) }));
 }
 
@@ -37,7 +36,7 @@ export function sitesAt({ sites, config }: UNet2DConditionModel, latents: Grid):
  *
  * @param tokens of the context
  */
-export function flopsPerRow(unet: UNet2DConditionModel, latents: Grid, tokens: number): number {
+export function flopsPerRow(unet: UNet, latents: Grid, tokens: number): number {
   let flops = 0;
   for (const { name, shape } of unet.parameters.values()) {
     if (shape.length < 2) continue;
@@ -57,7 +56,7 @@ export function flopsPerRow(unet: UNet2DConditionModel, latents: Grid, tokens: n
  * Roughly what a run holds beside the weights, in bytes: the larger of what the UNet has at once (what its way down
  * leaves for the way up, and some ten maps of its widest place) and what the VAE has while it decodes one picture.
  */
-export function workingBytes(unet: UNetConfig, vae: VAEConfig, latents: Grid, rows: number): number {
+export function workingBytes(unet: UNet['config'], vae: VAE['config'], latents: Grid, rows: number): number {
   const { skips, widest } = sizesPerRow(unet, latents);
   const pixels = latents.height * latents.width * 4 ** (vae.block_out_channels.length - 1);
   return 4 * Math.max(rows * (skips + 10 * widest), 6 * pixels * vae.block_out_channels[0]);
@@ -68,14 +67,14 @@ export function workingBytes(unet: UNetConfig, vae: VAEConfig, latents: Grid, ro
  * (`checkpoint` in src/nn) with gradients of the same sizes; what is made within one of the widest blocks, with its
  * gradients; and the largest filter, turned. 1.2 GB for a row of Stable Diffusion's, as measured.
  */
-export function gradientBytes(unet: UNetConfig, latents: Grid, rows: number): number {
+export function gradientBytes(unet: UNet['config'], latents: Grid, rows: number): number {
   const { skips, widest } = sizesPerRow(unet, latents);
   const filter = 9 * 2 * Math.max(...unet.block_out_channels) ** 2;
   return 4 * (rows * (9 * skips + 120 * widest) + 3 * filter);
 }
 
 /** Numbers of a row: in all that the way down leaves for the way up, and in a map of the UNet's widest place. */
-function sizesPerRow(unet: UNetConfig, latents: Grid): { readonly skips: number; readonly widest: number } {
+function sizesPerRow(unet: UNet['config'], latents: Grid): { readonly skips: number; readonly widest: number } {
   const places = latents.height * latents.width;
   const perLevel = (level: number): number => (places / 4 ** level) * unet.block_out_channels[level];
   const layers = typeof unet.layers_per_block === 'number' ? unet.layers_per_block : Math.max(...unet.layers_per_block);

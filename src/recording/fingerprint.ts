@@ -1,13 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ConfigFile } from '../config';
-import { parseConfig } from '../config';
-import type { CLIPTextModel } from '../model/clipText';
-import { parseCLIPTextConfig, parseUNetConfig } from '../model/config';
 import type { Network } from '../model/network';
-import type { UNet2DConditionModel } from '../model/unet';
+import type { PromptEncoder, UNet } from '../model/roles';
 import type { Parameter } from '../nn/scope';
-import type { Sampler, SamplerName } from '../sampler/sampler';
-import { ddimConfig, dpmSolverConfig } from '../sampler/schedulerConfig';
+import type { Sampler } from '../sampler/sampler';
+import { readSchedulerConfig, type SamplerName } from '../sampler/schedulers';
 
 /** What of a model a run's latents depend on, each by a hash. The VAE has no part in them. */
 export interface Fingerprints {
@@ -29,50 +26,43 @@ export async function fingerprints(
     unet,
     scheduler,
   }: {
-    readonly textEncoder: CLIPTextModel;
-    readonly unet: UNet2DConditionModel;
+    readonly textEncoder: PromptEncoder;
+    readonly unet: UNet;
     readonly scheduler: ConfigFile;
   },
   sampler: SamplerName | Sampler,
 ): Promise<Fingerprints> {
   return {
-    text_encoder: await hash(read(textEncoder.config, parseCLIPTextConfig({})), ...(await sampleOf(textEncoder))),
-    unet: await hash(read(unet.config, parseUNetConfig({})), ...(await sampleOf(unet))),
+    text_encoder: await hash(inOrder(textEncoder.config), ...(await sampleOf(textEncoder))),
+    unet: await hash(inOrder(unet.config), ...(await sampleOf(unet))),
     scheduler: await hash(scheduleOf(scheduler, sampler)),
   };
 }
 
 /** What a sampler reads of the scheduler's config; of one of the caller's own, which reads none, its timesteps. */
-function scheduleOf({ json, file }: ConfigFile, sampler: SamplerName | Sampler): string {
-  if (typeof sampler !== 'string') return JSON.stringify([sampler.name, sampler.timesteps]);
-  const schema = { ddim: ddimConfig, 'dpm++': dpmSolverConfig }[sampler] as typeof ddimConfig;
-  return read(parseConfig(schema, json, file), parseConfig(schema, {}, file));
+function scheduleOf(scheduler: ConfigFile, sampler: SamplerName | Sampler): string {
+  return typeof sampler === 'string'
+    ? inOrder(readSchedulerConfig(sampler, scheduler))
+    : JSON.stringify([sampler.name, sampler.timesteps]);
 }
 
-/**
- * The keys of a config that are read here are those that have a default; the others may differ between files of one
- * model.
- */
-function read(config: object, defaults: object): string {
-  return JSON.stringify(
-    Object.keys(defaults)
-      .sort()
-      .map((key) => [key, config[key as never] as unknown]),
-  );
+/** A checked config, which has what is read of a file, however the file has it in order. */
+function inOrder(config: object): string {
+  return JSON.stringify(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The parameters' names and shapes, and the first numbers of each. */
 async function sampleOf({ parameters }: Network): Promise<[string, Float32Array]> {
-  const inOrder = [...parameters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = [...parameters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   // A tidy for each: the value may be a copy.
   const first = (parameter: Parameter): tf.Tensor1D =>
     tf.tidy(() => {
       const { value } = parameter;
       return tf.slice(tf.reshape(value, [-1]) as tf.Tensor1D, 0, Math.min(SAMPLE, value.size));
     });
-  const numbers = tf.tidy(() => tf.concat(inOrder.map(first)));
+  const numbers = tf.tidy(() => tf.concat(sorted.map(first)));
   try {
-    return [JSON.stringify(inOrder.map(({ name, shape }) => [name, shape])), await numbers.data<'float32'>()];
+    return [JSON.stringify(sorted.map(({ name, shape }) => [name, shape])), await numbers.data<'float32'>()];
   } finally {
     numbers.dispose();
   }

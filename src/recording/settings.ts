@@ -1,6 +1,6 @@
 import { type GuidanceOption, guidancesOf } from '../guidance/combined';
-import { isSamplerName, type SamplerName } from '../sampler/names';
 import type { Sampler } from '../sampler/sampler';
+import { isSamplerName, type SamplerName } from '../sampler/schedulers';
 import { type RecordedSettings, RecordingError } from './description';
 
 /** Those of a run's options that a recording keeps; none for what is not given. */

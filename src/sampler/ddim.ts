@@ -3,7 +3,9 @@ import { randomLatents, type TorchGenerator } from './noise';
 import { type NoiseLevel, predictedNoise, predictedOriginal, thresholdSample } from './prediction';
 import type { InverseSampler, Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
-import type { DDIMConfig } from './schedulerConfig';
+import type { SchedulerConfig } from './schedulers';
+
+export type DDIMConfig = SchedulerConfig<'ddim'>;
 
 /** Denoising diffusion implicit models (Song et al. 2020, arXiv 2010.02502), as diffusers' `DDIMScheduler`. */
 export class DDIMSampler implements Sampler {

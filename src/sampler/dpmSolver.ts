@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { type NoiseLevel, predictedOriginal, thresholdSample } from './prediction';
 import type { InverseSampler, Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
-import type { DPMSolverConfig } from './schedulerConfig';
+import type { SchedulerConfig } from './schedulers';
+
+type DPMSolverConfig = SchedulerConfig<'dpm++'>;
 
 /** DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095), multistep, as diffusers' `DPMSolverMultistepScheduler`. */
 export class DPMSolverSampler implements Sampler {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { ScheduleConfig } from './schedulerConfig';
+import type { SchedulerConfig } from './schedulers';
 
 /** Latents at one noise level are `alpha` x picture + `sigma` x noise, with alpha^2 + sigma^2 = 1. */
 export interface NoiseLevel {
@@ -9,7 +9,7 @@ export interface NoiseLevel {
 
 /** The picture that the network sees behind the noise. @returns [rows, height, width, channels], the latents' shape */
 export function predictedOriginal(
-  type: ScheduleConfig['prediction_type'],
+  type: SchedulerConfig['prediction_type'],
   prediction: tf.Tensor4D,
   latents: tf.Tensor4D,
   { alpha, sigma }: NoiseLevel,
@@ -26,7 +26,7 @@ export function predictedOriginal(
 
 /** The noise that the network sees over the picture. @returns [rows, height, width, channels], the latents' shape */
 export function predictedNoise(
-  type: ScheduleConfig['prediction_type'],
+  type: SchedulerConfig['prediction_type'],
   prediction: tf.Tensor4D,
   latents: tf.Tensor4D,
   { alpha, sigma }: NoiseLevel,
@@ -47,7 +47,7 @@ export function predictedNoise(
  */
 export function thresholdSample(
   sample: tf.Tensor4D,
-  { dynamic_thresholding_ratio: ratio, sample_max_value: max }: ScheduleConfig,
+  { dynamic_thresholding_ratio: ratio, sample_max_value: max }: SchedulerConfig,
 ): tf.Tensor4D {
   return tf.tidy(() => {
     const [rows] = sample.shape;

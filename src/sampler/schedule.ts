@@ -1,4 +1,4 @@
-import type { ScheduleConfig } from './schedulerConfig';
+import type { SchedulerConfig } from './schedulers';
 
 /**
  * How much of the picture is left at each training timestep: the running product of 1 - beta, rounded to float32 where
@@ -6,7 +6,7 @@ import type { ScheduleConfig } from './schedulerConfig';
  *
  * @returns `alphas_cumprod` [num_train_timesteps]
  */
-export function alphasCumprod(config: ScheduleConfig): Float32Array {
+export function alphasCumprod(config: SchedulerConfig): Float32Array {
   const betas = trainingBetas(config);
   return cumulativeProduct(config.rescale_betas_zero_snr ? rescaleZeroTerminalSnr(betas) : betas);
 }
@@ -17,7 +17,7 @@ function trainingBetas({
   beta_start,
   beta_end,
   num_train_timesteps,
-}: ScheduleConfig): Float32Array {
+}: SchedulerConfig): Float32Array {
   if (trained_betas) return Float32Array.from(trained_betas);
   switch (beta_schedule) {
     case 'linear':

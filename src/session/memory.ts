@@ -1,7 +1,6 @@
 import type { AttentionController, BatchRow, RunInfo } from '../attention/controller';
-import type { AutoencoderKL } from '../model/autoencoderKL';
 import { gradientBytes, sitesAt, workingBytes } from '../model/cost';
-import type { UNet2DConditionModel } from '../model/unet';
+import type { UNet, VAE } from '../model/roles';
 
 /** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
 export class MemoryError extends Error {
@@ -28,7 +27,7 @@ export interface MemoryNeeds {
 
 /** @param run.rows of a step's batch @param run.tokens of the context */
 export function memoryNeeds(
-  { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet2DConditionModel; readonly vae: AutoencoderKL },
+  { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet; readonly vae: VAE },
   {
     run,
     rows,

@@ -4,7 +4,8 @@ import type { GuidanceOption } from '../guidance/combined';
 import type { RecordOptions } from '../recording/recorder';
 import type { Recording } from '../recording/recording';
 import type { DenoisingStep } from '../sampler/denoise';
-import type { Sampler, SamplerName } from '../sampler/sampler';
+import type { Sampler } from '../sampler/sampler';
+import type { SamplerName } from '../sampler/schedulers';
 
 /** How a run goes. What is left out has the default that is stated with it. */
 export interface RunOptions {
@@ -38,7 +39,7 @@ export interface RunOptions {
   /** Karras' noise levels, for `dpm++`. Default: as the checkpoint says. */
   readonly karras?: boolean;
   /**
-   * In pixels, multiples of {@link AutoencoderKL.pixelsPerLatent}. Default: the checkpoint's own size.
+   * In pixels, multiples of {@link VAE.pixelsPerLatent}. Default: the checkpoint's own size.
    */
   readonly height?: number;
   readonly width?: number;

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { EditFriendlyNoise } from '../../src/inversion/editFriendly';
+import { createSampler } from '../../src/sampler/createSampler';
 import type { DDIMSampler } from '../../src/sampler/ddim';
 import { denoise, type Predict } from '../../src/sampler/denoise';
 import { TorchGenerator } from '../../src/sampler/noise';
-import { createSampler } from '../../src/sampler/sampler';
 import { useBackend } from '../backend';
 import { deviation } from '../parity/comparison';
 import { cases, golden, openWith } from './fixture';

@@ -4,7 +4,7 @@ import { INVERSIONS, type InversionName } from '../../src/inversion/names';
 import { Trajectory } from '../../src/inversion/trajectory';
 import { invert } from '../../src/invert';
 import { Recording } from '../../src/recording/recording';
-import { createSampler } from '../../src/sampler/sampler';
+import { createSampler } from '../../src/sampler/createSampler';
 import { BlobSink } from '../../src/weights/sink';
 import { bytesOf } from '../../src/weights/source';
 import { useBackend } from '../backend';

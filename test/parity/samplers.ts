@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { parsePythonJson } from '../../src/config';
 import { fileBytes } from '../../src/node/fileSource';
+import { createSampler, type SamplerOptions } from '../../src/sampler/createSampler';
 import { TorchGenerator } from '../../src/sampler/noise';
-import { createSampler, type Sampler, type SamplerOptions } from '../../src/sampler/sampler';
+import type { Sampler } from '../../src/sampler/sampler';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { type Comparison, deviation } from './comparison';
 

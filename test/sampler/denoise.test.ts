@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { createSampler } from '../../src/sampler/createSampler';
 import { type DenoisingOptions, type DenoisingStep, denoise, type Predict } from '../../src/sampler/denoise';
-import { createSampler } from '../../src/sampler/sampler';
 import { useBackend } from '../backend';
 
 useBackend();

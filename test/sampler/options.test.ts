@@ -1,4 +1,5 @@
-import { createSampler, type SamplerOptions } from '../../src/sampler/sampler';
+import { createSampler, type SamplerOptions } from '../../src/sampler/createSampler';
+import type { SamplerName } from '../../src/sampler/schedulers';
 
 const file = 'model/scheduler/scheduler_config.json';
 
@@ -50,8 +51,11 @@ describe('options out of range', () => {
     ['eta is 1.5', { eta: 1.5 }],
     ['eta is -1', { eta: -1 }],
     ['a generator is needed', { eta: 0.5 }],
-    ['not for ddim', { karras: true }],
-    ['adds no fresh noise', { eta: 0.5, sampler: 'dpm++' }],
+    ['karras is true, and the sampler ddim (DDIMScheduler) has no such option', { karras: true }],
+    ['eta is 0.5, and the sampler dpm++ (DPMSolverMultistepScheduler)', { eta: 0.5, sampler: 'dpm++' }],
+    ['take the sampler that has it: ddim.', { eta: 0.5, karras: true, sampler: 'dpm++' }],
+    ['The sampler is "euler"; there are: ddim (DDIMScheduler), dpm++', { sampler: 'euler' as SamplerName }],
+    ['The sampler is "toString"', { sampler: 'toString' as SamplerName }],
   ] as const)('%s: %p', (message, options) => {
     expect(() => create({}, options)).toThrow(RangeError);
     expect(() => create({}, options)).toThrow(message);

@@ -1,8 +1,7 @@
-import { parseConfig } from '../../config';
 import { defaultLatents, flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
 import type { Network } from '../../model/network';
 import { networksOf } from '../../networks';
-import { ddimConfig } from '../../sampler/schedulerConfig';
+import { readSchedulerConfig } from '../../sampler/schedulers';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { openCheckpoint } from '../checkpoint';
 import type { Manner } from './options';
@@ -21,12 +20,8 @@ type About = Awaited<ReturnType<typeof describe>>;
 /** What can be told of a checkpoint from its configs and the headers of its files. */
 export async function describe(checkpoint: Checkpoint) {
   const { textEncoder, unet, vae } = await networksOf(checkpoint);
-  const scheduler = await checkpoint.config('scheduler');
-  const { prediction_type: prediction, num_train_timesteps: trainSteps } = parseConfig(
-    ddimConfig,
-    scheduler.json,
-    scheduler.file,
-  );
+  const scheduler = readSchedulerConfig('ddim', await checkpoint.config('scheduler'));
+  const { prediction_type: prediction, num_train_timesteps: trainSteps } = scheduler;
 
   const networks = [
     await sizeOf(checkpoint, 'text_encoder', textEncoder),

@@ -11,11 +11,13 @@ import { toPictures } from '../../image/picture';
 import type { InversionName } from '../../inversion/names';
 import type { Inversion } from '../../invert';
 import { defaultLatents, workingBytes } from '../../model/cost';
-import { type Networks, networksOf } from '../../networks';
+import type { Networks } from '../../model/roles';
+import { networksOf } from '../../networks';
 import { StableDiffusionPipeline } from '../../pipeline';
 import type { RecordOptions } from '../../recording/recorder';
+import { createSampler } from '../../sampler/createSampler';
 import { TorchGenerator } from '../../sampler/noise';
-import { createSampler } from '../../sampler/sampler';
+import { foreignOption } from '../../sampler/schedulers';
 import { attentionBytes } from '../../session/memory';
 import type { Generation, RunOptions } from '../../session/options';
 import type { Checkpoint } from '../../weights/checkpoint';
@@ -216,8 +218,8 @@ export class Run {
       // Of any seed: it is only asked whether there is such a sampler.
       createSampler(scheduler, { sampler, steps, eta, karras, generator: new TorchGenerator(0) });
     } catch (error) {
-      const option =
-        sampler === 'ddim' && karras ? '--karras' : sampler === 'dpm++' && eta ? '--eta' : `--steps ${steps}`;
+      const foreign = foreignOption(sampler, { eta, karras });
+      const option = foreign ? `--${foreign}` : `--steps ${steps}`;
       throw error instanceof RangeError ? new UsageError(`${option}: ${error.message}`) : error;
     }
   }

@@ -4,7 +4,7 @@ import { shareSchema, sharesByKind } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
 import { FITS } from '../../image/placement';
 import { INVERSIONS } from '../../inversion/names';
-import { SAMPLERS } from '../../sampler/names';
+import { SAMPLERS } from '../../sampler/schedulers';
 import { DEFAULTS } from '../../session/options';
 import { EMBEDDED } from '../embedded';
 import { FRACTION, isWhole, wholeNumber } from './numbers';
@@ -113,7 +113,7 @@ export const generation = {
     .register(optionForms, {
       flags: '--sampler <name>',
       read: read.text,
-      help: `ddim or dpm++ ${MODELS}`,
+      help: `${SAMPLERS.join(' or ')} ${MODELS}`,
     }),
   height: whole(1, MAX_PIXELS).optional().register(optionForms, {
     flags: '--height <pixels>',

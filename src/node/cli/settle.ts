@@ -3,7 +3,7 @@ import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
 import type { Shares, SharesByKind } from '../../edits/prompt-to-prompt/shares';
 import { type InversionName, samplerFor } from '../../inversion/names';
-import type { SamplerName } from '../../sampler/names';
+import type { SamplerName } from '../../sampler/schedulers';
 import type { EditSettings, GenerateSettings } from './settings';
 
 /** Settings of a run in which nothing is left to the model. `fromModel` names what the model's `p2p.json` gave. */

@@ -1,6 +1,6 @@
-import type { EditKind, Picture } from 'prompt-to-prompt-tfjs';
+import type { EditKind, Picture, SamplerName } from 'prompt-to-prompt-tfjs';
 
-export type { EditKind };
+export type { EditKind, SamplerName };
 
 /** What the page and its worker tell each other. */
 
@@ -9,7 +9,7 @@ export interface PictureSettings {
   readonly seed: number;
   readonly steps: number;
   readonly guidance: number;
-  readonly sampler: 'ddim' | 'dpm++';
+  readonly sampler: SamplerName;
 }
 
 /** Shares of the steps, each from the first step on. */

@@ -1,6 +1,7 @@
-import type { PictureSettings, Recipe, Shares } from '../engine/protocol';
+import type { Recipe, SamplerName, Shares } from '../engine/protocol';
 import { PictureCanvas } from './PictureCanvas';
 import { RegionFold } from './Region';
+import { SAMPLERS } from './recipe';
 import { askForStrip, change, recipe, shares, strip } from './state';
 
 /** How the edit is made: one slider, and behind folds all that it stands for. */
@@ -156,10 +157,13 @@ function PictureFold() {
         Sampler
         <select
           value={sampler}
-          onChange={({ currentTarget }) => change({ sampler: currentTarget.value as PictureSettings['sampler'] })}
+          onChange={({ currentTarget }) => change({ sampler: currentTarget.value as SamplerName })}
         >
-          <option value="dpm++">DPM-Solver++</option>
-          <option value="ddim">DDIM</option>
+          {Object.entries(SAMPLERS).map(([name, title]) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
         </select>
       </label>
     </details>

@@ -1,4 +1,9 @@
-import type { Mask, ModelInfo, PictureSettings, Recipe, Shares, WordPair } from '../engine/protocol';
+import type { Mask, ModelInfo, Recipe, SamplerName, Shares, WordPair } from '../engine/protocol';
+
+/** The samplers, as people call them. */
+export const SAMPLERS: Readonly<Record<SamplerName, string>> = { 'dpm++': 'DPM-Solver++', ddim: 'DDIM' };
+
+const isSampler = (name: string | null): name is SamplerName => name !== null && Object.hasOwn(SAMPLERS, name);
 
 /** The settings that `p2p edit --from` reads. What was painted and a controller of one's own are not among them. */
 export function editJson(recipe: Recipe, { cross, self, context }: Shares, model: string): string {
@@ -51,6 +56,7 @@ export function fromAddress(hash: string, defaults: Recipe): Recipe {
   const source = text('source', defaults.source);
   const code = parts.get('code');
   const mask = parts.get('mask');
+  const sampler = parts.get('sampler');
   return {
     source,
     target: text('target', parts.has('source') ? source : defaults.target),
@@ -62,10 +68,7 @@ export function fromAddress(hash: string, defaults: Recipe): Recipe {
     seed: Math.round(number('seed', 0, 2 ** 53 - 1)),
     steps: Math.round(number('steps', 1, 200)),
     guidance: number('guidance', 0, 30),
-    sampler:
-      parts.get('sampler') === 'ddim' || parts.get('sampler') === 'dpm++'
-        ? (parts.get('sampler') as PictureSettings['sampler'])
-        : defaults.sampler,
+    sampler: isSampler(sampler) ? sampler : defaults.sampler,
     weights: Object.fromEntries(
       parts.getAll('weight').flatMap((entry) => {
         const [, word, factor] = /^(.+)=(-?[\d.]+)$/.exec(entry) ?? [];

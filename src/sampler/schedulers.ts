@@ -1,16 +1,18 @@
 import { z } from 'zod';
-import { harmless, only } from '../config';
+import { type ConfigFile, harmless, only, parseConfig } from '../config';
 
 /**
- * What `scheduler_config.json` may say, whatever scheduler class it names. As diffusers' `from_config` does it, options
- * that the class to be made has too keep their values, the rest of its options take its own defaults, and options of
- * other classes are left aside.
+ * The scheduler classes of diffusers that there are samplers for, and what each reads of `scheduler_config.json`,
+ * whatever class that names. As diffusers' `from_config` does it, options that the class to be made has too keep their
+ * values, the rest of its options take its own defaults, and options of other classes are left aside.
+ *
+ * Apart from the samplers themselves, so that `p2p --help` need not load TensorFlow.js.
  */
 
 /** A hundred times as many as checkpoints were trained with. */
 const MOST_TIMESTEPS = 100_000;
 
-/** Of both classes, with the same defaults. */
+/** Of every class, with the same defaults. */
 const schedule = {
   num_train_timesteps: z.int().min(2).max(MOST_TIMESTEPS).default(1000),
   beta_start: z.number().positive().lt(1).default(0.0001),
@@ -56,6 +58,7 @@ const dpmSolver = {
   sigma_max: z.number().positive().nullable().default(null),
 };
 
+/** Options of classes that there are no samplers for. */
 const otherClasses = {
   corrector_order: harmless,
   disable_corrector: harmless,
@@ -71,15 +74,59 @@ const otherClasses = {
   timestep_type: harmless,
 };
 
-/** The options of diffusers' `DDIMScheduler`. */
-export const ddimConfig = z.object({ ...otherClasses, ...allHarmless(dpmSolver), ...schedule, ...ddim });
-/** The options of diffusers' `DPMSolverMultistepScheduler`, as far as it is DPM-Solver++. */
-export const dpmSolverConfig = z.object({ ...otherClasses, ...allHarmless(ddim), ...schedule, ...dpmSolver });
+const everyOption = { ...otherClasses, ...allHarmless({ ...ddim, ...dpmSolver }) };
 
-export type DDIMConfig = z.output<typeof ddimConfig>;
-export type DPMSolverConfig = z.output<typeof dpmSolverConfig>;
-/** What the two have in common. */
-export type ScheduleConfig = DDIMConfig | DPMSolverConfig;
+/** By the names that samplers are asked for with; `createSampler` makes them. */
+export const SCHEDULERS = {
+  ddim: {
+    className: 'DDIMScheduler',
+    config: z.object({ ...everyOption, ...schedule, ...ddim }),
+    /** Options of a run that only some samplers have. */
+    options: ['eta'],
+  },
+  /** As far as it is DPM-Solver++. */
+  'dpm++': {
+    className: 'DPMSolverMultistepScheduler',
+    config: z.object({ ...everyOption, ...schedule, ...dpmSolver }),
+    options: ['karras'],
+  },
+} as const;
+
+/** DDIM, or DPM-Solver++(2M). */
+export type SamplerName = keyof typeof SCHEDULERS;
+export const SAMPLERS = Object.keys(SCHEDULERS) as [SamplerName, ...SamplerName[]];
+
+/** A scheduler's config, checked, with diffusers' defaults. */
+export type SchedulerConfig<Name extends SamplerName = SamplerName> = {
+  [N in SamplerName]: z.output<(typeof SCHEDULERS)[N]['config']>;
+}[Name];
+
+export function isSamplerName(name: string): name is SamplerName {
+  return Object.hasOwn(SCHEDULERS, name);
+}
+
+/** What a sampler reads of a checkpoint's scheduler config. @throws ConfigError for what cannot be had */
+export function readSchedulerConfig<Name extends SamplerName>(
+  sampler: Name,
+  { json, file }: ConfigFile,
+): SchedulerConfig<Name> {
+  return parseConfig(SCHEDULERS[sampler].config, json, file) as SchedulerConfig<Name>;
+}
+
+export type SamplerOption = (typeof SCHEDULERS)[SamplerName]['options'][number];
+
+export function hasOption(sampler: SamplerName, option: SamplerOption): boolean {
+  return (SCHEDULERS[sampler].options as readonly SamplerOption[]).includes(option);
+}
+
+/** Which of the options that were given is for other samplers, if one is. */
+export function foreignOption(
+  sampler: SamplerName,
+  given: { readonly [Option in SamplerOption]?: unknown },
+): SamplerOption | undefined {
+  const all = SAMPLERS.flatMap((name): readonly SamplerOption[] => SCHEDULERS[name].options);
+  return all.find((option) => given[option] && !hasOption(sampler, option));
+}
 
 function allHarmless<T extends object>(shape: T): Record<keyof T, typeof harmless> {
   return Object.fromEntries(Object.keys(shape).map((key) => [key, harmless])) as Record<keyof T, typeof harmless>;

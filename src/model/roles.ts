@@ -1,0 +1,51 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { AttentionControl } from '../attention/attention';
+import type { Context } from '../attention/context';
+import type { AttentionSite, FeatureSite } from '../attention/controller';
+import type { LatentDistribution } from './autoencoderKL';
+import type { CLIPTextConfig, UNetConfig, VAEConfig } from './config';
+import type { Network } from './network';
+
+/**
+ * What a pipeline needs of its networks, whatever their classes: the parts of their configs that others read, under
+ * diffusers' and transformers' names, and what they compute.
+ */
+
+/** A checkpoint's networks. */
+export interface Networks {
+  readonly textEncoder: PromptEncoder;
+  readonly unet: UNet;
+  readonly vae: VAE;
+}
+
+/** A text encoder: tokens to what the UNet reads. */
+export interface PromptEncoder extends Network {
+  readonly config: Pick<CLIPTextConfig, 'vocab_size' | 'hidden_size' | 'max_position_embeddings'>;
+  /** @param ids [rows][tokens] @returns [rows, tokens, hidden_size] */
+  forward(ids: readonly (readonly number[])[]): tf.Tensor3D;
+}
+
+/** What predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. */
+export interface UNet extends Network {
+  readonly config: Pick<
+    UNetConfig,
+    'sample_size' | 'in_channels' | 'out_channels' | 'cross_attention_dim' | 'block_out_channels' | 'layers_per_block'
+  >;
+  /** Every attention layer, in the order in which an evaluation comes by. */
+  readonly sites: readonly AttentionSite[];
+  /** Every place where features outside of attention are to be had, in the same order. */
+  readonly featureSites: readonly FeatureSite[];
+  /** @param latents [rows, height, width, in_channels] @returns [rows, height, width, out_channels] */
+  forward(latents: tf.Tensor4D, timestep: number, context: Context, control?: AttentionControl): tf.Tensor4D;
+}
+
+/** Pictures to latents and back; latents here are the network's own, neither shifted nor scaled. */
+export interface VAE extends Network {
+  readonly config: Pick<VAEConfig, 'latent_channels' | 'scaling_factor' | 'shift_factor' | 'block_out_channels'>;
+  /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
+  readonly pixelsPerLatent: number;
+  /** @param images [rows, height, width, 3], -1 to 1 */
+  encode(images: tf.Tensor4D): LatentDistribution;
+  /** @param latents [rows, height, width, latent_channels] @returns pictures, about -1 to 1 and not clipped */
+  decode(latents: tf.Tensor4D): tf.Tensor4D;
+}

@@ -1,0 +1,67 @@
+import type { ConfigFile } from '../config';
+import { DDIMSampler } from './ddim';
+import { DPMSolverSampler } from './dpmSolver';
+import type { TorchGenerator } from './noise';
+import type { Sampler } from './sampler';
+import {
+  foreignOption,
+  hasOption,
+  isSamplerName,
+  readSchedulerConfig,
+  SAMPLERS,
+  type SamplerName,
+  SCHEDULERS,
+  type SchedulerConfig,
+} from './schedulers';
+
+/** How a schedule is walked. */
+export interface SamplerOptions {
+  /** Default: `ddim`, which the authors of Prompt-to-Prompt use. */
+  readonly sampler?: SamplerName;
+  readonly steps: number;
+  /** DDIM only: how much fresh noise each step adds, from 0 (none, the default) to 1 (as much as DDPM). */
+  readonly eta?: number;
+  /** Where fresh noise comes from; needed if `eta` is over 0. */
+  readonly generator?: TorchGenerator;
+  /** DPM-Solver++ only: Karras' noise levels; by default as the checkpoint says. */
+  readonly karras?: boolean;
+}
+
+/** How the sampler of each of the {@link SCHEDULERS} is made. */
+const MAKE: {
+  readonly [Name in SamplerName]: (config: SchedulerConfig<Name>, options: SamplerOptions) => Sampler;
+} = {
+  ddim: (config, { steps, eta, generator }) => new DDIMSampler(config, steps, eta, generator),
+  'dpm++': (config, { steps, karras = config.use_karras_sigmas }) =>
+    new DPMSolverSampler({ ...config, use_karras_sigmas: karras }, steps),
+};
+
+/**
+ * The sampler that diffusers would make by `from_config` of the checkpoint's scheduler config, whatever class that
+ * names: `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`.
+ *
+ * @throws ConfigError for what the config asks for and cannot be had; RangeError for options out of range, or a sampler
+ *   that there is not
+ */
+export function createSampler(scheduler: ConfigFile, options: SamplerOptions): Sampler {
+  const { sampler = 'ddim', steps } = options;
+  if (!isSamplerName(sampler))
+    throw new RangeError(`The sampler is ${JSON.stringify(sampler)}; there are: ${SAMPLERS.map(inFull).join(', ')}.`);
+  if (!(Number.isInteger(steps) && steps > 0))
+    throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
+  const foreign = foreignOption(sampler, options);
+  if (foreign)
+    throw new RangeError(
+      `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or take the sampler that has it: ${SAMPLERS.filter((name) => hasOption(name, foreign)).join(' or ')}.`,
+    );
+  return make(sampler, scheduler, options);
+}
+
+function make<Name extends SamplerName>(sampler: Name, scheduler: ConfigFile, options: SamplerOptions): Sampler {
+  return MAKE[sampler](readSchedulerConfig(sampler, scheduler), options);
+}
+
+/** `ddim (DDIMScheduler)` */
+function inFull(sampler: SamplerName): string {
+  return `${sampler} (${SCHEDULERS[sampler].className})`;
+}
