@@ -13,8 +13,9 @@ const KNOWS = {
   metrics: ['edits', 'image', 'model', 'nn', 'text', 'weights'],
   edits: ['attention', 'text'],
   inversion: ['attention', 'guidance', 'sampler', 'session'],
-  recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'weights'],
-  session: ['attention', 'guidance', 'model', 'recording', 'sampler'],
+  recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'session', 'weights'],
+  session: ['attention', 'guidance', 'model', 'sampler'],
+  sides: ['attention', 'guidance', 'model', 'session', 'text'],
 };
 
 /** Any folder may use these. */

@@ -18,7 +18,7 @@ import { fileSink } from '../src/node/fileSink';
 import { fileBytes } from '../src/node/fileSource';
 import { Playback } from '../src/recording/playback';
 import { besideRecorded } from '../src/recording/recordedSource';
-import { describe, Recorder } from '../src/recording/recorder';
+import { Recorder } from '../src/recording/recorder';
 import { Recording } from '../src/recording/recording';
 import type { TokenizedPrompt } from '../src/text/tokenizer';
 import { rowsOf } from './editing';
@@ -63,16 +63,11 @@ async function main(): Promise<void> {
         sampler: 'ddim' as const,
         eta: 0,
         karras: null,
-        height: size,
-        width: size,
       };
       const how = { to: fileSink(path), self: 1 };
-      const recorder = new Recorder(
-        how,
-        noise,
-        1,
-        describe(how, run, { settings, model: { text_encoder: '', unet: '', scheduler: '' } }),
-      );
+      const model = { text_encoder: '', unet: '', scheduler: '' };
+      const recorder = new Recorder(how, { settings, pixelsPerLatent: 1, model });
+      await recorder.begin(run, noise);
       const control = {
         controller: recorder.around(),
         evaluation: { ...STEP, steps: 1, latents: run.latents, rows: rowsOf([0]) },

@@ -7,8 +7,8 @@ import { type Picture, toPictures } from '../src/image/picture';
 import { chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { drawFigure } from '../src/node/figure';
+import type { RunOptions } from '../src/options';
 import { StableDiffusionPipeline } from '../src/pipeline';
-import type { RunOptions } from '../src/session/options';
 import { meanDifference } from './compare';
 import { sideBySide } from './sideBySide';
 

@@ -6,7 +6,8 @@ export { AUTHORS_DEFAULTS, defaultsOf } from './defaults';
 export type { Defaults, StatedDefaults } from './defaults';
 export { Session } from './session/session';
 export type { PredictOptions } from './session/session';
-export type { GenerateOptions, Generation, RunOptions } from './session/options';
+export type { GenerateOptions, Generation, RunOptions } from './options';
+export type { SessionOptions } from './session/options';
 export { MemoryError } from './session/memory';
 export { NotFiniteError } from './finite';
 
@@ -51,7 +52,7 @@ export type { PerWord, Word } from './text/words';
 export { Recording } from './recording/recording';
 export { RecordingError } from './recording/description';
 export type { RecordedSettings, RecordingDescription } from './recording/description';
-export type { TakenStep } from './recording/companion';
+export type { TakenStep } from './session/companion';
 export type { RecordOptions } from './recording/recorder';
 
 // Pictures of one's own: taken to noise, so that they can be edited.
@@ -68,6 +69,7 @@ export { EditFriendlyNoise } from './inversion/editFriendly';
 
 // The networks.
 export type { PromptEncoder, UNet, VAE } from './model/roles';
+export { PixelSpace } from './model/pixelSpace';
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
 export { AutoencoderKL } from './model/autoencoderKL';

@@ -12,11 +12,12 @@ import { negativePrompt } from './inversion/negativePrompt';
 import { nullText } from './inversion/nullText';
 import { proximal } from './inversion/proximal';
 import type { Trajectory } from './inversion/trajectory';
+import type { RunOptions } from './options';
 import type { StableDiffusionPipeline } from './pipeline';
 import type { RecordOptions } from './recording/recorder';
 import { createSampler } from './sampler/createSampler';
 import type { SamplerName } from './sampler/schedulers';
-import { DEFAULTS, type RunOptions } from './session/options';
+import { DEFAULTS } from './session/options';
 
 const METHODS: Readonly<Record<InversionName, InversionMethod>> = {
   direct,

@@ -1,8 +1,10 @@
 import { CheckpointError } from './errors';
+import type { Network } from './model/network';
 import { networkOf } from './model/registry';
 import type { Networks } from './model/roles';
-import type { Checkpoint } from './weights/checkpoint';
+import type { Checkpoint, NetworkName } from './weights/checkpoint';
 import { inputProblem } from './weights/kinds';
+import { loadParameters } from './weights/load';
 
 /**
  * A checkpoint's networks as its configs describe them, with no weights in them yet.
@@ -16,4 +18,40 @@ export async function networksOf(checkpoint: Checkpoint): Promise<Networks> {
   const problem = inputProblem(unet.config.in_channels, vae.config.latent_channels);
   if (problem) throw new CheckpointError(`${checkpoint.name} cannot be used: ${problem}`);
   return { textEncoder, unet, vae };
+}
+
+/** The networks, each by its name in a checkpoint. */
+export function byName({ textEncoder, unet, vae }: Networks): readonly (readonly [NetworkName, Network])[] {
+  return [
+    ['text_encoder', textEncoder],
+    ['unet', unet],
+    ['vae', vae],
+  ];
+}
+
+/**
+ * Fills a checkpoint's networks, one tensor at a time. If that fails, nothing of them stays in memory.
+ *
+ * @param onProgress told how many of all the networks' numbers are loaded, of how many
+ * @throws CheckpointError naming the file, and the tensors that do not fit
+ */
+export async function loadNetworks(
+  networks: Networks,
+  checkpoint: Checkpoint,
+  onProgress?: (loaded: number, total: number) => void,
+): Promise<void> {
+  const all = byName(networks);
+  const total = all.reduce((sum, [, { size }]) => sum + size, 0);
+  let before = 0;
+  try {
+    for (const [name, network] of all) {
+      await loadParameters(network.parameters, await checkpoint.weights(name), {
+        onProgress: (loaded) => onProgress?.(before + loaded, total),
+      });
+      before += network.size;
+    }
+  } catch (error) {
+    for (const [, network] of all) network.dispose();
+    throw error;
+  }
 }

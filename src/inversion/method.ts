@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { AttentionController } from '../attention/controller';
 import type { Sampler } from '../sampler/sampler';
-import type { RunOptions } from '../session/options';
+import type { SessionOptions } from '../session/options';
 import type { Session } from '../session/session';
 import type { Trajectory } from './trajectory';
 
@@ -30,7 +30,7 @@ export interface InversionTask {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: InversionProgress) => void | Promise<void>;
   /** A run of the prompt alone, set up. */
-  session(options: RunOptions): Promise<Session>;
+  session(options: SessionOptions): Promise<Session>;
 }
 
 /** One step that was taken. */
@@ -50,7 +50,7 @@ export interface Inverted {
   /** From the picture's latents to noise. */
   readonly trajectory: Trajectory;
   /** What an edit's run needs besides its prompts: the noise to start from, and what keeps to the picture. */
-  readonly options: Omit<RunOptions, 'controller'>;
+  readonly options: Omit<SessionOptions, 'controller'>;
   /** Before the edit's own controllers. */
   readonly controller?: AttentionController;
   /** Of null-text inversion: what the unconditional rows read, [1, tokens, features] a step, from noise on. */

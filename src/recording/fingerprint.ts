@@ -19,17 +19,15 @@ export interface Fingerprints {
  */
 const SAMPLE = 8;
 
+export interface FingerprintedModel {
+  readonly textEncoder: PromptEncoder;
+  readonly unet: UNet;
+  readonly scheduler: ConfigFile;
+}
+
 /** @param sampler the one that the run has: a scheduler's config is what that sampler reads of it */
 export async function fingerprints(
-  {
-    textEncoder,
-    unet,
-    scheduler,
-  }: {
-    readonly textEncoder: PromptEncoder;
-    readonly unet: UNet;
-    readonly scheduler: ConfigFile;
-  },
+  { textEncoder, unet, scheduler }: FingerprintedModel,
   sampler: SamplerName | Sampler,
 ): Promise<Fingerprints> {
   return {

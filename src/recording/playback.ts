@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { compose } from '../attention/compose';
 import type { AttentionCall, AttentionController, BatchRow, Qkv } from '../attention/controller';
 import { replaceRows } from '../attention/rows';
-import type { Companion } from './companion';
+import type { Companion } from '../session/companion';
 import { besideRecorded, type SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
 
@@ -21,6 +21,10 @@ export class Playback implements Companion, SourceAttention {
     wants: () => [],
     onLatents: (latents) => replaceRows(latents, new Map([[0, this.current!.tensor('latents')]])),
   };
+
+  noise(): tf.Tensor4D {
+    return this.recording.noise();
+  }
 
   around(controller?: AttentionController): AttentionController {
     return controller ? compose(this.restored, besideRecorded(this, controller)) : this.restored;

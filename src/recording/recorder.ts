@@ -4,11 +4,11 @@ import type { AttentionCall, AttentionController, Qkv, RunInfo } from '../attent
 import { layoutQueries, queriesOf } from '../attention/grids';
 import { rowOf, takeRow } from '../attention/rows';
 import { isDuring } from '../edits/prompt-to-prompt/schedule';
+import type { Companion, TakenStep } from '../session/companion';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
 import type { ByteSink } from '../weights/sink';
 import { changed, changesOf } from './changes';
 import { CHECKSUM_BYTES, Checksum, joined } from './checksum';
-import type { Companion, TakenStep } from './companion';
 import { type RecordedSettings, type RecordingDescription, toMetadata } from './description';
 import type { Fingerprints } from './fingerprint';
 import { CHECKSUMS, nameAt, scaleOf } from './names';
@@ -34,26 +34,30 @@ export interface RecordOptions {
   readonly inversion?: string;
 }
 
+/** The run that is recorded. */
+export interface RecordedRun {
+  /** All but the size, which its latents have. */
+  readonly settings: Omit<RecordedSettings, 'height' | 'width'>;
+  readonly pixelsPerLatent: number;
+  readonly model: Fingerprints;
+  /** What unconditional rows read at each step, each [1, tokens, features], where that changes; stay the caller's. */
+  readonly embeddings?: readonly tf.Tensor3D[];
+}
+
 /**
  * What a recording will say of itself.
  *
  * @throws RangeError if the share of self-attention is no fraction
  */
-export function describe(
+function describe(
   { exact = false, self = 0.4, maxQueries, model: name, inversion }: RecordOptions,
   { steps, latents }: RunInfo,
-  {
-    settings,
-    model,
-  }: {
-    readonly settings: RecordedSettings;
-    readonly model: Fingerprints;
-  },
+  { settings, pixelsPerLatent, model }: RecordedRun,
 ): RecordingDescription {
   const ofSelf = Array.from({ length: steps }, (_, step) => isDuring(self, step, steps)).filter(Boolean).length;
   return {
     version: 4,
-    settings,
+    settings: { ...settings, height: latents.height * pixelsPerLatent, width: latents.width * pixelsPerLatent },
     inversion,
     model: { name, ...model },
     self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) },
@@ -82,25 +86,22 @@ export class Recorder implements Companion {
   private kept: Kept[] = [];
   /** What a reader will make of the last step's packed tensors. */
   private readonly told = new Map<string, Float32Array>();
-  private readonly to: ByteSink;
+  private description!: RecordingDescription;
+  private steps!: number;
+  private startingNoise!: tf.Tensor4D;
   private readonly checksums: Uint8Array[] = [];
   /** Of what is being written: the head of the file, or a step. */
   private section = new Checksum();
 
-  /**
-   * @param noise [1, height, width, channels]; stays the caller's
-   * @param steps of the run
-   * @param embeddings what unconditional rows read at each step, each [1, tokens, features], where that changes; stay the
-   *   caller's
-   */
   constructor(
-    { to }: RecordOptions,
-    private readonly noise: tf.Tensor4D,
-    private readonly steps: number,
-    private readonly description: RecordingDescription,
-    private readonly embeddings?: readonly tf.Tensor3D[],
-  ) {
-    this.to = to;
+    private readonly how: RecordOptions,
+    private readonly recorded: RecordedRun,
+  ) {}
+
+  async begin(run: RunInfo, noise: tf.Tensor4D): Promise<void> {
+    this.description = describe(this.how, run, this.recorded);
+    this.steps = run.steps;
+    this.startingNoise = noise;
   }
 
   /** Watches a run whose batch has the source's rows. */
@@ -121,7 +122,8 @@ export class Recorder implements Companion {
   /** Writes what a step has left; with the first step, the file's header before it. After the last the file is whole. */
   async after({ step, prediction, latents }: TakenStep): Promise<void> {
     const { steps } = this;
-    const ofSource = { prediction, latents, ...(this.embeddings && { embedding: this.embeddings[step] }) };
+    const { embeddings } = this.recorded;
+    const ofSource = { prediction, latents, ...(embeddings && { embedding: embeddings[step] }) };
     for (const [name, tensor] of Object.entries(ofSource))
       this.kept.push({ name, tensor: takeRow(tensor, 0), steps, packed: false });
     if (step === 0) await this.writeHead(steps);
@@ -129,13 +131,13 @@ export class Recorder implements Companion {
     this.forget();
     await this.endSection();
     if (step < steps - 1) return;
-    await this.to.write(joined(this.checksums));
-    await this.to.close();
+    await this.how.to.write(joined(this.checksums));
+    await this.how.to.close();
   }
 
   /** Nothing is left of the file if it is not whole. */
   async end(): Promise<void> {
-    await this.to.discard();
+    await this.how.to.discard();
   }
 
   /** The header, for which the first step has told all there will be; and the noise. */
@@ -143,18 +145,18 @@ export class Recorder implements Companion {
     const stepEntries = (step: number): TensorEntry[] =>
       this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
     const all = [
-      { name: 'noise', shape: this.noise.shape },
+      { name: 'noise', shape: this.startingNoise.shape },
       ...Array.from({ length: steps }, (_, step) => stepEntries(step)).flat(),
       { name: CHECKSUMS, shape: [steps + 1, CHECKSUM_BYTES], dtype: 'U8' as const },
     ];
     await this.write(safetensorsHeader(all, toMetadata(this.description)));
-    await this.write(bytesOf(await this.noise.data<'float32'>()));
+    await this.write(bytesOf(await this.startingNoise.data<'float32'>()));
     await this.endSection();
   }
 
   private async write(bytes: Uint8Array): Promise<void> {
     await this.section.add(bytes);
-    await this.to.write(bytes);
+    await this.how.to.write(bytes);
   }
 
   private async endSection(): Promise<void> {

@@ -1,20 +1,14 @@
 import { type GuidanceOption, guidancesOf } from '../guidance/combined';
 import type { Sampler } from '../sampler/sampler';
 import { isSamplerName, type SamplerName } from '../sampler/schedulers';
+import type { SessionOptions } from '../session/options';
 import { type RecordedSettings, RecordingError } from './description';
 
 /** Those of a run's options that a recording keeps; none for what is not given. */
-interface Options {
-  readonly seed?: number | bigint;
-  readonly steps?: number;
-  readonly guidance?: GuidanceOption;
-  readonly negative?: string | readonly string[];
-  readonly sampler?: SamplerName | Sampler;
-  readonly eta?: number;
-  readonly karras?: boolean;
-  readonly height?: number;
-  readonly width?: number;
-}
+type Options = Pick<
+  SessionOptions,
+  'seed' | 'steps' | 'guidance' | 'negative' | 'sampler' | 'eta' | 'karras' | 'height' | 'width'
+>;
 
 /**
  * The settings that a run's prompts and options give. The first prompt is the source, and so is the first negative one.

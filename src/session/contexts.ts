@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Context, FixedContext } from '../attention/context';
 import type { BatchRow } from '../attention/controller';
-import type { RunOptions } from './options';
+import type { SessionOptions } from './options';
 
 /** What each row of a run reads: its text, encoded once for all that have the same; or what it was given instead. */
 export class RowContexts {
@@ -15,7 +15,7 @@ export class RowContexts {
   constructor(
     private readonly encoded: tf.Tensor3D,
     private readonly textOf: (row: BatchRow) => number,
-    private readonly given: NonNullable<RunOptions['context']> = {},
+    private readonly given: NonNullable<SessionOptions['context']> = {},
   ) {}
 
   /** For the rows of a batch at one step; lent. Inside `tf.tidy`, as it may be made for the step. */

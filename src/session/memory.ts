@@ -1,6 +1,8 @@
 import type { AttentionController, BatchRow, RunInfo } from '../attention/controller';
+import { withAttentionBytes } from '../attention/scaledDotProduct';
 import { gradientBytes, sitesAt, workingBytes } from '../model/cost';
 import type { UNet, VAE } from '../model/roles';
+import type { Session } from './session';
 
 /** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
 export class MemoryError extends Error {
@@ -69,6 +71,30 @@ export function memoryNeeds(
     ),
     maps: Math.max(...maps),
   };
+}
+
+/**
+ * A session that keeps to a limit of memory: its attention is computed in smaller chunks.
+ *
+ * @param limit of all memory, in bytes
+ * @param open sets the session up with the network that it is given
+ * @throws MemoryError if what the session needs does not fit; nothing of it is left then
+ */
+export async function withinMemory(
+  limit: number,
+  network: UNet['forward'],
+  open: (network: UNet['forward']) => Promise<Session>,
+  needsOf: (session: Session) => MemoryNeeds,
+): Promise<Session> {
+  let attention = LEAST_ATTENTION;
+  const session = await open((...input) => withAttentionBytes(attention, () => network(...input)));
+  try {
+    attention = attentionBytes(needsOf(session), limit);
+    return session;
+  } catch (error) {
+    await session.end();
+    throw error;
+  }
 }
 
 /**

@@ -1,14 +1,11 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { AttentionController, BatchRow, Role } from '../attention/controller';
 import type { GuidanceOption } from '../guidance/combined';
-import type { RecordOptions } from '../recording/recorder';
-import type { Recording } from '../recording/recording';
-import type { DenoisingStep } from '../sampler/denoise';
 import type { Sampler } from '../sampler/sampler';
 import type { SamplerName } from '../sampler/schedulers';
 
 /** How a run goes. What is left out has the default that is stated with it. */
-export interface RunOptions {
+export interface SessionOptions {
   /** Seed of the noise, which is PyTorch's: `torch.Generator('cpu').manual_seed(seed)`. Default: 8888. */
   readonly seed?: number | bigint;
   /** Default: the pipeline's, {@link StableDiffusionPipeline.defaults}. */
@@ -46,47 +43,34 @@ export interface RunOptions {
   /** Noise to start from instead of the seed's, [1, height, width, channels] of the latents; stays the caller's. */
   readonly noise?: tf.Tensor4D;
   readonly controller?: AttentionController;
-  /** Writes down what edits of the source, the first prompt, need of it: for `recording`. */
-  readonly record?: RecordOptions;
-  /**
-   * The source's run, made before: only the targets are computed. Options left out are the recording's; others must be
-   * the same.
-   */
-  readonly recording?: Recording;
-  /**
-   * Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is
-   * refused. Default: no limit.
-   */
-  readonly memory?: number;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
   /** Told of what is odd but no error, such as a prompt that is cut off. Default: `console.warn`. */
   readonly onWarning?: (message: string) => void;
 }
 
-/** A run's options, and who is told of its steps. */
-export interface GenerateOptions extends RunOptions {
-  readonly onStep?: (step: DenoisingStep) => void;
-}
-
-/** What a run made. The tensors are the caller's to dispose. */
-export interface Generation {
-  /** [prompts, height, width, 3], -1 to 1. */
-  readonly images: tf.Tensor4D;
-  /** Of the last step, [prompts, height, width, channels], as the UNet knows them. */
-  readonly latents: tf.Tensor4D;
-  /** What the run started from, [1, height, width, channels]. */
-  readonly noise: tf.Tensor4D;
-  /**
-   * The encoded prompts, [rows, tokens, features]: the unconditional rows (none without guidance), the conditional, and
-   * what else a guidance wants.
-   */
-  readonly context: tf.Tensor3D;
-}
-
 /** @internal The defaults for every checkpoint; others are the pipeline's. */
 export const DEFAULTS = { seed: 8888, negative: '', eta: 0 } as const;
 
 /** @internal A run's options, with what was left out. */
-export type SettledOptions = RunOptions &
-  Required<Pick<RunOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'sampler'>>;
+export type SettledOptions = SessionOptions &
+  Required<Pick<SessionOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'sampler'>>;
+
+/** @internal Options without those that are undefined. @throws RangeError if they contradict each other */
+export function stated<Options extends SessionOptions>(options: Options): Options {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
+  if (typeof given.sampler === 'object') {
+    for (const name of ['steps', 'eta', 'karras'] as const)
+      if (given[name] !== undefined)
+        throw new RangeError(`A sampler of your own has its own steps and settings: leave out ${name}.`);
+  }
+  return given;
+}
+
+/** @internal @param usual what suits the checkpoint */
+export function settle(
+  given: SessionOptions,
+  { guidance, steps, sampler }: Pick<SettledOptions, 'guidance' | 'steps' | 'sampler'>,
+): SettledOptions {
+  return { ...DEFAULTS, guidance, steps, sampler, ...given };
+}

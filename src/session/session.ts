@@ -1,7 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionControl } from '../attention/attention';
 import { compose } from '../attention/compose';
-import type { Context } from '../attention/context';
 import type {
   AttentionController,
   BatchRow,
@@ -15,9 +13,10 @@ import { takeRow } from '../attention/rows';
 import { allFinite } from '../finite';
 import { guide, rolesOf } from '../guidance/combined';
 import type { Guidance, Predictions } from '../guidance/guidance';
-import type { Companion, TakenStep } from '../recording/companion';
+import type { UNet } from '../model/roles';
 import { type DenoisingStep, denoise } from '../sampler/denoise';
 import type { Sampler } from '../sampler/sampler';
+import type { Companion, TakenStep } from './companion';
 import type { RowContexts } from './contexts';
 import { Probe } from './probe';
 
@@ -33,12 +32,7 @@ export interface SessionParts {
   readonly companion?: Companion;
   readonly omit?: (row: BatchRow) => boolean;
   readonly signal?: AbortSignal;
-  readonly network: (
-    latents: tf.Tensor4D,
-    timestep: number,
-    context: Context,
-    control?: AttentionControl,
-  ) => tf.Tensor4D;
+  readonly network: UNet['forward'];
   readonly decode: (latents: tf.Tensor4D) => tf.Tensor4D;
 }
 
@@ -73,8 +67,7 @@ export class Session {
   readonly controller?: AttentionController;
   private begun = false;
 
-  /** @internal A pipeline makes it: {@link StableDiffusionPipeline.session}. */
-  constructor(private readonly parts: SessionParts) {
+  private constructor(private readonly parts: SessionParts) {
     const { prompts, noise, sampler, guidances, companion, omit, controller } = parts;
     const [, height, width] = noise.shape;
     this.prompts = prompts;
@@ -89,11 +82,18 @@ export class Session {
     this.controller = companion ? companion.around(own) : own;
   }
 
-  /** Tells controllers of the run. @internal */
-  async begin(): Promise<void> {
-    await this.parts.companion?.begin?.();
-    if (this.controller) beginAll([this.controller], this.run);
-    this.begun = true;
+  /** @internal A pipeline makes it: {@link StableDiffusionPipeline.session}. Controllers are told of the run. */
+  static async begin(parts: SessionParts): Promise<Session> {
+    const session = new Session(parts);
+    try {
+      await parts.companion?.begin?.(session.run, session.noise);
+      if (session.controller) beginAll([session.controller], session.run);
+      session.begun = true;
+      return session;
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
   }
 
   /** What rows read at a step, all of the run's if left out. [rows, tokens, features]; the caller's to dispose. */
@@ -206,7 +206,7 @@ export class Session {
     return this.parts.decode(latents);
   }
 
-  /** Frees what the session has, and tells its controller. A recording that is not whole is discarded. */
+  /** Frees what the session has, and tells its controller and its companion. */
   async end(): Promise<void> {
     const { contexts, companion } = this.parts;
     if (this.begun && this.controller) endAll([this.controller]);

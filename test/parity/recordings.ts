@@ -1,6 +1,6 @@
 import { type PromptToPromptOptions, promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
+import type { RunOptions } from '../../src/options';
 import { Recording } from '../../src/recording/recording';
-import type { RunOptions } from '../../src/session/options';
 import { BlobSink } from '../../src/weights/sink';
 import { bytesOf } from '../../src/weights/source';
 import { type Comparison, largestOf } from './comparison';

@@ -3,9 +3,9 @@ import type { AttentionController, BatchRow } from '../../src/attention/controll
 import { classifierFree } from '../../src/guidance/classifierFree';
 import type { Guidance } from '../../src/guidance/guidance';
 import { openCheckpoint } from '../../src/node/checkpoint';
+import type { RunOptions } from '../../src/options';
 import { StableDiffusionPipeline } from '../../src/pipeline';
 import type { Sampler } from '../../src/sampler/sampler';
-import type { RunOptions } from '../../src/session/options';
 import { useBackend } from '../backend';
 
 const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];

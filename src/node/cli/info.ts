@@ -1,6 +1,6 @@
 import { defaultLatents, flopsPerRow, sitesAt, workingBytes } from '../../model/cost';
 import type { Network } from '../../model/network';
-import { networksOf } from '../../networks';
+import { byName, networksOf } from '../../networks';
 import { readSchedulerConfig } from '../../sampler/schedulers';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { openCheckpoint } from '../checkpoint';
@@ -19,15 +19,12 @@ type About = Awaited<ReturnType<typeof describe>>;
 
 /** What can be told of a checkpoint from its configs and the headers of its files. */
 export async function describe(checkpoint: Checkpoint) {
-  const { textEncoder, unet, vae } = await networksOf(checkpoint);
+  const all = await networksOf(checkpoint);
+  const { textEncoder, unet, vae } = all;
   const scheduler = readSchedulerConfig('ddim', await checkpoint.config('scheduler'));
   const { prediction_type: prediction, num_train_timesteps: trainSteps } = scheduler;
 
-  const networks = [
-    await sizeOf(checkpoint, 'text_encoder', textEncoder),
-    await sizeOf(checkpoint, 'unet', unet),
-    await sizeOf(checkpoint, 'vae', vae),
-  ];
+  const networks = await Promise.all(byName(all).map(([name, network]) => sizeOf(checkpoint, name, network)));
   const latents = defaultLatents(unet.config);
   const tokens = textEncoder.config.max_position_embeddings;
   const weightBytes = networks.reduce((sum, { parameters }) => sum + 4 * parameters, 0);

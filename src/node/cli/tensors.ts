@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Inversion } from '../../invert';
-import type { Generation } from '../../session/options';
+import type { Generation } from '../../options';
 import { writeSafetensors } from '../../weights/safetensorsWriter';
 
 /**

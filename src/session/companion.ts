@@ -1,12 +1,14 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionController, BatchRow, Role } from '../attention/controller';
+import type { AttentionController, BatchRow, Role, RunInfo } from '../attention/controller';
 import type { DenoisingStep } from '../sampler/denoise';
 
 /** A step as whoever goes along with a run is told of it: what was predicted, and the latents after it. */
 export type TakenStep = Pick<DenoisingStep, 'step' | 'prediction' | 'latents'>;
 
-/** What goes along with a run: writes its source down, or has the source from an earlier run. */
+/** What goes along with a run, such as a recorder: it writes the source down, or has it from an earlier run. */
 export interface Companion {
+  /** What the run starts from instead of its options' noise, [1, height, width, channels]; the caller's to dispose. */
+  noise?(): tf.Tensor4D;
   /** The run's controller, with what the companion adds to it. */
   around(controller?: AttentionController): AttentionController | undefined;
   /** Whether the network has to compute a row (default: every one). */
@@ -15,8 +17,8 @@ export interface Companion {
   readonly contexts?: Readonly<Partial<Record<Role, (step: number) => tf.Tensor3D>>>;
   /** What the network predicts for the source at this step, where none of its rows is computed. [1, h, w, c] */
   prediction?(): tf.Tensor4D;
-  /** Before the first step. */
-  begin?(): Promise<void>;
+  /** Before the first step. @param noise what the run starts from, [1, height, width, channels]; lent until the end */
+  begin?(run: RunInfo, noise: tf.Tensor4D): Promise<void>;
   /** After each step. */
   after(step: TakenStep): Promise<void>;
   /** After the last step, an early stop or an error. */

@@ -1,0 +1,62 @@
+import { longestSelf, type SharesByKind } from '../edits/prompt-to-prompt/shares';
+import type { Companion } from '../session/companion';
+import type { SessionOptions, SettledOptions } from '../session/options';
+import type { RecordedSettings } from './description';
+import { type FingerprintedModel, fingerprints } from './fingerprint';
+import { Playback } from './playback';
+import { type RecordedRun, Recorder, type RecordOptions } from './recorder';
+import type { Recording } from './recording';
+import { checkOwn, optionsFor, settingsIn } from './settings';
+
+/** The model of a run that is recorded, or made from a recording. */
+export type RecordableModel = FingerprintedModel & {
+  readonly vae: { readonly pixelsPerLatent: number };
+  readonly defaults: { readonly shares: SharesByKind };
+};
+
+/**
+ * The options of a run from a recording, with those that were left out as the recording has them.
+ *
+ * @throws RangeError if there is no target, or noise beside the recorded; RecordingError if what was given is not what
+ *   was recorded
+ */
+export function recordedOptions(
+  recording: Recording,
+  prompts: readonly string[],
+  given: SessionOptions & { readonly record?: RecordOptions },
+): SessionOptions {
+  if (prompts.length < 2) throw new RangeError('A run from a recording needs a target prompt, after the source.');
+  for (const name of ['noise', 'record'] as const)
+    if (given[name])
+      throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
+  recording.checkSettings(settingsIn(prompts, given));
+  checkOwn(recording.settings, given, recording.name);
+  return { ...optionsFor(recording.settings), ...given };
+}
+
+/** Goes along with a run from a recording. @throws RecordingError if that was made by another model */
+export async function playback(
+  recording: Recording,
+  model: RecordableModel,
+  { sampler }: SettledOptions,
+): Promise<Companion> {
+  recording.checkModel(await fingerprints(model, sampler));
+  return new Playback(recording);
+}
+
+/** Goes along with a run that is to be recorded. */
+export async function recorder(
+  record: RecordOptions,
+  model: RecordableModel,
+  prompts: readonly string[],
+  options: SettledOptions,
+): Promise<Companion> {
+  const embeddings = options.context?.unconditional;
+  const run: RecordedRun = {
+    settings: { karras: null, ...settingsIn(prompts, options) } as RecordedSettings,
+    pixelsPerLatent: model.vae.pixelsPerLatent,
+    model: await fingerprints(model, options.sampler),
+    embeddings: Array.isArray(embeddings) ? embeddings : undefined,
+  };
+  return new Recorder({ ...record, self: record.self ?? longestSelf(model.defaults.shares) }, run);
+}

@@ -1,0 +1,96 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { BatchRow } from '../attention/controller';
+import { allFinite, NotFiniteError } from '../finite';
+import type { GuidanceRow } from '../guidance/guidance';
+import type { PromptEncoder } from '../model/roles';
+import { RowContexts } from '../session/contexts';
+import type { SessionOptions } from '../session/options';
+import { foreignSyntax } from '../text/foreignSyntax';
+import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
+
+/** Prompts to what the UNet reads: tokenizer and text encoder. */
+export class TextSide {
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly encoder: PromptEncoder,
+  ) {}
+
+  /** @returns [prompts, tokens, features]; the caller's to dispose */
+  encode(prompts: readonly (string | TokenizedPrompt)[]): tf.Tensor3D {
+    return this.encoder.forward(
+      prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids),
+    );
+  }
+
+  /**
+   * What each row of a run reads, all texts encoded, each once.
+   *
+   * @param kinds of the rows
+   * @throws RangeError if negative prompts are too few or too many, or nobody says what a row reads; NotFiniteError
+   */
+  async contexts(
+    prompts: readonly string[],
+    kinds: readonly GuidanceRow[],
+    {
+      negative,
+      context,
+      onWarning = console.warn,
+    }: Pick<SessionOptions, 'context' | 'onWarning'> & { readonly negative: string | readonly string[] },
+  ): Promise<RowContexts> {
+    const textOf = textsOf(prompts, negative, kinds);
+    const texts = [...new Set(kinds.flatMap(({ role }) => prompts.map((_, prompt) => textOf({ prompt, role }))))];
+    const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
+    for (const prompt of tokenized) this.warn(prompt, onWarning);
+    const encoded = this.encode(tokenized);
+    if (!allFinite(await encoded.data())) {
+      encoded.dispose();
+      throw new NotFiniteError(
+        'The text encoder made numbers of the prompts that are not finite: one of its weights may not be finite, or too large.',
+      );
+    }
+    return new RowContexts(encoded, (row) => texts.indexOf(textOf(row)), context);
+  }
+
+  private warn({ text, lost }: TokenizedPrompt, onWarning: (message: string) => void): void {
+    const syntax = foreignSyntax(text);
+    if (syntax)
+      onWarning(
+        `"${syntax}" in the prompt is taken as it is written: weights and other syntax inside a prompt are not read. Give weights beside it (--weight WORD=F, or weights: { word: f } in a script).`,
+      );
+    if (lost)
+      onWarning(
+        `The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`,
+      );
+  }
+}
+
+/** Which text a row has. @throws RangeError if negative prompts are too few or too many */
+function textsOf(
+  prompts: readonly string[],
+  negative: string | readonly string[],
+  kinds: readonly GuidanceRow[],
+): (row: BatchRow) => string {
+  const negatives = typeof negative === 'string' ? prompts.map(() => negative) : negative;
+  if (negatives.length !== prompts.length)
+    throw new RangeError(
+      `${prompts.length} prompts and ${negatives.length} negative prompts: give one for all, or one for each.`,
+    );
+  return ({ prompt, role }) => {
+    const text = kinds.find((kind) => kind.role === role)?.text;
+    if (text === undefined)
+      throw new RangeError(`No guidance of this run has ${role} rows: say what they read, by context.`);
+    if (typeof text === 'object') return text.of;
+    return (text === 'negative' ? negatives : prompts)[prompt];
+  };
+}
+
+/** Notes on tokens that no prompt can have: words that were added to a model have rows at its text encoder's end. */
+export function wordless(
+  { size }: { readonly size: number },
+  { config: { vocab_size: rows } }: PromptEncoder,
+): string[] {
+  if (rows <= size) return [];
+  return [
+    `The text encoder knows ${rows} tokens and the tokenizer ${size}: ${rows - size} of them no prompt can have. Words that were added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
+  ];
+}
