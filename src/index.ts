@@ -1,7 +1,7 @@
 /** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
 
 export { StableDiffusionPipeline } from './pipeline';
-export type { PipelineParts } from './pipeline';
+export type { Onlooker, PipelineParts } from './pipeline';
 export { AUTHORS_DEFAULTS, defaultsOf } from './defaults';
 export type { Defaults, StatedDefaults } from './defaults';
 export { Session } from './session/session';
@@ -13,7 +13,8 @@ export { NotFiniteError } from './finite';
 
 // Attention: the layer, what a controller is, and the controllers of the paper.
 export { Attention } from './attention/attention';
-export type { AttentionControl, AttentionOptions } from './attention/attention';
+export type { AttentionControl } from './attention/attend';
+export type { AttentionOptions } from './attention/attention';
 export type * from './attention/controller';
 export { FixedContext } from './attention/context';
 export type { Context, KeysAndValues } from './attention/context';

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionSite, FeatureSite, Grid } from './attention/controller';
+import type { AttentionController, AttentionSite, FeatureSite, Grid } from './attention/controller';
 import type { ConfigFile } from './config';
 import { AUTHORS_DEFAULTS, type Defaults, defaultsOf } from './defaults';
 import { guidancesOf, rolesOf } from './guidance/combined';
@@ -34,6 +34,11 @@ export interface PipelineParts {
   readonly defaults?: Defaults;
   /** See {@link StableDiffusionPipeline.notes}. */
   readonly notes?: readonly string[];
+}
+
+/** Who is asked besides a run. */
+export interface Onlooker {
+  readonly controller?: AttentionController;
 }
 
 /** Text encoder, UNet, VAE, sampler and controllers, composed into pictures (diffusers `StableDiffusionPipeline`). */
@@ -117,7 +122,10 @@ export class StableDiffusionPipeline implements Networks {
     return byName(this).reduce((sum, [, { bytes }]) => sum + bytes, 0);
   }
 
-  /** Every attention layer of the UNet, in the order in which an evaluation comes by. */
+  /**
+   * Every attention layer of the UNet, in the order in which an evaluation comes by; `textEncoder` and `vae` have sites
+   * of their own.
+   */
   get sites(): readonly AttentionSite[] {
     return this.unet.sites;
   }
@@ -133,26 +141,32 @@ export class StableDiffusionPipeline implements Networks {
     return { height: height * this.vae.pixelsPerLatent, width: width * this.vae.pixelsPerLatent };
   }
 
-  /** @returns [prompts, tokens, features]; the caller's to dispose */
-  encode(prompts: readonly (string | TokenizedPrompt)[]): tf.Tensor3D {
-    return this.texts.encode(prompts);
+  /**
+   * @param options.controller is asked at the text encoder's attention, if `text` is among its kinds
+   * @returns [prompts, tokens, features]; the caller's to dispose
+   */
+  encode(prompts: readonly (string | TokenizedPrompt)[], { controller }: Onlooker = {}): tf.Tensor3D {
+    return this.texts.encode(prompts, controller);
   }
 
   /**
-   * @param latents [rows, height, width, channels], as the UNet knows them @returns [rows, height, width, 3], -1 to 1
+   * @param latents [rows, height, width, channels], as the UNet knows them
+   * @param options.controller is asked at the decoder's attention, if `vae` is among its kinds
+   * @returns [rows, height, width, 3], -1 to 1
    */
-  decode(latents: tf.Tensor4D): tf.Tensor4D {
-    return this.pictures.decode(latents);
+  decode(latents: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {
+    return this.pictures.decode(latents, controller);
   }
 
   /**
    * Pictures as the UNet knows them: the mean of what the encoder sees in each.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
+   * @param options.controller is asked at the encoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, channels] of the latents; the caller's to dispose
    */
-  toLatents(images: tf.Tensor4D): tf.Tensor4D {
-    return this.pictures.toLatents(images);
+  toLatents(images: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {
+    return this.pictures.toLatents(images, controller);
   }
 
   /**
@@ -206,7 +220,7 @@ export class StableDiffusionPipeline implements Networks {
         latents = step.latents.clone();
       }
       // A sampler has at least one step.
-      const images = await this.pictures.decodeFinite(latents!);
+      const images = await this.pictures.decodeFinite(latents!, options.controller);
       return { images, latents: latents!, noise: session.noise.clone(), context: session.context() };
     } catch (error) {
       latents?.dispose();
@@ -233,8 +247,8 @@ export class StableDiffusionPipeline implements Networks {
     try {
       const sampler = this.sampler(options, noise);
       const context = { ...companion?.contexts, ...options.context };
-      const contexts = await this.texts.contexts(prompts, rolesOf(guidances), { ...options, context });
-      const decode = (latents: tf.Tensor4D) => this.pictures.decode(latents);
+      const contexts = () => this.texts.contexts(prompts, rolesOf(guidances), { ...options, context });
+      const decode = (latents: tf.Tensor4D) => this.pictures.decode(latents, controller);
       const run = { prompts, noise, sampler, guidances, contexts, controller, companion, omit, signal };
       return await Session.begin({ ...run, network, decode });
     } catch (error) {

@@ -1,32 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { JoinedLinear, Linear } from '../nn/linear';
 import type { Scope } from '../nn/scope';
-import { withKeys } from './compose';
+import { type AttentionControl, attend } from './attend';
 import { type Context, FixedContext, type KeysAndValues } from './context';
-import type {
-  AttentionCall,
-  AttentionController,
-  AttentionKind,
-  AttentionSite,
-  Evaluation,
-  Grid,
-  Place,
-  Qkv,
-  Stage,
-} from './controller';
-import { callHook, stagesWanted } from './hooks';
-import {
-  attentionLogits,
-  attentionValues,
-  mergeHeads,
-  scaledDotProduct,
-  selfAttention,
-  splitHeads,
-} from './scaledDotProduct';
+import type { AttentionKind, AttentionSite, Grid, Place, Qkv } from './controller';
+import { mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
 
 /** What an attention layer is, and its sizes. */
 export interface AttentionOptions {
-  readonly kind: AttentionKind;
+  readonly kind: Extract<AttentionKind, 'self' | 'cross'>;
   readonly place: Place;
   /** Channels of the queries and of the output. */
   readonly queryDim: number;
@@ -34,12 +16,6 @@ export interface AttentionOptions {
   readonly contextDim?: number;
   readonly heads: number;
   readonly headSize: number;
-}
-
-/** A controller, with what it needs to know of the evaluation in which it is asked. */
-export interface AttentionControl {
-  readonly controller: AttentionController;
-  readonly evaluation: Evaluation;
 }
 
 /**
@@ -74,45 +50,14 @@ export class Attention {
    * @returns [rows, height x width, queryDim]
    */
   forward(hidden: tf.Tensor3D, context: Context, grid: Grid, control?: AttentionControl): tf.Tensor3D {
-    return tf.tidy(() => {
-      const call = control && { ...control.evaluation, site: this.site, grid, keys: context.shape[1] };
-      const wanted = call ? stagesWanted(control.controller, call) : [];
-      return this.toOut.forward(
-        wanted.length > 0
-          ? this.controlled(hidden, context, wanted, control!.controller, call!)
-          : this.free(hidden, context),
-      );
-    });
+    const ways = { free: () => this.free(hidden, context), qkv: () => this.qkv(hidden, context) };
+    return tf.tidy(() => this.toOut.forward(attend(ways, { site: this.site, grid, keys: context.shape[1] }, control)));
   }
 
   /** Attention that nobody looks into. @returns [rows, queries, heads x headSize] */
   private free(hidden: tf.Tensor3D, context: Context): tf.Tensor3D {
     if (this.toQkv && context === hidden) return selfAttention(this.toQkv.forward(hidden), this.site.heads);
     return mergeHeads(scaledDotProduct(this.qkv(hidden, context)));
-  }
-
-  /** Attention with what the controller wants laid out for it. @returns [rows, queries, heads x headSize] */
-  private controlled(
-    hidden: tf.Tensor3D,
-    context: Context,
-    wanted: readonly Stage[],
-    controller: AttentionController,
-    call: AttentionCall,
-  ): tf.Tensor3D {
-    let after = call;
-    const attend = (): tf.Tensor3D => {
-      let qkv = this.qkv(hidden, context);
-      if (wanted.includes('qkv')) qkv = callHook(controller, 'qkv', qkv, call);
-      after = withKeys(call, qkv);
-      if (!wanted.includes('logits') && !wanted.includes('probs')) return mergeHeads(scaledDotProduct(qkv));
-      let logits = attentionLogits(qkv);
-      if (wanted.includes('logits')) logits = callHook(controller, 'logits', logits, after);
-      let probs = tf.softmax(logits);
-      if (wanted.includes('probs')) probs = callHook(controller, 'probs', probs, after);
-      return mergeHeads(attentionValues(probs, qkv.v));
-    };
-    const output = wanted.some((stage) => stage !== 'output') ? attend() : this.free(hidden, context);
-    return wanted.includes('output') ? callHook(controller, 'output', output, after) : output;
   }
 
   private qkv(hidden: tf.Tensor3D, context: Context): Qkv {

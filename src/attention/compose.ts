@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController, BeforeStepCall, FeatureCall, Stage } from './controller';
-import { ADDS_ROWS, callHook, callOnFeatures, type StageValues, stagesWanted } from './hooks';
+import { ADDS_ROWS, callHook, callOnFeatures, type StageValues, stagesWanted, UNET_KINDS } from './hooks';
 import { beginAll, endAll } from './lifetime';
 
 /** Several controllers as one; it has every hook within a step, and `beforeStep`, `begin` and `end` where one of them has. */
@@ -25,6 +25,7 @@ export function compose(...controllers: readonly AttentionController[]): Compose
     controllers.filter((controller) => controller.wantsFeatures?.(call));
   const keepsState = controllers.some(({ begin, end }) => begin || end);
   return {
+    kinds: [...new Set(controllers.flatMap(({ kinds }) => kinds ?? UNET_KINDS))],
     wants: (call) => [...new Set(controllers.flatMap((controller) => stagesWanted(controller, call)))],
     onQkv: (qkv, call) => through('qkv', qkv, call),
     onLogits: (logits, call) => through('logits', logits, call),

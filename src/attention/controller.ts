@@ -1,9 +1,12 @@
 import type * as tf from '@tensorflow/tfjs';
 
-/** `self` among the places of the picture, `cross` from these to the prompt's tokens. */
-export type AttentionKind = 'self' | 'cross';
-/** In which part of the UNet a layer is. */
-export type Place = 'down' | 'mid' | 'up';
+/**
+ * In the UNet `self` is among the places of the picture, `cross` from these to the prompt's tokens; `text` is among the
+ * tokens in the text encoder, `vae` among the places in the VAE.
+ */
+export type AttentionKind = 'self' | 'cross' | 'text' | 'vae';
+/** In which part of its network a layer is: of the UNet, or of the VAE; a text encoder is all `encoder`. */
+export type Place = 'down' | 'mid' | 'up' | 'encoder' | 'decoder';
 
 /** One attention layer's place in the network. */
 export interface AttentionSite {
@@ -41,25 +44,32 @@ export interface RunInfo {
   readonly latents: Grid;
 }
 
-/** One evaluation of the network. */
+/**
+ * One evaluation of a network. The text encoder and the VAE work outside of the steps: for them it is step 0 of 1, at
+ * timestep 0.
+ */
 export interface Evaluation {
   /** 0 .. steps - 1. */
   readonly step: number;
   readonly steps: number;
   /** The schedule's timestep of this step, such as 981. */
   readonly timestep: number;
-  /** Height and width of the latents. */
+  /** Height and width of the latents; in the text encoder 1 and the number of tokens. */
   readonly latents: Grid;
+  /**
+   * What the batch holds. The text encoder has each text once: a row there is the first of the run's that reads it. The
+   * VAE has one row at a time.
+   */
   readonly rows: readonly BatchRow[];
 }
 
 /** One evaluation of one site. */
 export interface AttentionCall extends Evaluation {
   readonly site: AttentionSite;
-  /** The picture grid of the queries: queries = height x width, row by row. */
+  /** The picture grid of the queries: queries = height x width, row by row; at a text site 1 x tokens. */
   readonly grid: Grid;
   /**
-   * The number of keys: tokens at a cross site, height x width at a self site; after a hook that has added some, with
+   * The number of keys: tokens at a cross or text site, height x width at others; after a hook that has added some, with
    * those.
    */
   readonly keys: number;
@@ -146,6 +156,8 @@ export interface BeforeStepCall extends LatentsCall {
 export interface AttentionController {
   /** What to call it in a message. */
   readonly name?: string;
+  /** The kinds of sites at which it is asked. Default: the UNet's, `self` and `cross`. */
+  readonly kinds?: readonly AttentionKind[];
   /**
    * The stages that this controller needs at this call; none leaves the call untouched. Asked more than once a call: it
    * must not change anything.
@@ -153,7 +165,10 @@ export interface AttentionController {
   wants(call: AttentionCall): readonly Stage[];
   /** @returns as many queries; keys and values of any number, the same for both */
   onQkv?(qkv: Qkv, call: AttentionCall): Qkv;
-  /** @param logits [rows, heads, queries, keys], already scaled by headSize ** -0.5 */
+  /**
+   * @param logits [rows, heads, queries, keys], already scaled by headSize ** -0.5; at a text site with -1e9 added where a
+   *   token would look ahead
+   */
   onLogits?(logits: tf.Tensor4D, call: AttentionCall): tf.Tensor4D;
   /** @param probs [rows, heads, queries, keys], each query's row summing to 1 */
   onProbs?(probs: tf.Tensor4D, call: AttentionCall): tf.Tensor4D;

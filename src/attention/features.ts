@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionControl } from './attention';
+import type { AttentionControl } from './attend';
 import type { FeatureSite } from './controller';
 import { callOnFeatures } from './hooks';
 

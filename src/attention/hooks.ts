@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall, AttentionController, FeatureCall, Qkv, Stage } from './controller';
+import type { AttentionCall, AttentionController, AttentionKind, FeatureCall, Qkv, Stage } from './controller';
 
 /** What is there at each stage. */
 export interface StageValues {
@@ -10,6 +10,9 @@ export interface StageValues {
 }
 
 type Hook<S extends Stage> = (given: StageValues[S], call: AttentionCall) => StageValues[S];
+
+/** Where a controller is asked that says nothing of it. */
+export const UNET_KINDS: readonly AttentionKind[] = ['self', 'cross'];
 
 const HOOKS = { qkv: 'onQkv', logits: 'onLogits', probs: 'onProbs', output: 'onOutput' } as const;
 
@@ -25,8 +28,13 @@ export class HookError extends Error {
   }
 }
 
-/** The stages that a controller wants at a call. @throws HookError if there is no such stage, or no hook for it */
+/**
+ * The stages that a controller wants at a call; none at a kind of site where it is not asked.
+ *
+ * @throws HookError if there is no such stage, or no hook for it
+ */
 export function stagesWanted(controller: AttentionController, call: AttentionCall): readonly Stage[] {
+  if (!(controller.kinds ?? UNET_KINDS).includes(call.site.kind)) return [];
   const wanted = controller.wants(call);
   if (!Array.isArray(wanted))
     throw new HookError(controller, `wants() returned ${wanted}, not a list of stages.`, call);

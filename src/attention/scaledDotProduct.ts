@@ -203,10 +203,22 @@ function probabilities(
   return tf.tidy(() => {
     const logits: tf.Tensor4D = tf.matMul(scaled(q), k, false, true);
     if (!causal) return tf.softmax(logits);
+    return tf.softmax(tf.add<tf.Tensor4D>(logits, lookAhead(first, count, k.shape[2])));
+  });
+}
+
+/**
+ * What added to logits keeps tokens from looking ahead: so low that softmax makes it 0. Keys beyond the tokens, which a
+ * hook has added, are open to all.
+ *
+ * @param first the first of the queries, which are `tokens` in all; @returns [count, keys]
+ */
+export function lookAhead(first: number, count: number, keys: number, tokens = keys): tf.Tensor2D {
+  return tf.tidy(() => {
     const queries = tf.reshape(tf.range(first, first + count), [count, 1]);
-    const ahead = tf.less(queries, tf.range(0, k.shape[2]));
-    // So low that softmax makes it 0.
-    return tf.softmax(tf.add<tf.Tensor4D>(logits, tf.mul(tf.cast(ahead, 'float32'), -1e9)));
+    const key = tf.range(0, keys);
+    const ahead = tf.logicalAnd(tf.less(queries, key), tf.less(key, tokens));
+    return tf.mul(tf.cast(ahead, 'float32'), -1e9);
   });
 }
 

@@ -8,7 +8,8 @@ import { Patches } from './patches';
 /** Transformers' `ViTModel`, as `facebook/dino-vitb8` has it on the hub. */
 const VIT_NAMES: LayerNames = {
   norm1: 'layernorm_before',
-  qkv: ['attention.attention.query', 'attention.attention.key', 'attention.attention.value'],
+  attention: 'attention.attention',
+  qkv: ['query', 'key', 'value'],
   out: 'attention.output.dense',
   norm2: 'layernorm_after',
   fc1: 'intermediate.dense',

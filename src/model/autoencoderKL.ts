@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import type { AttentionControl } from '../attention/attend';
+import type { AttentionSite } from '../attention/controller';
 import { Conv2d } from '../nn/conv2d';
 import { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
@@ -38,6 +40,11 @@ export class AutoencoderKL extends Network {
       this.postQuantConv = new Conv2d(scope.at('post_quant_conv'), latentChannels, latentChannels, 1);
   }
 
+  /** Every attention layer, the encoder's and the decoder's. */
+  get sites(): readonly AttentionSite[] {
+    return [...this.encoder.sites, ...this.decoder.sites];
+  }
+
   /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
   get pixelsPerLatent(): number {
     return 2 ** (this.config.block_out_channels.length - 1);
@@ -47,9 +54,12 @@ export class AutoencoderKL extends Network {
    * @param images [rows, height, width, in_channels], -1 to 1
    * @returns what the encoder says of each latent, unscaled
    */
-  encode(images: tf.Tensor4D): LatentDistribution {
+  encode(images: tf.Tensor4D, control?: AttentionControl): LatentDistribution {
     return tf.tidy(() => {
-      const moments = rowByRow(images, (image) => sequence(image, this.encoder, ...present(this.quantConv)));
+      const moments = rowByRow(images, control, (image, ofRow) => {
+        const encoder = (x: tf.Tensor4D) => this.encoder.forward(x, ofRow);
+        return sequence(image, encoder, ...present(this.quantConv));
+      });
       const [mean, logVariance] = tf.split(moments, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
       return { mean, std: tf.exp(tf.mul(tf.clipByValue(logVariance, -30, 20), 0.5)) as tf.Tensor4D };
     });
@@ -59,8 +69,11 @@ export class AutoencoderKL extends Network {
    * @param latents [rows, height, width, latent_channels], unscaled
    * @returns [rows, height x pixelsPerLatent, width x pixelsPerLatent, out_channels], about -1 to 1 and not clipped
    */
-  decode(latents: tf.Tensor4D): tf.Tensor4D {
-    return rowByRow(latents, (row) => sequence(row, ...present(this.postQuantConv), this.decoder));
+  decode(latents: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
+    return rowByRow(latents, control, (row, ofRow) => {
+      const decoder = (x: tf.Tensor4D) => this.decoder.forward(x, ofRow);
+      return sequence(row, ...present(this.postQuantConv), decoder);
+    });
   }
 }
 
@@ -72,11 +85,20 @@ function present<T>(layer: T | undefined): T[] {
  * At 512x512 one layer's features of a single row are 256 MiB: rows take turns, so that memory does not grow with their
  * number.
  */
-function rowByRow(x: tf.Tensor4D, f: (row: tf.Tensor4D) => tf.Tensor4D): tf.Tensor4D {
+function rowByRow(
+  x: tf.Tensor4D,
+  control: AttentionControl | undefined,
+  f: (row: tf.Tensor4D, control?: AttentionControl) => tf.Tensor4D,
+): tf.Tensor4D {
+  const row = (i: number) => tf.tidy(() => f(tf.slice(x, i, 1), control && ofRow(control, i)));
   return tf.tidy(() =>
     tf.concat(
-      Array.from({ length: x.shape[0] }, (_, i) => tf.tidy(() => f(tf.slice(x, i, 1)))),
+      Array.from({ length: x.shape[0] }, (_, i) => row(i)),
       0,
     ),
   );
+}
+
+function ofRow({ controller, evaluation }: AttentionControl, i: number): AttentionControl {
+  return { controller, evaluation: { ...evaluation, rows: evaluation.rows.slice(i, i + 1) } };
 }

@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import type { AttentionControl } from '../attention/attend';
+import type { AttentionSite } from '../attention/controller';
 import { Embedding } from '../nn/embedding';
 import { LayerNorm } from '../nn/layerNorm';
 import { Scope } from '../nn/scope';
@@ -37,14 +39,20 @@ export class CLIPTextModel extends Network {
     this.finalLayerNorm = new LayerNorm(model.at('final_layer_norm'), config.hidden_size, config.layer_norm_eps);
   }
 
+  /** Every attention layer, in the order in which an evaluation comes by. */
+  get sites(): readonly AttentionSite[] {
+    return this.layers.map(({ site }) => site);
+  }
+
   /**
    * @param ids the prompts' tokens, [rows][tokens], all rows of the same length
    * @returns [rows, tokens, hidden_size], the last layer's hidden states after the final norm
    * @throws RangeError if the rows differ in length, are longer than the model's positions, or hold an id outside its
    *   vocabulary
    */
-  forward(ids: readonly (readonly number[])[]): tf.Tensor3D {
-    return tf.tidy(() => sequence(this.embed(ids), ...this.layers, this.finalLayerNorm));
+  forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D {
+    const layers = this.layers.map((layer) => (x: tf.Tensor3D) => layer.forward(x, control));
+    return tf.tidy(() => sequence(this.embed(ids), ...layers, this.finalLayerNorm));
   }
 
   /**

@@ -8,6 +8,7 @@ import type { VAE } from './roles';
 export class PixelSpace extends Network implements VAE {
   readonly config: VAE['config'];
   readonly pixelsPerLatent = 1;
+  readonly sites = [];
 
   /** @param channels of the pictures */
   constructor(channels = 3) {

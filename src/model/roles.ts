@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { AttentionControl } from '../attention/attention';
+import type { AttentionControl } from '../attention/attend';
 import type { Context } from '../attention/context';
 import type { AttentionSite, FeatureSite } from '../attention/controller';
 import type { LatentDistribution } from './autoencoderKL';
@@ -21,8 +21,10 @@ export interface Networks {
 /** A text encoder: tokens to what the UNet reads. */
 export interface PromptEncoder extends Network {
   readonly config: Pick<CLIPTextConfig, 'vocab_size' | 'hidden_size' | 'max_position_embeddings'>;
+  /** Every attention layer, in the order in which an evaluation comes by. */
+  readonly sites: readonly AttentionSite[];
   /** @param ids [rows][tokens] @returns [rows, tokens, hidden_size] */
-  forward(ids: readonly (readonly number[])[]): tf.Tensor3D;
+  forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D;
 }
 
 /** What predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. */
@@ -44,8 +46,10 @@ export interface VAE extends Network {
   readonly config: Pick<VAEConfig, 'latent_channels' | 'scaling_factor' | 'shift_factor' | 'block_out_channels'>;
   /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
   readonly pixelsPerLatent: number;
+  /** Every attention layer, the encoder's and the decoder's. */
+  readonly sites: readonly AttentionSite[];
   /** @param images [rows, height, width, 3], -1 to 1 */
-  encode(images: tf.Tensor4D): LatentDistribution;
+  encode(images: tf.Tensor4D, control?: AttentionControl): LatentDistribution;
   /** @param latents [rows, height, width, latent_channels] @returns pictures, about -1 to 1 and not clipped */
-  decode(latents: tf.Tensor4D): tf.Tensor4D;
+  decode(latents: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D;
 }

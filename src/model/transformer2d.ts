@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { Attention, type AttentionControl } from '../attention/attention';
+import type { AttentionControl } from '../attention/attend';
+import { Attention } from '../attention/attention';
 import type { Context } from '../attention/context';
 import type { AttentionSite, Grid, Place } from '../attention/controller';
 import { geglu } from '../nn/activations';

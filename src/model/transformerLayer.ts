@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { selfAttention } from '../attention/scaledDotProduct';
+import { type AttentionControl, attend } from '../attention/attend';
+import type { AttentionSite } from '../attention/controller';
+import { selfAttention, splitHeads } from '../attention/scaledDotProduct';
 import { gelu, quickGelu } from '../nn/activations';
 import { LayerNorm } from '../nn/layerNorm';
 import { JoinedLinear, Linear } from '../nn/linear';
@@ -11,6 +13,8 @@ const ACTIVATIONS = { gelu, quick_gelu: quickGelu };
 /** Where a checkpoint keeps a layer's parts. */
 export interface LayerNames {
   readonly norm1: string;
+  readonly attention: string;
+  /** Within `attention`. */
   readonly qkv: readonly [q: string, k: string, v: string];
   readonly out: string;
   readonly norm2: string;
@@ -21,7 +25,8 @@ export interface LayerNames {
 /** Transformers' CLIP, its text and its vision. */
 export const CLIP_NAMES: LayerNames = {
   norm1: 'layer_norm1',
-  qkv: ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
+  attention: 'self_attn',
+  qkv: ['q_proj', 'k_proj', 'v_proj'],
   out: 'self_attn.out_proj',
   norm2: 'layer_norm2',
   fc1: 'mlp.fc1',
@@ -42,6 +47,7 @@ export interface LayerConfig {
  * (transformers `CLIPEncoderLayer`, `ViTLayer`).
  */
 export class TransformerLayer {
+  readonly site: AttentionSite;
   private readonly norm1: LayerNorm;
   private readonly toQkv: JoinedLinear;
   private readonly toOut: Linear;
@@ -49,7 +55,6 @@ export class TransformerLayer {
   private readonly fc1: Linear;
   private readonly fc2: Linear;
   private readonly activation: (x: tf.Tensor3D) => tf.Tensor3D;
-  private readonly heads: number;
 
   /** @param options.causal each token attends to itself and those before it only */
   constructor(
@@ -64,7 +69,10 @@ export class TransformerLayer {
     }: LayerConfig,
     private readonly options: { causal?: boolean } = {},
   ) {
-    const qkv = names.qkv.map((name) => scope.at(name));
+    const attention = scope.at(names.attention);
+    const qkv = names.qkv.map((name) => attention.at(name));
+    const sizes = { heads: num_attention_heads, headSize: features / num_attention_heads };
+    this.site = { path: attention.path, kind: 'text', place: 'encoder', ...sizes };
     this.norm1 = new LayerNorm(scope.at(names.norm1), features, eps);
     this.toQkv = new JoinedLinear(qkv, features, features, { bias: true });
     this.toOut = new Linear(scope.at(names.out), features, features);
@@ -72,14 +80,13 @@ export class TransformerLayer {
     this.fc1 = new Linear(scope.at(names.fc1), features, inner);
     this.fc2 = new Linear(scope.at(names.fc2), inner, features);
     this.activation = ACTIVATIONS[hidden_act];
-    this.heads = num_attention_heads;
   }
 
   /** @param x [rows, tokens, features] @returns the same shape */
-  forward(x: tf.Tensor3D): tf.Tensor3D {
+  forward(x: tf.Tensor3D, control?: AttentionControl): tf.Tensor3D {
     return tf.tidy(() => {
-      const attend = (qkv: tf.Tensor3D): tf.Tensor3D => selfAttention(qkv, this.heads, this.options);
-      const attended = tf.add(x, sequence(x, this.norm1, this.toQkv, attend, this.toOut)) as tf.Tensor3D;
+      const look = (qkv: tf.Tensor3D) => this.attend(qkv, control);
+      const attended = tf.add(x, sequence(x, this.norm1, this.toQkv, look, this.toOut)) as tf.Tensor3D;
       return tf.add(attended, sequence(attended, this.norm2, this.fc1, this.activation, this.fc2));
     });
   }
@@ -87,5 +94,16 @@ export class TransformerLayer {
   /** The keys that the layer attends to, all heads side by side: the shape of `x`. */
   keys(x: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => tf.split(sequence(x, this.norm1, this.toQkv), 3, 2)[1] as tf.Tensor3D);
+  }
+
+  private attend(joined: tf.Tensor3D, control?: AttentionControl): tf.Tensor3D {
+    const { heads } = this.site;
+    const qkv = () => {
+      const [q, k, v] = splitHeads(joined, heads, 3);
+      return { q, k, v };
+    };
+    const keys = joined.shape[1];
+    const ways = { free: () => selfAttention(joined, heads, this.options), qkv, ...this.options };
+    return attend(ways, { site: this.site, grid: { height: 1, width: keys }, keys }, control);
   }
 }

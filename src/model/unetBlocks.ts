@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionControl } from '../attention/attention';
+import type { AttentionControl } from '../attention/attend';
 import type { Context } from '../attention/context';
 import type { AttentionSite, FeatureKind, FeatureSite, Place } from '../attention/controller';
 import { features } from '../attention/features';

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { scaledDotProduct } from '../attention/scaledDotProduct';
+import { type AttentionControl, attend } from '../attention/attend';
+import type { AttentionSite, Place } from '../attention/controller';
+import { mergeHeads, scaledDotProduct } from '../attention/scaledDotProduct';
 import { Conv2d } from '../nn/conv2d';
 import { GroupNorm } from '../nn/groupNorm';
 import { Linear } from '../nn/linear';
@@ -34,17 +36,22 @@ export class Encoder {
           resample: (block) => level < last && new Downsample2D(block.at('downsamplers', 0), outChannels, 0),
         }),
     );
-    this.midBlock = new MidBlock(scope.at('mid_block'), channels[last], config);
+    this.midBlock = new MidBlock(scope.at('mid_block'), channels[last], 'encoder', config);
     this.convNormOut = new GroupNorm(scope.at('conv_norm_out'), groups, channels[last], EPS, { activation: 'silu' });
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], 2 * config.latent_channels, 3, { padding: 1 });
+  }
+
+  get sites(): readonly AttentionSite[] {
+    return this.midBlock.sites;
   }
 
   /**
    * @param images [rows, height, width, in_channels] @returns means and log variances, [rows, h, w, 2 x
    * latent_channels]
    */
-  forward(images: tf.Tensor4D): tf.Tensor4D {
-    return sequence(images, this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut, this.convOut);
+  forward(images: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
+    const midBlock = (x: tf.Tensor4D) => this.midBlock.forward(x, control);
+    return sequence(images, this.convIn, ...this.downBlocks, midBlock, this.convNormOut, this.convOut);
   }
 }
 
@@ -61,7 +68,7 @@ export class Decoder {
     const channels = [...config.block_out_channels].reverse();
     const last = channels.length - 1;
     this.convIn = new Conv2d(scope.at('conv_in'), config.latent_channels, channels[0], 3, { padding: 1 });
-    this.midBlock = new MidBlock(scope.at('mid_block'), channels[0], config);
+    this.midBlock = new MidBlock(scope.at('mid_block'), channels[0], 'decoder', config);
     this.upBlocks = channels.map(
       (outChannels, i) =>
         new ResnetStack(scope.at('up_blocks', i), {
@@ -76,9 +83,14 @@ export class Decoder {
     this.convOut = new Conv2d(scope.at('conv_out'), channels[last], config.out_channels, 3, { padding: 1 });
   }
 
+  get sites(): readonly AttentionSite[] {
+    return this.midBlock.sites;
+  }
+
   /** @param latents [rows, h, w, latent_channels] @returns [rows, height, width, out_channels] */
-  forward(latents: tf.Tensor4D): tf.Tensor4D {
-    return sequence(latents, this.convIn, this.midBlock, ...this.upBlocks, this.convNormOut, this.convOut);
+  forward(latents: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
+    const midBlock = (x: tf.Tensor4D) => this.midBlock.forward(x, control);
+    return sequence(latents, this.convIn, midBlock, ...this.upBlocks, this.convNormOut, this.convOut);
   }
 }
 
@@ -117,29 +129,41 @@ class ResnetStack {
 
 /** Two residual blocks with attention between them (diffusers `UNetMidBlock2D`). */
 class MidBlock {
-  private readonly layers: Layer<tf.Tensor4D>[];
+  private readonly resnets: readonly [ResnetBlock2D, ResnetBlock2D];
+  private readonly attentions: readonly PixelAttention[];
 
-  constructor(scope: Scope, channels: number, { norm_num_groups: groups, mid_block_add_attention }: VAEConfig) {
+  constructor(scope: Scope, channels: number, place: Place, config: VAEConfig) {
+    const { norm_num_groups: groups, mid_block_add_attention } = config;
     const resnet = (i: number) =>
       new ResnetBlock2D(scope.at('resnets', i), { inChannels: channels, outChannels: channels, groups, eps: EPS });
-    const attention = mid_block_add_attention ? [new PixelAttention(scope.at('attentions', 0), channels, groups)] : [];
-    this.layers = [resnet(0), ...attention, resnet(1)];
+    this.resnets = [resnet(0), resnet(1)];
+    this.attentions = mid_block_add_attention
+      ? [new PixelAttention(scope.at('attentions', 0), channels, place, groups)]
+      : [];
   }
 
-  forward(x: tf.Tensor4D): tf.Tensor4D {
-    return sequence(x, ...this.layers);
+  get sites(): readonly AttentionSite[] {
+    return this.attentions.map(({ site }) => site);
+  }
+
+  forward(x: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
+    const [before, after] = this.resnets;
+    const attentions = this.attentions.map((layer) => (hidden: tf.Tensor4D) => layer.forward(hidden, control));
+    return sequence(x, before, ...attentions, after);
   }
 }
 
 /** Attention of one head between all pixels, added to what came in (diffusers `Attention` as the VAE uses it). */
 class PixelAttention {
+  readonly site: AttentionSite;
   private readonly groupNorm: GroupNorm;
   private readonly toQ: Linear;
   private readonly toK: Linear;
   private readonly toV: Linear;
   private readonly toOut: Linear;
 
-  constructor(scope: Scope, channels: number, groups: number) {
+  constructor(scope: Scope, channels: number, place: Place, groups: number) {
+    this.site = { path: scope.path, kind: 'vae', place, heads: 1, headSize: channels };
     this.groupNorm = new GroupNorm(scope.at('group_norm'), groups, channels, EPS);
     this.toQ = new Linear(scope.at('to_q'), channels, channels);
     this.toK = new Linear(scope.at('to_k'), channels, channels);
@@ -147,15 +171,14 @@ class PixelAttention {
     this.toOut = new Linear(scope.at('to_out', 0), channels, channels);
   }
 
-  forward(x: tf.Tensor4D): tf.Tensor4D {
+  forward(x: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;
-      const pixels = tf.reshape(this.groupNorm.forward(x), [rows, 1, height * width, channels]) as tf.Tensor4D;
-      const attended = scaledDotProduct({
-        q: this.toQ.forward(pixels),
-        k: this.toK.forward(pixels),
-        v: this.toV.forward(pixels),
-      });
+      const keys = height * width;
+      const pixels = tf.reshape(this.groupNorm.forward(x), [rows, 1, keys, channels]) as tf.Tensor4D;
+      const qkv = () => ({ q: this.toQ.forward(pixels), k: this.toK.forward(pixels), v: this.toV.forward(pixels) });
+      const ways = { free: () => mergeHeads(scaledDotProduct(qkv())), qkv };
+      const attended = attend(ways, { site: this.site, grid: { height, width }, keys }, control);
       return tf.add(x, tf.reshape(this.toOut.forward(attended), x.shape));
     });
   }

@@ -25,7 +25,8 @@ export interface SessionParts {
   readonly prompts: readonly string[];
   /** What the run starts from, [1, height, width, channels]. */
   readonly noise: tf.Tensor4D;
-  readonly contexts: RowContexts;
+  /** Encodes what the rows read, once controllers know of the run. */
+  readonly contexts: () => Promise<RowContexts>;
   readonly sampler: Sampler;
   readonly guidances: readonly Guidance[];
   readonly controller?: AttentionController;
@@ -65,6 +66,7 @@ export class Session {
   private readonly guidingControllers: readonly AttentionController[];
   /** Who is asked: the caller's controller, with what a guidance or a recording adds. */
   readonly controller?: AttentionController;
+  private contexts?: RowContexts;
   private begun = false;
 
   private constructor(private readonly parts: SessionParts) {
@@ -89,6 +91,7 @@ export class Session {
       await parts.companion?.begin?.(session.run, session.noise);
       if (session.controller) beginAll([session.controller], session.run);
       session.begun = true;
+      session.contexts = await parts.contexts();
       return session;
     } catch (error) {
       await session.end();
@@ -98,7 +101,7 @@ export class Session {
 
   /** What rows read at a step, all of the run's if left out. [rows, tokens, features]; the caller's to dispose. */
   context(rows: readonly BatchRow[] = this.allRows, step = 0): tf.Tensor3D {
-    return this.parts.contexts.tensor(rows, step);
+    return this.contexts!.tensor(rows, step);
   }
 
   /**
@@ -208,11 +211,11 @@ export class Session {
 
   /** Frees what the session has, and tells its controller and its companion. */
   async end(): Promise<void> {
-    const { contexts, companion } = this.parts;
+    const { companion } = this.parts;
     if (this.begun && this.controller) endAll([this.controller]);
     this.begun = false;
     this.sampler.end?.();
-    contexts.dispose();
+    this.contexts?.dispose();
     tf.dispose([this.noise, this.latents]);
     await companion?.end?.();
   }
@@ -238,11 +241,11 @@ export class Session {
   }
 
   private ask(latents: tf.Tensor4D, step: number, { rows, context, controller }: EvaluateOptions): tf.Tensor4D {
-    const { sampler, contexts, network } = this.parts;
+    const { sampler, network } = this.parts;
     const timestep = sampler.timesteps[step];
     const { steps, latents: size } = this.run;
     const control = controller && { controller, evaluation: { step, steps, timestep, latents: size, rows } };
-    return tf.tidy(() => network(latents, timestep, context ?? contexts.at(rows, step), control));
+    return tf.tidy(() => network(latents, timestep, context ?? this.contexts!.at(rows, step), control));
   }
 
   private withGuiding(controller?: AttentionController): AttentionController | undefined {

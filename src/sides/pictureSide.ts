@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { type AttentionControl, conditionalRows, outsideOfSteps } from '../attention/attend';
+import type { AttentionController } from '../attention/controller';
 import { allFinite, NotFiniteError } from '../finite';
 import type { VAE } from '../model/roles';
 
@@ -10,21 +12,27 @@ export class PictureSide {
    * The mean of what the encoder sees in each picture.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
+   * @param controller is asked at the encoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, channels] of the latents; the caller's to dispose
    */
-  toLatents(images: tf.Tensor4D): tf.Tensor4D {
+  toLatents(images: tf.Tensor4D, controller?: AttentionController): tf.Tensor4D {
     const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
-    return tf.tidy(() => tf.mul(tf.sub(this.vae.encode(images).mean, shift ?? 0), scale));
+    const control = this.control(images, this.vae.pixelsPerLatent, controller);
+    return tf.tidy(() => tf.mul(tf.sub(this.vae.encode(images, control).mean, shift ?? 0), scale));
   }
 
-  /** @param latents [rows, height, width, channels] @returns [rows, height, width, 3], -1 to 1; the caller's to dispose */
-  decode(latents: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(() => tf.clipByValue(this.unclipped(latents), -1, 1));
+  /**
+   * @param latents [rows, height, width, channels]
+   * @param controller is asked at the decoder's attention, if `vae` is among its kinds
+   * @returns [rows, height, width, 3], -1 to 1; the caller's to dispose
+   */
+  decode(latents: tf.Tensor4D, controller?: AttentionController): tf.Tensor4D {
+    return tf.tidy(() => tf.clipByValue(this.unclipped(latents, controller), -1, 1));
   }
 
   /** As `decode`. @throws NotFiniteError if clipping would hide that there is no picture */
-  async decodeFinite(latents: tf.Tensor4D): Promise<tf.Tensor4D> {
-    const pictures = this.unclipped(latents);
+  async decodeFinite(latents: tf.Tensor4D, controller?: AttentionController): Promise<tf.Tensor4D> {
+    const pictures = this.unclipped(latents, controller);
     try {
       if (!allFinite(await pictures.data()))
         throw new NotFiniteError(
@@ -36,8 +44,18 @@ export class PictureSide {
     }
   }
 
-  private unclipped(latents: tf.Tensor4D): tf.Tensor4D {
+  private unclipped(latents: tf.Tensor4D, controller?: AttentionController): tf.Tensor4D {
     const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
-    return tf.tidy(() => this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0)));
+    const control = this.control(latents, 1, controller);
+    return tf.tidy(() => this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0), control));
+  }
+
+  /** @param scale cells of `x` a latent, both ways */
+  private control(
+    { shape: [rows, height, width] }: tf.Tensor4D,
+    scale: number,
+    controller?: AttentionController,
+  ): AttentionControl | undefined {
+    return outsideOfSteps(controller, conditionalRows(rows), { height: height / scale, width: width / scale });
   }
 }

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { BatchRow } from '../attention/controller';
+import { conditionalRows, outsideOfSteps } from '../attention/attend';
+import type { AttentionController, BatchRow } from '../attention/controller';
 import { allFinite, NotFiniteError } from '../finite';
 import type { GuidanceRow } from '../guidance/guidance';
 import type { PromptEncoder } from '../model/roles';
@@ -15,11 +16,19 @@ export class TextSide {
     private readonly encoder: PromptEncoder,
   ) {}
 
-  /** @returns [prompts, tokens, features]; the caller's to dispose */
-  encode(prompts: readonly (string | TokenizedPrompt)[]): tf.Tensor3D {
-    return this.encoder.forward(
-      prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids),
-    );
+  /**
+   * @param controller is asked at the text encoder's attention, if `text` is among its kinds
+   * @param rows what it is told of each prompt
+   * @returns [prompts, tokens, features]; the caller's to dispose
+   */
+  encode(
+    prompts: readonly (string | TokenizedPrompt)[],
+    controller?: AttentionController,
+    rows: readonly BatchRow[] = conditionalRows(prompts.length),
+  ): tf.Tensor3D {
+    const ids = prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids);
+    const grid = { height: 1, width: ids[0]?.length ?? 0 };
+    return this.encoder.forward(ids, outsideOfSteps(controller, rows, grid));
   }
 
   /**
@@ -34,14 +43,19 @@ export class TextSide {
     {
       negative,
       context,
+      controller,
       onWarning = console.warn,
-    }: Pick<SessionOptions, 'context' | 'onWarning'> & { readonly negative: string | readonly string[] },
+    }: Pick<SessionOptions, 'context' | 'controller' | 'onWarning'> & {
+      readonly negative: string | readonly string[];
+    },
   ): Promise<RowContexts> {
     const textOf = textsOf(prompts, negative, kinds);
-    const texts = [...new Set(kinds.flatMap(({ role }) => prompts.map((_, prompt) => textOf({ prompt, role }))))];
+    const rows: BatchRow[] = kinds.flatMap(({ role }) => prompts.map((_, prompt) => ({ prompt, role })));
+    const texts = [...new Set(rows.map(textOf))];
     const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
     for (const prompt of tokenized) this.warn(prompt, onWarning);
-    const encoded = this.encode(tokenized);
+    const firstWith = (text: string) => rows.find((row) => textOf(row) === text)!;
+    const encoded = this.encode(tokenized, controller, texts.map(firstWith));
     if (!allFinite(await encoded.data())) {
       encoded.dispose();
       throw new NotFiniteError(

@@ -1,14 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { Attention } from '../../src/attention/attention';
-import type {
-  AttentionController,
-  AttentionKind,
-  BatchRow,
-  Evaluation,
-  Grid,
-  Place,
-  Role,
-} from '../../src/attention/controller';
+import { Attention, type AttentionOptions } from '../../src/attention/attention';
+import type { AttentionController, BatchRow, Evaluation, Grid, Place, Role } from '../../src/attention/controller';
 import { Scope } from '../../src/nn/scope';
 
 /** Attention maps by row of the batch, query and key. One head. */
@@ -16,7 +8,7 @@ export type Maps = number[][][];
 
 export interface MapLayerOptions {
   keys: number;
-  kind?: AttentionKind;
+  kind?: AttentionOptions['kind'];
   place?: Place;
   path?: string;
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionControl } from '../../src/attention/attention';
+import type { AttentionControl } from '../../src/attention/attend';
 import type { AttentionController, Evaluation } from '../../src/attention/controller';
 import { parseUNetConfig } from '../../src/model/config';
 import { UNet2DConditionModel } from '../../src/model/unet';
