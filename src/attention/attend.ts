@@ -20,7 +20,7 @@ export function outsideOfSteps(
 }
 
 /** One conditional row for each of some prompts or pictures. */
-export function conditionalRows(count: number): BatchRow[] {
+export function promptRows(count: number): BatchRow[] {
   return Array.from({ length: count }, (_, prompt) => ({ prompt, role: 'conditional' }));
 }
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type AttentionControl, conditionalRows, outsideOfSteps } from '../attention/attend';
+import { type AttentionControl, outsideOfSteps, promptRows } from '../attention/attend';
 import type { AttentionController } from '../attention/controller';
 import { allFinite, NotFiniteError } from '../finite';
 import type { VAE } from '../model/roles';
@@ -56,6 +56,6 @@ export class PictureSide {
     scale: number,
     controller?: AttentionController,
   ): AttentionControl | undefined {
-    return outsideOfSteps(controller, conditionalRows(rows), { height: height / scale, width: width / scale });
+    return outsideOfSteps(controller, promptRows(rows), { height: height / scale, width: width / scale });
   }
 }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { conditionalRows, outsideOfSteps } from '../attention/attend';
+import { outsideOfSteps, promptRows } from '../attention/attend';
 import type { AttentionController, BatchRow } from '../attention/controller';
 import { allFinite, NotFiniteError } from '../finite';
 import type { GuidanceRow } from '../guidance/guidance';
@@ -24,7 +24,7 @@ export class TextSide {
   encode(
     prompts: readonly (string | TokenizedPrompt)[],
     controller?: AttentionController,
-    rows: readonly BatchRow[] = conditionalRows(prompts.length),
+    rows: readonly BatchRow[] = promptRows(prompts.length),
   ): tf.Tensor3D {
     const ids = prompts.map((prompt) => (typeof prompt === 'string' ? this.tokenizer.tokenize(prompt) : prompt).ids);
     const grid = { height: 1, width: ids[0]?.length ?? 0 };

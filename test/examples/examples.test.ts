@@ -20,6 +20,7 @@ import { perturbedAttention } from '../../examples/perturbedAttention';
 import { rescaledGuidance } from '../../examples/rescaledGuidance';
 import { resnetInjection } from '../../examples/resnetInjection';
 import { sharedAttention } from '../../examples/sharedAttention';
+import { unheardWord } from '../../examples/unheardWord';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { useBackend } from '../backend';
 import { deviation } from '../parity/comparison';
@@ -144,4 +145,21 @@ test('rescaledGuidance: the deviation of the prediction is that of the one with 
   await session.end();
   await alone.end();
   expect(await between(latentsOf({ guidance: rescaledGuidance(7.5, 0) }), latentsOf({}))).toBeLessThan(1e-3);
+});
+
+test('an unheard word changes what comes after it in its own prompt, and nothing else', async () => {
+  const tokens = tokensOf(pipe.tokenizer.tokenize(PROMPTS[1]), 'riding');
+  const controller = unheardWord(1, tokens);
+  const [plain, deaf] = [pipe.encode(PROMPTS), pipe.encode(PROMPTS, { controller })];
+  const [a, b] = [await plain.array(), await deaf.array()];
+  tf.dispose([plain, deaf]);
+  const last = Math.max(...tokens);
+  const changed = a.map((row, r) =>
+    row.flatMap((token, t) => (token.some((x, i) => Math.abs(x - b[r][t][i]) > 1e-4) ? [t] : [])),
+  );
+  expect(changed[0]).toEqual([]);
+  expect(changed[1]).toEqual(a[1].flatMap((_, t) => (t > last ? [t] : [])));
+  // A run asks it, too: of the target's text, not of the source's.
+  expect(await between(latentsOf({ controller }), latentsOf({}), 0)).toBeLessThan(1e-4);
+  expect(await between(latentsOf({ controller }), latentsOf({}), 1)).toBeGreaterThan(1e-3);
 });

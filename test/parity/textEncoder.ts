@@ -1,23 +1,44 @@
 import type * as tf from '@tensorflow/tfjs';
+import { outsideOfSteps, promptRows } from '../../src/attention/attend';
 import { CLIPTextModel } from '../../src/model/clipText';
 import { parseCLIPTextConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';
 import { type Comparison, largestOf, PARITY } from './comparison';
+import { Turning } from './turning';
 
-/** The states of every layer against transformers', and the last after its norm. */
-export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu'].map((name) => ({
-  part: 'text encoder',
-  name,
-  most: PARITY,
-  async largest() {
-    const { variant, clip, ids } = await openText(name);
-    const states = clip.hiddenStates(ids);
-    const pairs: [tf.Tensor, tf.Tensor][] = [[clip.forward(ids), await variant.tensor('last_hidden_state')]];
-    for (const [i, state] of states.entries()) pairs.push([state, await variant.tensor(`hidden_states.${i}`)]);
-    clip.dispose();
-    return largestOf(...pairs);
+/** The states of every layer against transformers', and the last after its norm; the maps, and what comes of others. */
+export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu'].flatMap((name) => [
+  {
+    part: 'text encoder',
+    name,
+    most: PARITY,
+    async largest() {
+      const { variant, clip, ids } = await openText(name);
+      const states = clip.hiddenStates(ids);
+      const pairs: [tf.Tensor, tf.Tensor][] = [[clip.forward(ids), await variant.tensor('last_hidden_state')]];
+      for (const [i, state] of states.entries()) pairs.push([state, await variant.tensor(`hidden_states.${i}`)]);
+      clip.dispose();
+      return largestOf(...pairs);
+    },
   },
-}));
+  {
+    part: 'text encoder',
+    name: `${name}, attention turned round`,
+    most: PARITY,
+    async largest() {
+      const { variant, clip, ids } = await openText(name);
+      const turning = new Turning('text');
+      const [rows, latents] = [promptRows(ids.length), { height: 1, width: ids[0].length }];
+      // Maps of the layers after the first are of other hidden states, once the first is changed.
+      clip.forward(ids, outsideOfSteps(turning.looking, rows, latents)).dispose();
+      const output = clip.forward(ids, outsideOfSteps(turning.controller, rows, latents));
+      clip.dispose();
+      const pairs: [tf.Tensor, tf.Tensor][] = [[output, await variant.tensor('turned')]];
+      for (const [i, probs] of turning.maps.entries()) pairs.push([probs, await variant.tensor(`attentions.${i}`)]);
+      return largestOf(...pairs);
+    },
+  },
+]);
 
 export async function openText(name: string) {
   const variant = new Variant(name);

@@ -1,13 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
+import { outsideOfSteps, promptRows } from '../../src/attention/attend';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
 import { parseVAEConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';
 import { type Comparison, largestOf, PARITY } from './comparison';
+import { Turning } from './turning';
 
 export const VAES = ['vae', 'vae-old-names', 'vae-without-quant-conv'] as const;
 
-/** What it decodes and encodes, and a gradient, against diffusers'. */
+/** What it decodes and encodes, and a gradient, against diffusers'; the middle blocks' maps, and what comes of others. */
 export const vae: readonly Comparison[] = VAES.flatMap((name) => [
+  ...(name === 'vae-without-quant-conv' ? [] : [turnedRound(name)]),
   {
     part: 'VAE',
     name: `${name}, decoding`,
@@ -49,6 +52,37 @@ export const vae: readonly Comparison[] = VAES.flatMap((name) => [
     },
   },
 ]);
+
+function turnedRound(name: string): Comparison {
+  return {
+    part: 'VAE',
+    name: `${name}, attention turned round`,
+    most: PARITY,
+    async largest() {
+      const { variant, vae } = await openVAE(name);
+      const [images, latents] = [
+        await variant.tensor<tf.Tensor4D>('images'),
+        await variant.tensor<tf.Tensor4D>('latents'),
+      ];
+      const turning = new Turning('vae');
+      const [, height, width] = latents.shape;
+      const control = outsideOfSteps(turning.controller, promptRows(2), { height, width });
+      const looking = outsideOfSteps(turning.looking, promptRows(2), { height, width });
+      tf.dispose([...Object.values(vae.encode(images, looking)), vae.decode(latents, looking)]);
+      const { mean, std } = vae.encode(images, control);
+      const decoded = vae.decode(latents, control);
+      const maps = [0, 2].map((first) => tf.concat(turning.maps.slice(first, first + 2)));
+      tf.dispose([std, images, latents, turning.maps]);
+      vae.dispose();
+      return largestOf(
+        [mean, await variant.tensor('encoder.turned')],
+        [decoded, await variant.tensor('decoder.turned')],
+        [maps[0], await variant.tensor('encoder.probs')],
+        [maps[1], await variant.tensor('decoder.probs')],
+      );
+    },
+  };
+}
 
 export async function openVAE(name: string) {
   const variant = new Variant(name);
