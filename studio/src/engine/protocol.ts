@@ -1,4 +1,4 @@
-import type { EditKind, Picture, SamplerName } from 'prompt-to-prompt-tfjs';
+import type { AttentionSite, EditKind, Picture, SamplerName } from 'prompt-to-prompt-tfjs';
 
 export type { EditKind, SamplerName };
 
@@ -93,7 +93,7 @@ export interface WordLooks {
 /** One layer's part, the mean of all steps. */
 export interface LayerLooks {
   readonly path: string;
-  readonly place: 'down' | 'mid' | 'up';
+  readonly place: AttentionSite['place'];
   readonly grid: { readonly width: number; readonly height: number };
   readonly heads: number;
   /** [heads, words, cells] */
