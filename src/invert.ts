@@ -6,6 +6,7 @@ import { ddim } from './inversion/ddim';
 import { direct } from './inversion/direct';
 import { editFriendly } from './inversion/editFriendly';
 import { fixedPoint } from './inversion/fixedPoint';
+import { hEdit } from './inversion/hEdit';
 import type { InversionMethod, InversionTask, Inverted } from './inversion/method';
 import { checkRecordable, type InversionName, samplerFor } from './inversion/names';
 import { negativePrompt } from './inversion/negativePrompt';
@@ -27,12 +28,13 @@ const METHODS: Readonly<Record<InversionName, InversionMethod>> = {
   proximal,
   'edit-friendly': editFriendly,
   'fixed-point': fixedPoint,
+  'h-edit': hEdit,
 };
 
 /** How a picture is inverted. What is left out has the default that is stated with it. */
 export interface InvertOptions
   extends Partial<Pick<InversionTask, 'negative' | 'guidance' | 'steps' | 'seed'>>,
-    Pick<InversionTask, 'iterations' | 'epsilon' | 'skip' | 'found' | 'signal' | 'onProgress'>,
+    Pick<InversionTask, 'iterations' | 'epsilon' | 'sourceGuidance' | 'skip' | 'found' | 'signal' | 'onProgress'>,
     Pick<RunOptions, 'karras' | 'memory' | 'onWarning'> {
   /** What the picture shows. Default: nothing; edits of it are then less faithful to its words. */
   readonly prompt?: string;

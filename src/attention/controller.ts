@@ -128,6 +128,8 @@ export interface EvaluateOptions {
   readonly context?: tf.Tensor3D;
   /** The only one that is asked, besides what a guidance brings for its rows. */
   readonly controller?: AttentionController;
+  /** What the network is told of how noisy the latents are (default: the step's own timestep). */
+  readonly timestep?: number;
 }
 
 /** Before one step of the sampler. */

@@ -6,7 +6,7 @@ import type { Sampler } from '../sampler/sampler';
 import type { InversionTask, Inverted } from './method';
 import { Trajectory } from './trajectory';
 
-/** How strongly the source's prompt is followed, in the inversion and beside the edits, at most. */
+/** The authors' guidance of the source. */
 const SOURCE_GUIDANCE = 3.5;
 
 /**
@@ -15,13 +15,18 @@ const SOURCE_GUIDANCE = 3.5;
  */
 export async function editFriendly(task: InversionTask): Promise<Inverted> {
   const { sampler, picture, seed, steps, negative, guidance, skip = 0.36, onProgress } = task;
+  const { sourceGuidance = Math.min(guidance, SOURCE_GUIDANCE) } = task;
   if (!(sampler instanceof DDIMSampler)) throw new RangeError('Edit-friendly inversion is for the sampler ddim.');
   if (!(skip >= 0 && skip < 1))
     throw new RangeError(`A share of the steps from 0 to less than 1 is skipped, not ${skip}.`);
   const noise = new EditFriendlyNoise(sampler, picture, new TorchGenerator(seed));
-  const ofSource = Math.min(guidance, SOURCE_GUIDANCE);
   try {
-    const session = await task.session({ sampler: noise.finding, noise: noise.noisiest, negative, guidance: ofSource });
+    const session = await task.session({
+      sampler: noise.finding,
+      noise: noise.noisiest,
+      negative,
+      guidance: sourceGuidance,
+    });
     try {
       for await (const { step } of session.steps()) await onProgress?.({ task: 'inverting', step, steps });
     } finally {
@@ -34,7 +39,7 @@ export async function editFriendly(task: InversionTask): Promise<Inverted> {
   const from = noise.from(Math.trunc(skip * steps));
   return {
     trajectory: noise.trajectory(),
-    options: { ...from, negative, guidance: classifierFree([ofSource, guidance]) },
+    options: { ...from, negative, guidance: classifierFree([sourceGuidance, guidance]) },
     more: noise,
   };
 }

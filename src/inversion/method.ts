@@ -21,6 +21,11 @@ export interface InversionTask {
   readonly iterations?: number;
   /** Null-text optimisation ends a step when its loss is under this, and 2e-5 more for each step before. Default: 1e-5. */
   readonly epsilon?: number;
+  /**
+   * How strongly the source's prompt is followed by edit-friendly inversion and beside its edits (default: 3.5 at most),
+   * or left by h-edit's (default: 0.9 of `guidance`).
+   */
+  readonly sourceGuidance?: number;
   /** The share of the steps that edit-friendly edits leave out. Default: 0.36. */
   readonly skip?: number;
   /** Of the noise that edit-friendly inversion draws. */

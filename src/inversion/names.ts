@@ -8,20 +8,21 @@ export const INVERSIONS = [
   'proximal',
   'edit-friendly',
   'fixed-point',
+  'h-edit',
 ] as const;
 /** By which method a picture is inverted. */
 export type InversionName = (typeof INVERSIONS)[number];
 
 /** Those whose steps are DDIM's. */
-const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point'];
+const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point', 'h-edit'];
 
 /** The checkpoint's own sampler, where the method can have it. */
 export function samplerFor(method: InversionName, { sampler }: { readonly sampler: SamplerName }): SamplerName {
   return BY_DDIM.includes(method) ? 'ddim' : sampler;
 }
 
-/** Those whose edits need more of the source than a recording has: noise, or a guidance, of their own. */
-const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly'];
+/** Those whose edits need more of the source than a recording has: noise, a guidance, or steps of their own. */
+const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly', 'h-edit'];
 
 /** @throws RangeError for a method whose edits cannot be made from a recording */
 export function checkRecordable(method: InversionName): void {

@@ -75,6 +75,28 @@ export class DDIMSampler implements Sampler {
     return tf.tidy(() => tf.add(tf.mul(original, alpha), tf.mul(noise, sigma)));
   }
 
+  /** The timestep of the latents that a step leads to; 0 at the end. */
+  timestepAfter(index: number): number {
+    return Math.max(0, this.timesteps[index] - this.stride);
+  }
+
+  /**
+   * How far the latents after a step lie from where they would if the noise in the step had differed.
+   *
+   * @param difference between two predictions of the network for the latents after the step; of their shape
+   * @returns the same shape, the caller's to dispose
+   */
+  moveAfter(difference: tf.Tensor4D, index: number): tf.Tensor4D {
+    const { now, next } = this.products(index);
+    const { prediction_type } = this.config;
+    // A network that predicts the picture says nothing of the noise over a picture without any.
+    if (prediction_type === 'sample' && next === 1) return tf.zerosLike(difference);
+    const move = (1 - next) ** 0.5 - (((1 - now) * next) / now) ** 0.5;
+    return tf.tidy(() =>
+      tf.mul(predictedNoise(prediction_type, difference, tf.zerosLike(difference), levelOf(next)), move),
+    );
+  }
+
   /** As diffusers' `DDIMInverseScheduler`. @throws RangeError for steps that add fresh noise: nothing undoes those */
   inverse(): InverseSampler {
     if (this.eta > 0)
@@ -115,8 +137,11 @@ export class DDIMSampler implements Sampler {
   /** How much is left of the picture before a step and after it: products of alphas. */
   private products(index: number): { now: number; next: number } {
     const timestep = this.timesteps[index];
-    const next = this.alphaCumprod(timestep - Math.floor(this.config.num_train_timesteps / this.steps));
-    return { now: this.alphaCumprod(timestep), next };
+    return { now: this.alphaCumprod(timestep), next: this.alphaCumprod(timestep - this.stride) };
+  }
+
+  private get stride(): number {
+    return Math.floor(this.config.num_train_timesteps / this.steps);
   }
 
   /** Before the first timestep there is the picture: no noise, or the least that training knew. */

@@ -111,16 +111,22 @@ export class Session {
    * @param latents one row for each of `rows`, [rows, height, width, channels]
    * @param step whose timestep it is, 0 .. steps - 1
    * @param options `rows` are the session's if left out; `context` is what they read, [rows, tokens, features], if left
-   *   out the session's for rows like these; `controller` is asked instead of the session's, `null` for nobody
+   *   out the session's for rows like these; `controller` is asked instead of the session's, `null` for nobody;
+   *   `timestep` is the step's own if left out
    * @returns the prediction, of the latents' shape; the caller's to dispose
    */
   evaluate(
     latents: tf.Tensor4D,
     step: number,
-    { rows = this.rows, context, controller }: PredictOptions & Pick<EvaluateOptions, 'context'> = {},
+    {
+      rows = this.rows,
+      context,
+      controller,
+      timestep,
+    }: PredictOptions & Pick<EvaluateOptions, 'context' | 'timestep'> = {},
   ): tf.Tensor4D {
     const asked = controller === undefined ? this.controller : this.withGuiding(controller ?? undefined);
-    return this.ask(latents, step, { rows, context, controller: asked });
+    return this.ask(latents, step, { rows, context, controller: asked, timestep });
   }
 
   /**
@@ -240,9 +246,12 @@ export class Session {
     }
   }
 
-  private ask(latents: tf.Tensor4D, step: number, { rows, context, controller }: EvaluateOptions): tf.Tensor4D {
-    const { sampler, network } = this.parts;
-    const timestep = sampler.timesteps[step];
+  private ask(
+    latents: tf.Tensor4D,
+    step: number,
+    { rows, context, controller, timestep = this.sampler.timesteps[step] }: EvaluateOptions,
+  ): tf.Tensor4D {
+    const { network } = this.parts;
     const { steps, latents: size } = this.run;
     const control = controller && { controller, evaluation: { step, steps, timestep, latents: size, rows } };
     return tf.tidy(() => network(latents, timestep, context ?? this.contexts!.at(rows, step), control));

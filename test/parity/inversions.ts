@@ -50,7 +50,8 @@ export const inversions: readonly Comparison[] = [
 
 /** What the published methods make of edits: the final latents, the source's among them. */
 export const pictureEdits: readonly Comparison[] = Object.entries(cases.edits)
-  .filter(([, { method }]) => INVERSIONS.some((known) => known === method))
+  // h-Edit's explicit form is not here.
+  .filter(([, { method, implicit }]) => implicit !== false && INVERSIONS.some((known) => known === method))
   .map(([name, edit]) => ({
     part: 'edits of pictures',
     name,
@@ -71,6 +72,7 @@ export async function editOf(edit: EditCase, recorded = false): Promise<tf.Tenso
     guidance,
     skip: edit.skip && edit.skip / cases.steps,
     epsilon: edit.epsilon,
+    sourceGuidance: edit.source_guidance,
   });
   const prompts = kind ? [source, ...targets] : targets;
   const controller = kind

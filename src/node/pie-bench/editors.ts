@@ -7,7 +7,7 @@ import { fromPictures, type Picture, toPictures } from '../../image/picture';
 import { fitPicture, place } from '../../image/placement';
 import { resample, type Size } from '../../image/resample';
 import type { InversionName } from '../../inversion/names';
-import { type Inversion, invert } from '../../invert';
+import { type Inversion, type InvertOptions, invert } from '../../invert';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import type { Checkpoint, PartName } from '../../weights/checkpoint';
 import { readPicture } from '../readPicture';
@@ -19,9 +19,12 @@ export interface Editor {
   edit(edit: BenchEdit, source: Picture, signal?: AbortSignal): Promise<Picture>;
 }
 
-/** Settings that the benchmark's table was made with: of Prompt-to-Prompt, and of edit-friendly inversion. */
+/** Settings that the benchmark's table was made with: of Prompt-to-Prompt, and where a method has others. */
 const PUBLISHED = { cross: 0.4, self: 0.6, selfSize: 32, edit: 'refine', guidance: 7.5, wordWeight: 2 } as const;
-const SKIP = 12 / 50;
+const OF_METHOD: Partial<Record<InversionName, Pick<InvertOptions, 'guidance' | 'sourceGuidance' | 'skip'>>> = {
+  'edit-friendly': { sourceGuidance: 1, skip: 12 / 50 },
+  'h-edit': { guidance: 10, sourceGuidance: 9 },
+};
 
 /**
  * The checkpoint with timesteps that begin at 0, as the benchmark's table was made; Stable Diffusion's own begin at 1.
@@ -63,9 +66,8 @@ export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, s
       const { guidance } = PUBLISHED;
       let inversion: Inversion | undefined;
       try {
-        const schedule = { sampler: 'ddim', steps } as const;
-        const prompt = edit.source;
-        inversion = await invert(pipe, picture, { prompt, method, ...schedule, guidance, skip: SKIP, signal });
+        const settings = { sampler: 'ddim', steps, guidance, ...OF_METHOD[method] } as const;
+        inversion = await invert(pipe, picture, { prompt: edit.source, method, ...settings, signal });
         const options = { ...inversion.options(methodOf(edit, pipe)), signal };
         const { images, latents, noise, context } = await pipe.generate([edit.source, edit.target], options);
         const [, edited] = await toPictures(images);

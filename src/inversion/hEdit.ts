@@ -1,0 +1,76 @@
+import * as tf from '@tensorflow/tfjs';
+import type { AttentionController } from '../attention/controller';
+import { takeRow } from '../attention/rows';
+import type { Guidance } from '../guidance/guidance';
+import { DDIMSampler } from '../sampler/ddim';
+import type { Sampler } from '../sampler/sampler';
+import { walkUp } from './ddim';
+import { isUnguidedSource } from './direct';
+import type { InversionTask, Inverted } from './method';
+import type { Trajectory } from './trajectory';
+
+/** The authors' guidance away from the source's prompt, as a share of that to the target's. */
+const SOURCE_SHARE = 0.9;
+
+/**
+ * h-Edit-D (Nguyen et al. 2025, arXiv 2503.02187, the implicit form with one step of optimisation): each step has two
+ * parts. The first keeps: every picture takes the step that the source's prompt asks for, with what is missing for the
+ * source to come out on its trajectory. The second edits, at the level reached: the latents move by how much more the
+ * target's prompt asks for than the source's. Prompt-to-Prompt acts in the second.
+ *
+ * @throws RangeError for another sampler than DDIM
+ */
+export async function hEdit(task: InversionTask): Promise<Inverted> {
+  const { sampler, guidance, sourceGuidance = SOURCE_SHARE * guidance, prompt, negative } = task;
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('h-edit is for the sampler ddim.');
+  const trajectory = await walkUp(task);
+  return {
+    trajectory,
+    options: {
+      noise: trajectory.noise,
+      sampler: editing(sampler),
+      guidance: fromSourceToTarget(guidance, sourceGuidance, prompt),
+      negative,
+      omit: isUnguidedSource,
+    },
+    controller: keeping(sampler, trajectory),
+  };
+}
+
+/** The first part of each step, before the second. */
+function keeping(sampler: DDIMSampler, trajectory: Trajectory): AttentionController {
+  return {
+    name: 'h-edit',
+    wants: () => [],
+    beforeStep: (latents, { step, evaluate }) =>
+      tf.tidy(() => {
+        const rows = Array.from({ length: latents.shape[0] }, () => ({ prompt: 0, role: 'conditional' }));
+        const predicted = evaluate(latents, { rows, timestep: sampler.timesteps[step] });
+        const stepped = sampler.step(predicted, step, latents);
+        return tf.add<tf.Tensor4D>(stepped, tf.sub(trajectory.after(step), takeRow(stepped, 0)));
+      }),
+  };
+}
+
+/** The second: it begins where the first has led, at the next timestep. */
+function editing(sampler: DDIMSampler): Sampler {
+  return {
+    timesteps: sampler.timesteps.map((_, index) => sampler.timestepAfter(index)),
+    step: (difference, index, latents) => tf.tidy(() => tf.add(latents, sampler.moveAfter(difference, index))),
+    end() {},
+  };
+}
+
+/** The difference of two guided predictions of a target: with its own prompt, and with the source's. */
+function fromSourceToTarget(scale: number, sourceScale: number, source: string): Guidance {
+  return {
+    name: `hEdit(${scale}, ${sourceScale})`,
+    rows: [
+      { role: 'unconditional', text: 'negative' },
+      { role: 'source', text: { of: source } },
+    ],
+    // The source has neither row: both are its conditional one there, and it stays where it is.
+    guide: (_, { conditional, unconditional, source: ofSource }) =>
+      tf.sub(tf.mul(tf.sub(conditional, unconditional), scale), tf.mul(tf.sub(ofSource, unconditional), sourceScale)),
+  };
+}
