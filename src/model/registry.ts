@@ -8,7 +8,7 @@ import { UNet2DConditionModel } from './unet';
 /**
  * What there is, by what a config names: diffusers' `_class_name`, transformers' `model_type`. Each is made from its
  * config, with no weights in it yet; its parameters say what a checkpoint must have. Of a config that names none it is
- * the first.
+ * the first: others come after it.
  */
 const CLASSES: {
   readonly [Part in keyof Networks]: Readonly<Record<string, (json: unknown, file: string) => Networks[Part]>>;

@@ -1,6 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
 
-/** A schedule and a step rule: how latents lose their noise, given what a network predicts. */
+/**
+ * A schedule and a step rule: how latents lose their noise, given what a network predicts. Latents are the picture's
+ * times sqrt(alpha) and noise times sqrt(1 - alpha), as DDIM has them: a sampler that counts in noise levels, such as
+ * Euler's, scales them within its step.
+ */
 export interface Sampler {
   /** A recording tells samplers of one's own apart by it. */
   readonly name?: string;

@@ -27,78 +27,75 @@ const schedule = {
   rescale_betas_zero_snr: z.boolean().default(false),
 };
 
-const ddim = {
-  timestep_spacing: z.enum(['leading', 'linspace', 'trailing']).default('leading'),
-  clip_sample: z.boolean().default(true),
-  clip_sample_range: z.number().nonnegative().default(1),
-  set_alpha_to_one: z.boolean().default(true),
-};
-
-const dpmSolver = {
-  timestep_spacing: z.enum(['linspace', 'leading', 'trailing']).default('linspace'),
-  /** diffusers turns DEIS' into DPM-Solver++. */
-  algorithm_type: only('dpmsolver++', 'deis'),
-  solver_order: z.int().min(1).max(3).default(2),
-  /** diffusers turns those of DEIS and UniPC into midpoint. */
-  solver_type: only('midpoint', 'heun', 'logrho', 'bh1', 'bh2'),
-  lower_order_final: z.boolean().default(true),
-  euler_at_final: z.boolean().default(false),
-  final_sigmas_type: z.enum(['zero', 'sigma_min']).default('zero'),
-  lambda_min_clipped: z.number().or(z.literal(-Infinity)).default(-Infinity),
-  use_karras_sigmas: z.boolean().default(false),
-  use_exponential_sigmas: only(false),
-  use_beta_sigmas: only(false),
-  use_lu_lambdas: only(false),
-  use_flow_sigmas: only(false),
-  use_dynamic_shifting: only(false),
-  /** A learned variance would be in the prediction, beside the noise. */
-  variance_type: only(null, 'fixed_small', 'fixed_small_log', 'fixed_large', 'fixed_large_log'),
-  /** Options of other classes; diffusers reads them for Karras' noise levels all the same. */
-  sigma_min: z.number().positive().nullable().default(null),
-  sigma_max: z.number().positive().nullable().default(null),
-};
-
-/** Options of classes that there are no samplers for. */
-const otherClasses = {
-  corrector_order: harmless,
-  disable_corrector: harmless,
-  flow_shift: harmless,
-  interpolation_type: harmless,
-  original_inference_steps: harmless,
-  predict_x0: harmless,
-  predictor_order: harmless,
-  skip_prk_steps: harmless,
-  solver_p: harmless,
-  time_shift_type: harmless,
-  timestep_scaling: harmless,
-  timestep_type: harmless,
-};
-
-const everyOption = { ...otherClasses, ...allHarmless({ ...ddim, ...dpmSolver }) };
-
 /** By the names that samplers are asked for with; `createSampler` makes them. */
 export const SCHEDULERS = {
   ddim: {
     className: 'DDIMScheduler',
-    config: z.object({ ...everyOption, ...schedule, ...ddim }),
+    /** Keys of a config that the class has besides `schedule`'s. */
+    config: {
+      timestep_spacing: z.enum(['leading', 'linspace', 'trailing']).default('leading'),
+      clip_sample: z.boolean().default(true),
+      clip_sample_range: z.number().nonnegative().default(1),
+      set_alpha_to_one: z.boolean().default(true),
+    },
     /** Options of a run that only some samplers have. */
     options: ['eta'],
   },
   /** As far as it is DPM-Solver++. */
   'dpm++': {
     className: 'DPMSolverMultistepScheduler',
-    config: z.object({ ...everyOption, ...schedule, ...dpmSolver }),
+    config: {
+      timestep_spacing: z.enum(['linspace', 'leading', 'trailing']).default('linspace'),
+      /** diffusers turns DEIS' into DPM-Solver++. */
+      algorithm_type: only('dpmsolver++', 'deis'),
+      solver_order: z.int().min(1).max(3).default(2),
+      /** diffusers turns those of DEIS and UniPC into midpoint. */
+      solver_type: only('midpoint', 'heun', 'logrho', 'bh1', 'bh2'),
+      lower_order_final: z.boolean().default(true),
+      euler_at_final: z.boolean().default(false),
+      final_sigmas_type: z.enum(['zero', 'sigma_min']).default('zero'),
+      lambda_min_clipped: z.number().or(z.literal(-Infinity)).default(-Infinity),
+      use_karras_sigmas: z.boolean().default(false),
+      use_exponential_sigmas: only(false),
+      use_beta_sigmas: only(false),
+      use_lu_lambdas: only(false),
+      use_flow_sigmas: only(false),
+      use_dynamic_shifting: only(false),
+      /** A learned variance would be in the prediction, beside the noise. */
+      variance_type: only(null, 'fixed_small', 'fixed_small_log', 'fixed_large', 'fixed_large_log'),
+      /** Options of other classes; diffusers reads them for Karras' noise levels all the same. */
+      sigma_min: z.number().positive().nullable().default(null),
+      sigma_max: z.number().positive().nullable().default(null),
+    },
     options: ['karras'],
   },
 } as const;
+
+/** Options of classes that there are no samplers for. */
+const OTHER_CLASSES = [
+  'corrector_order',
+  'disable_corrector',
+  'flow_shift',
+  'interpolation_type',
+  'original_inference_steps',
+  'predict_x0',
+  'predictor_order',
+  'skip_prk_steps',
+  'solver_p',
+  'time_shift_type',
+  'timestep_scaling',
+  'timestep_type',
+];
 
 /** DDIM, or DPM-Solver++(2M). */
 export type SamplerName = keyof typeof SCHEDULERS;
 export const SAMPLERS = Object.keys(SCHEDULERS) as [SamplerName, ...SamplerName[]];
 
+type Output<Shape> = { readonly [Key in keyof Shape]: z.output<Shape[Key]> };
+
 /** A scheduler's config, checked, with diffusers' defaults. */
 export type SchedulerConfig<Name extends SamplerName = SamplerName> = {
-  [N in SamplerName]: z.output<(typeof SCHEDULERS)[N]['config']>;
+  [N in SamplerName]: Output<typeof schedule> & Output<(typeof SCHEDULERS)[N]['config']>;
 }[Name];
 
 export function isSamplerName(name: string): name is SamplerName {
@@ -110,9 +107,13 @@ export function readSchedulerConfig<Name extends SamplerName>(
   sampler: Name,
   { json, file }: ConfigFile,
 ): SchedulerConfig<Name> {
-  return parseConfig(SCHEDULERS[sampler].config, json, file) as SchedulerConfig<Name>;
+  const keys = [...OTHER_CLASSES, ...SAMPLERS.flatMap((name) => Object.keys(SCHEDULERS[name].config))];
+  const ofOthers = Object.fromEntries(keys.map((key) => [key, harmless]));
+  const schema = z.object({ ...ofOthers, ...schedule, ...SCHEDULERS[sampler].config });
+  return parseConfig(schema, json, file) as SchedulerConfig<Name>;
 }
 
+/** Options of a run that only some samplers have. */
 export type SamplerOption = (typeof SCHEDULERS)[SamplerName]['options'][number];
 
 export function hasOption(sampler: SamplerName, option: SamplerOption): boolean {
@@ -126,8 +127,4 @@ export function foreignOption(
 ): SamplerOption | undefined {
   const all = SAMPLERS.flatMap((name): readonly SamplerOption[] => SCHEDULERS[name].options);
   return all.find((option) => given[option] && !hasOption(sampler, option));
-}
-
-function allHarmless<T extends object>(shape: T): Record<keyof T, typeof harmless> {
-  return Object.fromEntries(Object.keys(shape).map((key) => [key, harmless])) as Record<keyof T, typeof harmless>;
 }

@@ -54,7 +54,7 @@ describe('options out of range', () => {
     ['karras is true, and the sampler ddim (DDIMScheduler) has no such option', { karras: true }],
     ['eta is 0.5, and the sampler dpm++ (DPMSolverMultistepScheduler)', { eta: 0.5, sampler: 'dpm++' }],
     ['take the sampler that has it: ddim.', { eta: 0.5, karras: true, sampler: 'dpm++' }],
-    ['The sampler is "euler"; there are: ddim (DDIMScheduler), dpm++', { sampler: 'euler' as SamplerName }],
+    ['The sampler is "none"; there are: ddim (DDIMScheduler), dpm++', { sampler: 'none' as SamplerName }],
     ['The sampler is "toString"', { sampler: 'toString' as SamplerName }],
   ] as const)('%s: %p', (message, options) => {
     expect(() => create({}, options)).toThrow(RangeError);

@@ -165,7 +165,7 @@ test.each([
   [[...PROMPTS, '--cross-word', 'dog=0.8-0.2'], '--cross-word dog: Expected'],
   [[...PROMPTS, '--edit', 'swap'], '--edit'],
   [[...PROMPTS, '--cross-word', 'dog=2'], '--cross-word dog'],
-  [[...PROMPTS, '--sampler', 'euler'], '--sampler'],
+  [[...PROMPTS, '--sampler', 'none'], '--sampler'],
   [[...PROMPTS, '--blend', ':dog'], '--blend'],
 ])('%j is refused: %s', async (args, message) => {
   await expect(parse(...args)).rejects.toThrow(UsageError);
