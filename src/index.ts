@@ -51,6 +51,7 @@ export type { PerWord, Word } from './text/words';
 
 // A source's run on file, for further edits of it.
 export { Recording } from './recording/recording';
+export type { RecordedStep } from './recording/recording';
 export { RecordingError } from './recording/description';
 export type { RecordedSettings, RecordingDescription } from './recording/description';
 export type { TakenStep } from './session/companion';
@@ -65,11 +66,14 @@ export type { InversionMethod, InversionProgress, InversionTask, Inverted } from
 export { Trajectory } from './inversion/trajectory';
 export { sourceOnTrajectory } from './inversion/direct';
 export { nullTextOptimization } from './inversion/nullText';
+export type { NullTextOptions, NullTextStep } from './inversion/nullText';
 export { ProximalGuidance } from './inversion/proximal';
+export type { ProximalOptions } from './inversion/proximal';
 export { EditFriendlyNoise } from './inversion/editFriendly';
 
 // The networks.
-export type { PromptEncoder, UNet, VAE } from './model/roles';
+export { Network } from './model/network';
+export type { Networks, PromptEncoder, UNet, VAE } from './model/roles';
 export { PixelSpace } from './model/pixelSpace';
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
@@ -80,6 +84,7 @@ export type { CLIPTextConfig, UNetConfig, VAEConfig } from './model/config';
 export { ConfigError } from './config';
 export type { ConfigFile } from './config';
 export { Parameter, Scope } from './nn/scope';
+export type { Layout } from './nn/scope';
 
 // Backends.
 export { prepareWasm } from './backend/wasmKernels';
@@ -87,7 +92,8 @@ export { prepareWasm } from './backend/wasmKernels';
 // Sampling.
 export { createSampler } from './sampler/createSampler';
 export type { SamplerOptions } from './sampler/createSampler';
-export type { Sampler } from './sampler/sampler';
+export type { InverseSampler, Sampler } from './sampler/sampler';
+export { DDIMSampler } from './sampler/ddim';
 export type { SamplerName } from './sampler/schedulers';
 export { denoise } from './sampler/denoise';
 export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise';
@@ -99,12 +105,14 @@ export { randomLatents, TorchGenerator } from './sampler/noise';
 // Pictures as pixels: to a model's size and back, and masks.
 export { FITS, fitMask, fitPicture, place, putBack, toMultiples } from './image/placement';
 export type { Fit, Placement } from './image/placement';
+export type { Box } from './image/layout';
 export type { Size } from './image/resample';
 export { changeMask, feather, toMask } from './image/mask';
 
 // How alike pictures are, and how well one fits a text.
 export { CLIP_VITL14, CLIPScore } from './metrics/clipScore';
 export type { CLIPConfig } from './metrics/clipScore';
+export type { LayerConfig } from './model/transformerLayer';
 export { LPIPS } from './metrics/lpips';
 export { readMetricNetwork } from './metrics/read';
 export { mse, psnr, ssim } from './metrics/similarity';
@@ -115,20 +123,22 @@ export type { ViTConfig } from './metrics/structure';
 export { CLIPTokenizer } from './text/tokenizer';
 export type { Piece, TokenizedPrompt, Tokenizer, TokenizerFiles } from './text/tokenizer';
 export { CheckpointError } from './errors';
-export type { Checkpoint } from './weights/checkpoint';
+export type { Checkpoint, NetworkName, PartName } from './weights/checkpoint';
 export { openDiffusersLayout } from './weights/diffusersLayout';
 export type { DiffusersOptions } from './weights/diffusersLayout';
 export type { Dtype } from './weights/dtype';
 export type { FileTree } from './weights/fileTree';
 export { loadParameters } from './weights/load';
+export type { LoadOptions } from './weights/load';
 export { SafetensorsFile } from './weights/safetensors';
+export type { StoredTensor } from './weights/safetensors';
 export { writeSafetensors } from './weights/safetensorsWriter';
 export type { TensorToWrite } from './weights/safetensorsWriter';
 export { openSingleFile } from './weights/singleFile';
 export { BlobSink } from './weights/sink';
 export type { ByteSink } from './weights/sink';
 export { bytesOf } from './weights/source';
-export type { ByteSource, TensorInfo, TensorSource } from './weights/source';
+export type { BytePlace, ByteSource, TensorInfo, TensorSource } from './weights/source';
 
 // Pictures, and where words look in them.
 export { fromPictures, toPictures } from './image/picture';

@@ -142,7 +142,8 @@ export class StableDiffusionPipeline implements Networks {
   }
 
   /**
-   * @param options.controller is asked at the text encoder's attention, if `text` is among its kinds
+   * @param prompts as they are written, or their tokens
+   * @param onlooker its controller is asked at the text encoder's attention, if `text` is among its kinds
    * @returns [prompts, tokens, features]; the caller's to dispose
    */
   encode(prompts: readonly (string | TokenizedPrompt)[], { controller }: Onlooker = {}): tf.Tensor3D {
@@ -151,7 +152,7 @@ export class StableDiffusionPipeline implements Networks {
 
   /**
    * @param latents [rows, height, width, channels], as the UNet knows them
-   * @param options.controller is asked at the decoder's attention, if `vae` is among its kinds
+   * @param onlooker its controller is asked at the decoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, 3], -1 to 1
    */
   decode(latents: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {
@@ -162,7 +163,7 @@ export class StableDiffusionPipeline implements Networks {
    * Pictures as the UNet knows them: the mean of what the encoder sees in each.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
-   * @param options.controller is asked at the encoder's attention, if `vae` is among its kinds
+   * @param onlooker its controller is asked at the encoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, channels] of the latents; the caller's to dispose
    */
   toLatents(images: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {

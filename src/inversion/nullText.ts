@@ -45,15 +45,14 @@ export async function nullText(task: InversionTask): Promise<Inverted> {
   }
 }
 
-/** The network with a prompt of one's own: [1, height, width, channels] and [1, tokens, features] to a prediction. */
-export type Network = (latents: tf.Tensor4D, step: number, context: tf.Tensor3D) => tf.Tensor4D;
-
 export interface NullTextOptions {
   readonly sampler: DDIMSampler;
   /** Of the picture; stays the caller's. */
   readonly trajectory: Trajectory;
-  /** Differentiable with respect to the context. */
-  readonly network: Network;
+  /**
+   * [1, height, width, channels] and [1, tokens, features] to a prediction; differentiable with respect to the latter.
+   */
+  readonly network: (latents: tf.Tensor4D, step: number, context: tf.Tensor3D) => tf.Tensor4D;
   /** The encoded source prompt and the encoded negative one, each [1, tokens, features]; stay the caller's. */
   readonly conditional: tf.Tensor3D;
   readonly unconditional: tf.Tensor3D;

@@ -75,7 +75,7 @@ export class Parameter {
     this.tensor = tf.keep(laidOut);
   }
 
-  /** From now on the parameter is kept as a part of these, which call it. */
+  /** @internal From now on the parameter is kept as a part of these, which call it. */
   joinTo(joined: JoinedParameters): void {
     this.joined = joined;
   }

@@ -8,6 +8,7 @@ export { chooseBackend, openCheckpoint };
 export { EMBEDDED } from './embedded';
 export type { OpenOptions } from './checkpoint';
 export { fileBytes, folderTree } from './fileSource';
+export type { FileBytes } from './fileSource';
 export { fileSink } from './fileSink';
 export { HubError } from './hub/error';
 export { pull } from './hub/pull';
@@ -21,7 +22,7 @@ export type { EditFigureOptions } from './editFigure';
 export { wordFigure } from './wordFigure';
 export type { WordFigureOptions } from './wordFigure';
 export { BackendError } from '../backend/backendInfo';
-export type { BackendInfo, BackendName } from '../backend/backendInfo';
+export type { BackendInfo, BackendName, BackendOptions } from '../backend/backendInfo';
 
 /** How a pipeline is loaded. */
 export interface LoadPipelineOptions {

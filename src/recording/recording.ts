@@ -65,7 +65,7 @@ export class Recording {
     return this.file.tensors.has(nameAt(0, name));
   }
 
-  /** @throws RecordingError if the run was another model's */
+  /** @internal @throws RecordingError if the run was another model's */
   checkModel(found: Fingerprints): void {
     const { name, ...recorded } = this.description.model;
     const parts = (Object.keys(recorded) as (keyof Fingerprints)[]).filter((part) => recorded[part] !== found[part]);

@@ -68,7 +68,8 @@ export class DDIMSampler implements Sampler {
   /**
    * A picture's latents with as much noise as there is before a step (diffusers' `add_noise`).
    *
-   * @param original, noise [rows, height, width, channels] @returns the same shape, the caller's to dispose
+   * @param original [rows, height, width, channels] @param noise of that shape @returns that shape too, the caller's to
+   *   dispose
    */
   addNoise(original: tf.Tensor4D, noise: tf.Tensor4D, index: number): tf.Tensor4D {
     const { alpha, sigma } = levelOf(this.products(index).now);

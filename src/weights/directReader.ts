@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import type { markNarrow } from '../backend/narrow';
 import type { Layout } from '../nn/scope';
-import type { Place } from './source';
+import type { BytePlace } from './source';
 
 /** A tensor of a checkpoint: where it lies, and its shape there. */
 export interface PlacedTensor {
-  readonly place: Place;
+  readonly place: BytePlace;
   readonly shape: readonly number[];
 }
 

@@ -2,7 +2,7 @@ import { CheckpointError } from '../errors';
 import { bitsOf, type Dtype, isDtype, toFloat32 } from './dtype';
 import { FOREIGN_BYTES, foreignKind, textStart } from './foreignFile';
 import { type Json, JsonObject, parseJson } from './json';
-import type { ByteSource, Place, TensorInfo, TensorSource } from './source';
+import type { BytePlace, ByteSource, TensorInfo, TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
 
 /** A tensor's place among the bytes after the header. */
@@ -87,7 +87,7 @@ export class SafetensorsFile implements TensorSource {
     return numbers;
   }
 
-  place(key: string): Place {
+  place(key: string): BytePlace {
     const { begin, dtype } = this.stored(key);
     return { bytes: this.bytes, begin: this.dataStart + begin, dtype, key };
   }

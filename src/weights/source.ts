@@ -8,7 +8,7 @@ export interface TensorInfo {
 }
 
 /** Where a tensor's numbers lie: in row-major order, one behind the other. */
-export interface Place {
+export interface BytePlace {
   readonly bytes: ByteSource;
   /** The first of the tensor's bytes. */
   readonly begin: number;
@@ -35,7 +35,7 @@ export interface TensorSource {
    * Where the tensor lies, for what reads it by itself; nothing if it lies nowhere as it is.
    * @throws CheckpointError if the source has no tensor of that name
    */
-  place?(key: string): Place | undefined;
+  place?(key: string): BytePlace | undefined;
 }
 
 /** Bytes that are read piece by piece: a file on disk, or a Blob. */

@@ -6,7 +6,7 @@ import { type DirectReader, registerDirectReader } from '../../src/weights/direc
 import { loadParameters } from '../../src/weights/load';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { writeSafetensors } from '../../src/weights/safetensorsWriter';
-import { bytesOf, type Place, type TensorSource } from '../../src/weights/source';
+import { type BytePlace, bytesOf, type TensorSource } from '../../src/weights/source';
 import { viewOf } from '../../src/weights/view';
 import { useBackend } from '../backend';
 import { counting } from './memoryTree';
@@ -238,7 +238,7 @@ test('rows of a tensor lie where the tensor does, further on; rows that begin wi
   const { begin } = source.place!('all')!;
   expect(view(source).place!('w')).toMatchObject({ begin: begin + 2 * 5 * 4, dtype: 'F32', key: 'all' });
   const tensors = new Map([['all', { dtype: 'F4', shape: [4, 5] }]] as const);
-  const place = (): Place => ({ bytes: bytesOf(new Uint8Array(10)), begin: 0, dtype: 'F4', key: 'all' });
+  const place = (): BytePlace => ({ bytes: bytesOf(new Uint8Array(10)), begin: 0, dtype: 'F4', key: 'all' });
   const rows = (row: number): TensorSource =>
     viewOf(
       { name: source.name, read: (key) => source.read(key), tensors, place },
