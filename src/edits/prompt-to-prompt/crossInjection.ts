@@ -45,9 +45,10 @@ export function attentionRefine({ prompts: [source, ...targets], during }: EditO
 
 /**
  * Each target's cross-attention becomes the source's, its columns mapped by the target's alignment, for the tokens and
- * steps that the schedule names; the other tokens keep their own. Nothing is normalised again.
+ * steps that the schedule names; the other tokens keep their own, and so do keys that another controller has put after
+ * the tokens, such as an image prompt's. Nothing is normalised again.
  *
- * @throws if the batch lacks the source's row, or the contexts' length is not the alignments'
+ * @throws if the batch lacks the source's row, or there are fewer keys than the alignments have tokens
  */
 export function crossInjection({
   targets,
@@ -94,7 +95,8 @@ export function crossInjection({
 }
 
 /**
- * source x mapping where a token's share is 1, the target's own where it is 0. All maps [1, heads, queries, tokens].
+ * source x mapping where a token's share is 1, the target's own where it is 0, or where there are no tokens any more.
+ * All maps [1, heads, queries, keys].
  */
 function inject(
   source: tf.Tensor4D,
@@ -102,17 +104,17 @@ function inject(
   { length, matrix }: Alignment,
   shares: Float32Array,
 ): tf.Tensor4D {
-  const [, heads, queries, tokens] = source.shape;
-  if (tokens !== length)
-    throw new Error(`The prompts were tokenized to ${length} tokens, but the attention is over ${tokens}.`);
+  const [, heads, queries, keys] = source.shape;
+  if (keys < length)
+    throw new Error(`The prompts were tokenized to ${length} tokens, but the attention is over ${keys}.`);
+  const added = keys - length;
   const mapping = tf.tensor2d(
     matrix.map((share, i) => share * shares[i % length]),
     [length, length],
   );
-  const mapped = tf.reshape(
-    tf.matMul(tf.reshape(source, [heads * queries, length]), mapping),
-    source.shape,
-  ) as tf.Tensor4D;
-  if (shares.every((share) => share === 1)) return mapped;
-  return tf.add(mapped, tf.mul(own(), tf.sub(1, tf.tensor1d(shares))));
+  const ofTokens = added > 0 ? tf.slice(source, 0, [1, heads, queries, length]) : source;
+  const mapped = tf.reshape(tf.matMul(tf.reshape(ofTokens, [heads * queries, length]), mapping), ofTokens.shape);
+  if (added === 0 && shares.every((share) => share === 1)) return mapped as tf.Tensor4D;
+  const kept = tf.sub(1, tf.concat([tf.tensor1d(shares), tf.zeros([added])]));
+  return tf.add(added > 0 ? tf.pad(mapped, [...Array(3).fill([0, 0]), [0, added]]) : mapped, tf.mul(own(), kept));
 }

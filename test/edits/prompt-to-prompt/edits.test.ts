@@ -51,6 +51,13 @@ describe('replace: "a cat here" -> "a dog here"', () => {
     expectMaps(after(attentionReplace({ prompts, during: 1 })), [unconditional, unconditional, source, source]);
   });
 
+  test("keys after the tokens, which another controller has added, stay the target's own", () => {
+    const { tokenize: four } = toyTokenizer(4); // <start>, a, cat, <end>
+    const replace = attentionReplace({ prompts: [four('a cat'), four('a dog')], during: 1 });
+    const maps = [unconditional, unconditional, source, [[0.3, 0.1, 0.2, 0.1, 0.3]]];
+    expectMaps(after(replace, 0, maps), [unconditional, unconditional, source, [[0.1, 0.2, 0.4, 0.2, 0.3]]]);
+  });
+
   test('after its share of the steps the target is left alone', () => {
     const replace = attentionReplace({ prompts, during: 0.5 });
     expectMaps(after(replace, 4), [unconditional, unconditional, source, source]);
