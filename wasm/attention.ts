@@ -2,30 +2,28 @@ import { address, float, integer } from './pool';
 import { packPanel } from './product';
 import { read, write } from './vector';
 import { softmaxOf } from './softmax';
-import { COLUMNS, ROWS } from '../src/backend/wasmLayout';
+import { AttentionAt, COLUMNS, ROWS } from '../src/backend/wasmLayout';
 import { LINE_BYTES, TILE_BYTES, storePart, tile } from './tile';
 
 /**
  * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.
  * Every number is rounded as when the three steps are taken one by one, so that it does not matter to a result who
- * looks at which site. Parameters: q, k, v, out, heads, queries, keys, head size, parts, scale, scratch, its bytes a
- * thread; then for each of q, k, v and out the bytes from row to row, from head to head, from token to token; and
- * whether a query sees no key after it.
+ * looks at which site. Where attention is causal, a query sees no key after it.
  */
 export function attention(slot: usize, chunk: i32, thread: i32): void {
-  const queries = integer(slot, 5), keys = integer(slot, 6), size = integer(slot, 7), parts = integer(slot, 8);
+  const queries = integer(slot, AttentionAt.queries), keys = integer(slot, AttentionAt.keys), size = integer(slot, AttentionAt.headSize), parts = integer(slot, AttentionAt.parts);
   const keyPanels = (keys + COLUMNS - 1) / COLUMNS, valuePanels = (size + COLUMNS - 1) / COLUMNS;
   const keyPanel = <usize>size * LINE_BYTES, valuePanel = <usize>keys * LINE_BYTES;
-  const partial = address(slot, 10) + <usize>thread * address(slot, 11);
+  const partial = address(slot, AttentionAt.scratch) + <usize>thread * address(slot, AttentionAt.scratchBytes);
   const zeros = partial + TILE_BYTES, rows = zeros + LINE_BYTES, scaled = rows + LINE_BYTES;
   const packedK = scaled + <usize>(ROWS * size) * 4;
   const packedV = packedK + <usize>keyPanels * keyPanel, scores = packedV + <usize>valuePanels * valuePanel;
   const scoreStride = <usize>keyPanels * LINE_BYTES;
   memory.fill(zeros, 0, LINE_BYTES);
 
-  const head = chunk / parts, causal = integer(slot, 24) != 0;
-  const q = headOf(slot, 0, head), k = headOf(slot, 1, head), v = headOf(slot, 2, head), out = headOf(slot, 3, head);
-  const qStride = tokenBytes(slot, 0), kStride = tokenBytes(slot, 1), vStride = tokenBytes(slot, 2), outStride = tokenBytes(slot, 3);
+  const head = chunk / parts, causal = integer(slot, AttentionAt.causal) != 0;
+  const q = headOf(slot, AttentionAt.q, AttentionAt.qRow, head), k = headOf(slot, AttentionAt.k, AttentionAt.kRow, head), v = headOf(slot, AttentionAt.v, AttentionAt.vRow, head), out = headOf(slot, AttentionAt.out, AttentionAt.outRow, head);
+  const qStride = address(slot, AttentionAt.qToken), kStride = address(slot, AttentionAt.kToken), vStride = address(slot, AttentionAt.vToken), outStride = address(slot, AttentionAt.outToken);
   for (let panel = 0; panel < keyPanels; panel++) {
     packPanel(k, kStride, panel * COLUMNS, min(COLUMNS, keys - panel * COLUMNS), size, true, packedK + <usize>panel * keyPanel);
   }
@@ -38,7 +36,7 @@ export function attention(slot: usize, chunk: i32, thread: i32): void {
     const first = block * ROWS;
     for (let i = 0; i < ROWS; i++) {
       const query = scaled + <usize>(i * size) * 4;
-      scaleTo(query, q + <usize>min(first + i, queries - 1) * qStride, float(slot, 9), <usize>size << 2);
+      scaleTo(query, q + <usize>min(first + i, queries - 1) * qStride, float(slot, AttentionAt.scale), <usize>size << 2);
       store<u32>(rows + (<usize>i << 2), <u32>query);
     }
     for (let panel = 0; panel < keyPanels; panel++) {
@@ -64,12 +62,8 @@ function scaleTo(to: usize, from: usize, scale: f32, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += i + 16 <= bytes ? 16 : 4) write(to + i, f32x4.mul(read(from + i, i + 16 <= bytes), scales), i + 16 <= bytes);
 }
 
-/** Where one of the tensors has a head of a row. @param tensor 0 q, 1 k, 2 v, 3 out */
-function headOf(slot: usize, tensor: i32, head: i32): usize {
-  const heads = integer(slot, 4);
-  return address(slot, tensor) + <usize>(head / heads) * address(slot, 12 + 3 * tensor) + <usize>(head % heads) * address(slot, 13 + 3 * tensor);
-}
-
-function tokenBytes(slot: usize, tensor: i32): usize {
-  return address(slot, 14 + 3 * tensor);
+/** Where a tensor has a head of a row. @param row where the parameter is that says how far apart rows are; the next, heads */
+function headOf(slot: usize, tensor: i32, row: i32, head: i32): usize {
+  const heads = integer(slot, AttentionAt.heads);
+  return address(slot, tensor) + <usize>(head / heads) * address(slot, row) + <usize>(head % heads) * address(slot, row + 1);
 }

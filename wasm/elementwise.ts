@@ -1,18 +1,15 @@
-import { Arithmetic } from '../src/backend/wasmLayout';
+import { Arithmetic, ArithmeticAt, GegluAt, SiluAt } from '../src/backend/wasmLayout';
 import { address, float, integer } from './pool';
 import { phi, read, sigmoid, write } from './vector';
 
-/**
- * out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. Parameters: x, out,
- * rows, features, rows a chunk.
- */
+/** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. */
 export function geglu(slot: usize, chunk: i32): void {
-  const bytes = <usize>integer(slot, 3) << 2;
+  const bytes = <usize>integer(slot, GegluAt.features) << 2;
   const fours = bytes & ~15;
-  const each = integer(slot, 4);
-  for (let row = chunk * each, end = min(row + each, integer(slot, 2)); row < end; row++) {
-    const x = address(slot, 0) + 2 * <usize>row * bytes;
-    const out = address(slot, 1) + <usize>row * bytes;
+  const each = integer(slot, GegluAt.rowsPerChunk);
+  for (let row = chunk * each, end = min(row + each, integer(slot, GegluAt.rows)); row < end; row++) {
+    const x = address(slot, GegluAt.x) + 2 * <usize>row * bytes;
+    const out = address(slot, GegluAt.out) + <usize>row * bytes;
     for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
       const four = i < fours;
       const gate = read(x + bytes + i, four);
@@ -21,30 +18,24 @@ export function geglu(slot: usize, chunk: i32): void {
   }
 }
 
-/**
- * x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. Parameters: x, out, numbers,
- * numbers a chunk (whole fours), slope.
- */
+/** x sigmoid(slope x): SiLU with a slope of 1, CLIP's approximation of gelu with 1.702. */
 export function silu(slot: usize, chunk: i32): void {
-  const x = address(slot, 0), out = address(slot, 1);
-  const slope = f32x4.splat(float(slot, 4));
-  const end = endOf(slot, chunk, 2);
-  for (let i = startOf(slot, chunk, 2); i < end; i += i + 16 <= end ? 16 : 4) {
+  const x = address(slot, SiluAt.x), out = address(slot, SiluAt.out);
+  const slope = f32x4.splat(float(slot, SiluAt.slope));
+  const end = endOf(slot, chunk, SiluAt.numbers);
+  for (let i = startOf(slot, chunk, SiluAt.numbers); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
     const value = read(x + i, four);
     write(out + i, f32x4.mul(value, sigmoid(f32x4.mul(slope, value))), four);
   }
 }
 
-/**
- * a and b added, subtracted, multiplied or divided. Parameters: a, b, out, numbers, numbers a chunk (whole fours),
- * which {@link Arithmetic}, whether b is one number.
- */
+/** a and b added, subtracted, multiplied or divided. */
 export function arithmetic(slot: usize, chunk: i32): void {
-  const a = address(slot, 0), b = address(slot, 1), out = address(slot, 2);
-  const operation = integer(slot, 5), isOne = integer(slot, 6) != 0;
-  const end = endOf(slot, chunk, 3);
-  for (let i = startOf(slot, chunk, 3); i < end; i += i + 16 <= end ? 16 : 4) {
+  const a = address(slot, ArithmeticAt.a), b = address(slot, ArithmeticAt.b), out = address(slot, ArithmeticAt.out);
+  const operation = integer(slot, ArithmeticAt.operation), isOne = integer(slot, ArithmeticAt.isOne) != 0;
+  const end = endOf(slot, chunk, ArithmeticAt.numbers);
+  for (let i = startOf(slot, chunk, ArithmeticAt.numbers); i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;
     write(out + i, operate(operation, read(a + i, four), isOne ? v128.load32_splat(b) : read(b + i, four)), four);
   }
@@ -62,8 +53,8 @@ function operate(operation: i32, x: v128, y: v128): v128 {
 }
 
 /**
- * Where a chunk of a long row of numbers starts, in bytes. @param numbers which parameter says how many there are; the
- * next says how many are a chunk
+ * Where a chunk of a long row of numbers starts, in bytes. @param numbers where the parameter is that says how
+ * many there are; the next says how many are a chunk
  */
 function startOf(slot: usize, chunk: i32, numbers: i32): usize {
   return <usize>chunk * address(slot, numbers + 1) << 2;

@@ -1,15 +1,16 @@
+import { GroupNormAt, LayerNormAt } from '../src/backend/wasmLayout';
 import { address, float, integer } from './pool';
 import { read, sigmoid, siluSlope, sumOf, write } from './vector';
 
-/** Each row along its last axis. Parameters: x, weight, bias, out, rows, features, rows a chunk, epsilon. */
+/** Each row along its last axis. */
 export function layerNorm(slot: usize, chunk: i32): void {
-  const weight = address(slot, 1), bias = address(slot, 2);
-  const features = integer(slot, 5);
+  const weight = address(slot, LayerNormAt.weight), bias = address(slot, LayerNormAt.bias);
+  const features = integer(slot, LayerNormAt.features);
   const bytes = <usize>features << 2;
-  const each = integer(slot, 6);
-  for (let row = chunk * each, end = min(row + each, integer(slot, 4)); row < end; row++) {
+  const each = integer(slot, LayerNormAt.rowsPerChunk);
+  for (let row = chunk * each, end = min(row + each, integer(slot, LayerNormAt.rows)); row < end; row++) {
     const offset = <usize>row * bytes;
-    normalise(address(slot, 0) + offset, weight, bias, address(slot, 3) + offset, features, float(slot, 7));
+    normalise(address(slot, LayerNormAt.x) + offset, weight, bias, address(slot, LayerNormAt.out) + offset, features, float(slot, LayerNormAt.epsilon));
   }
 }
 
@@ -51,15 +52,15 @@ function inverseStd(x: usize, mean: f32, features: i32, epsilon: f32): f32 {
   return 1 / sqrt<f32>((squares + sumOf(squaresOfFour)) / <f32>features + epsilon);
 }
 
-/** The gradient for x. Parameters: those of `layerNorm` (bias is not read, out is the gradient), then the one for y. */
+/** The gradient for x, which is `out`; `dy` is the one for y, and `bias` is not read. */
 export function layerNormGradient(slot: usize, chunk: i32): void {
-  const weight = address(slot, 1);
-  const features = integer(slot, 5);
+  const weight = address(slot, LayerNormAt.weight);
+  const features = integer(slot, LayerNormAt.features);
   const bytes = <usize>features << 2;
-  const each = integer(slot, 6);
-  for (let row = chunk * each, end = min(row + each, integer(slot, 4)); row < end; row++) {
+  const each = integer(slot, LayerNormAt.rowsPerChunk);
+  for (let row = chunk * each, end = min(row + each, integer(slot, LayerNormAt.rows)); row < end; row++) {
     const offset = <usize>row * bytes;
-    normGradient(address(slot, 0) + offset, weight, address(slot, 8) + offset, address(slot, 3) + offset, features, float(slot, 7));
+    normGradient(address(slot, LayerNormAt.x) + offset, weight, address(slot, LayerNormAt.dy) + offset, address(slot, LayerNormAt.out) + offset, features, float(slot, LayerNormAt.epsilon));
   }
 }
 
@@ -87,37 +88,33 @@ function normGradient(x: usize, weight: usize, dy: usize, out: usize, features: 
 /** Of so many pixels the sum is kept in float32 before it goes to a float64: a larger picture's would grow inexact. */
 const PIXELS: i32 = 256;
 
-/**
- * Some groups of channels of one picture, then SiLU if told: a chunk is a slab of channels that holds whole groups.
- * Parameters: x, weight, bias, out, pixels, channels, channels a group, channels a slab, slabs, epsilon, silu, scratch,
- * its bytes a thread.
- */
+/** Some groups of channels of one picture, then SiLU if told: a chunk is a slab of channels that holds whole groups. */
 export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
-  const pixels = integer(slot, 4), slab = integer(slot, 7);
-  const stride = <usize>integer(slot, 5) << 2;
-  const offset = slabOffset(slot, chunk), x = address(slot, 0) + offset;
-  const scratch = address(slot, 11) + <usize>thread * address(slot, 12);
+  const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab);
+  const stride = <usize>integer(slot, GroupNormAt.channels) << 2;
+  const offset = slabOffset(slot, chunk), x = address(slot, GroupNormAt.x) + offset;
+  const scratch = address(slot, GroupNormAt.scratch) + <usize>thread * address(slot, GroupNormAt.scratchBytes);
   const scales = scratch + (<usize>slab * 12), shifts = scales + (<usize>slab << 2);
   moments(slot, chunk, x, scratch);
-  if (integer(slot, 10)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(slot, 3) + offset);
-  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, 3) + offset);
+  if (integer(slot, GroupNormAt.silu)) scaleAndShift(x, pixels, stride, slab, scales, shifts, true, address(slot, GroupNormAt.out) + offset);
+  else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, GroupNormAt.out) + offset);
 }
 
 /** Where a chunk's slab begins in x, in bytes. */
 function slabOffset(slot: usize, chunk: i32): usize {
-  const slabs = integer(slot, 8), channels = integer(slot, 5);
-  return (<usize>(chunk / slabs) * <usize>integer(slot, 4) * <usize>channels + firstChannel(slot, chunk)) << 2;
+  const slabs = integer(slot, GroupNormAt.slabs), channels = integer(slot, GroupNormAt.channels);
+  return (<usize>(chunk / slabs) * <usize>integer(slot, GroupNormAt.pixels) * <usize>channels + firstChannel(slot, chunk)) << 2;
 }
 
 function firstChannel(slot: usize, chunk: i32): usize {
-  return <usize>((chunk % integer(slot, 8)) * integer(slot, 7));
+  return <usize>((chunk % integer(slot, GroupNormAt.slabs)) * integer(slot, GroupNormAt.slab));
 }
 
 /** Writes for each channel of a slab a sum (8 bytes), then of all its group's mean, its scale and its shift. */
 function moments(slot: usize, chunk: i32, x: usize, sums: usize): void {
-  const pixels = integer(slot, 4), slab = integer(slot, 7), group = integer(slot, 6);
+  const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab), group = integer(slot, GroupNormAt.group);
   const first = firstChannel(slot, chunk) << 2;
-  const stride = <usize>integer(slot, 5) << 2;
+  const stride = <usize>integer(slot, GroupNormAt.channels) << 2;
   const means = sums + (<usize>slab << 3), scales = means + (<usize>slab << 2), shifts = scales + (<usize>slab << 2);
   const count = <f64>group * <f64>pixels;
   memory.fill(means, 0, <usize>slab << 2);
@@ -126,22 +123,19 @@ function moments(slot: usize, chunk: i32, x: usize, sums: usize): void {
   channelSums(x, pixels, stride, slab, means, true, sums);
   for (let c = 0; c < slab; c++) {
     const at = <usize>c << 2;
-    const inverse = 1 / sqrt<f64>(groupSum(sums, c, group) / count + <f64>float(slot, 9));
-    const scale = <f64>load<f32>(address(slot, 1) + first + at) * inverse;
+    const inverse = 1 / sqrt<f64>(groupSum(sums, c, group) / count + <f64>float(slot, GroupNormAt.epsilon));
+    const scale = <f64>load<f32>(address(slot, GroupNormAt.weight) + first + at) * inverse;
     store<f32>(scales + at, <f32>scale);
-    store<f32>(shifts + at, <f32>(<f64>load<f32>(address(slot, 2) + first + at) - <f64>load<f32>(means + at) * scale));
+    store<f32>(shifts + at, <f32>(<f64>load<f32>(address(slot, GroupNormAt.bias) + first + at) - <f64>load<f32>(means + at) * scale));
   }
 }
 
-/**
- * The gradient for x. Parameters: those of `groupNorm` (out is the gradient), then the one for y; scratch holds two
- * sums a channel more.
- */
+/** The gradient for x, which is `out`; `dy` is the one for y. Scratch holds two sums a channel more. */
 export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
-  const pixels = integer(slot, 4), slab = integer(slot, 7), group = integer(slot, 6), withSilu = integer(slot, 10) != 0;
-  const stride = <usize>integer(slot, 5) << 2, bytes = <usize>slab << 2;
-  const offset = slabOffset(slot, chunk), x = address(slot, 0) + offset, dy = address(slot, 13) + offset, out = address(slot, 3) + offset;
-  const sums = address(slot, 11) + <usize>thread * address(slot, 12);
+  const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab), group = integer(slot, GroupNormAt.group), withSilu = integer(slot, GroupNormAt.silu) != 0;
+  const stride = <usize>integer(slot, GroupNormAt.channels) << 2, bytes = <usize>slab << 2;
+  const offset = slabOffset(slot, chunk), x = address(slot, GroupNormAt.x) + offset, dy = address(slot, GroupNormAt.dy) + offset, out = address(slot, GroupNormAt.out) + offset;
+  const sums = address(slot, GroupNormAt.scratch) + <usize>thread * address(slot, GroupNormAt.scratchBytes);
   const means = sums + 2 * bytes, scales = means + bytes, shifts = scales + bytes, plain = shifts + bytes, centred = plain + bytes;
   moments(slot, chunk, x, sums);
   for (let c: usize = 0; c < bytes; c += c + 16 <= bytes ? 16 : 4) {
@@ -156,7 +150,7 @@ export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
       ofPlain += scale * <f64>load<f32>(plain + at);
       ofCentred += scale * <f64>load<f32>(centred + at);
     }
-    const variance = groupSum(sums, start, group) / count + <f64>float(slot, 9);
+    const variance = groupSum(sums, start, group) / count + <f64>float(slot, GroupNormAt.epsilon);
     for (let c = start; c < start + group; c++) {
       store<f32>(plain + (<usize>c << 2), <f32>(ofPlain / count));
       store<f32>(centred + (<usize>c << 2), <f32>(ofCentred / count / variance));

@@ -1,13 +1,14 @@
+import { SoftmaxAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 import { exp, largestOf, read, sumOf, write } from './vector';
 
-/** Parameters: x, out, rows, size, rows a chunk. */
+/** Each row by itself. */
 export function softmax(slot: usize, chunk: i32): void {
-  const size = integer(slot, 3);
-  const each = integer(slot, 4);
+  const size = integer(slot, SoftmaxAt.size);
+  const each = integer(slot, SoftmaxAt.rowsPerChunk);
   const bytes = <usize>size << 2;
-  for (let row = chunk * each, end = min(row + each, integer(slot, 2)); row < end; row++) {
-    softmaxOf(address(slot, 0) + <usize>row * bytes, address(slot, 1) + <usize>row * bytes, size);
+  for (let row = chunk * each, end = min(row + each, integer(slot, SoftmaxAt.rows)); row < end; row++) {
+    softmaxOf(address(slot, SoftmaxAt.x) + <usize>row * bytes, address(slot, SoftmaxAt.out) + <usize>row * bytes, size);
   }
 }
 

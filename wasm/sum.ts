@@ -1,14 +1,12 @@
+import { SumAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 import { read, write } from './vector';
 
-/**
- * Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. Parameters:
- * x, out, axis, inner, parts, numbers a part (whole fours).
- */
+/** Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. */
 export function sum(slot: usize, chunk: i32): void {
-  const parts = integer(slot, 4), outer = <usize>(chunk / parts), axis = integer(slot, 2);
-  const bytes = address(slot, 3) << 2, part = address(slot, 5) << 2;
-  const x = address(slot, 0) + outer * <usize>axis * bytes, out = address(slot, 1) + outer * bytes;
+  const parts = integer(slot, SumAt.parts), outer = <usize>(chunk / parts), axis = integer(slot, SumAt.axis);
+  const bytes = address(slot, SumAt.inner) << 2, part = address(slot, SumAt.perPart) << 2;
+  const x = address(slot, SumAt.x) + outer * <usize>axis * bytes, out = address(slot, SumAt.out) + outer * bytes;
   const start = <usize>(chunk % parts) * part, end = min(start + part, bytes);
   for (let i = start; i < end; i += i + 16 <= end ? 16 : 4) {
     const four = i + 16 <= end;

@@ -7,25 +7,22 @@
  */
 import { address, integer } from './pool';
 import * as layout from '../src/backend/wasmLayout';
-import { COLUMNS, ROWS } from '../src/backend/wasmLayout';
+import { COLUMNS, ROWS, WinogradAt, WinogradFilterAt } from '../src/backend/wasmLayout';
 import { LINE_BYTES, tile } from './tile';
 
 const SUMS_BYTES: usize = layout.SUMS_BYTES;
 const SUMS_ROW: usize = 64;
 const GAP: usize = layout.GAP;
 
-/**
- * Parameters: filter [3, 3, in, out], to [16, out / COLUMNS, in, COLUMNS] with a GAP after each of the 16, in, out,
- * input channels a chunk, scratch, its bytes a thread.
- */
+/** A filter [3, 3, in, out] to [16, out / COLUMNS, in, COLUMNS], with a GAP after each of the 16. */
 export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
-  const inputs = integer(slot, 2), outputs = integer(slot, 3), each = integer(slot, 4);
+  const inputs = integer(slot, WinogradFilterAt.inputs), outputs = integer(slot, WinogradFilterAt.outputs), each = integer(slot, WinogradFilterAt.inputsPerChunk);
   const plane = <usize>(inputs * outputs) << 2, apart = plane + GAP;
-  const sums = address(slot, 5) + <usize>thread * address(slot, 6);
+  const sums = address(slot, WinogradFilterAt.scratch) + <usize>thread * address(slot, WinogradFilterAt.scratchBytes);
   for (let input = chunk * each, end = min(input + each, inputs); input < end; input++) {
     for (let output = 0; output < outputs; output += 4) {
-      const from = address(slot, 0) + (<usize>(input * outputs + output) << 2);
-      const to = address(slot, 1) + <usize>((output / COLUMNS) * inputs + input) * LINE_BYTES + (<usize>(output % COLUMNS) << 2);
+      const from = address(slot, WinogradFilterAt.filter) + (<usize>(input * outputs + output) << 2);
+      const to = address(slot, WinogradFilterAt.to) + <usize>((output / COLUMNS) * inputs + input) * LINE_BYTES + (<usize>(output % COLUMNS) << 2);
       for (let j: usize = 0; j < 3; j++) {
         const g = from + j * plane;
         filterSums(v128.load(g), v128.load(g + 3 * plane), v128.load(g + 6 * plane), sums + (j << 4), SUMS_ROW);
@@ -39,14 +36,13 @@ export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
 }
 
 /**
- * Some tiles of all pictures. Parameters: x [rows, height, width, in], zeros (as many as input channels), filter as
- * `winogradFilter` makes it, bias, y [rows, height, width, out], height, width, in, out, tiles, tiles a chunk (whole
- * ROWS), scratch, its bytes a thread: of the sums, and for 16 matrices the pixels and COLUMNS of products.
+ * Some tiles of all pictures. The filter is as `winogradFilter` makes it; a thread's scratch is of the sums, and for 16
+ * matrices the pixels and COLUMNS of products.
  */
 export function winograd(slot: usize, chunk: i32, thread: i32): void {
-  const inputs = integer(slot, 7), outputs = integer(slot, 8), each = integer(slot, 10);
-  const first = chunk * each, count = min(each, integer(slot, 9) - first);
-  const sums = address(slot, 11) + <usize>thread * address(slot, 12);
+  const inputs = integer(slot, WinogradAt.inputs), outputs = integer(slot, WinogradAt.outputs), each = integer(slot, WinogradAt.tilesPerChunk);
+  const first = chunk * each, count = min(each, integer(slot, WinogradAt.tiles) - first);
+  const sums = address(slot, WinogradAt.scratch) + <usize>thread * address(slot, WinogradAt.scratchBytes);
   const rows = sums + SUMS_BYTES, zeros = rows + LINE_BYTES, pixels = zeros + LINE_BYTES;
   const plane = (<usize>(each * inputs) << 2) + GAP, products = pixels + 16 * plane, productsPlane = <usize>each * LINE_BYTES + GAP;
   memory.fill(zeros, 0, LINE_BYTES);
@@ -55,7 +51,7 @@ export function winograd(slot: usize, chunk: i32, thread: i32): void {
   const panelBytes = <usize>inputs * LINE_BYTES, filterPlane = (<usize>(inputs * outputs) << 2) + GAP;
   for (let column = 0; column < outputs; column += COLUMNS) {
     for (let matrix = 0; matrix < 16; matrix++) {
-      const panel = address(slot, 2) + <usize>matrix * filterPlane + <usize>(column / COLUMNS) * panelBytes;
+      const panel = address(slot, WinogradAt.filter) + <usize>matrix * filterPlane + <usize>(column / COLUMNS) * panelBytes;
       for (let at = 0; at < count; at += ROWS) {
         for (let i = 0; i < ROWS; i++) store<u32>(rows + (<usize>i << 2), <u32>(pixels + <usize>matrix * plane + (<usize>(min(at + i, count - 1) * inputs) << 2)));
         tile(rows, 1, inputs, panel, zeros, products + <usize>matrix * productsPlane + <usize>at * LINE_BYTES, LINE_BYTES);
@@ -67,7 +63,7 @@ export function winograd(slot: usize, chunk: i32, thread: i32): void {
 
 /** The numbers of tiles, as 16 matrices [tiles, in] that are `plane` bytes apart. */
 function transformPixels(slot: usize, first: i32, count: i32, sums: usize, pixels: usize, plane: usize): void {
-  const x = address(slot, 0), zeros = address(slot, 1), height = integer(slot, 5), width = integer(slot, 6), bytes = <usize>integer(slot, 7) << 2;
+  const x = address(slot, WinogradAt.x), zeros = address(slot, WinogradAt.zeros), height = integer(slot, WinogradAt.height), width = integer(slot, WinogradAt.width), bytes = <usize>integer(slot, WinogradAt.inputs) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
   for (let n = first; n < first + count; n++) {
     const picture = n / (across * down), top = ((n / across) % down) * 2 - 1, left = (n % across) * 2 - 1;
@@ -91,18 +87,18 @@ function transformPixels(slot: usize, first: i32, count: i32, sums: usize, pixel
 
 /** COLUMNS channels of y, from 16 matrices [tiles, COLUMNS] that are `plane` bytes apart. */
 function transformResults(slot: usize, first: i32, count: i32, sums: usize, products: usize, plane: usize, column: i32): void {
-  const height = integer(slot, 5), width = integer(slot, 6), bytes = <usize>integer(slot, 8) << 2;
+  const height = integer(slot, WinogradAt.height), width = integer(slot, WinogradAt.width), bytes = <usize>integer(slot, WinogradAt.outputs) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
   for (let n = first; n < first + count; n++) {
     const picture = n / (across * down), top = ((n / across) % down) * 2, left = (n % across) * 2;
     for (let part: usize = 0; part < LINE_BYTES; part += 16) {
       const channel = (<usize>column << 2) + part;
-      const y = address(slot, 4) + <usize>((picture * height + top) * width + left) * bytes + channel;
+      const y = address(slot, WinogradAt.out) + <usize>((picture * height + top) * width + left) * bytes + channel;
       for (let j: usize = 0; j < 4; j++) {
         const m = products + j * plane + <usize>(n - first) * LINE_BYTES + part;
         resultSums(v128.load(m), v128.load(m + 4 * plane), v128.load(m + 8 * plane), v128.load(m + 12 * plane), sums + (j << 4), SUMS_ROW);
       }
-      const bias = v128.load(address(slot, 3) + channel);
+      const bias = v128.load(address(slot, WinogradAt.bias) + channel);
       for (let i = 0, lines = min(2, height - top); i < lines; i++) {
         const m = sums + <usize>i * SUMS_ROW, to = y + <usize>(i * width) * bytes;
         resultSums(v128.load(m), v128.load(m, 16), v128.load(m, 32), v128.load(m, 48), m, 16);

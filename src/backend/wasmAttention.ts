@@ -1,6 +1,6 @@
 import type { WasmKernel } from './wasmKernel';
-import { COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
-import { bitsOf, type WasmPool } from './wasmPool';
+import { AttentionAt, COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
+import { bitsOf, placed, type WasmPool } from './wasmPool';
 
 /** [rows, heads, tokens, headSize] in memory: where, and how many numbers further the next row, head and token are. */
 interface Heads {
@@ -68,13 +68,36 @@ function attend(
   // Every part of a head's queries lays out the keys and values for itself.
   const parts = Math.min(Math.ceil(queries / ROWS), Math.ceil((4 * (pool.threads - 1)) / (rows * heads))) || 1;
   const scratch = pool.reserve(pool.threads * each);
-  const sizes = [heads, queries, keys, headSize, parts, bitsOf(headSize ** -0.5), scratch, each];
-  const parameters = [
-    ...tensors.map(({ address }) => address),
-    ...sizes,
-    ...tensors.flatMap(({ steps }) => steps.map((step) => 4 * step)),
+  const [q, k, v, out] = tensors.map(({ address }) => address);
+  const [[qRow, qHead, qToken], [kRow, kHead, kToken], [vRow, vHead, vToken], [outRow, outHead, outToken]] =
+    tensors.map(({ steps }) => steps.map((step) => 4 * step));
+  const parameters = placed(AttentionAt, {
+    q,
+    k,
+    v,
+    out,
+    heads,
+    queries,
+    keys,
+    headSize,
+    parts,
+    scale: bitsOf(headSize ** -0.5),
+    scratch,
+    scratchBytes: each,
+    qRow,
+    qHead,
+    qToken,
+    kRow,
+    kHead,
+    kToken,
+    vRow,
+    vHead,
+    vToken,
+    outRow,
+    outHead,
+    outToken,
     causal,
-  ];
+  });
   pool.run(Job.attention, rows * heads * parts, parameters, 2 * rows * heads * queries * keys * headSize);
   pool.release(scratch);
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmKernel } from './wasmKernel';
-import { Arithmetic, Job } from './wasmLayout';
-import { bitsOf } from './wasmPool';
+import { Arithmetic, ArithmeticAt, GegluAt, Job, SiluAt, SoftmaxAt } from './wasmLayout';
+import { bitsOf, placed } from './wasmPool';
 
 /** For `geglu` (src/nn/activations.ts). */
 export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
@@ -10,7 +10,14 @@ export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
   const size = tf.util.sizeFromShape(out.shape);
   const rows = size / features;
   const each = rowsPerChunk(rows, features, pool.threads);
-  pool.run(Job.geglu, Math.ceil(rows / each), [pool.address(x), pool.address(out), rows, features, each], 40 * size);
+  const parameters = placed(GegluAt, {
+    x: pool.address(x),
+    out: pool.address(out),
+    rows,
+    features,
+    rowsPerChunk: each,
+  });
+  pool.run(Job.geglu, Math.ceil(rows / each), parameters, 40 * size);
   return out;
 };
 
@@ -19,12 +26,14 @@ export const silu: WasmKernel = ({ inputs: { x }, attrs: { slope }, backend, poo
   const out = backend.makeOutput(x.shape, 'float32');
   const size = tf.util.sizeFromShape(x.shape);
   const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
-  pool.run(
-    Job.silu,
-    Math.ceil(size / each),
-    [pool.address(x), pool.address(out), size, each, bitsOf(slope)],
-    30 * size,
-  );
+  const parameters = placed(SiluAt, {
+    x: pool.address(x),
+    out: pool.address(out),
+    numbers: size,
+    perChunk: each,
+    slope: bitsOf(slope),
+  });
+  pool.run(Job.silu, Math.ceil(size / each), parameters, 30 * size);
   return out;
 };
 
@@ -34,12 +43,14 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
   const out = backend.makeOutput(logits.shape, 'float32');
   const rows = tf.util.sizeFromShape(logits.shape.slice(0, -1));
   const each = rowsPerChunk(rows, size, pool.threads);
-  pool.run(
-    Job.softmax,
-    Math.ceil(rows / each),
-    [pool.address(logits), pool.address(out), rows, size, each],
-    30 * rows * size,
-  );
+  const parameters = placed(SoftmaxAt, {
+    x: pool.address(logits),
+    out: pool.address(out),
+    rows,
+    size,
+    rowsPerChunk: each,
+  });
+  pool.run(Job.softmax, Math.ceil(rows / each), parameters, 30 * rows * size);
   return out;
 };
 
@@ -56,13 +67,16 @@ export function arithmeticOr(name: keyof typeof Arithmetic, plain: tf.KernelFunc
     const out = backend.makeOutput(a.shape, 'float32');
     const size = tf.util.sizeFromShape(a.shape);
     const each = 4 * rowsPerChunk(size / 4, 4, pool.threads);
-    const addresses = [a, b, out].map((tensor) => pool.address(tensor));
-    pool.run(
-      Job.arithmetic,
-      Math.ceil(size / each),
-      [...addresses, size, each, Arithmetic[name], Number(isOne)],
-      2 * size,
-    );
+    const parameters = placed(ArithmeticAt, {
+      a: pool.address(a),
+      b: pool.address(b),
+      out: pool.address(out),
+      numbers: size,
+      perChunk: each,
+      operation: Arithmetic[name],
+      isOne: Number(isOne),
+    });
+    pool.run(Job.arithmetic, Math.ceil(size / each), parameters, 2 * size);
     return out;
   };
 }

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { WasmKernel } from './wasmKernel';
-import { Job } from './wasmLayout';
-import type { WasmPool } from './wasmPool';
+import { Job, MoveHeadsAt } from './wasmLayout';
+import { placed, type WasmPool } from './wasmPool';
 
 /**
  * For `splitHeads` (src/attention/scaledDotProduct.ts): one of the tensors that lie side by side in [rows, tokens,
@@ -45,11 +45,21 @@ function headsFirst({ shape: [, heads, tokens, headSize] }: tf.TensorInfo): numb
 
 /** Copies a tensor's numbers from one place to another. */
 export function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
-  const steps = [...from.steps, ...to.steps].map((step) => 4 * step);
-  pool.run(
-    Job.moveHeads,
-    rows * heads,
-    [from.address, to.address, heads, tokens, 4 * headSize, ...steps],
-    2 * rows * heads * tokens * headSize,
+  const [[xRow, xHead, xToken], [outRow, outHead, outToken]] = [from, to].map(({ steps }) =>
+    steps.map((step) => 4 * step),
   );
+  const parameters = placed(MoveHeadsAt, {
+    x: from.address,
+    out: to.address,
+    heads,
+    tokens,
+    bytes: 4 * headSize,
+    xRow,
+    xHead,
+    xToken,
+    outRow,
+    outHead,
+    outToken,
+  });
+  pool.run(Job.moveHeads, rows * heads, parameters, 2 * rows * heads * tokens * headSize);
 }

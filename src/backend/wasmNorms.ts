@@ -1,27 +1,34 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmCall, type WasmKernel } from './wasmKernel';
-import { Job } from './wasmLayout';
-import { bitsOf } from './wasmPool';
+import { GroupNormAt, Job, LayerNormAt } from './wasmLayout';
+import { bitsOf, placed } from './wasmPool';
 
 /** For `LayerNorm` (src/nn/layerNorm.ts). */
 export const layerNorm: WasmKernel = (call) => layerNormJob(Job.layerNorm, call);
 
-export const layerNormGradient: WasmKernel = (call) => layerNormJob(Job.layerNormGradient, call, [call.inputs.dy]);
+export const layerNormGradient: WasmKernel = (call) => layerNormJob(Job.layerNormGradient, call);
 
-/** @param more tensors that the job is given behind the others */
 function layerNormJob(
   job: Job,
-  { inputs: { x, weight, bias }, attrs: { epsilon }, backend, pool }: WasmCall,
-  more: readonly tf.TensorInfo[] = [],
+  { inputs: { x, weight, bias, dy }, attrs: { epsilon }, backend, pool }: WasmCall,
 ): tf.TensorInfo {
   const size = tf.util.sizeFromShape(x.shape);
   const features = x.shape[x.shape.length - 1];
   const rows = size / features;
   const each = rowsPerChunk(rows, features, pool.threads);
   const out = backend.makeOutput(x.shape, 'float32');
-  const addresses = [x, weight, bias, out].map((tensor) => pool.address(tensor));
-  const others = more.map((tensor) => pool.address(tensor));
-  pool.run(job, Math.ceil(rows / each), [...addresses, rows, features, each, bitsOf(epsilon), ...others], 8 * size);
+  const parameters = placed(LayerNormAt, {
+    x: pool.address(x),
+    weight: pool.address(weight),
+    bias: pool.address(bias),
+    out: pool.address(out),
+    dy: dy ? pool.address(dy) : 0,
+    rows,
+    features,
+    rowsPerChunk: each,
+    epsilon: bitsOf(epsilon),
+  });
+  pool.run(job, Math.ceil(rows / each), parameters, 8 * size);
   return out;
 }
 
@@ -31,12 +38,11 @@ const SLAB = 32;
 /** For `GroupNorm` (src/nn/groupNorm.ts); then SiLU if told. */
 export const groupNorm: WasmKernel = (call) => groupNormJob(Job.groupNorm, call);
 
-export const groupNormGradient: WasmKernel = (call) => groupNormJob(Job.groupNormGradient, call, [call.inputs.dy]);
+export const groupNormGradient: WasmKernel = (call) => groupNormJob(Job.groupNormGradient, call);
 
 function groupNormJob(
   job: Job,
-  { inputs: { x, weight, bias }, attrs: { groups, epsilon, silu }, backend, pool }: WasmCall,
-  more: readonly tf.TensorInfo[] = [],
+  { inputs: { x, weight, bias, dy }, attrs: { groups, epsilon, silu }, backend, pool }: WasmCall,
 ): tf.TensorInfo {
   const [rows, height, width, channels] = x.shape;
   const group = channels / groups;
@@ -45,10 +51,23 @@ function groupNormJob(
   const each = slab * (8 + 5 * 4);
   const out = backend.makeOutput(x.shape, 'float32');
   const scratch = pool.reserve(pool.threads * each);
-  const addresses = [x, weight, bias, out].map((tensor) => pool.address(tensor));
-  const others = more.map((tensor) => pool.address(tensor));
-  const sizes = [height * width, channels, group, slab, slabs, bitsOf(epsilon), silu, scratch, each];
-  pool.run(job, rows * slabs, [...addresses, ...sizes, ...others], 8 * tf.util.sizeFromShape(x.shape));
+  const parameters = placed(GroupNormAt, {
+    x: pool.address(x),
+    weight: pool.address(weight),
+    bias: pool.address(bias),
+    out: pool.address(out),
+    dy: dy ? pool.address(dy) : 0,
+    pixels: height * width,
+    channels,
+    group,
+    slab,
+    slabs,
+    epsilon: bitsOf(epsilon),
+    silu,
+    scratch,
+    scratchBytes: each,
+  });
+  pool.run(job, rows * slabs, parameters, 8 * tf.util.sizeFromShape(x.shape));
   pool.release(scratch);
   return out;
 }

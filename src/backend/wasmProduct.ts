@@ -1,5 +1,5 @@
-import { BLOCKS, COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
-import type { WasmPool } from './wasmPool';
+import { BLOCKS, COLUMNS, Job, LINE_BYTES, ProductAt, ROWS, RowTableAt, TILE_BYTES } from './wasmLayout';
+import { placed, type WasmPool } from './wasmPool';
 
 /** A of a product A B: matrices that lie one after the other. */
 export interface ProductRows {
@@ -50,21 +50,25 @@ export function multiply(
   const scratch = pool.reserve(zeros + table + pool.threads * each, zeros);
 
   if (under) {
-    const tableOf = [
-      scratch + zeros,
-      a.address,
-      scratch,
-      matrices * blocks,
-      blocks,
+    const { picture, result, filter, stride } = under;
+    const tableOf = placed(RowTableAt, {
+      table: scratch + zeros,
+      x: a.address,
+      zeros: scratch,
+      blocks: matrices * blocks,
+      blocksPerMatrix: blocks,
       rows,
-      ...under.picture,
-      4 * channels,
-      under.result[0] * under.result[1],
-      under.result[1],
-      ...under.filter,
-      under.stride,
-      ...under.zeros,
-    ];
+      height: picture[0],
+      width: picture[1],
+      pixelBytes: 4 * channels,
+      resultPixels: result[0] * result[1],
+      resultWidth: result[1],
+      filterHeight: filter[0],
+      filterWidth: filter[1],
+      stride,
+      above: under.zeros[0],
+      left: under.zeros[1],
+    });
     pool.run(Job.rowTable, Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
   }
 
@@ -73,14 +77,14 @@ export function multiply(
     pool.threads === 1
       ? 1
       : Math.max(1, Math.min(Math.floor(blocks / 32), pool.threads * Math.ceil(4 / (panels * matrices))));
-  const productOf = [
-    under ? scratch + zeros : 0,
+  const productOf = placed(ProductAt, {
+    table: under ? scratch + zeros : 0,
     taps,
-    channels,
+    inner: channels,
     b,
-    4 * (transposed ? inner : columns),
-    4 * inner * columns,
-    transposed ? 1 : 0,
+    rowBytes: 4 * (transposed ? inner : columns),
+    matrixBytes: 4 * inner * columns,
+    transposed: transposed ? 1 : 0,
     bias,
     out,
     columns,
@@ -88,10 +92,10 @@ export function multiply(
     blocks,
     panels,
     parts,
-    scratch + zeros + table,
-    each,
-    a.address,
-  ];
+    scratch: scratch + zeros + table,
+    scratchBytes: each,
+    a: a.address,
+  });
   pool.run(Job.product, matrices * panels * parts, productOf, matrices * rows * columns * inner);
   pool.release(scratch);
 }

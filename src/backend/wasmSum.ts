@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { rowsPerChunk, type WasmKernel } from './wasmKernel';
-import { Job } from './wasmLayout';
+import { Job, SumAt } from './wasmLayout';
+import { placed } from './wasmPool';
 
 /** In place of tfjs's `Sum` along one axis that is not the last; else `plain`. */
 export function sumOr(plain: tf.KernelFunc): WasmKernel {
@@ -14,12 +15,15 @@ export function sumOr(plain: tf.KernelFunc): WasmKernel {
     const [outer, inner] = [before, after].map(tf.util.sizeFromShape);
     const each = 4 * rowsPerChunk((outer * inner) / 4, 4, pool.threads);
     const parts = Math.ceil(inner / each);
-    pool.run(
-      Job.sum,
-      outer * parts,
-      [pool.address(x), pool.address(out), x.shape[axis], inner, parts, each],
-      2 * tf.util.sizeFromShape(x.shape),
-    );
+    const parameters = placed(SumAt, {
+      x: pool.address(x),
+      out: pool.address(out),
+      axis: x.shape[axis],
+      inner,
+      parts,
+      perPart: each,
+    });
+    pool.run(Job.sum, outer * parts, parameters, 2 * tf.util.sizeFromShape(x.shape));
     return out;
   };
 }

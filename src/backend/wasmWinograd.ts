@@ -1,8 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { rowsPerChunk } from './wasmKernel';
-import { COLUMNS, GAP, Job, LINE_BYTES, ROWS, SUMS_BYTES } from './wasmLayout';
-import type { WasmPool } from './wasmPool';
+import { COLUMNS, GAP, Job, LINE_BYTES, ROWS, SUMS_BYTES, WinogradAt, WinogradFilterAt } from './wasmLayout';
+import { placed, type WasmPool } from './wasmPool';
 
 /** Where the operands of a 3x3 convolution and its result, of x's height and width, lie. */
 export interface Convolution {
@@ -50,33 +50,32 @@ export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias
   const tiles = rows * tilesOf(x.shape);
   const each = ROWS * Math.max(1, Math.floor(Math.min(MOST_TILES, tiles / pool.threads) / ROWS));
   const transformed = backend.makeOutput([16, channels * columns + GAP / 4], 'float32');
-  const [from, addends, filters, to] = [x, bias, transformed, out].map((tensor) => pool.address(tensor));
+  const filters = pool.address(transformed);
 
   const zeros = 4 * channels;
   const bytes = SUMS_BYTES + 2 * LINE_BYTES + 16 * (4 * each * channels + GAP + each * LINE_BYTES + GAP);
   const scratch = pool.reserve(zeros + pool.threads * bytes, zeros);
   const inputs = rowsPerChunk(channels, 9 * columns, pool.threads);
-  pool.run(
-    Job.winogradFilter,
-    Math.ceil(channels / inputs),
-    [pool.address(filter), filters, channels, columns, inputs, scratch + zeros, bytes],
-    32 * channels * columns,
-  );
-  const parameters = [
-    from,
-    scratch,
-    filters,
-    addends,
-    to,
+  const sizes = { inputs: channels, outputs: columns, scratch: scratch + zeros, scratchBytes: bytes };
+  const filterOf = placed(WinogradFilterAt, {
+    ...sizes,
+    filter: pool.address(filter),
+    to: filters,
+    inputsPerChunk: inputs,
+  });
+  pool.run(Job.winogradFilter, Math.ceil(channels / inputs), filterOf, 32 * channels * columns);
+  const parameters = placed(WinogradAt, {
+    ...sizes,
+    x: pool.address(x),
+    bias: pool.address(bias),
+    out: pool.address(out),
+    zeros: scratch,
+    filter: filters,
     height,
     width,
-    channels,
-    columns,
     tiles,
-    each,
-    scratch + zeros,
-    bytes,
-  ];
+    tilesPerChunk: each,
+  });
   pool.run(Job.winograd, Math.ceil(tiles / each), parameters, 16 * tiles * channels * columns);
   pool.release(scratch);
   backend.disposeData(transformed.dataId);
