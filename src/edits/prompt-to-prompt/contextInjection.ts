@@ -3,11 +3,13 @@ import type { AttentionCall, AttentionController } from '../../attention/control
 import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type Alignment, sharedTokens } from './alignment';
+import { perKey } from './perKey';
 import { type Injection, isDuring, tokenRanges } from './schedule';
 
 /**
  * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the
- * source's keys and values of the tokens it shares with it, start, end and padding among them.
+ * source's keys and values of the tokens it shares with it, start, end and padding among them. Keys that another
+ * controller has added stay its own.
  *
  * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a`
  * is not the `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every
@@ -57,15 +59,9 @@ export function contextInjection({
   };
 }
 
-/** @param source, own [1, heads, tokens, headSize] @param shared for each token the source's that it takes, or none */
+/** @param source, own [1, heads, keys, headSize] @param shared for each token the source's that it takes, or none */
 function takeTokens(source: tf.Tensor4D, own: tf.Tensor4D, shared: readonly (number | undefined)[]): tf.Tensor4D {
-  const both = tf.concat([source, own], 2);
-  return tf.gather(
-    both,
-    tf.tensor1d(
-      shared.map((from, token) => from ?? shared.length + token),
-      'int32',
-    ),
-    2,
-  );
+  const keys = own.shape[2];
+  const places = perKey(shared, keys, undefined).map((from, key) => from ?? keys + key);
+  return tf.gather(tf.concat([source, own], 2), tf.tensor1d(places, 'int32'), 2);
 }

@@ -3,6 +3,7 @@ import type { AttentionCall, AttentionController } from '../../attention/control
 import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type Alignment, type ReplacementRule, refinement, replacement } from './alignment';
+import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
 
 /** For how many of the steps an edit takes the source's cross-attention. */
@@ -105,16 +106,14 @@ function inject(
   shares: Float32Array,
 ): tf.Tensor4D {
   const [, heads, queries, keys] = source.shape;
-  if (keys < length)
-    throw new Error(`The prompts were tokenized to ${length} tokens, but the attention is over ${keys}.`);
-  const added = keys - length;
-  const mapping = tf.tensor2d(
+  const kept = perKey(shares, keys, 0).map((share) => 1 - share);
+  const ofTokens = tf.tensor2d(
     matrix.map((share, i) => share * shares[i % length]),
     [length, length],
   );
-  const ofTokens = added > 0 ? tf.slice(source, 0, [1, heads, queries, length]) : source;
-  const mapped = tf.reshape(tf.matMul(tf.reshape(ofTokens, [heads * queries, length]), mapping), ofTokens.shape);
-  if (added === 0 && shares.every((share) => share === 1)) return mapped as tf.Tensor4D;
-  const kept = tf.sub(1, tf.concat([tf.tensor1d(shares), tf.zeros([added])]));
-  return tf.add(added > 0 ? tf.pad(mapped, [...Array(3).fill([0, 0]), [0, added]]) : mapped, tf.mul(own(), kept));
+  const added: [number, number] = [0, keys - length];
+  const mapping = tf.pad(ofTokens, [added, added]);
+  const mapped: tf.Tensor4D = tf.reshape(tf.matMul(tf.reshape(source, [heads * queries, keys]), mapping), source.shape);
+  if (kept.every((share) => share === 0)) return mapped;
+  return tf.add(mapped, tf.mul(own(), tf.tensor1d(kept)));
 }

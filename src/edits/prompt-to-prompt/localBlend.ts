@@ -5,6 +5,7 @@ import { conditionalRows, rowOf, takeRow } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { tokensOf, type Word } from '../../text/words';
 import { type Mask, onLatentsGrid } from './givenMask';
+import { perKey } from './perKey';
 import { BLEND_THRESHOLD } from './shares';
 
 /** Which words' region may change, and from when on. */
@@ -125,11 +126,12 @@ function selector(prompt: TokenizedPrompt, kinds: readonly (readonly Word[] | un
   return prompt.ids.map((_, token) => chosen.map((tokens) => Number(tokens.has(token))));
 }
 
-/** @param probs [1, heads, queries, tokens] @returns [1, queries, kinds], summed over heads and tokens */
+/** @param probs [1, heads, queries, keys] @returns [1, queries, kinds], summed over heads and tokens */
 function attentionTo(columns: number[][], probs: tf.Tensor4D): tf.Tensor3D {
-  const [, heads, queries, tokens] = probs.shape;
+  const [, heads, queries, keys] = probs.shape;
   const kinds = columns[0].length;
-  const product = tf.matMul(tf.reshape(probs, [heads * queries, tokens]), tf.tensor2d(columns));
+  const chosen = tf.tensor2d(perKey(columns, keys, Array<number>(kinds).fill(0)));
+  const product = tf.matMul(tf.reshape(probs, [heads * queries, keys]), chosen);
   return tf.sum(tf.reshape(product, [1, heads, queries, kinds]), 1);
 }
 

@@ -3,6 +3,7 @@ import type { AttentionCall, AttentionController } from '../../attention/control
 import { conditionalRows, type PromptRow, replaceRows, takeRow } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type PerWord, perWord, tokensInEach } from '../../text/words';
+import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
 
 /** Which words are weighted, and in which prompts. */
@@ -20,7 +21,7 @@ export interface ReweightOptions {
 
 /**
  * Multiplies the cross-attention to the tokens of chosen words, without normalising again (section 3.2 of the paper;
- * the authors' `AttentionReweight`). The targets are changed and the source is left as it is; a prompt without targets
+ * the authors' `AttentionReweight`). Keys that another controller has added are left alone. The targets are changed and the source is left as it is; a prompt without targets
  * is changed itself. Composed after an injection, it multiplies what was injected.
  *
  * @throws if none of the changed prompts has one of the words
@@ -59,7 +60,7 @@ export function attentionReweight({ prompts, weights, during = 1 }: ReweightOpti
         new Map(
           changedRows(call).map(({ row, prompt }) => [
             row,
-            tf.mul(takeRow(probs, row), tf.tensor1d(factorsOf(prompt, call))),
+            tf.mul(takeRow(probs, row), tf.tensor1d(perKey(factorsOf(prompt, call), probs.shape[3], 1))),
           ]),
         ),
       ),

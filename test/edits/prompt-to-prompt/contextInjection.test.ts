@@ -53,6 +53,19 @@ test("targets take the source's keys and values of shared tokens; the source and
   });
 });
 
+test("keys after the tokens, which another controller has added, stay each row's own", () => {
+  const four = toyTokenizer(4); // <start>, a, cat, <end>: two of the six keys are added
+  const [source, target] = ['a cat', 'a dog'].map((prompt) => four.tokenize(prompt));
+  const controller = contextInjection({ source, targets: [target], alignments: [replacement(source, target)] });
+  tf.tidy(() => {
+    const before = keysAndValues(4);
+    const { k, v } = controller.onQkv!(before, callAt(0, 2));
+    expect(numbers(k, 2)).toEqual(numbers(before.k, 2));
+    expect(numbers(k, 3)).toEqual([20, 21, 32, 23, 34, 35]);
+    expect(numbers(v, 3)).toEqual(numbers(tf.neg(k), 3));
+  });
+});
+
 test('only at cross sites, only during its share of the steps', () => {
   const { wants } = contextInjection({ source: cat, targets: [dog], alignments: [replacement(cat, dog)], during: 0.5 });
   expect(wants(callAt(4, 2))).toEqual(['qkv']);

@@ -126,6 +126,12 @@ describe('re-weight', () => {
     expectMaps(after(more, 5), batch);
   });
 
+  test('keys after the tokens, which another controller has added, are not weighted', () => {
+    const { tokenize: four } = toyTokenizer(4); // <start>, a, cat, <end>
+    const more = attentionReweight({ prompts: [four('a cat'), four('a cat')], weights: { cat: 3 } });
+    expectMaps(after(more), [unconditional, unconditional, source, [[0.5, 0.1, 0.6, 0.1, 0.1]]]);
+  });
+
   test('a prompt alone is changed itself', () => {
     const more = attentionReweight({ prompts: [tokenize('a small cat')], weights: { small: 3 } });
     expectMaps(layer.attend([unconditional, source], more, evaluation({ prompts: 1 })), [

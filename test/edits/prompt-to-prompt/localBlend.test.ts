@@ -55,6 +55,15 @@ test("the target keeps its own latents around its word and around the source's",
   expect(edited({}, maps)).toEqual(['##....', '##....', '##..##', '....##']);
 });
 
+test('keys after the tokens, which another controller has added, are of no word', () => {
+  const { tokenize: four } = toyTokenizer(4); // <start>, a, cat, <end>
+  const shorter = { prompts: [four('a cat'), four('a dog')] };
+  const maps = [attentionTo(2, left), attentionTo(2, right)];
+  expect(edited(shorter, maps)).toEqual(['##....', '##....', '##..##', '....##']);
+  const elsewhere = [attentionTo(4, left), attentionTo(2, right)];
+  expect(edited({ ...shorter, words: [[], ['dog']] }, elsewhere)).toEqual(['......', '......', '....##', '....##']);
+});
+
 test('subtracted words take their region away, without its surroundings', () => {
   const corner = [0.1, 0.4, 0.4, 0.05, 0.05];
   const target = attentionTo(2, right).map((place, i) => (i === 23 ? corner : place));

@@ -1,0 +1,12 @@
+/**
+ * What is said of each token, for as many keys as there are: those after the tokens, which another controller has added
+ * (an image prompt's, for instance), are of no token and get `added`.
+ *
+ * @throws if there are fewer keys than tokens
+ */
+export function perKey<T>(perToken: Iterable<T>, keys: number, added: T): T[] {
+  const ofTokens = [...perToken];
+  if (keys < ofTokens.length)
+    throw new Error(`The prompts were tokenized to ${ofTokens.length} tokens, but the attention is over ${keys}.`);
+  return [...ofTokens, ...Array<T>(keys - ofTokens.length).fill(added)];
+}
