@@ -13,7 +13,13 @@ export function wilson(hits: readonly boolean[]): Estimate {
   const z = 1.96;
   const middle = (value + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
   const half = (z / (1 + z ** 2 / n)) * Math.sqrt((value * (1 - value)) / n + z ** 2 / (4 * n ** 2));
-  return { value, low: Math.max(0, middle - half), high: Math.min(1, middle + half), n };
+  // At 0 and 1 a bound is the value itself, up to rounding.
+  return {
+    value,
+    low: Math.max(0, Math.min(value, middle - half)),
+    high: Math.min(1, Math.max(value, middle + half)),
+    n,
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -14,8 +14,10 @@ import { table } from '../../evaluate/report';
 import { Studio, settingsOf } from '../../evaluate/studio';
 import { writeBetweenMarks } from '../../scripts/marks';
 import { AUTHORS_DEFAULTS } from '../../src/defaults';
+import { openCheckpoint } from '../../src/node/checkpoint';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { TorchGenerator } from '../../src/sampler/noise';
+import { CLIPTokenizer } from '../../src/text/tokenizer';
 import { useBackend } from '../backend';
 
 useBackend();
@@ -37,10 +39,28 @@ async function savedJudge(): Promise<string> {
   return file;
 }
 
+/** The prompts for tuning, without those that the small checkpoint, which has few words, cuts off. */
+async function fittingPrompts(): Promise<string> {
+  const fitting = join(temporary, 'prompts');
+  cpSync(folder, fitting, { recursive: true, filter: (path) => !/\.[jt]s$/.test(path) });
+  const file = join(fitting, 'tuning.json');
+  const tokenizer = new CLIPTokenizer(await (await openCheckpoint('test/fixtures/checkpoint')).tokenizer());
+  const texts = (prompt: unknown) => JSON.stringify(prompt).match(/"[^"]*"/g) ?? [];
+  const fits = (prompt: unknown) => texts(prompt).every((text) => tokenizer.tokenize(text).lost === '');
+  const { vocabulary, ...prompts } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, object>;
+  const kept = (list: object): object =>
+    Array.isArray(list)
+      ? list.filter(fits)
+      : Object.fromEntries(Object.entries(list).map(([kind, of]) => [kind, kept(of)]));
+  const all = Object.entries(prompts).map(([name, list]) => [name, kept(list)]);
+  writeFileSync(file, JSON.stringify({ vocabulary, ...Object.fromEntries(all) }));
+  return fitting;
+}
+
 test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
   const settings = settingsOf(AUTHORS_DEFAULTS, { steps: 2, sampler: 'dpm++', guidance: 5 });
   const studio = await Studio.open(
-    { model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder, prompts: 'tuning' },
+    { model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder: await fittingPrompts(), prompts: 'tuning' },
     settings,
     { name: process.env.P2P_BACKEND || 'wasm', threads: 1 },
   );
