@@ -151,9 +151,9 @@ export interface BeforeStepCall extends LatentsCall {
  * What reads or changes attention, and other features, at the sites and calls that it asks for.
  *
  * Hooks run inside `tf.tidy`: they return a tensor of the shape they were given (or that very tensor), and `tf.keep`
- * what they want to have later. Only keys and values may become more, or fewer. They must be differentiable where gradients are taken through them: tensor operations
- * only, no `dataSync`. A stage nobody wants at a call costs nothing there; where nobody wants `logits` or `probs`, they
- * never exist as a whole.
+ * what they want to have later. Only keys and values may become more, or fewer. Where gradients are taken through them,
+ * hooks must be differentiable: tensor operations only, no `dataSync`. A stage nobody wants at a call costs nothing
+ * there; where nobody wants `logits` or `probs`, they never exist as a whole.
  */
 export interface AttentionController {
   /** What to call it in a message. */
