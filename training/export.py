@@ -34,6 +34,13 @@ def to_half(path: Path) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
 
 
+def without_origin(path: Path) -> None:
+    """Rewrite a config without the folder that its network was last loaded from."""
+    config = json.loads(path.read_text())
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="for example ../weights/emoji-world")
@@ -42,6 +49,8 @@ def main() -> None:
         shutil.copytree(ROOT / "model" / part, args.folder / part, dirs_exist_ok=True)
     for path in args.folder.rglob("*.safetensors"):
         to_half(path)
+    for path in args.folder.rglob("config.json"):
+        without_origin(path)
     index = {
         "_class_name": "StableDiffusionPipeline",
         "_diffusers_version": diffusers.__version__,

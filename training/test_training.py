@@ -15,6 +15,7 @@ import tokenizer as clip_tokenizer
 from attention_maps import inject
 from edits import other_amounts, random_edit
 from encode import NOTHING, amounts, owners, small_masks, sources
+from export import without_origin
 from grow import grown as grown_from
 from grow import halved
 from judge import PIXELS
@@ -215,6 +216,17 @@ class Edits(unittest.TestCase):
         self.assertTrue(torch.equal(edited[3, ..., 0], maps[1, ..., 0]))
         self.assertTrue(torch.equal(edited[3, ..., 1], maps[1, ..., 0]))
         self.assertTrue(torch.equal(edited[3, ..., 2], maps[3, ..., 2]))
+
+
+class Export(unittest.TestCase):
+    def test_a_config_does_not_say_where_its_network_was_loaded_from(self):
+        with tempfile.TemporaryDirectory() as folder:
+            build_vae().save_pretrained(folder)
+            build_vae().from_pretrained(folder).save_pretrained(folder)
+            config = Path(folder) / "config.json"
+            self.assertIn("_name_or_path", config.read_text())
+            without_origin(config)
+            self.assertNotIn(folder, config.read_text())
 
 
 class Runs(unittest.TestCase):

@@ -19,11 +19,6 @@ export function outsideOfSteps(
   return controller && { controller, evaluation: { step: 0, steps: 1, timestep: 0, latents, rows } };
 }
 
-/** One conditional row for each of some prompts or pictures. */
-export function promptRows(count: number): BatchRow[] {
-  return Array.from({ length: count }, (_, prompt) => ({ prompt, role: 'conditional' }));
-}
-
 /** The two ways in which a layer computes its attention. */
 export interface AttentionWays {
   /** Where nobody looks into it. @returns [rows, queries, heads x headSize] */

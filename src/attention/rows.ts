@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { AttentionCall, Role } from './controller';
+import type { AttentionCall, BatchRow, Role } from './controller';
 
 /** A row of the batch, and the prompt it belongs to. */
 export interface PromptRow {
@@ -18,6 +18,11 @@ export class MissingRowError extends Error {
   ) {
     super(`${what}: ${advice}`);
   }
+}
+
+/** One conditional row for each of some prompts or pictures. */
+export function promptRows(count: number): BatchRow[] {
+  return Array.from({ length: count }, (_, prompt) => ({ prompt, role: 'conditional' }));
 }
 
 /** The rows of one role, of whichever prompt. */

@@ -96,7 +96,6 @@ export class EditFriendlyNoise {
         );
         return next.clone();
       },
-      end() {},
     };
   }
 
@@ -117,7 +116,6 @@ export class EditFriendlyNoise {
             const { mean, deviation } = this.sampler.posterior(prediction, skip + index, latents, 1);
             return tf.add(mean, tf.mul(this.maps[skip + index], deviation));
           }),
-        end() {},
       },
     };
   }

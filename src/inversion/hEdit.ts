@@ -57,7 +57,6 @@ function editing(sampler: DDIMSampler): Sampler {
   return {
     timesteps: sampler.timesteps.map((_, index) => sampler.timestepAfter(index)),
     step: (difference, index, latents) => tf.tidy(() => tf.add(latents, sampler.moveAfter(difference, index))),
-    end() {},
   };
 }
 

@@ -47,6 +47,7 @@ export interface LayerConfig {
  * (transformers `CLIPEncoderLayer`, `ViTLayer`).
  */
 export class TransformerLayer {
+  /** As controllers know it, of a text encoder's layer; nobody asks elsewhere. */
   readonly site: AttentionSite;
   private readonly norm1: LayerNorm;
   private readonly toQkv: JoinedLinear;

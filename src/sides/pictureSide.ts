@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { type AttentionControl, outsideOfSteps, promptRows } from '../attention/attend';
+import { type AttentionControl, outsideOfSteps } from '../attention/attend';
 import type { AttentionController } from '../attention/controller';
+import { promptRows } from '../attention/rows';
 import { allFinite, NotFiniteError } from '../finite';
 import type { VAE } from '../model/roles';
 

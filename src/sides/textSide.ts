@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { outsideOfSteps, promptRows } from '../attention/attend';
+import { outsideOfSteps } from '../attention/attend';
 import type { AttentionController, BatchRow } from '../attention/controller';
+import { promptRows } from '../attention/rows';
 import { allFinite, NotFiniteError } from '../finite';
 import type { GuidanceRow } from '../guidance/guidance';
 import type { PromptEncoder } from '../model/roles';

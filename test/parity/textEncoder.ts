@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { outsideOfSteps, promptRows } from '../../src/attention/attend';
+import { outsideOfSteps } from '../../src/attention/attend';
+import { promptRows } from '../../src/attention/rows';
 import { CLIPTextModel } from '../../src/model/clipText';
 import { parseCLIPTextConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { outsideOfSteps, promptRows } from '../../src/attention/attend';
+import { outsideOfSteps } from '../../src/attention/attend';
+import { promptRows } from '../../src/attention/rows';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
 import { parseVAEConfig } from '../../src/model/config';
 import { Variant } from '../model/variant';

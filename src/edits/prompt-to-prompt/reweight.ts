@@ -21,8 +21,9 @@ export interface ReweightOptions {
 
 /**
  * Multiplies the cross-attention to the tokens of chosen words, without normalising again (section 3.2 of the paper;
- * the authors' `AttentionReweight`). Keys that another controller has added are left alone. The targets are changed and the source is left as it is; a prompt without targets
- * is changed itself. Composed after an injection, it multiplies what was injected.
+ * the authors' `AttentionReweight`). Keys that another controller has added are left alone. The targets are changed and
+ * the source is left as it is; a prompt without targets is changed itself. Composed after an injection, it multiplies
+ * what was injected.
  *
  * @throws if none of the changed prompts has one of the words
  */
