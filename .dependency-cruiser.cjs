@@ -13,7 +13,7 @@ const KNOWS = {
   metrics: ['edits', 'image', 'model', 'nn', 'text', 'weights'],
   edits: ['attention', 'text'],
   inversion: ['attention', 'guidance', 'sampler', 'session'],
-  recording: ['attention', 'edits', 'guidance', 'model', 'nn', 'sampler', 'session', 'weights'],
+  recording: ['attention', 'edits', 'guidance', 'inversion', 'model', 'nn', 'sampler', 'session', 'weights'],
   session: ['attention', 'guidance', 'model', 'sampler'],
   sides: ['attention', 'guidance', 'model', 'session', 'text'],
 };

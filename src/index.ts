@@ -55,7 +55,7 @@ export type { RecordedStep } from './recording/recording';
 export { RecordingError } from './recording/description';
 export type { RecordedSettings, RecordingDescription } from './recording/description';
 export type { TakenStep } from './session/companion';
-export type { RecordOptions } from './recording/recorder';
+export type { RecordedInversion, RecordOptions } from './recording/recorder';
 
 // Pictures of one's own: taken to noise, so that they can be edited.
 export { Inversion, invert } from './invert';

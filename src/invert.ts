@@ -126,6 +126,18 @@ export class Inversion {
   }
 
   /**
+   * How a run of {@link options} is recorded.
+   *
+   * @throws RangeError for a method whose edits cannot be made from a recording
+   */
+  recordOptions(record: RecordOptions): RecordOptions {
+    checkRecordable(this.method);
+    const { guidance, sampler, steps } = this.settings;
+    const settings = { guidance, sampler, steps };
+    return { ...record, inversion: { method: this.method, settings, added: this.inverted.added } };
+  }
+
+  /**
    * Writes a recording of the picture, for any number of edits that cost their targets only.
    *
    * @throws RangeError for a method whose edits cannot be made from one
@@ -137,9 +149,8 @@ export class Inversion {
       onStep?: (step: number, steps: number) => void;
     } = {},
   ): Promise<void> {
-    checkRecordable(this.method);
     const { onStep, ...rest } = options;
-    const run = pipe.run([this.prompt], { ...this.options(), ...rest, record: { ...record, inversion: this.method } });
+    const run = pipe.run([this.prompt], { ...this.options(), ...rest, record: this.recordOptions(record) });
     for await (const { step, steps } of run) onStep?.(step, steps);
   }
 

@@ -243,10 +243,11 @@ export class StableDiffusionPipeline implements Networks {
     companion?: Companion,
   ): Promise<Session> {
     const { controller, omit, signal } = options;
-    const guidances = guidancesOf(options.guidance);
+    const guidances = guidancesOf(companion?.guidance ?? options.guidance);
     const noise = companion?.noise?.() ?? startingNoise(options, this.defaultSize, this.vae);
     try {
-      const sampler = this.sampler(options, noise);
+      const usual = this.sampler(options, noise);
+      const sampler = companion?.sampler?.(usual) ?? usual;
       const context = { ...companion?.contexts, ...options.context };
       const contexts = () => this.texts.contexts(prompts, rolesOf(guidances), { ...options, context });
       const decode = (latents: tf.Tensor4D) => this.pictures.decode(latents, controller);

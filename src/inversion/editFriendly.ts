@@ -40,6 +40,7 @@ export async function editFriendly(task: InversionTask): Promise<Inverted> {
   return {
     trajectory: noise.trajectory(),
     options: { ...from, negative, guidance: classifierFree([sourceGuidance, guidance]) },
+    added: noise.maps.slice(-from.sampler.timesteps.length),
     more: noise,
   };
 }
@@ -109,14 +110,7 @@ export class EditFriendlyNoise {
       throw new RangeError(`${skip} steps cannot be skipped of ${this.last + 1}.`);
     return {
       noise: this.noisy[skip],
-      sampler: {
-        timesteps: this.sampler.timesteps.slice(skip),
-        step: (prediction, index, latents) =>
-          tf.tidy(() => {
-            const { mean, deviation } = this.sampler.posterior(prediction, skip + index, latents, 1);
-            return tf.add(mean, tf.mul(this.maps[skip + index], deviation));
-          }),
-      },
+      sampler: adding(this.sampler, skip, (index) => this.maps[skip + index]),
     };
   }
 
@@ -132,4 +126,21 @@ export class EditFriendlyNoise {
   private get last(): number {
     return this.sampler.timesteps.length - 1;
   }
+}
+
+/**
+ * DDPM's steps with noise that is given.
+ *
+ * @param skip how many of the noisiest steps are left out
+ * @param map what a step that is taken adds, in units of its deviation: [1, height, width, channels], lent
+ */
+export function adding(sampler: DDIMSampler, skip: number, map: (index: number) => tf.Tensor4D): Sampler {
+  return {
+    timesteps: sampler.timesteps.slice(skip),
+    step: (prediction, index, latents) =>
+      tf.tidy(() => {
+        const { mean, deviation } = sampler.posterior(prediction, skip + index, latents, 1);
+        return tf.add(mean, tf.mul(map(index), deviation));
+      }),
+  };
 }

@@ -60,6 +60,8 @@ export interface Inverted {
   readonly controller?: AttentionController;
   /** Of null-text inversion: what the unconditional rows read, [1, tokens, features] a step, from noise on. */
   readonly embeddings?: readonly tf.Tensor3D[];
+  /** Of edit-friendly inversion: what each step of an edit adds, [1, height, width, channels] a step; lent. */
+  readonly added?: readonly tf.Tensor4D[];
   /** What is to be freed besides the trajectory and the embeddings. */
   readonly more?: { dispose(): void };
 }

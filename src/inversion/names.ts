@@ -21,8 +21,8 @@ export function samplerFor(method: InversionName, { sampler }: { readonly sample
   return BY_DDIM.includes(method) ? 'ddim' : sampler;
 }
 
-/** Those whose edits need more of the source than a recording has: noise, a guidance, or steps of their own. */
-const UNRECORDED: readonly InversionName[] = ['proximal', 'edit-friendly', 'h-edit'];
+/** Those whose edits need more of the source than a recording has. */
+const UNRECORDED: readonly InversionName[] = ['h-edit'];
 
 /** @throws RangeError for a method whose edits cannot be made from a recording */
 export function checkRecordable(method: InversionName): void {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionController } from '../attention/controller';
-import type { Guidance } from '../guidance/guidance';
+import { takeRow } from '../attention/rows';
+import type { Guidance, GuidanceCall, Predictions } from '../guidance/guidance';
 import { quantile } from '../sampler/prediction';
 import type { InversionTask, Inverted } from './method';
 import { negativePrompt } from './negativePrompt';
@@ -28,7 +29,7 @@ export interface ProximalOptions {
   /** Goes back to the picture where nothing is edited: towards the end of a run, on its trajectory. */
   readonly goBack?: {
     /** Stays the caller's. */
-    readonly trajectory: Trajectory;
+    readonly trajectory: Pick<Trajectory, 'after'>;
     /** How much of the way after each step; 1 by default. */
     readonly rate?: number;
     /** The timestep under which it begins; 400 by default. */
@@ -70,9 +71,16 @@ export class ProximalGuidance implements Guidance {
     };
   }
 
-  guide(prediction: tf.Tensor4D, { conditional, unconditional }: Readonly<Record<string, tf.Tensor4D>>): tf.Tensor4D {
+  guide(
+    prediction: tf.Tensor4D,
+    { conditional, unconditional }: Predictions,
+    { prompts }: Pick<GuidanceCall, 'prompts'>,
+  ): tf.Tensor4D {
     const { scale = 7.5, norm = 'l0', goBack } = this.options;
-    const differences = tf.sub(conditional, unconditional) as tf.Tensor4D;
+    const computed = tf.sub(conditional, unconditional) as tf.Tensor4D;
+    // A source that was recorded has no row here, but counts all the same: its differences are none.
+    const withSource = prompts.includes(0);
+    const differences = withSource ? computed : tf.concat([tf.zerosLike(takeRow(computed, 0)), computed]);
     const threshold = this.thresholdOf(differences);
     const shrunk = norm === 'l0' ? soft(differences, threshold) : softTwice(differences, threshold);
     if (goBack) {
@@ -81,7 +89,8 @@ export class ProximalGuidance implements Guidance {
       const edited = tf.cast(tf.greater(tf.abs(shrunk), threshold), 'float32') as tf.Tensor4D;
       this.edited = tf.keep(tf.maxPool(edited, 3, 1, 'same'));
     }
-    const guided = tf.add(unconditional, tf.mul(shrunk, scale));
+    const ofComputed = withSource ? shrunk : tf.slice(shrunk, 1);
+    const guided = tf.add(unconditional, tf.mul(ofComputed, scale));
     // What guidances before this one have added stays.
     return tf.add(guided, tf.sub(prediction, conditional));
   }

@@ -52,10 +52,11 @@ export async function recorder(
   options: SettledOptions,
 ): Promise<Companion> {
   const embeddings = options.context?.unconditional;
+  const edits = { ...options, ...record.inversion?.settings };
   const run: RecordedRun = {
-    settings: { karras: null, ...settingsIn(prompts, options) } as RecordedSettings,
+    settings: { karras: null, ...settingsIn(prompts, edits) } as RecordedSettings,
     pixelsPerLatent: model.vae.pixelsPerLatent,
-    model: await fingerprints(model, options.sampler),
+    model: await fingerprints(model, edits.sampler),
     embeddings: Array.isArray(embeddings) ? embeddings : undefined,
   };
   return new Recorder({ ...record, self: record.self ?? longestSelf(model.defaults.shares) }, run);

@@ -2,6 +2,9 @@ import type * as tf from '@tensorflow/tfjs';
 import { compose } from '../attention/compose';
 import type { AttentionCall, AttentionController, BatchRow, Qkv } from '../attention/controller';
 import { replaceRows } from '../attention/rows';
+import type { Guidance } from '../guidance/guidance';
+import { type MethodOfRecording, methodOfRecording } from '../inversion/recorded';
+import type { Sampler } from '../sampler/sampler';
 import type { Companion } from '../session/companion';
 import { besideRecorded, type SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
@@ -12,8 +15,17 @@ export class Playback implements Companion, SourceAttention {
   private current?: RecordedStep;
   private readonly steps: AsyncIterator<RecordedStep>;
 
+  private readonly method: MethodOfRecording;
+
   constructor(private readonly recording: Recording) {
+    const { description, settings, length } = recording;
     this.steps = recording.steps();
+    this.method = methodOfRecording(description.inversion, {
+      guidance: settings.guidance as number,
+      skip: settings.steps - length,
+      latents: () => this.current!.tensor('latents'),
+      added: () => this.current!.tensor('added'),
+    });
   }
 
   /** What is left of the source's latents is what was recorded. */
@@ -27,7 +39,20 @@ export class Playback implements Companion, SourceAttention {
   }
 
   around(controller?: AttentionController): AttentionController {
-    return controller ? compose(this.restored, besideRecorded(this, controller)) : this.restored;
+    const { controller: ofMethod } = this.method;
+    return compose(
+      this.restored,
+      ...(ofMethod ? [ofMethod] : []),
+      ...(controller ? [besideRecorded(this, controller)] : []),
+    );
+  }
+
+  get guidance(): Guidance | undefined {
+    return this.method.guidance;
+  }
+
+  sampler(usual: Sampler): Sampler {
+    return this.method.sampler?.(usual) ?? usual;
   }
 
   get contexts(): Companion['contexts'] {

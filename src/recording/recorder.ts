@@ -5,6 +5,7 @@ import { layoutQueries, queriesOf } from '../attention/grids';
 import { rowOf, takeRow } from '../attention/rows';
 import { isDuring } from '../edits/prompt-to-prompt/schedule';
 import type { Companion, TakenStep } from '../session/companion';
+import type { SessionOptions } from '../session/options';
 import { safetensorsHeader, type TensorEntry } from '../weights/safetensorsWriter';
 import type { ByteSink } from '../weights/sink';
 import { changed, changesOf } from './changes';
@@ -30,8 +31,17 @@ export interface RecordOptions {
   readonly maxQueries?: number;
   /** What to call the model in the file. */
   readonly model?: string;
-  /** By which method the source's picture was inverted, if it was. */
-  readonly inversion?: string;
+  /** How the source's picture was inverted, if it was: {@link Inversion.recordOptions}. */
+  readonly inversion?: RecordedInversion;
+}
+
+/** How a picture was inverted, as edits from its recording need to know it. */
+export interface RecordedInversion {
+  readonly method: string;
+  /** Of the edits, where the run's own guidance and sampler are objects of the method's. */
+  readonly settings: Pick<SessionOptions, 'guidance' | 'sampler' | 'steps'>;
+  /** What each step adds, [1, height, width, channels] a step, where that is the picture's own; stays the caller's. */
+  readonly added?: readonly tf.Tensor4D[];
 }
 
 /** The run that is recorded. */
@@ -58,7 +68,7 @@ function describe(
   return {
     version: 4,
     settings: { ...settings, height: latents.height * pixelsPerLatent, width: latents.width * pixelsPerLatent },
-    inversion,
+    inversion: inversion?.method,
     model: { name, ...model },
     self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) },
     exact,
@@ -67,7 +77,7 @@ function describe(
 
 /** A tensor of the step that is being taken. */
 interface Kept {
-  /** `prediction`, `latents`, `embedding`, or the site's path and q, k or v. */
+  /** `prediction`, `latents`, `embedding`, `added`, or the site's path and q, k or v. */
   readonly name: string;
   readonly tensor: tf.Tensor;
   /** In how many steps there is such a tensor, from the first on. */
@@ -123,7 +133,13 @@ export class Recorder implements Companion {
   async after({ step, prediction, latents }: TakenStep): Promise<void> {
     const { steps } = this;
     const { embeddings } = this.recorded;
-    const ofSource = { prediction, latents, ...(embeddings && { embedding: embeddings[step] }) };
+    const added = this.how.inversion?.added;
+    const ofSource = {
+      prediction,
+      latents,
+      ...(embeddings && { embedding: embeddings[step] }),
+      ...(added && { added: added[step] }),
+    };
     for (const [name, tensor] of Object.entries(ofSource))
       this.kept.push({ name, tensor: takeRow(tensor, 0), steps, packed: false });
     if (step === 0) await this.writeHead(steps);

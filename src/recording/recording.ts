@@ -46,6 +46,11 @@ export class Recording {
     return this.description.settings;
   }
 
+  /** How many steps were recorded. */
+  get length(): number {
+    return this.checksums.length / CHECKSUM_BYTES - 1;
+  }
+
   /** What the run started from, [1, height, width, channels]; the caller's to dispose. */
   noise(): tf.Tensor4D {
     return tf.tensor(this.startingNoise, [...this.file.tensors.get('noise')!.shape] as Shape);
@@ -78,7 +83,7 @@ export class Recording {
   /** Reads what was recorded, a step at a time. @throws CheckpointError if the file cannot be read */
   async *steps(): AsyncGenerator<RecordedStep, void, undefined> {
     let before: RecordedStep | undefined;
-    for (let step = 0; step < this.settings.steps; step++) yield (before = await this.step(step, before));
+    for (let step = 0; step < this.length; step++) yield (before = await this.step(step, before));
   }
 
   /** @param section 0 of the header and the noise, or a step's number and 1 @param parts of it, in the file's order */

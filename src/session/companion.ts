@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { AttentionController, BatchRow, Role, RunInfo } from '../attention/controller';
+import type { Guidance } from '../guidance/guidance';
 import type { DenoisingStep } from '../sampler/denoise';
+import type { Sampler } from '../sampler/sampler';
 
 /** A step as whoever goes along with a run is told of it: what was predicted, and the latents after it. */
 export type TakenStep = Pick<DenoisingStep, 'step' | 'prediction' | 'latents'>;
@@ -9,6 +11,10 @@ export type TakenStep = Pick<DenoisingStep, 'step' | 'prediction' | 'latents'>;
 export interface Companion {
   /** What the run starts from instead of its options' noise, [1, height, width, channels]; the caller's to dispose. */
   noise?(): tf.Tensor4D;
+  /** Instead of the options' own. */
+  readonly guidance?: Guidance;
+  /** The run's sampler, or another in its place. */
+  sampler?(usual: Sampler): Sampler;
   /** The run's controller, with what the companion adds to it. */
   around(controller?: AttentionController): AttentionController | undefined;
   /** Whether the network has to compute a row (default: every one). */

@@ -107,11 +107,9 @@ test('what a method or a sampler cannot do is refused, and nothing is left behin
     await expect(by('h-edit', { sampler: 'dpm++' })).rejects.toThrow('for the sampler ddim');
     await expect(by('fixed-point', { sampler: 'dpm++' })).rejects.toThrow('for ddim');
     await expect(by('fixed-point', { iterations: 0 })).rejects.toThrow('whole number from 1');
-    for (const method of ['proximal', 'edit-friendly', 'h-edit'] as const) {
-      const inversion = await by(method);
-      await expect(inversion.record(pipe, { to: new BlobSink() })).rejects.toThrow('cannot be made from a recording');
-      inversion.dispose();
-    }
+    const inversion = await by('h-edit');
+    await expect(inversion.record(pipe, { to: new BlobSink() })).rejects.toThrow('cannot be made from a recording');
+    inversion.dispose();
   });
 });
 

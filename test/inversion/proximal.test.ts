@@ -20,7 +20,7 @@ test.each(Object.keys(cases.proximal))('%s: the prediction and the region are th
     ...(quantile < 0 ? { threshold: -quantile } : { quantile }),
     goBack: { trajectory },
   });
-  const guided = tf.tidy(() => guidance.guide(conditional, { conditional, unconditional }));
+  const guided = tf.tidy(() => guidance.guide(conditional, { conditional, unconditional }, { prompts: [0, 1] }));
   expect(await deviation(guided, prediction)).toBeLessThan(1e-5);
 
   const latents = tf.zerosLike(conditional) as tf.Tensor4D;

@@ -7,7 +7,17 @@ import { cases, golden } from './fixture';
 
 useBackend();
 
-test.each(['direct', 'direct-two-targets', 'direct-v', 'negative-prompt', 'null-text-wide', 'ddim'])(
+test.each([
+  'direct',
+  'direct-two-targets',
+  'direct-v',
+  'negative-prompt',
+  'null-text-wide',
+  'ddim',
+  'proximal-guided',
+  'proximal-two-targets',
+  'edit-friendly',
+])(
   '%s: as the authors have it, from a recording of the picture',
   async (name) => {
     const before = tf.memory().numTensors;

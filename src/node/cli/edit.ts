@@ -10,7 +10,6 @@ import { checkRecordable } from '../../inversion/names';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import { fingerprints } from '../../recording/fingerprint';
 import type { Recording } from '../../recording/recording';
-import { optionsFor } from '../../recording/settings';
 import type { Tokenizer } from '../../text/tokenizer';
 import { CLIPTokenizer } from '../../text/tokenizer';
 import { tokensInEach } from '../../text/words';
@@ -74,13 +73,14 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
     const edited = await run.generate(pipeline, 'Editing', [source, ...target], {
       ...(inversion?.options(controller) ?? { controller }),
       recording,
-      record: record && { ...record, inversion: inversion?.method },
+      record: record && (inversion?.recordOptions(record) ?? record),
     });
-    const noise = recording?.noise() ?? inversion?.trajectory.noise.clone();
+    // Beside an inverted picture its method stays, and only the injection is left out.
+    const beside = recording ? { recording } : inversion?.options();
     const fresh = manner.compare
-      ? await run.compare(pipeline, target, recording ? { ...optionsFor(recording.settings), noise } : { noise })
+      ? await run.compare(pipeline, beside ? [source, ...target] : target, beside)
       : undefined;
-    noise?.dispose();
+    const withoutInjection = fresh?.pictures.slice(-target.length);
 
     const [reconstruction, ...pictures] = edited.pictures;
     if (own) await run.write('original.png', encodePng(own.fitted));
@@ -92,12 +92,12 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
       (i) => `blend-${i}.png`,
       await region.pictures(reconstruction, mask && !union(settings) ? mask : undefined),
     );
-    await writePictures(run, (i) => `no-injection-${i}.png`, fresh?.pictures ?? []);
+    await writePictures(run, (i) => `no-injection-${i}.png`, withoutInjection ?? []);
     await run.write(
       'figure.png',
       await editFigure(edited.pictures, method.prompts, store, {
         weights: settings.weight,
-        fresh: fresh?.pictures,
+        fresh: withoutInjection,
         notes: notesOf(settled),
       }),
     );

@@ -28,7 +28,7 @@ export async function invert(settings: InvertSettings, manner: Manner & { readon
     });
     const made = await run.generate(pipeline, 'Recording', [prompt], {
       ...inversion.options(),
-      record: { ...run.recordOptions(longestSelf(defaults.shares))!, inversion: method },
+      record: inversion.recordOptions(run.recordOptions(longestSelf(defaults.shares))!),
     });
     const quality = psnr(picture.fitted, made.pictures[0]);
     await run.write('original.png', encodePng(picture.fitted));

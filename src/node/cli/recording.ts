@@ -63,7 +63,7 @@ export function checkAsked(recording: Recording, { source, ...asked }: { readonl
 }
 
 /** @throws UsageError if an edit takes self-attention at steps of which the recording has none */
-export function checkSelf({ name, description, settings: { steps } }: Recording, self: StepRange): void {
+export function checkSelf({ name, description, length: steps }: Recording, self: StepRange): void {
   const {
     self: { steps: recorded },
   } = description;

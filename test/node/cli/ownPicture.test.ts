@@ -43,14 +43,40 @@ test('an edit of a picture, and the same from its recording', async () => {
   expect([inverted.code, inverted.stderr]).toEqual([0, '']);
   const again = await p2p('edit', '--recording', 'photo.recording', ...TARGET, ...HOW, '--out', 'again');
   expect([again.code, again.stderr]).toEqual([0, '']);
-  for (const name of ['source.png', 'edit-1.png']) {
-    const [a, b] = [await readPng(work('edited', name)), await readPng(work('again', name))];
-    const largest = a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.data[i])), 0);
-    expect(largest).toBeLessThanOrEqual(2);
-  }
+  for (const name of ['source.png', 'edit-1.png'])
+    expect(await apart(work('edited', name), work('again', name))).toBeLessThanOrEqual(2);
   const wrong = await p2p('edit', '--recording', 'photo.recording', '--source', 'a dog', ...TARGET, ...HOW);
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('recorded with prompt')]);
 });
+
+test.each(['proximal', 'edit-friendly'])('%s: an edit, and the same from its recording', async (method) => {
+  const [by, targets] = [['--inversion', method], TARGET.slice(0, 2)];
+  const edited = await p2p('edit', ...IMAGE, ...targets, ...by, ...SETTINGS, '--out', `${method}-edited`);
+  expect([edited.code, edited.stderr]).toEqual([0, '']);
+  const inverted = await p2p(
+    'invert',
+    'photo.png',
+    '--prompt',
+    SOURCE,
+    ...by,
+    ...SETTINGS,
+    '--to',
+    `${method}.st`,
+    '--out',
+    `${method}-inverted`,
+  );
+  expect([inverted.code, inverted.stderr]).toEqual([0, '']);
+  const again = await p2p('edit', '--recording', `${method}.st`, ...targets, ...HOW, '--out', `${method}-again`);
+  expect([again.code, again.stderr]).toEqual([0, '']);
+  for (const name of ['source.png', 'edit-1.png', 'no-injection-1.png'])
+    expect(await apart(work(`${method}-edited`, name), work(`${method}-again`, name))).toBeLessThanOrEqual(2);
+});
+
+/** The largest difference of two pictures. */
+async function apart(one: string, other: string): Promise<number> {
+  const [a, b] = [await readPng(one), await readPng(other)];
+  return a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.data[i])), 0);
+}
 
 test('outside its mask an edit is the reconstruction', async () => {
   const { code, stderr } = await p2p('edit', ...IMAGE, ...TARGET, ...SETTINGS, '--mask', 'mask.png', '--out', 'masked');
@@ -96,7 +122,7 @@ test.each([
   [['--image', 'photo.png', '--eta', '1'], '--eta: steps that add fresh noise'],
   [['--image', 'photo.png', '--inversion-iterations', '3'], '--inversion-iterations are for null-text and fixed-point'],
   [['--image', 'photo.png', '--inversion', 'null-text', '--sampler', 'dpm++'], '--sampler dpm++: null-text'],
-  [['--image', 'photo.png', '--inversion', 'proximal', '--record', 'x'], '--record: Edits by proximal inversion'],
+  [['--image', 'photo.png', '--inversion', 'h-edit', '--record', 'x'], '--record: Edits by h-edit inversion'],
   [['--mask-feather', '3'], '--mask-feather is of a mask'],
   [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode is of a mask beside the words of --blend'],
   [['--image', 'nowhere.png'], 'nowhere.png'],
