@@ -46,8 +46,8 @@ export type { Shares, SharesByKind } from './edits/prompt-to-prompt/shares';
 export { conditionalRows, MissingRowError, replaceRows, rowOf, rowsOf, takeRow, targetRows } from './attention/rows';
 export { layoutQueries, queriesOf } from './attention/grids';
 export type { PromptRow } from './attention/rows';
-export { tokensOf } from './text/words';
-export type { PerWord, Word } from './text/words';
+export { tokensOf, wordsOf } from './text/words';
+export type { PerWord, PromptWord, Span, Word } from './text/words';
 
 // A source's run on file, for further edits of it.
 export { Recording } from './recording/recording';
@@ -146,4 +146,3 @@ export type { Picture } from './image/picture';
 export { overlayHeat } from './image/heatMap';
 export type { HeatMap } from './image/heatMap';
 export { wordMaps } from './image/wordMaps';
-export { wordsOf } from './image/marks';

@@ -1,5 +1,5 @@
 import type { AttentionStore } from '../attention/store';
-import type { Piece } from '../text/tokenizer';
+import type { Span } from '../text/words';
 import type { HeatMap } from './heatMap';
 
 /**
@@ -8,9 +8,9 @@ import type { HeatMap } from './heatMap';
  *
  * @param store of the run
  * @param prompt which of the run's prompts: 0 is the source
- * @param words of that prompt, as {@link wordsOf} finds them
+ * @param words of that prompt, such as {@link wordsOf} finds
  */
-export async function wordMaps(store: AttentionStore, prompt: number, words: readonly Piece[]): Promise<HeatMap[]> {
+export async function wordMaps(store: AttentionStore, prompt: number, words: readonly Span[]): Promise<HeatMap[]> {
   const maps = store.maps({ prompt });
   const [height, width, keys] = maps.shape;
   const values = await maps.data<'float32'>();

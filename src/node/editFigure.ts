@@ -1,7 +1,7 @@
 import type { AttentionStore } from '../attention/store';
 import type { Band, Mark, Panel, Tile } from '../image/layout';
 import type { MarkedWord } from '../image/marks';
-import { isArticle, labelsOf, markedPrompt, markedWords, times } from '../image/marks';
+import { isArticle, markedPrompt, markedWords, times } from '../image/marks';
 import type { Picture } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
 import type { TokenizedPrompt } from '../text/tokenizer';
@@ -60,7 +60,7 @@ export async function editPanels(
       tiles: [{ picture: shown(pictures[i]) }],
       prompt: markedPrompt(prompt, marked[i], markOf(i)),
     })),
-    maps: await Promise.all(prompts.map((prompt, i) => mapPanel(store, i, prompt, pictures[i], marked[i]))),
+    maps: await Promise.all(prompts.map((_, i) => mapPanel(store, i, pictures[i], marked[i]))),
   };
 }
 
@@ -105,24 +105,22 @@ export function headed(panels: readonly Panel[]): Panel[] {
 async function mapPanel(
   store: AttentionStore,
   index: number,
-  prompt: TokenizedPrompt,
   picture: Picture,
   marked: readonly MarkedWord[],
 ): Promise<Panel | undefined> {
-  const telling = marked.filter(({ piece }) => !isArticle(piece));
+  const telling = marked.filter(({ word }) => !isArticle(word));
   const words = telling.length > 0 ? telling : marked;
   if (words.length === 0) return undefined;
-  const labels = labelsOf(prompt);
   const maps = await wordMaps(
     store,
     index,
-    words.map(({ piece }) => piece),
+    words.map(({ word }) => word),
   );
   return {
     tiles: words.map(
       (word, i): Tile => ({
         picture: lit(picture, maps[i]),
-        caption: [{ text: labels.get(word.piece) + times(word), mark: markOf(index) }],
+        caption: [{ text: word.word.name + times(word), mark: markOf(index) }],
       }),
     ),
   };

@@ -2,11 +2,11 @@ import type { AttentionStore } from '../attention/store';
 import type { HeatMap } from '../image/heatMap';
 import { overlayHeat } from '../image/heatMap';
 import type { Band, Panel } from '../image/layout';
-import { labelsOf } from '../image/marks';
 import type { Picture } from '../image/picture';
 import { enlarge } from '../image/picture';
 import { wordMaps } from '../image/wordMaps';
 import type { TokenizedPrompt } from '../text/tokenizer';
+import { wordsOf } from '../text/words';
 import { drawFigure, enlargement } from './figure';
 
 /** Panels side by side. */
@@ -33,9 +33,8 @@ export async function wordFigure(
   store: AttentionStore,
   { index = 0, caption }: WordFigureOptions = {},
 ): Promise<Buffer> {
-  const labels = labelsOf(prompt);
-  const maps = await wordMaps(store, index, [...labels.keys()]);
-  const captions = [...labels.values()];
+  const words = wordsOf(prompt);
+  const maps = await wordMaps(store, index, words);
   const panels: Panel[] = [
     {
       tiles: [
@@ -43,7 +42,7 @@ export async function wordFigure(
       ],
     },
     ...maps.map((map, i) => ({
-      tiles: [{ picture: lit(picture, map), caption: [{ text: captions[i], mark: 'changed' as const }] }],
+      tiles: [{ picture: lit(picture, map), caption: [{ text: words[i].name, mark: 'changed' as const }] }],
     })),
   ];
   return drawFigure(inRows(prompt.text, panels), columnWidth(picture));

@@ -59,6 +59,28 @@ export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   return words;
 }
 
+/** A word of a prompt as figures and errors list it, with its tokens. */
+export interface PromptWord extends Span {
+  /** In lower case. */
+  readonly text: string;
+  /** What it is called: its text, or `cat#2` where the prompt has that before. */
+  readonly name: string;
+}
+
+/**
+ * The words of a prompt, numbers and emoji among them, without the punctuation around them; those of a script that is
+ * written without spaces are told by a dictionary. `red-haired` is two, `2023` and `dog's` are one.
+ */
+export function wordsOf(prompt: TokenizedPrompt): PromptWord[] {
+  const line = lineOf(prompt);
+  return segmentsOf(line.text).map(([start, end]) => {
+    const text = line.text.slice(start, end);
+    const span = { start: line.tokens[start].start, end: line.tokens[end - 1].end };
+    const before = placesOf(line, text).filter((place) => place.start < span.start).length;
+    return { text, name: before > 0 ? `${text}#${before + 1}` : text, ...span };
+  });
+}
+
 /** Whether a text is of a script that is written without spaces between words: Chinese, Japanese, Thai and others. */
 export function isUnspaced(text: string): boolean {
   return UNSPACED.test(text);
@@ -181,6 +203,16 @@ function wordBoundaries(text: string): Set<number> {
   return boundaries;
 }
 
+/** Where the words of a line start and end. */
+function segmentsOf(text: string): [start: number, end: number][] {
+  const boundaries = wordBoundaries(text);
+  const segments = [...new Intl.Segmenter(undefined, { granularity: 'word' }).segment(text)];
+  const starts = segments.map(({ index }) => index).filter((index) => boundaries.has(index));
+  return starts
+    .map((start, i): [number, number] => [start, starts[i + 1] ?? text.length])
+    .filter(([start, end]) => isWord(text.slice(start, end)));
+}
+
 /** The same length, with spaces for punctuation. */
 function unpunctuated(text: string): string {
   return text.replace(PUNCTUATION, (mark) => ' '.repeat(mark.length));
@@ -199,12 +231,12 @@ function split(text: string): string[] {
 }
 
 /** As the tokenizer sees it, which lowers a Greek sigma without regard to its place in the word. */
-function plainly(text: string): string {
+export function plainly(text: string): string {
   return text.normalize('NFC').replaceAll('Σ', 'σ').toLowerCase();
 }
 
 function describe(prompt: TokenizedPrompt): string {
-  const words = new Set(split(unpunctuated(lineOf(prompt).text)));
+  const words = new Set(wordsOf(prompt).map(({ text }) => text));
   const cut = prompt.lost ? ` Cut off, being too long: "${prompt.lost}".` : '';
   return `"${prompt.text}" has: ${[...words].join(', ') || 'no words'}.${cut}`;
 }

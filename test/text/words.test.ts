@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
-import { spacedWords, tokensInEach, tokensOf } from '../../src/text/words';
+import { spacedWords, tokensInEach, tokensOf, wordsOf } from '../../src/text/words';
 import { toyTokenizer } from '../attention/toyTokenizer';
 import { tokenizerFiles } from './vocabularies';
 
@@ -61,6 +61,22 @@ test('the words of a prompt are what spaces separate', () => {
     { start: 7, end: 9 },
   ]);
   expect(spacedWords(tokenize(''))).toEqual([]);
+});
+
+test('punctuation is no word; words that the prompt has before are told by their number, and emoji too', () => {
+  expect(
+    wordsOf(tokenize('a cat, a uni|cycle and a 🐱 Cat')).map(({ name, start, end }) => [name, start, end]),
+  ).toEqual([
+    ['a', 1, 2],
+    ['cat', 2, 3],
+    ['a#2', 4, 5],
+    ['unicycle', 5, 7],
+    ['and', 7, 8],
+    ['a#3', 8, 9],
+    ['🐱', 9, 10],
+    ['cat#2', 10, 11],
+  ]);
+  expect(wordsOf(tokenize('...'))).toEqual([]);
 });
 
 describe('as CLIP cuts prompts', () => {
@@ -163,6 +179,27 @@ describe('as CLIP cuts prompts', () => {
     expect(message).toContain('has: a, cat, in, 2023, red, haired, 2.5, \u732b, \u{1F431}.');
   });
 
+  test.each([
+    ['A "cat" in 2023, red-haired!', ['a', 'cat', 'in', '2023', 'red', 'haired']],
+    ["2.5 of the dog's 4k photos", ['2.5', 'of', 'the', "dog's", '4k', 'photos']],
+    ['黒い猫が草原にいる', ['黒い', '猫', 'が', '草原', 'に', 'いる']],
+    ['一只猫和一只狗', ['一只', '猫', '和', '一只#2', '狗']],
+    ['猫咪和猫', ['猫咪', '和', '猫#2']],
+    ['a photo of แมวสีดำ', ['a', 'photo', 'of', 'แมว', 'สี', 'ดำ']],
+    ['2匹の猫', ['2', '匹', 'の', '猫']],
+  ])('the words of "%s" are %j', (text, names) => {
+    const prompt = clip.tokenize(text);
+    const words = wordsOf(prompt);
+    expect(words.map(({ name }) => name)).toEqual(names);
+    for (const { text, name, start, end } of words)
+      expect([name, tokensOf(prompt, name)]).toEqual([
+        name,
+        name === text
+          ? expect.arrayContaining([start, end - 1])
+          : Array.from({ length: end - start }, (_, i) => start + i),
+      ]);
+  });
+
   test('every word of every prompt is found', () => {
     const mark = fc.constantFrom(
       ...'.,!\u2019-_("'.split(''),
@@ -188,6 +225,10 @@ describe('as CLIP cuts prompts', () => {
         const spans = spacedWords(prompt);
         expect(spans).toHaveLength(words.length);
         expect([spans[0].start, spans.at(-1)!.end]).toEqual([1, prompt.length - 1]);
+        for (const { text, name, start, end } of wordsOf(prompt)) {
+          const index = Number(name.slice(text.length + 1) || 1);
+          expect(tokensOf(prompt, { word: text, index })).toEqual(expect.arrayContaining([start, end - 1]));
+        }
         words.forEach((text, i) =>
           expect(tokensOf(prompt, text)).toEqual(expect.arrayContaining([spans[i].start, spans[i].end - 1])),
         );

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import type { AttentionStore } from '../../attention/store';
 import { attentionStore } from '../../attention/store';
-import { labelsOf } from '../../image/marks';
 import { wordMaps } from '../../image/wordMaps';
 import { sitesAt } from '../../model/cost';
 import type { StableDiffusionPipeline } from '../../pipeline';
+import { wordsOf } from '../../text/words';
 import { encodePng } from '../png';
 import { lit, wordFigure } from '../wordFigure';
 import type { Manner } from './options';
@@ -27,10 +27,10 @@ export async function attend(settings: AttendSettings, manner: Manner): Promise<
     const options = inversion?.options(store) ?? { controller: store };
     const made = await run.generate(pipeline, 'Generating', [settings.prompt], options);
     const prompt = pipeline.tokenizer.tokenize(settings.prompt);
-    const labels = labelsOf(prompt);
-    const words = [...labels.values()];
+    const found = wordsOf(prompt);
+    const words = found.map(({ name }) => name);
     const picture = own ? own.fitted : made.pictures[0];
-    const maps = (await wordMaps(store, 0, [...labels.keys()])).map((map) => lit(picture, map));
+    const maps = (await wordMaps(store, 0, found)).map((map) => lit(picture, map));
 
     await run.write('picture.png', encodePng(picture));
     for (const [i, map] of maps.entries()) await run.write(fileName(i, words[i]), encodePng(map));
