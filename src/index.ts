@@ -1,4 +1,8 @@
-/** The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`. */
+/**
+ * The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`.
+ *
+ * @module prompt-to-prompt-tfjs
+ */
 
 export { StableDiffusionPipeline } from './pipeline';
 export type { Onlooker, PipelineParts } from './pipeline';

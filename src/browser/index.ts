@@ -1,4 +1,8 @@
-/** What needs a browser: models by URL and from disk, the start of a backend. Load in a worker: a page's own thread gets one thread's speed and freezes. */
+/**
+ * What needs a browser: models by URL and from disk, the start of a backend. Load in a worker: a page's own thread gets one thread's speed and freezes.
+ *
+ * @module prompt-to-prompt-tfjs/browser
+ */
 
 import { StableDiffusionPipeline } from '../pipeline';
 import { type BrowserBackend, chooseBackend } from './backend';
@@ -9,6 +13,7 @@ export type { BackendInfo } from '../backend/backendInfo';
 export { BackendError } from '../backend/backendInfo';
 export type { ModelManifest } from './manifest';
 export { parseManifest } from './manifest';
+export type { OnDownload } from './modelTree';
 export type { WasmFile, WasmOptions, WasmPaths } from './wasm';
 export type { BrowserBackend, ModelPlace, OpenOptions };
 export { chooseBackend, openCheckpoint };

@@ -1,4 +1,8 @@
-/** What needs Node: checkpoints on disk, PNG files, the choice of a backend. */
+/**
+ * What needs Node: checkpoints on disk, PNG files, the choice of a backend.
+ *
+ * @module prompt-to-prompt-tfjs/node
+ */
 
 import { StableDiffusionPipeline } from '../pipeline';
 import { chooseBackend } from './backend';
