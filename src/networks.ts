@@ -1,5 +1,6 @@
 import { CheckpointError } from './errors';
 import type { Network } from './model/network';
+import { PixelSpace } from './model/pixelSpace';
 import { networkOf } from './model/registry';
 import type { Networks } from './model/roles';
 import type { Checkpoint, NetworkName } from './weights/checkpoint';
@@ -14,19 +15,22 @@ import { loadParameters } from './weights/load';
 export async function networksOf(checkpoint: Checkpoint): Promise<Networks> {
   const textEncoder = networkOf('textEncoder', await checkpoint.config('text_encoder'));
   const unet = networkOf('unet', await checkpoint.config('unet'));
-  const vae = networkOf('vae', await checkpoint.config('vae'));
+  const vae = checkpoint.networks.includes('vae')
+    ? networkOf('vae', await checkpoint.config('vae'))
+    : new PixelSpace(unet.config.out_channels);
   const problem = inputProblem(unet.config.in_channels, vae.config.latent_channels);
   if (problem) throw new CheckpointError(`${checkpoint.name} cannot be used: ${problem}`);
   return { textEncoder, unet, vae };
 }
 
-/** The networks, each by its name in a checkpoint. */
+/** The networks that have weights, each by its name in a checkpoint. */
 export function byName({ textEncoder, unet, vae }: Networks): readonly (readonly [NetworkName, Network])[] {
-  return [
+  const all = [
     ['text_encoder', textEncoder],
     ['unet', unet],
     ['vae', vae],
-  ];
+  ] as const;
+  return all.filter(([, { parameters }]) => parameters.size > 0);
 }
 
 /**

@@ -27,7 +27,7 @@ export interface PipelineParts {
   readonly tokenizer: Tokenizer;
   readonly textEncoder: PromptEncoder;
   readonly unet: UNet;
-  /** None for a UNet that works on pixels. */
+  /** None for a UNet that works on pixels, or to have its latents alone. */
   readonly vae?: VAE;
   readonly scheduler: ConfigFile;
   /** What suits the checkpoint. Default: the authors', {@link AUTHORS_DEFAULTS}. */
@@ -210,8 +210,9 @@ export class StableDiffusionPipeline implements Networks {
     }
   }
 
-  /** {@link run} to its end, and the pictures of it. */
+  /** {@link run} to its end, and the pictures of it. @throws as {@link run}; Error if latents need a VAE that is not there */
   async generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generation> {
+    if (this.vae instanceof PixelSpace) this.vae.checkPictures();
     const session = await this.session(prompts, options);
     let latents: tf.Tensor4D | undefined;
     try {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ConfigError } from '../src/config';
 import { CheckpointError } from '../src/errors';
 import { networksOf } from '../src/networks';
-import type { Checkpoint } from '../src/weights/checkpoint';
+import { type Checkpoint, NETWORKS } from '../src/weights/checkpoint';
 
 /** The configs of Stable Diffusion 1.4, but for the UNet's input. */
 function withInput(inChannels: number): Checkpoint {
@@ -11,7 +11,7 @@ function withInput(inChannels: number): Checkpoint {
     const json = JSON.parse(readFileSync(join(__dirname, `fixtures/model/hub/sd-1.4/${part}.json`), 'utf8'));
     return { file: `painter/${part}/config.json`, json: part === 'unet' ? { ...json, in_channels: inChannels } : json };
   };
-  return { name: 'painter', config } as Partial<Checkpoint> as Checkpoint;
+  return { name: 'painter', networks: NETWORKS, config } as Partial<Checkpoint> as Checkpoint;
 }
 
 test('networks are made as the configs say', async () => {
@@ -21,6 +21,11 @@ test('networks are made as the configs say', async () => {
     8,
     768,
   ]);
+});
+
+test('without a VAE latents are the pictures', async () => {
+  const { vae } = await networksOf({ ...withInput(4), networks: ['text_encoder', 'unet'] });
+  expect([vae.pixelsPerLatent, vae.config.latent_channels, vae.parameters.size]).toEqual([1, 4, 0]);
 });
 
 test.each([

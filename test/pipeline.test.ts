@@ -2,8 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../src/attention/controller';
 import { AUTHORS_DEFAULTS } from '../src/defaults';
 import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
+import { parseUNetConfig } from '../src/model/config';
+import { UNet2DConditionModel } from '../src/model/unet';
 import { openCheckpoint } from '../src/node/checkpoint';
 import { StableDiffusionPipeline } from '../src/pipeline';
+import { SafetensorsFile } from '../src/weights/safetensors';
+import { writeSafetensors } from '../src/weights/safetensorsWriter';
+import { bytesOf } from '../src/weights/source';
 import { useBackend } from './backend';
 import { lastLatents } from './parity/edits';
 
@@ -17,6 +22,60 @@ beforeAll(async () => {
 
 const largestDifference = (a: tf.Tensor, b: tf.Tensor): number =>
   tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]);
+
+describe('without a VAE', () => {
+  const load = async (unet: object, weights: (name: string, shape: readonly number[]) => number[]) => {
+    const checkpoint = await openCheckpoint('test/fixtures/checkpoint');
+    const json = { ...((await checkpoint.config('unet')).json as object), ...unet };
+    const { parameters } = new UNet2DConditionModel(parseUNetConfig(json));
+    const tensors = [...parameters.values()].map(({ name, shape }) => ({
+      name,
+      shape,
+      data: Float32Array.from(weights(name, shape)),
+    }));
+    const file = await SafetensorsFile.open(bytesOf(await writeSafetensors(tensors), 'unet.safetensors'));
+    return StableDiffusionPipeline.load({
+      ...checkpoint,
+      networks: ['text_encoder', 'unet'],
+      config: async (part) => (part === 'unet' ? { file: 'unet/config.json', json } : checkpoint.config(part)),
+      weights: async (network) => (network === 'unet' ? file : checkpoint.weights(network)),
+    });
+  };
+  const small = (name: string, shape: readonly number[]): number[] =>
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) =>
+      name.includes('norm') && name.endsWith('weight') ? 1 : Math.sin(i) / 10,
+    );
+
+  test('a UNet that works on pixels makes pictures, and takes them as they are', async () => {
+    const pixels = await load({ in_channels: 3, out_channels: 3, sample_size: 16 }, small);
+    const before = tf.memory().numTensors;
+    expect(pixels.defaultSize).toEqual({ height: 16, width: 16 });
+    const { images, latents, ...rest } = await pixels.generate(['a cat'], { steps: 2 });
+    const clipped = tf.clipByValue(latents, -1, 1);
+    expect(largestDifference(images, clipped)).toBe(0);
+    const back = pixels.toLatents(images);
+    expect(largestDifference(images, back)).toBe(0);
+    tf.dispose([images, latents, clipped, back, { ...rest }]);
+    expect(tf.memory().numTensors).toBe(before);
+    pixels.dispose();
+  });
+
+  test('of a UNet that works on latents there are latents, and no pictures', async () => {
+    const latent = await load({}, small);
+    const before = tf.memory().numTensors;
+    const made = await lastLatents(latent.run(['a cat'], { steps: 1 }));
+    expect(made.shape).toEqual([1, 16, 16, 4]);
+    const onStep = jest.fn();
+    await expect(latent.generate(['a cat'], { steps: 1, onStep })).rejects.toThrow(
+      'There is no VAE, which latents of 4 channels need to become pictures',
+    );
+    expect(onStep).not.toHaveBeenCalled();
+    expect(() => latent.decode(made)).toThrow('There is no VAE');
+    made.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    latent.dispose();
+  });
+});
 
 test('a run leaves only what it returns', async () => {
   const before = tf.memory().numTensors;

@@ -4,7 +4,10 @@ import type { LatentDistribution } from './autoencoderKL';
 import { Network } from './network';
 import type { VAE } from './roles';
 
-/** The VAE of a UNet that works on pixels: none. Latents are the pictures themselves. */
+/**
+ * In the VAE's place where there is none: latents are the pictures themselves. Of latents that are no pictures, such as
+ * those of a checkpoint that has come without its VAE, no pictures are made.
+ */
 export class PixelSpace extends Network implements VAE {
   readonly config: VAE['config'];
   readonly pixelsPerLatent = 1;
@@ -16,11 +19,22 @@ export class PixelSpace extends Network implements VAE {
     this.config = { latent_channels: channels, scaling_factor: 1, shift_factor: null, block_out_channels: [0] };
   }
 
+  /** @throws Error unless latents have the three channels of pictures */
+  checkPictures(): void {
+    const { latent_channels: channels } = this.config;
+    if (channels !== 3)
+      throw new Error(
+        `There is no VAE, which latents of ${channels} channels need to become pictures: take a checkpoint that has one, or use the latents (pipe.run).`,
+      );
+  }
+
   encode(images: tf.Tensor4D): LatentDistribution {
+    this.checkPictures();
     return { mean: tf.clone(images), std: tf.zerosLike(images) };
   }
 
   decode(latents: tf.Tensor4D): tf.Tensor4D {
+    this.checkPictures();
     return tf.clone(latents);
   }
 }

@@ -63,19 +63,19 @@ async function openPulled(name: string, options: OpenOptions): Promise<Checkpoin
     throw new CheckpointError(
       `${name} is no folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`,
     );
-  await checkWhole(folder, name, options.variant);
-  return { ...(await openDiffusersLayout(folderTree(folder), options)), name };
+  return { ...(await openWhole(folder, name, options)), name };
 }
 
 /** Other clients of the hub download what they need, which may be less. */
-async function checkWhole(folder: string, name: string, variant?: string): Promise<void> {
+async function openWhole(folder: string, name: string, options: OpenOptions): Promise<Checkpoint> {
   const paths = await readdir(folder, { recursive: true });
   try {
     neededFiles(
       paths.map((path) => path.replaceAll(sep, '/')),
       `${name} in the hub's cache`,
-      variant,
+      options.variant,
     );
+    return await openDiffusersLayout(folderTree(folder), options);
   } catch (error) {
     throw new CheckpointError(`${(error as Error).message} To get what is missing, run: p2p pull ${name}`);
   }

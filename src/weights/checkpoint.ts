@@ -4,6 +4,7 @@ import type { TensorSource } from './source';
 
 /** The networks of a Stable Diffusion checkpoint, by the names of their folders. */
 export type NetworkName = 'unet' | 'vae' | 'text_encoder';
+export const NETWORKS: readonly NetworkName[] = ['text_encoder', 'unet', 'vae'];
 /** What has a config of its own. */
 export type PartName = NetworkName | 'scheduler';
 
@@ -12,6 +13,8 @@ export interface Checkpoint {
   /** The folder or file it was opened from, or its name on the hub. */
   readonly name: string;
   readonly layout: 'diffusers' | 'single-file';
+  /** Those it has: without `vae` where the UNet's latents are the pictures themselves. */
+  readonly networks: readonly NetworkName[];
   config(part: PartName): Promise<ConfigFile>;
   weights(part: NetworkName): Promise<TensorSource>;
   tokenizer(): Promise<TokenizerFiles>;

@@ -1,5 +1,5 @@
 import { CheckpointError, listed } from '../errors';
-import type { Checkpoint, NetworkName, PartName } from './checkpoint';
+import { type Checkpoint, NETWORKS, type NetworkName, type PartName } from './checkpoint';
 import { type FileTree, nameIn, readConfig, readJson } from './fileTree';
 import { canonicalNames } from './names';
 import { SafetensorsFile } from './safetensors';
@@ -41,13 +41,15 @@ export interface DiffusersOptions {
 
 /**
  * A checkpoint in the layout of diffusers: a folder for each network, with its config and its weights. Of what else
- * there may be (safety checker, feature extractor) nothing is read.
+ * there may be (safety checker, feature extractor) nothing is read. It has no VAE where there is no folder `vae` and
+ * `model_index.json` names none.
  *
  * @throws CheckpointError if it is of another kind; the parts are checked when they are asked for
  */
 export async function openDiffusersLayout(tree: FileTree, { variant }: DiffusersOptions = {}): Promise<Checkpoint> {
-  await checkKind(tree);
-  const index = (await readJson(tree, 'model_index.json')) as { _class_name?: unknown } | undefined;
+  const names = await tree.list('');
+  checkKind(tree, names);
+  const index = (await readJson(tree, 'model_index.json')) as Index | undefined;
   const pipeline = index?._class_name;
   if (pipeline !== undefined && !PIPELINES.includes(String(pipeline))) {
     throw new CheckpointError(
@@ -57,6 +59,7 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
   return {
     name: tree.name,
     layout: 'diffusers',
+    networks: networksIn(tree, names, index),
     async config(part) {
       const config = await readConfig(tree, CONFIG_FILES[part]);
       if (!config)
@@ -79,9 +82,21 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
   };
 }
 
+/** `model_index.json`: each part with its library and class, or with nulls where the pipeline has none. */
+type Index = { readonly [key in '_class_name' | NetworkName]?: unknown };
+
+/** @throws CheckpointError if the index names a VAE of which there is no folder */
+function networksIn(tree: FileTree, names: readonly string[], index?: Index): readonly NetworkName[] {
+  if (!index || names.includes('vae')) return NETWORKS;
+  if (Array.isArray(index.vae) && index.vae.some((name) => name !== null))
+    throw new CheckpointError(
+      `${nameIn(tree, 'vae')} is missing, which ${nameIn(tree, 'model_index.json')} names: ${tree.name} is not a whole checkpoint.`,
+    );
+  return NETWORKS.filter((network) => network !== 'vae');
+}
+
 /** A folder with none of a checkpoint's parts is something else. */
-async function checkKind(tree: FileTree): Promise<void> {
-  const names = await tree.list('');
+function checkKind(tree: FileTree, names: readonly string[]): void {
   if (['model_index.json', ...FOLDERS].some((name) => names.includes(name))) return;
   const pickles = names.filter((name) => PICKLE.test(name));
   if (pickles.length > 0 && !names.some((name) => name.endsWith('.safetensors')))
@@ -184,7 +199,7 @@ export interface NeededFiles {
 }
 
 /**
- * What is needed of all that a checkpoint has.
+ * What is needed of all that a checkpoint has. Whether it may be without a VAE its index says, when it is opened.
  *
  * @param paths every file of the checkpoint
  * @param place what to call it in a message
@@ -192,25 +207,21 @@ export interface NeededFiles {
  */
 export function neededFiles(paths: readonly string[], place: string, variant?: string): NeededFiles {
   const there = new Set(paths);
-  const absent = Object.values(CONFIG_FILES).filter((path) => !there.has(path));
-  if (absent.length > 0) throw noCheckpoint(place, absent, paths);
   const inFolder = (folder: string) =>
     paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
-  const chosen = NETWORKS.map((network) => chooseWeights(network, inFolder(network), place, variant));
-  const small = [
-    'model_index.json',
-    DEFAULTS_FILE,
-    ...Object.values(CONFIG_FILES),
-    ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`),
-  ];
+  const withoutVAE = there.has('model_index.json') && inFolder('vae').length === 0;
+  const networks = withoutVAE ? NETWORKS.filter((network) => network !== 'vae') : NETWORKS;
+  const configs = Object.values(CONFIG_FILES).filter((path) => !withoutVAE || path !== CONFIG_FILES.vae);
+  const absent = configs.filter((path) => !there.has(path));
+  if (absent.length > 0) throw noCheckpoint(place, absent, paths);
+  const chosen = networks.map((network) => chooseWeights(network, inFolder(network), place, variant));
+  const small = ['model_index.json', DEFAULTS_FILE, ...configs, ...TOKENIZER_FILES.map((file) => `tokenizer/${file}`)];
   return {
     small: small.filter((path) => there.has(path)),
     indexes: chosen.filter(({ sharded }) => sharded).map(({ path }) => path),
     weights: chosen.filter(({ sharded }) => !sharded).map(({ path }) => path),
   };
 }
-
-const NETWORKS: readonly NetworkName[] = ['text_encoder', 'unet', 'vae'];
 
 /** What is wrong with `.bin`, `.ckpt` and `.pt`, and what to do. */
 export const WHY_NO_PICKLE =

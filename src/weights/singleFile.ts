@@ -1,7 +1,7 @@
 import { CheckpointError, listed } from '../errors';
 import { CLIP_CONFIG, CLIP_TOKENS, vocabularyOf } from '../text/clipVocabulary';
 import type { TokenizerFiles } from '../text/tokenizer';
-import type { Checkpoint, NetworkName, PartName } from './checkpoint';
+import { type Checkpoint, NETWORKS, type NetworkName, type PartName } from './checkpoint';
 import { CONFIG_FILES, DEFAULTS_FILE } from './diffusersLayout';
 import { type FileTree, nameIn, readConfig, readJson, readText } from './fileTree';
 import { isLora, otherKind } from './kinds';
@@ -69,7 +69,7 @@ export async function openSingleFile(
     return [...(stated === undefined ? [assumed(family, stem(file))] : []), ...leftAside(file)];
   }
 
-  return { name: file.name, layout: 'single-file', config, weights, tokenizer, notes, defaults };
+  return { name: file.name, layout: 'single-file', networks: NETWORKS, config, weights, tokenizer, notes, defaults };
 }
 
 /** What a file of a family is taken to predict, if nobody says. */

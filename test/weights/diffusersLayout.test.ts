@@ -254,3 +254,35 @@ test('p2p.json says what suits a folder, and is downloaded with it', async () =>
   ];
   expect(neededFiles(whole, 'org/model').small).toContain('p2p.json');
 });
+
+describe('a checkpoint without a VAE', () => {
+  const index = { _class_name: 'StableDiffusionPipeline', unet: ['diffusers', 'UNet2DConditionModel'] };
+  const networksOf = async (files: Record<string, object>) => (await openDiffusersLayout(memoryTree(files))).networks;
+
+  test.each([undefined, null, [null, null]])('is one whose index says of it: %j', async (vae) => {
+    expect(await networksOf({ 'model_index.json': { ...index, vae } })).toEqual(['text_encoder', 'unet']);
+  });
+
+  test('is none that has one, or that has no index to say so', async () => {
+    const all = ['text_encoder', 'unet', 'vae'];
+    expect(await networksOf({ 'model_index.json': index, 'vae/config.json': {} })).toEqual(all);
+    expect(await networksOf({ 'unet/config.json': {} })).toEqual(all);
+  });
+
+  test('is an error where its index names one', async () => {
+    await expect(networksOf({ 'model_index.json': { ...index, vae: ['diffusers', 'AutoencoderKL'] } })).rejects.toThrow(
+      'folder/vae is missing, which folder/model_index.json names',
+    );
+  });
+
+  test('needs no files of one', () => {
+    const files = ['unet/config.json', 'text_encoder/config.json', 'scheduler/scheduler_config.json'];
+    const weights = ['text_encoder/model.safetensors', 'unet/diffusion_pytorch_model.safetensors'];
+    expect(neededFiles(['model_index.json', ...files, ...weights], 'org/model')).toEqual({
+      small: expect.arrayContaining(['model_index.json', ...files]),
+      indexes: [],
+      weights,
+    });
+    expect(() => neededFiles([...files, ...weights], 'org/model')).toThrow('it has no vae/config.json');
+  });
+});
