@@ -1,7 +1,10 @@
-import type { AttentionController, BatchRow, RunInfo } from '../attention/controller';
+import { outsideOfSteps } from '../attention/attend';
+import type { AttentionCall, AttentionController, BatchRow, RunInfo } from '../attention/controller';
+import { stagesWanted } from '../attention/hooks';
+import { promptRows } from '../attention/rows';
 import { withAttentionBytes } from '../attention/scaledDotProduct';
 import { gradientBytes, sitesAt, workingBytes } from '../model/cost';
-import type { UNet, VAE } from '../model/roles';
+import type { Networks, UNet } from '../model/roles';
 import type { Session } from './session';
 
 /** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
@@ -27,41 +30,25 @@ export interface MemoryNeeds {
   readonly maps: number;
 }
 
-/** @param run.rows of a step's batch @param run.tokens of the context */
+/** A run, as far as its memory depends on it. */
+interface RunToJudge {
+  readonly run: RunInfo;
+  /** Of a step's batch. */
+  readonly rows: readonly BatchRow[];
+  /** The sampler's, as controllers will be told them. */
+  readonly timesteps: readonly number[];
+  /** Of the context. */
+  readonly tokens: number;
+  readonly controller?: AttentionController;
+}
+
 export function memoryNeeds(
-  { bytes, unet, vae }: { readonly bytes: number; readonly unet: UNet; readonly vae: VAE },
-  {
-    run,
-    rows,
-    timesteps,
-    tokens,
-    controller,
-  }: {
-    readonly run: RunInfo;
-    readonly rows: readonly BatchRow[];
-    /** The sampler's, as controllers will be told them. */
-    readonly timesteps: readonly number[];
-    readonly tokens: number;
-    readonly controller?: AttentionController;
-  },
+  model: Networks & { readonly bytes: number },
+  { controller, ...judged }: RunToJudge,
 ): MemoryNeeds {
-  const maps = sitesAt(unet, run.latents).map(({ grid, ...site }) => {
-    const queries = grid.height * grid.width;
-    const keys = site.kind === 'self' ? queries : tokens;
-    const calls = timesteps.map((timestep, step) => ({
-      ...run,
-      step,
-      timestep,
-      rows,
-      site,
-      grid,
-      keys,
-    }));
-    const laidOut = calls.some((call) =>
-      controller?.wants(call).some((stage) => stage === 'logits' || stage === 'probs'),
-    );
-    return laidOut ? 4 * COPIES * rows.length * site.heads * queries * keys : 0;
-  });
+  const { bytes, unet, vae } = model;
+  const { run, rows } = judged;
+  const calls = controller ? [...callsOf(model, controller, judged)] : [];
   return {
     weights: bytes,
     features: Math.max(
@@ -69,8 +56,39 @@ export function memoryNeeds(
       // A controller that acts before a step may take a gradient, of a row for each prompt.
       controller?.beforeStep ? gradientBytes(unet.config, run.latents, run.prompts) : 0,
     ),
-    maps: Math.max(...maps),
+    maps: calls.reduce((largest, call) => Math.max(largest, mapBytes(controller!, call)), 0),
   };
+}
+
+/** Where the run asks its controller: in the text encoder, at every step in the UNet, and where the VAE decodes. */
+function* callsOf(
+  { textEncoder, unet, vae }: Networks,
+  controller: AttentionController,
+  { run, rows, timesteps, tokens }: Omit<RunToJudge, 'controller'>,
+): Generator<AttentionCall> {
+  // At most: a text that several rows read is encoded once.
+  const text = { height: 1, width: tokens };
+  const { evaluation: encoding } = outsideOfSteps(controller, rows, text)!;
+  for (const site of textEncoder.sites) yield { ...encoding, site, grid: text, keys: tokens };
+
+  for (const { grid, ...site } of sitesAt(unet, run.latents)) {
+    const keys = site.kind === 'self' ? grid.height * grid.width : tokens;
+    for (const [step, timestep] of timesteps.entries()) yield { ...run, step, timestep, rows, site, grid, keys };
+  }
+
+  const keys = run.latents.height * run.latents.width;
+  for (const row of promptRows(run.prompts)) {
+    const { evaluation: decoding } = outsideOfSteps(controller, [row], run.latents)!;
+    for (const site of vae.sites) if (site.place === 'decoder') yield { ...decoding, site, grid: run.latents, keys };
+  }
+}
+
+/** What a call's maps take where the controller wants them laid out. */
+function mapBytes(controller: AttentionController, call: AttentionCall): number {
+  const { site, rows, grid, keys } = call;
+  const stages = stagesWanted(controller, call);
+  if (!stages.includes('logits') && !stages.includes('probs')) return 0;
+  return 4 * COPIES * rows.length * site.heads * grid.height * grid.width * keys;
 }
 
 /**

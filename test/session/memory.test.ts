@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { compose } from '../../src/attention/compose';
-import type { AttentionController } from '../../src/attention/controller';
+import type { AttentionController, Stage } from '../../src/attention/controller';
 import { scaledDotProduct, withAttentionBytes } from '../../src/attention/scaledDotProduct';
 import { attentionStore } from '../../src/attention/store';
 import { AutoencoderKL } from '../../src/model/autoencoderKL';
-import { parseUNetConfig, parseVAEConfig } from '../../src/model/config';
+import { CLIPTextModel } from '../../src/model/clipText';
+import { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from '../../src/model/config';
 import { UNet2DConditionModel } from '../../src/model/unet';
 import { size } from '../../src/node/cli/read';
 import { attentionBytes, MemoryError, memoryNeeds } from '../../src/session/memory';
@@ -22,15 +23,27 @@ const vae = new AutoencoderKL(
     latent_channels: 4,
   }),
 );
+const textEncoder = new CLIPTextModel(parseCLIPTextConfig({ hidden_size: 768, num_attention_heads: 12 }));
 const run = { prompts: 2, steps: 2, latents: { height: 64, width: 64 } };
 const rows = ['unconditional', 'conditional'].flatMap((role) => [0, 1].map((prompt) => ({ prompt, role })));
 const edit = { run, rows, timesteps: [981, 1], tokens: 77 };
-const sd1 = { bytes: unet.bytes + vae.bytes, unet, vae };
+const sd1 = { bytes: unet.bytes + vae.bytes, textEncoder, unet, vae };
 
 test('the maps that a controller wants count, and only those', () => {
   expect(memoryNeeds(sd1, edit).maps).toBe(0);
   expect(memoryNeeds(sd1, { ...edit, controller: attentionStore() }).maps).toBe(3 * 4 * 4 * 8 * 256 * 77);
   expect(memoryNeeds(sd1, { ...edit, controller: attentionStore(() => true) }).maps).toBe(3 * 4 * 4 * 8 * 4096 * 4096);
+});
+
+test("maps of the text encoder and of the VAE's decoder count where a controller names their kinds, and no others", () => {
+  const mapsOf = (kinds: AttentionController['kinds'], stages: readonly Stage[] = ['probs']): number =>
+    memoryNeeds(sd1, { ...edit, controller: { kinds, wants: () => stages } }).maps;
+  expect(mapsOf(['text'])).toBe(3 * 4 * 4 * 12 * 77 * 77);
+  expect(mapsOf(['vae'])).toBe(3 * 4 * 4096 * 4096); // A picture at a time, of one head.
+  expect(mapsOf(['vae'], ['qkv', 'output'])).toBe(0);
+  expect(mapsOf(['text', 'cross'])).toBe(3 * 4 * 4 * 8 * 4096 * 77);
+  expect(mapsOf(['text', 'vae', 'cross'])).toBe(mapsOf(['vae']));
+  expect(mapsOf([])).toBe(0);
 });
 
 test('Stable Diffusion fits into 6 GB, not with all of its maps laid out, and not into what its weights take', () => {
