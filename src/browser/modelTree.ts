@@ -109,7 +109,13 @@ class RemoteFile implements ByteSource {
     onStart?.(start);
     let done = start;
     const reader = stream.getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const next = () =>
+      reader.read().catch((error: Error) => {
+        throw new CheckpointError(
+          `${this.name} broke off after ${done} of ${this.size} bytes: ${error.message}. Load it again.`,
+        );
+      });
+    for (let part = await next(); !part.done; part = await next()) {
       yield part.value;
       this.onProgress((done += part.value.length));
     }

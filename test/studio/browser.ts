@@ -15,9 +15,9 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 
 export const inChromium = onlyWhere(CHROMIUM !== undefined, 'there is no Chromium in /usr/bin');
 
-/** Builds the page from its sources. @returns where it lies */
-export function buildPage(): string {
-  const page = join(root, '.cache/studio-test');
+/** Builds the page from its sources. @returns where it lies: elsewhere for each of the files that are tested at once */
+function buildPage(): string {
+  const page = join(root, `.cache/studio-test-${process.env.JEST_WORKER_ID}`);
   const vite = join(root, 'node_modules/vite/bin/vite.js');
   execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], {
     cwd: root,
@@ -26,8 +26,30 @@ export function buildPage(): string {
   return page;
 }
 
-export async function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+/** What a test file has of the studio. */
+interface Studio {
+  /** Where the page was built. */
+  readonly built: string;
+  readonly browser: Browser;
+  /** Of the server with the test's model. */
+  readonly url: string;
+}
+
+/** The page, built and served, and a browser, for the tests of a file. Call it at its top. */
+export function useStudio(): Studio {
+  const studio = {} as { -readonly [Name in keyof Studio]: Studio[Name] };
+  let server: Awaited<ReturnType<typeof serveStudio>>;
+  beforeAll(async () => {
+    studio.built = buildPage();
+    server = await serveStudio(studio.built);
+    studio.url = server.url;
+    studio.browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+  });
+  afterAll(async () => {
+    await studio.browser?.close();
+    server?.close();
+  });
+  return studio;
 }
 
 /** A server of the studio with the test's model. */
@@ -63,3 +85,14 @@ export async function pixels(page: Page, selector: string): Promise<number[]> {
     return Array.from((canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data);
   });
 }
+
+/** How far two pictures are from each other where they are the farthest, of 255. */
+export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a).toHaveLength(b.length);
+  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+}
+
+export const address = (of: Page): URLSearchParams => new URLSearchParams(new URL(of.url()).hash.slice(1));
+
+/** An address's part after the page's own. */
+export const addressOf = (recipe: Readonly<Record<string, string>>): string => `#${new URLSearchParams(recipe)}`;

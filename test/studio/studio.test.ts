@@ -1,54 +1,55 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
 import { toPictures } from '../../src/image/picture';
 import { loadPipeline, readPng } from '../../src/node';
 import { editSettings } from '../../src/node/cli/settings';
 import { useBackend } from '../backend';
-import { buildPage, finished, inChromium, MODEL, openBrowser, openStudio, pixels, serveStudio } from './browser';
+import {
+  address,
+  addressOf,
+  farthest,
+  finished,
+  inChromium,
+  MODEL,
+  openStudio,
+  pixels,
+  serveStudio,
+  useStudio,
+} from './browser';
 
 useBackend();
+const studio = useStudio();
 
 const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];
 const SETTINGS = { seed: 7, steps: 6, guidance: 3, sampler: 'dpm++' } as const;
-const ADDRESS = `#${new URLSearchParams({ source: PROMPTS[0], target: PROMPTS[1], seed: '7', steps: '6', guidance: '3', sampler: 'dpm++' })}`;
+const ADDRESS = addressOf({
+  source: PROMPTS[0],
+  target: PROMPTS[1],
+  seed: '7',
+  steps: '6',
+  guidance: '3',
+  sampler: 'dpm++',
+});
 
-const address = (of: Page): URLSearchParams => new URLSearchParams(new URL(of.url()).hash.slice(1));
-
-/** How far two pictures are from each other where they are the farthest, of 255. */
-function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a).toHaveLength(b.length);
-  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
-}
-
-let built: string;
-let browser: Browser;
 let page: Page;
-let server: Awaited<ReturnType<typeof serveStudio>>;
 const errors: string[] = [];
 const elsewhere: string[] = [];
 
 beforeAll(async () => {
-  built = buildPage();
-  server = await serveStudio(built);
-  browser = await openBrowser();
-  page = await browser.newPage();
+  page = await studio.browser.newPage();
   page.on('pageerror', ({ message }) => errors.push(message));
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(message.text());
   });
   page.on('request', (request) => {
-    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(server.url)) elsewhere.push(request.url());
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(studio.url)) elsewhere.push(request.url());
   });
-});
-afterAll(async () => {
-  await browser?.close();
-  server?.close();
 });
 
 inChromium("the pictures of an address are Node's", async () => {
-  await openStudio(page, server.url + ADDRESS);
+  await openStudio(page, studio.url + ADDRESS);
   const pipe = await loadPipeline(MODEL, { backend: 'wasm' });
   const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts: PROMPTS, shares: pipe.defaults.shares });
   const { images } = await pipe.generate(PROMPTS, { ...SETTINGS, controller });
@@ -124,7 +125,7 @@ inChromium('an edit is kept to what is painted', async () => {
 });
 
 inChromium('a shared address opens the same picture', async () => {
-  const other = await browser.newPage();
+  const other = await studio.browser.newPage();
   await openStudio(other, page.url());
   // The one was made from a recording, which rounds.
   expect(farthest(await pixels(other, '.of-edit .picture'), await pixels(page, '.of-edit .picture'))).toBeLessThan(3);
@@ -156,6 +157,26 @@ inChromium('a wipe uncovers the source', async () => {
     'inset(0px 0px 0px 30%)',
   );
   await page.getByRole('button', { name: 'Side by side' }).click();
+});
+
+inChromium('five strengths of the edit are shown, and each can be taken', async () => {
+  await page.getByRole('button', { name: 'Show five strengths' }).click();
+  const shown = (percent: number): string => `canvas[aria-label="The edit at ${percent} percent"]`;
+  await page.waitForFunction(
+    ([last, picture]) => {
+      const [a, b] = [last, picture].map((selector) => document.querySelector<HTMLCanvasElement>(selector));
+      return a?.width === b?.width;
+    },
+    [shown(100), '.of-edit .picture'],
+  );
+  const strengths = await Promise.all([0, 25, 50, 75, 100].map((percent) => pixels(page, shown(percent))));
+  expect(new Set(strengths.map(String)).size).toBe(5);
+  // Drafts have as many steps as this edit.
+  expect(farthest(strengths[2], await pixels(page, '.of-edit .picture'))).toBeLessThan(3);
+  await page.getByRole('button', { name: 'Keep the shape: 25 percent' }).click();
+  await finished(page);
+  expect(address(page).get('keep')).toBe('0.25');
+  expect(farthest(strengths[1], await pixels(page, '.of-edit .picture'))).toBeLessThan(3);
 });
 
 inChromium('edits before this one are kept, and come back with their settings', async () => {
@@ -237,15 +258,56 @@ inChromium("a picture of one's own takes the source's place", async () => {
   expect(farthest(await pixels(page, '.of-source .picture'), generated)).toBeLessThan(3);
 });
 
-inChromium('without the headers for threads it uses one, and says why', async () => {
-  const plain = await serveStudio(built, { isolated: false });
-  const context = await browser.newContext({ serviceWorkers: 'block' });
+/** Lets a file fall on a part of the page. @returns whether the page takes it, or leaves it to the browser */
+async function drop(selector: string, name: string, bytes: Buffer): Promise<boolean> {
+  return page.evaluate(
+    ([on, named, base64]) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (each) => each.charCodeAt(0))], named));
+      const events = ['dragover', 'drop'].map(
+        (type) => new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }),
+      );
+      for (const event of events) document.querySelector(on)!.dispatchEvent(event);
+      return events.every((event) => event.defaultPrevented);
+    },
+    [selector, name, bytes.toString('base64')] as const,
+  );
+}
+
+inChromium('a picture is dropped, on the pictures or beside them', async () => {
+  const before = await pixels(page, '.of-source .picture');
+  const own = await readFile(join(__dirname, '../../weights/emoji-world/edits.png'));
+  for (const place of ['.stage', 'h1']) {
+    expect(await drop(place, `on ${place}.png`, own)).toBe(true);
+    await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
+    await finished(page);
+    expect(await pixels(page, '.of-source .picture')).not.toEqual(before);
+    await page.getByRole('button', { name: 'Back to a generated one' }).click();
+    await finished(page);
+  }
+  await drop('h1', 'notes.txt', Buffer.from('no picture'));
+  await page.getByRole('alert').filter({ hasText: 'notes.txt is no picture' }).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+});
+
+inChromium('without the headers for threads it uses one and says why, and at the next visit several', async () => {
+  const plain = await serveStudio(studio.built, { isolated: false });
+  const context = await studio.browser.newContext({ serviceWorkers: 'block' });
   const other = await context.newPage();
   await openStudio(other, plain.url + ADDRESS);
   expect(await other.locator('.engine').textContent()).toMatch(/1 thread/);
   await other.getByTitle('Open another model').click();
   expect(await other.locator('dialog').textContent()).toMatch(/Cross-Origin-Opener-Policy/);
   await context.close();
+
+  const second = await studio.browser.newPage();
+  await openStudio(second, plain.url + ADDRESS);
+  expect(await second.locator('.engine').textContent()).toMatch(/1 thread/);
+  await second.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await second.reload();
+  await finished(second);
+  expect(await second.locator('.engine').textContent()).toMatch(/[2-8] threads/);
+  await second.context().close();
   plain.close();
 });
 

@@ -1,13 +1,15 @@
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import type { Backend, ModelPlace, Recipe, Report, Request } from './protocol';
 
-/** The worker as the page sees it. When it hangs or dies another one takes its place, and the model is loaded again. */
+/** The worker as the page sees it. When it hangs or dies the page is told, and may have another one in its place. */
 export class Client {
   private worker!: Worker;
   private last?: Extract<Request, { type: 'load' }>;
   private readonly pictures = new Map<string, Picture>();
   private next = 1;
   private impatience?: ReturnType<typeof setTimeout>;
+  /** Ends when the page itself ends the worker. */
+  private life = new AbortController();
 
   constructor(private readonly onReport: (report: Report) => void) {}
 
@@ -31,7 +33,7 @@ export class Client {
     return this.ask((id) => ({ type: 'strip', id, recipes }));
   }
 
-  /** Stops what is being computed; by force if it has not listened after `patience` milliseconds. */
+  /** Stops what is being computed; reports an endless one if it has not listened after `patience` milliseconds. */
   stop(patience: number): void {
     this.post({ type: 'stop' });
     this.impatience ??= setTimeout(() => {
@@ -40,27 +42,37 @@ export class Client {
         from: 'endless',
         message: 'The worker did not stop, and was started again. Nothing of your work is lost.',
       });
-      this.restart();
     }, patience);
   }
 
   /** Ends the worker and starts another one with the same model. @param backend another one than before */
   restart(backend: Backend | undefined = this.last?.backend): void {
     this.calm();
+    this.life.abort();
     this.worker?.terminate();
-    this.worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'model' });
+    const { signal } = (this.life = new AbortController());
+    const name = `model ${Math.random()}`;
+    this.worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name });
     this.worker.onmessage = ({ data }: MessageEvent<Report>) => {
       this.calm();
-      this.onReport(data);
+      if (data.type === 'alive') this.watch(name, signal);
+      else this.onReport(data);
     };
-    this.worker.onerror = ({ message }) =>
-      this.onReport({
-        type: 'failed',
-        from: 'memory',
-        message: `The worker ended: ${message || 'the browser gave no reason'}.`,
-      });
+    this.worker.onerror = ({ message }) => this.ended(message || 'the browser gave no reason');
     for (const [name, picture] of this.pictures) this.post({ type: 'picture', name, picture });
     if (this.last) this.post((this.last = { ...this.last, backend }));
+  }
+
+  /** Browsers say nothing of a worker that is gone; but then the lock that it held under its name can be had. */
+  private watch(name: string, signal: AbortSignal): void {
+    navigator.locks
+      .request(name, { signal }, () => this.ended('perhaps the browser took it away for want of memory'))
+      .catch(() => undefined); // The page ended it.
+  }
+
+  private ended(why: string): void {
+    const message = `The worker ended: ${why}. It was started again; nothing of your work is lost.`;
+    this.onReport({ type: 'failed', from: 'memory', message });
   }
 
   private ask(request: (id: number) => Request): number {

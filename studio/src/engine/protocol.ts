@@ -115,6 +115,8 @@ export interface Result {
 }
 
 export type Report =
+  /** The worker holds the lock of its name from now on, for as long as it lives. */
+  | { readonly type: 'alive' }
   | { readonly type: 'loading'; readonly what: string; readonly done: number; readonly total: number }
   | { readonly type: 'ready'; readonly info: ModelInfo }
   | {

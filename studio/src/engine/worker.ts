@@ -21,6 +21,11 @@ let working: Promise<void> = Promise.resolve();
 
 const tell = (report: Report): void => postMessage(report);
 
+void navigator.locks?.request(self.name, () => {
+  tell({ type: 'alive' });
+  return new Promise(() => undefined);
+});
+
 addEventListener('message', ({ data }: MessageEvent<Request>) => {
   if (data.type === 'picture') return void pictures.set(data.name, data.picture);
   current.abort();
@@ -124,7 +129,7 @@ function failure(error: Error, id?: number): Report {
       type: 'failed',
       id,
       from: 'memory',
-      message: `The memory is full: ${error.message}. Close other tabs or take a smaller model.`,
+      message: `The memory is full: ${error.message}. Close other tabs or take a smaller model. The worker was started again; nothing of your work is lost.`,
     };
   }
   return { type: 'failed', id, message: error.message };

@@ -6,7 +6,7 @@ import { Layers } from './Layers';
 import { ModelDialog } from './Model';
 import { Prompt } from './Prompt';
 import { Stage } from './Stage';
-import { loading, notice } from './state';
+import { loading, type Notice, notice } from './state';
 
 export function App() {
   return (
@@ -14,20 +14,7 @@ export function App() {
       <Header />
       <ModelDialog />
       <main>
-        {notice.value && notice.value.from !== 'controller' && (
-          <p class={`notice ${notice.value.kind}`} role="alert">
-            {notice.value.text}{' '}
-            <button
-              type="button"
-              class="quiet"
-              onClick={() => {
-                notice.value = undefined;
-              }}
-            >
-              Dismiss
-            </button>
-          </p>
-        )}
+        {notice.value && notice.value.from !== 'controller' && <Message {...notice.value} />}
         {loading.value && <Loading />}
         <Prompt />
         <div class="bench">
@@ -39,6 +26,33 @@ export function App() {
         <ControllerEditor />
       </main>
     </>
+  );
+}
+
+function Message({ kind, text, again }: Notice) {
+  const close = (): void => {
+    notice.value = undefined;
+  };
+  return (
+    <p class={`notice ${kind}`} role="alert">
+      <span>{text}</span>
+      <span class="actions">
+        {again && (
+          <button
+            type="button"
+            onClick={() => {
+              close();
+              again();
+            }}
+          >
+            Try again
+          </button>
+        )}
+        <button type="button" class="quiet" onClick={close}>
+          Dismiss
+        </button>
+      </span>
+    </p>
   );
 }
 

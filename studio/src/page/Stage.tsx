@@ -16,13 +16,7 @@ export function Stage() {
   const isDraft =
     result.value?.stage === 'draft' || (progress.value !== undefined && !live.value && result.value !== undefined);
   return (
-    <section
-      class="stage"
-      aria-label="Pictures"
-      data-state={made.value === recipe.value ? 'finished' : 'working'}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={onDrop}
-    >
+    <section class="stage" aria-label="Pictures" data-state={made.value === recipe.value ? 'finished' : 'working'}>
       {view.value === 'beside' ? (
         <div class="pair">
           <Shown of="source" picture={pictures.source} />
@@ -133,13 +127,6 @@ function OwnPicture() {
       />
     </label>
   );
-}
-
-/** A picture that is dropped on the page is opened. */
-function onDrop(event: DragEvent): void {
-  event.preventDefault();
-  const file = event.dataTransfer?.files[0];
-  if (file) void openPicture(file);
 }
 
 function Wipe({ source, edit }: { readonly source?: Picture; readonly edit?: Picture }) {

@@ -32,6 +32,8 @@ export interface Notice {
   readonly kind: 'error' | 'note';
   readonly line?: number;
   readonly from?: Extract<Report, { type: 'failed' }>['from'];
+  /** Tries what went wrong once more. */
+  readonly again?: () => void;
 }
 
 export const model = signal<ModelInfo | undefined>(undefined);
@@ -89,6 +91,9 @@ let opening: ModelPlace | undefined;
 let opened: ModelPlace | undefined;
 let rendering = 0;
 let stripping = 0;
+/** The recipe at which the worker last ended, and the one at which it did so twice: that is not tried again by itself. */
+let fatal: Recipe | undefined;
+const halted = signal<Recipe | undefined>(undefined);
 
 const client = new Client(receive);
 
@@ -157,7 +162,7 @@ export function askForStrip(recipes: readonly { keep: number; recipe: Recipe }[]
 /** Renders what the recipe says, each time that it changes to something else. */
 effect(() => {
   const wanted = recipe.value;
-  if (!wanted || loading.value || wanted === made.peek()) return;
+  if (!wanted || loading.value || wanted === made.peek() || wanted === halted.value) return;
   rendering = client.render(wanted);
   batch(() => {
     frames.value = [];
@@ -218,9 +223,13 @@ function ready(info: ModelInfo): void {
   model.value = info;
   made.value = undefined;
   loading.value = undefined;
-  const wanted = recipe.value ?? fromAddress(location.hash, first);
-  const fits = wanted.mask?.length === info.grid.width * info.grid.height;
-  recipe.value = tidied({ ...wanted, mask: fits ? wanted.mask : undefined });
+  const wanted = recipe.value ?? tidied(fromAddress(location.hash, first));
+  const fits = (wanted.mask?.length ?? cellsOf(info)) === cellsOf(info);
+  recipe.value = fits ? wanted : { ...wanted, mask: undefined };
+}
+
+function cellsOf({ grid: { width, height } }: ModelInfo): number {
+  return width * height;
 }
 
 function onStep({ step: at, steps, source, edit, region }: Extract<Report, { type: 'step' }>): void {
@@ -235,6 +244,7 @@ function onResult(made_: Result): void {
   result.value = made_;
   if (made_.stage === 'draft') return;
   const of = recipe.value!;
+  fatal = undefined;
   made.value = of;
   live.value = undefined;
   progress.value = undefined;
@@ -250,19 +260,37 @@ function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>
   notice.value = { kind: 'error', text: message, line, from };
   progress.value = undefined;
   live.value = undefined;
-  if (loading.value && from === undefined) backToOpened();
-  if (from === 'device') client.restart('wasm');
-  else if (from === 'memory') client.restart();
-  if (from === 'endless') recipe.value = { ...recipe.value!, code: undefined };
-  if (from === 'device' || from === 'memory' || from === 'endless')
-    loading.value = { what: 'Starting again', share: 0 };
+  if (from === 'device') startAgain('wasm');
+  else if (loading.value) backToOpened();
+  else if (from === 'memory') afterFatal();
+  else if (from === 'endless') {
+    recipe.value = { ...recipe.value!, code: undefined };
+    startAgain();
+  }
+}
+
+/** What is said of it stays until it is dismissed, although the page goes on. */
+function startAgain(backend?: Backend): void {
+  notice.value = { ...notice.value!, kind: 'note' };
+  loading.value = { what: 'Starting again', share: 0 };
+  client.restart(backend);
+}
+
+/** A rendering that ended its worker is tried once more; then it waits for a change, or until it is asked for. */
+function afterFatal(): void {
+  startAgain();
+  if (fatal === recipe.value) {
+    halted.value = fatal;
+    notice.value = { ...notice.value!, again: () => (halted.value = undefined) };
+  }
+  fatal = recipe.value;
 }
 
 /** After a model that could not be opened, the one before it is opened again. */
 function backToOpened(): void {
   loading.value = undefined;
-  if (opened === undefined || opened === opening) return;
-  const said = notice.value;
-  openModel(opened);
-  notice.value = said;
+  const said = notice.value!;
+  const place = opening;
+  if (opened !== undefined && opened !== place) openModel(opened);
+  notice.value = { ...said, again: opened === undefined || opened === place ? () => openModel(place) : undefined };
 }

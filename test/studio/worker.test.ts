@@ -1,0 +1,59 @@
+import type { Page } from 'playwright-core';
+import { address, addressOf, finished, inChromium, openStudio, pixels, useStudio } from './browser';
+
+const studio = useStudio();
+
+/** Ends the worker from within, as a browser that is short of memory does: the page is told nothing. */
+async function killWorker(page: Page): Promise<void> {
+  // Those of wasm's threads have no module that the page could have started them from.
+  const model = page.workers().find((worker) => worker.url().startsWith(studio.url) && /worker/.test(worker.url()))!;
+  await model.evaluate(() => self.close());
+}
+
+async function takeSteps(page: Page, steps: number): Promise<void> {
+  const fold = page.locator('.fold', { has: page.locator('summary', { hasText: 'The picture' }) });
+  if ((await fold.getAttribute('open')) === null) await fold.locator('summary').click();
+  await fold.locator('.slider', { hasText: 'Steps' }).locator('input').fill(String(steps));
+}
+
+async function opened(recipe: Record<string, string>): Promise<Page> {
+  const page = await studio.browser.newPage();
+  await openStudio(page, studio.url + addressOf({ source: 'a cat', target: 'a dog', ...recipe }));
+  return page;
+}
+
+inChromium('a worker that is killed in the middle of a run is told of, and the run is made again', async () => {
+  const page = await opened({ steps: '2' });
+  await takeSteps(page, 40);
+  await page.locator('.status', { hasText: /Step [2-9] of 40/ }).waitFor();
+  await killWorker(page);
+  const alert = page.getByRole('alert').filter({ hasText: 'The worker ended' });
+  await alert.waitFor();
+  expect(await alert.textContent()).toMatch(/nothing of your work is lost/);
+  await finished(page);
+  expect(address(page).get('steps')).toBe('40');
+  expect(await page.locator('.history li').count()).toBe(1);
+
+  const before = await pixels(page, '.of-edit .picture');
+  await takeSteps(page, 3);
+  await finished(page);
+  expect(await pixels(page, '.of-edit .picture')).not.toEqual(before);
+  await page.close();
+});
+
+inChromium('a run that ends its worker twice is not tried a third time unasked', async () => {
+  const page = await opened({ steps: '2' });
+  await takeSteps(page, 40);
+  for (let turn = 0; turn < 2; turn++) {
+    await page.locator('.status', { hasText: /Step \d+ of 40/ }).waitFor();
+    await killWorker(page);
+    await page.locator('.loading').waitFor();
+  }
+  const again = page.getByRole('button', { name: 'Try again' });
+  await again.waitFor();
+  await page.locator('.loading').waitFor({ state: 'detached' });
+  expect(await page.locator('.status').textContent()).not.toMatch(/of 40/);
+  await again.click();
+  await finished(page);
+  await page.close();
+});
