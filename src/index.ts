@@ -5,7 +5,7 @@
  */
 
 export { StableDiffusionPipeline } from './pipeline';
-export type { Onlooker, PipelineParts } from './pipeline';
+export type { ControllerOptions, PipelineParts } from './pipeline';
 export { AUTHORS_DEFAULTS, defaultsOf } from './defaults';
 export type { Defaults, StatedDefaults } from './defaults';
 export { Session } from './session/session';

@@ -36,8 +36,8 @@ export interface PipelineParts {
   readonly notes?: readonly string[];
 }
 
-/** Who is asked besides a run. */
-export interface Onlooker {
+/** Who is asked outside of a run. */
+export interface ControllerOptions {
   readonly controller?: AttentionController;
 }
 
@@ -143,19 +143,19 @@ export class StableDiffusionPipeline implements Networks {
 
   /**
    * @param prompts as they are written, or their tokens
-   * @param onlooker its controller is asked at the text encoder's attention, if `text` is among its kinds
+   * @param options the controller is asked at the text encoder's attention, if `text` is among its kinds
    * @returns [prompts, tokens, features]; the caller's to dispose
    */
-  encode(prompts: readonly (string | TokenizedPrompt)[], { controller }: Onlooker = {}): tf.Tensor3D {
+  encode(prompts: readonly (string | TokenizedPrompt)[], { controller }: ControllerOptions = {}): tf.Tensor3D {
     return this.texts.encode(prompts, controller);
   }
 
   /**
    * @param latents [rows, height, width, channels], as the UNet knows them
-   * @param onlooker its controller is asked at the decoder's attention, if `vae` is among its kinds
+   * @param options the controller is asked at the decoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, 3], -1 to 1
    */
-  decode(latents: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {
+  decode(latents: tf.Tensor4D, { controller }: ControllerOptions = {}): tf.Tensor4D {
     return this.pictures.decode(latents, controller);
   }
 
@@ -163,10 +163,10 @@ export class StableDiffusionPipeline implements Networks {
    * Pictures as the UNet knows them: the mean of what the encoder sees in each.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
-   * @param onlooker its controller is asked at the encoder's attention, if `vae` is among its kinds
+   * @param options the controller is asked at the encoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, channels] of the latents; the caller's to dispose
    */
-  toLatents(images: tf.Tensor4D, { controller }: Onlooker = {}): tf.Tensor4D {
+  toLatents(images: tf.Tensor4D, { controller }: ControllerOptions = {}): tf.Tensor4D {
     return this.pictures.toLatents(images, controller);
   }
 

@@ -1,4 +1,4 @@
-import type { Grid } from './controller';
+import type { AttentionCall, Grid } from './controller';
 
 export function queriesOf({ height, width }: Grid): number {
   return height * width;
@@ -15,4 +15,9 @@ export function queriesOf({ height, width }: Grid): number {
  */
 export function layoutQueries(latents: Grid): number {
   return Math.max(16 * 16, Math.ceil(latents.height / 4) * Math.ceil(latents.width / 4));
+}
+
+/** Whether a call's grid has at most `maxSize` x `maxSize` places; without it, at most {@link layoutQueries}. */
+export function isWithin({ grid, latents }: Pick<AttentionCall, 'grid' | 'latents'>, maxSize?: number): boolean {
+  return queriesOf(grid) <= (maxSize === undefined ? layoutQueries(latents) : maxSize ** 2);
 }

@@ -8,7 +8,7 @@ import type {
   Grid,
   Place,
 } from './controller';
-import { queriesOf } from './grids';
+import { isWithin } from './grids';
 
 /** A call of attention, or features. */
 export type SiteCall = AttentionCall | FeatureCall;
@@ -22,8 +22,8 @@ export type Where =
       /** The layer's checkpoint path, or a place above it (`up_blocks.1`), or a pattern. */
       readonly path?: string | RegExp;
       readonly grid?: Grid;
-      /** The largest grid, in queries. */
-      readonly maxQueries?: number;
+      /** The side of the largest grid, such as 32: grids of at most 32 x 32 places. */
+      readonly maxSize?: number;
     };
 
 /** A controller that is asked only at the calls chosen, of attention and of features. */
@@ -39,13 +39,13 @@ export function select(where: Where, controller: AttentionController): Attention
 /** Whether a call is among those chosen. */
 export function isAt(where: Where, call: SiteCall): boolean {
   if (typeof where === 'function') return where(call);
-  const { kind, place, path, grid, maxQueries } = where;
+  const { kind, place, path, grid, maxSize } = where;
   return (
     (kind === undefined || kind === call.site.kind) &&
     (place === undefined || place === call.site.place) &&
     (path === undefined || hasPath(path, call.site.path)) &&
     (grid === undefined || (grid.height === call.grid.height && grid.width === call.grid.width)) &&
-    (maxQueries === undefined || queriesOf(call.grid) <= maxQueries)
+    (maxSize === undefined || isWithin(call, maxSize))
   );
 }
 

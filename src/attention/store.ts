@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { TokenizedPrompt } from '../text/tokenizer';
 import { tokensOf, type Word } from '../text/words';
 import type { AttentionCall, AttentionController, AttentionSite, Grid } from './controller';
-import { layoutQueries, queriesOf } from './grids';
+import { isWithin, queriesOf } from './grids';
 import { conditionalRows, takeRow } from './rows';
 import { isAt, type SiteCall, type Where } from './select';
 
@@ -114,8 +114,8 @@ export function attentionStore(where: Where = isLayout): AttentionStore {
   };
 }
 
-function isLayout({ site, grid, latents }: SiteCall): boolean {
-  return site.kind === 'cross' && queriesOf(grid) <= layoutQueries(latents);
+function isLayout(call: SiteCall): boolean {
+  return call.site.kind === 'cross' && isWithin(call);
 }
 
 /** The sums of the sites chosen. @throws if there are none, or their maps are of different sizes */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { move, type Place } from './wasmHeads';
+import { move, type StridedPlace } from './wasmHeads';
 import type { WasmKernel } from './wasmKernel';
 import type { WasmPool } from './wasmPool';
 
@@ -131,7 +131,7 @@ function copy(pool: WasmPool, pieces: number, size: number, from: Pieces, to: Pi
   if (pieces * size === 0) return;
   const groups = largestDivisor(pieces, CHUNKS);
   const parts = largestDivisor(size, Math.floor(CHUNKS / groups));
-  const place = ({ address, step }: Pieces): Place => ({
+  const place = ({ address, step }: Pieces): StridedPlace => ({
     address,
     steps: [(pieces / groups) * step, size / parts, step],
   });

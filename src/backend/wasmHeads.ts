@@ -34,7 +34,7 @@ export const mergeHeads: WasmKernel = ({ inputs: { x }, backend, pool }) => {
 };
 
 /** Where numbers lie, and how many numbers further those of the next row, head and token. */
-export interface Place {
+export interface StridedPlace {
   readonly address: number;
   readonly steps: readonly number[];
 }
@@ -44,7 +44,12 @@ function headsFirst({ shape: [, heads, tokens, headSize] }: tf.TensorInfo): numb
 }
 
 /** Copies a tensor's numbers from one place to another. */
-export function move(pool: WasmPool, [rows, heads, tokens, headSize]: readonly number[], from: Place, to: Place): void {
+export function move(
+  pool: WasmPool,
+  [rows, heads, tokens, headSize]: readonly number[],
+  from: StridedPlace,
+  to: StridedPlace,
+): void {
   const [[xRow, xHead, xToken], [outRow, outHead, outToken]] = [from, to].map(({ steps }) =>
     steps.map((step) => 4 * step),
   );

@@ -3,7 +3,7 @@ import type { Picture } from './picture';
 /** What a stretch of text is, which its drawing shows. */
 export type Mark = 'plain' | 'changed' | 'replaced' | 'quiet';
 
-export interface Run {
+export interface TextRun {
   readonly text: string;
   readonly mark?: Mark;
 }
@@ -13,7 +13,7 @@ export type TextStyle = 'title' | 'heading' | 'prompt' | 'caption';
 /** A picture with words under it. */
 export interface Tile {
   readonly picture: Picture;
-  readonly caption?: readonly Run[];
+  readonly caption?: readonly TextRun[];
 }
 
 /**
@@ -22,7 +22,7 @@ export interface Tile {
 export interface Panel {
   readonly heading?: string;
   readonly tiles: readonly Tile[];
-  readonly prompt?: readonly Run[];
+  readonly prompt?: readonly TextRun[];
   readonly notes?: readonly string[];
 }
 
@@ -135,7 +135,7 @@ class Sheet {
     return caption ? this.text(caption, 'caption', x, y + height + (TEXT_GAP / 2) * this.unit, width) : y + height;
   }
 
-  text(runs: readonly Run[], style: TextStyle, x: number, y: number, width: number): number {
+  text(runs: readonly TextRun[], style: TextStyle, x: number, y: number, width: number): number {
     const height = LINE[style] * this.unit;
     for (const line of wrap(runs, width, (text, mark) => this.measure(text, style, mark, this.unit))) {
       let left = x;
@@ -156,7 +156,7 @@ interface Fragment {
 }
 
 /** Lines no wider than `width`, broken at spaces, and inside a word only where the word alone is wider than a line. */
-function wrap(runs: readonly Run[], width: number, measure: (text: string, mark: Mark) => number): Fragment[][] {
+function wrap(runs: readonly TextRun[], width: number, measure: (text: string, mark: Mark) => number): Fragment[][] {
   const lines: Fragment[][] = [];
   let line: Fragment[] = [];
   let used = 0;
@@ -191,8 +191,8 @@ function wrap(runs: readonly Run[], width: number, measure: (text: string, mark:
 }
 
 /** What stands between spaces; a word may be of several runs, as `bicycle` and `.` are. */
-function words(runs: readonly Run[]): Run[][] {
-  const result: Run[][] = [[]];
+function words(runs: readonly TextRun[]): TextRun[][] {
+  const result: TextRun[][] = [[]];
   for (const { text, mark } of runs) {
     text.split(/[^\S\u00a0]+/).forEach((part, i) => {
       if (i > 0) result.push([]);

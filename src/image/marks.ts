@@ -1,7 +1,7 @@
 import { refinement } from '../edits/prompt-to-prompt/alignment';
 import type { TokenizedPrompt } from '../text/tokenizer';
 import { type PromptWord, plainly, tokensInEach, wordsOf } from '../text/words';
-import type { Mark, Run } from './layout';
+import type { Mark, TextRun } from './layout';
 
 /** A word that an edit is about. */
 export interface MarkedWord {
@@ -54,10 +54,10 @@ function changedTokens(source: TokenizedPrompt, target: TokenizedPrompt): { sour
 }
 
 /** The prompt as it was written, with some of its words marked; what was cut off, being too long, is pale. */
-export function markedPrompt(prompt: TokenizedPrompt, marked: readonly MarkedWord[], mark: Mark): Run[] {
+export function markedPrompt(prompt: TokenizedPrompt, marked: readonly MarkedWord[], mark: Mark): TextRun[] {
   const lower = plainly(prompt.text);
   const written = lower.length === prompt.text.normalize('NFC').length ? prompt.text.normalize('NFC') : lower;
-  const runs: Run[] = [];
+  const runs: TextRun[] = [];
   let end = 0;
   for (const { name, text } of wordsOf(prompt)) {
     const start = lower.indexOf(text, end);

@@ -27,8 +27,8 @@ export interface RecordOptions {
    * selfInjection} has it. Default: 0.4.
    */
   readonly self?: number;
-  /** The largest grid of which self-attention is kept, in queries. Default: as {@link selfInjection} has it. */
-  readonly maxQueries?: number;
+  /** The side of the largest grid of which self-attention is kept. Default: as {@link selfInjection} has it. */
+  readonly selfSize?: number;
   /** What to call the model in the file. */
   readonly model?: string;
   /** How the source's picture was inverted, if it was: {@link Inversion.recordOptions}. */
@@ -60,7 +60,7 @@ export interface RecordedRun {
  * @throws RangeError if the share of self-attention is no fraction
  */
 function describe(
-  { exact = false, self = 0.4, maxQueries, model: name, inversion }: RecordOptions,
+  { exact = false, self = 0.4, selfSize, model: name, inversion }: RecordOptions,
   { steps, latents }: RunInfo,
   { settings, pixelsPerLatent, model }: RecordedRun,
 ): RecordingDescription {
@@ -70,7 +70,7 @@ function describe(
     settings: { ...settings, height: latents.height * pixelsPerLatent, width: latents.width * pixelsPerLatent },
     inversion: inversion?.method,
     model: { name, ...model },
-    self: { steps: ofSelf, maxQueries: maxQueries ?? layoutQueries(latents) },
+    self: { steps: ofSelf, maxQueries: selfSize === undefined ? layoutQueries(latents) : selfSize ** 2 },
     exact,
   };
 }

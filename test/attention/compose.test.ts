@@ -132,8 +132,8 @@ test.each<[Where, boolean]>([
   [{ path: /attn1/ }, false],
   [{ grid: { height: 1, width: 1 } }, true],
   [{ grid: { height: 16, width: 16 } }, false],
-  [{ maxQueries: 1 }, true],
-  [{ maxQueries: 0 }, false],
+  [{ maxSize: 1 }, true],
+  [{ maxSize: 0 }, false],
   [(call) => call.step === 0, true],
   [({ site }) => 'heads' in site && site.heads > 1, false],
 ])('select(%o): %s', (where, chosen) => {

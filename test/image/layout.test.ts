@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Band, Box, Layout, Mark, Panel, Run } from '../../src/image/layout';
+import type { Band, Box, Layout, Mark, Panel, TextRun } from '../../src/image/layout';
 import { layOut } from '../../src/image/layout';
 
 /** Bold words are wider, as they are in a font. */
@@ -7,7 +7,7 @@ const measure = (text: string, _style: unknown, mark: Mark, unit: number): numbe
   [...text].length * (mark === 'plain' ? 7 : 8) * unit;
 const picture = { width: 4, height: 3, data: new Uint8ClampedArray(48) };
 
-const run: fc.Arbitrary<Run> = fc.record({
+const run: fc.Arbitrary<TextRun> = fc.record({
   text: fc.string({ unit: 'grapheme', maxLength: 60 }),
   mark: fc.constantFrom('plain' as const, 'changed' as const, 'replaced' as const),
 });
@@ -64,7 +64,7 @@ test('every character of a prompt is drawn, in order', () => {
 });
 
 test('a line breaks at spaces, and never between a word and its full stop', () => {
-  const prompt: Run[] = [{ text: 'a cat riding a ' }, { text: 'bicycle', mark: 'changed' }, { text: '.' }];
+  const prompt: TextRun[] = [{ text: 'a cat riding a ' }, { text: 'bicycle', mark: 'changed' }, { text: '.' }];
   const { texts } = layOut([{ panels: [{ tiles: [], prompt }] }], 130, measure);
   const lines = new Map<number, string>();
   for (const { y, text } of texts) lines.set(y, (lines.get(y) ?? '') + text);

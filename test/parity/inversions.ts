@@ -79,7 +79,7 @@ export async function editOf(edit: EditCase, recorded = false): Promise<tf.Tenso
     ? promptToPrompt({ tokenizer: pipe.tokenizer, prompts, edit: kind, ...rest, ...ofRun(edit), blend: blendOf(edit) })
     : undefined;
   const sink = recorded ? new BlobSink() : undefined;
-  if (sink) await inversion.record(pipe, { to: sink, exact: true, self: 1, maxQueries: 1024 });
+  if (sink) await inversion.record(pipe, { to: sink, exact: true, self: 1, selfSize: 32 });
   const options = sink
     ? { recording: await Recording.open(bytesOf(sink.blob)), guidance, controller }
     : { ...inversion.options(controller), ...instead(edit, controller) };

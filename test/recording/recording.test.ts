@@ -285,11 +285,11 @@ describe('what the recording does not have is refused', () => {
     await expect(edit({ recording: less, controller: selfInjection({ during: 0.4 }) })).rejects.toThrow(
       /down_blocks\.0.*attn1 has no conditional row of the source prompt: cat\.recording has the source's self-attention up to step 0 and at grids of up to 256 queries; record more of it, or inject less\./,
     );
-    const smaller = await record(OPTIONS, { maxQueries: 64 });
+    const smaller = await record(OPTIONS, { selfSize: 8 });
     await expect(edit({ recording: smaller, controller: selfInjection() })).rejects.toThrow(
       'at grids of up to 64 queries',
     );
-    tf.dispose({ ...(await edit({ recording: smaller, controller: selfInjection({ maxQueries: 64 }) })) });
+    tf.dispose({ ...(await edit({ recording: smaller, controller: selfInjection({ maxSize: 8 }) })) });
     await expect(record(OPTIONS, { self: 2 })).rejects.toThrow('A range of steps is a fraction');
   });
 });

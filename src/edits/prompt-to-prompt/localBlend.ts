@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionController, Grid } from '../../attention/controller';
-import { layoutQueries, queriesOf } from '../../attention/grids';
+import { isWithin, queriesOf } from '../../attention/grids';
 import { conditionalRows, rowOf, takeRow } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { tokensOf, type Word } from '../../text/words';
@@ -32,8 +32,8 @@ export interface LocalBlendOptions {
    * Told of the region after each step, [prompts, height, width, 1] of the latents, 0 to 1; lent, and inside `tf.tidy`.
    */
   readonly onRegion?: (region: tf.Tensor4D) => void;
-  /** The largest grid whose maps are used, in queries (default: {@link layoutQueries} of the latents). */
-  readonly maxQueries?: number;
+  /** The side of the largest grid whose maps are used, such as 16 (default: {@link layoutQueries} of the latents). */
+  readonly maxSize?: number;
 }
 
 /** Attention summed over steps, sites and heads. */
@@ -62,7 +62,7 @@ export function localBlend({
   threshold = BLEND_THRESHOLD,
   also,
   onRegion,
-  maxQueries,
+  maxSize,
 }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1))
     throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
@@ -80,7 +80,7 @@ export function localBlend({
       const wanted =
         call.site.kind === 'cross' &&
         conditionalRows(call).length > 0 &&
-        queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents)) &&
+        isWithin(call, maxSize) &&
         (!sums || queriesOf(call.grid) >= queriesOf(sums.grid));
       return wanted ? ['probs'] : [];
     },
@@ -99,7 +99,7 @@ export function localBlend({
       if (step < Math.trunc(start * steps)) return latents;
       if (!sums)
         throw new Error(
-          'Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxQueries.',
+          'Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxSize.',
         );
       const [, height, width] = latents.shape;
       const { maps, grid } = sums;

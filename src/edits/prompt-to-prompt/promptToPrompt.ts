@@ -28,11 +28,11 @@ export interface PromptToPromptOptions {
    * `defaults.shares`, which are its checkpoint's. Default: the authors', `AUTHORS_DEFAULTS.shares`.
    */
   readonly shares?: SharesByKind;
-  /** When the targets take the source's cross-attention. */
+  /** When the targets take the source's cross-attention (the authors' `cross_replace_steps`). */
   readonly cross?: StepRange;
   /** The same for the tokens of some words of the targets. */
   readonly crossWords?: PerWord<StepRange>;
-  /** When the targets take the source's self-attention. */
+  /** When the targets take the source's self-attention (the authors' `self_replace_steps`). */
   readonly self?: StepRange;
   /**
    * The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least
@@ -127,7 +127,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
       during: { targets: rangesOf('context'), words: contextWords },
     }),
     crossInjection({ targets, alignments, during }),
-    selfInjection({ during: { targets: rangesOf('self') }, maxQueries: selfSize && selfSize ** 2 }),
+    selfInjection({ during: { targets: rangesOf('self') }, maxSize: selfSize }),
   ];
   if (weights) controllers.push(attentionReweight({ prompts, weights, during }));
   if (blend?.length) {

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../../attention/controller';
-import { layoutQueries, queriesOf } from '../../attention/grids';
+import { isWithin } from '../../attention/grids';
 import { type PromptRow, replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import { checkRanges, isDuring, rangeOf, type StepRange, type TargetRanges } from './schedule';
 
@@ -8,8 +8,8 @@ import { checkRanges, isDuring, rangeOf, type StepRange, type TargetRanges } fro
 export interface SelfInjectionOptions {
   /** 0.4 of the run if left out. Fractions are of its steps. */
   readonly during?: StepRange | TargetRanges;
-  /** The largest grid whose attention is injected, in queries (default: {@link layoutQueries} of the latents). */
-  readonly maxQueries?: number;
+  /** The side of the largest grid whose attention is injected, such as 32 (default: {@link layoutQueries} of the latents). */
+  readonly maxSize?: number;
 }
 
 /**
@@ -19,16 +19,13 @@ export interface SelfInjectionOptions {
  *
  * @throws if the batch lacks the source's row
  */
-export function selfInjection({ during = 0.4, maxQueries }: SelfInjectionOptions = {}): AttentionController {
+export function selfInjection({ during = 0.4, maxSize }: SelfInjectionOptions = {}): AttentionController {
   checkRanges(during);
   const taking = (call: AttentionCall): PromptRow[] =>
     targetRows(call).filter(({ prompt }) => isDuring(rangeOf(during, prompt - 1), call.step, call.steps));
   return {
     wants: (call) => {
-      const wanted =
-        call.site.kind === 'self' &&
-        queriesOf(call.grid) <= (maxQueries ?? layoutQueries(call.latents)) &&
-        taking(call).length > 0;
+      const wanted = call.site.kind === 'self' && isWithin(call, maxSize) && taking(call).length > 0;
       return wanted ? ['qkv'] : [];
     },
     onQkv({ q, k, v }, call) {

@@ -18,11 +18,10 @@ export function recordOptions(
   self: number,
   selfSize?: number,
 ): Omit<RecordOptions, 'to'> {
-  const size = recordSelfSize ?? selfSize;
   return {
     exact,
     self: recordSelf ?? self,
-    maxQueries: size && size ** 2,
+    selfSize: recordSelfSize ?? selfSize,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import type { Recipe, Result } from '../engine/protocol';
-import { type Band, layOut, overlayHeat, type Painter, type Panel, paint, type Run, widthOf } from '../library';
+import { type Band, layOut, overlayHeat, type Painter, type Panel, paint, type TextRun, widthOf } from '../library';
 import { mapOf } from './looks';
 import { kindOf, slotsOf } from './slots';
 
@@ -29,7 +29,7 @@ function bandsOf(recipe: Recipe, { source, edit, looks }: Result): Band[] {
     { picture: edit, words: looks.edit, side: 'target', mark: 'changed', heading: 'Edit' },
   ] as const;
   const pictures: Panel[] = sides.map(({ picture, side, mark, heading }) => {
-    const prompt = slots.flatMap((slot): Run[] => {
+    const prompt = slots.flatMap((slot): TextRun[] => {
       const word = slot[side];
       return word === undefined ? [] : [{ text: ' ' }, { text: word, mark: kindOf(slot) === 'kept' ? 'plain' : mark }];
     });

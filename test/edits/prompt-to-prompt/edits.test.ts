@@ -182,7 +182,7 @@ describe('self-attention', () => {
       keys: grid.height * grid.width,
     };
     expect(selfInjection().wants(call)).toEqual(injected ? ['qkv'] : []);
-    expect(selfInjection({ maxQueries: 32 * 32 }).wants(call)).toEqual(['qkv']);
+    expect(selfInjection({ maxSize: 32 }).wants(call)).toEqual(['qkv']);
   });
 
   test('cross-attention is left alone, and self-attention by the cross edits', () => {

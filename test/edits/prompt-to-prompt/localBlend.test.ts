@@ -150,6 +150,6 @@ test('what it cannot do is an error', () => {
   expect(() => localBlend({ prompts, words, start: 20 })).toThrow('not at 20');
   const blind = localBlend({ prompts, words });
   expect(() => tf.tidy(() => blind.onLatents!(tf.zeros([2, 4, 6, 1]), { step: 9, steps: 10, timestep: 0 }))).toThrow(
-    'maxQueries',
+    'maxSize',
   );
 });
