@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { outsideOfSteps } from '../../src/attention/attend';
 import { promptRows } from '../../src/attention/rows';
 import { CLIPTextModel } from '../../src/model/clipText';
@@ -7,7 +7,10 @@ import { Variant } from '../model/variant';
 import { type Comparison, largestOf, PARITY } from './comparison';
 import { Turning } from './turning';
 
-/** The states of every layer against transformers', and the last after its norm; the maps, and what comes of others. */
+/**
+ * The states of every layer against transformers', and the last after its norm; the gradient of the embeddings of tokens,
+ * as textual inversion takes it; the maps, and what comes of others.
+ */
 export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu'].flatMap((name) => [
   {
     part: 'text encoder',
@@ -20,6 +23,20 @@ export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu
       for (const [i, state] of states.entries()) pairs.push([state, await variant.tensor(`hidden_states.${i}`)]);
       clip.dispose();
       return largestOf(...pairs);
+    },
+  },
+  {
+    part: 'text encoder',
+    name: `${name}, gradient`,
+    most: PARITY,
+    async largest() {
+      const { variant, clip, ids } = await openText(name);
+      const given = await variant.tensor('last_hidden_state.grad');
+      const table = clip.parameters.get('text_model.embeddings.token_embedding.weight')!.value;
+      const [ofTable] = tf.grads(() => clip.forward(ids))([table], given);
+      given.dispose();
+      clip.dispose();
+      return largestOf([ofTable, await variant.tensor('token_embedding.grad')]);
     },
   },
   {
