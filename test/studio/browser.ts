@@ -16,7 +16,7 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 export const inChromium = onlyWhere(CHROMIUM !== undefined, 'there is no Chromium in /usr/bin');
 
 /** Builds the page from its sources. @returns where it lies: elsewhere for each of the files that are tested at once */
-function buildPage(): string {
+export function buildPage(): string {
   const page = join(root, `.cache/studio-test-${process.env.JEST_WORKER_ID}`);
   const vite = join(root, 'node_modules/vite/bin/vite.js');
   execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], {
@@ -24,6 +24,10 @@ function buildPage(): string {
     env: { ...process.env, NODE_ENV: 'production' },
   });
   return page;
+}
+
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
 }
 
 /** What a test file has of the studio. */
@@ -43,7 +47,7 @@ export function useStudio(): Studio {
     studio.built = buildPage();
     server = await serveStudio(studio.built);
     studio.url = server.url;
-    studio.browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    studio.browser = await openBrowser();
   });
   afterAll(async () => {
     await studio.browser?.close();
