@@ -72,7 +72,9 @@ const MARKDOWN = {
   '.ts': (text, path) => `# ${path.replace('examples/', '')}\n\n${fenced('ts', text)}`,
   '.ipynb': (text) =>
     JSON.parse(text)
-      .cells.map(({ cell_type: type, source }) => (type === 'markdown' ? source.join('') : fenced('ts', source.join(''))))
+      .cells.map(({ cell_type: type, source }) =>
+        type === 'markdown' ? source.join('') : fenced('ts', source.join('')),
+      )
       .join('\n\n'),
   '': (text, path) => `# ${path}\n\n${fenced('text', text)}`,
 };
