@@ -25,8 +25,8 @@ export class Client {
   }
 
   /** @returns the rendering's number */
-  render(recipe: Recipe): number {
-    return this.ask((id) => ({ type: 'render', id, recipe }));
+  render(recipe: Recipe, coarse: boolean): number {
+    return this.ask((id) => ({ type: 'render', id, recipe, coarse }));
   }
 
   strip(recipes: readonly Recipe[]): number {

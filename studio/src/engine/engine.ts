@@ -17,10 +17,9 @@ import {
   type StableDiffusionPipeline,
   toPictures,
 } from 'prompt-to-prompt-tfjs';
-import { brushedMask } from './brushed';
 import { controllerOf } from './custom';
 import { recordLooks } from './looks';
-import type { EditKind, Mask, Recipe, Report, Result, Shares, Stage } from './protocol';
+import type { EditKind, Mask, Pictures, Recipe, Report, Request, Result, Shares } from './protocol';
 import { plainShares, sharesAt } from './shares';
 
 /** Steps of a draft: as few as still show what the picture will be. */
@@ -30,12 +29,26 @@ const MAX_SOURCES = 6;
 /** Pictures that show a run as it goes may take this part of its time. */
 const SHOWING = 0.1;
 
+/** The first step of an edit from a recording that is shown, as a part of them all: before, little of it is there. */
+const FIRST_SHOWN = 0.25;
+
 type Tell = (report: Report) => void;
 
 /** A source whose run was recorded. */
 interface Source {
   readonly recording: Recording;
   readonly picture: Picture;
+  /** Of the picture, [1, height, width, channels]. */
+  readonly latents: tf.Tensor4D;
+}
+
+/** Who follows a run. */
+interface Onlooker {
+  readonly looks?: AttentionController;
+  /** Told of the steps of an inversion. */
+  readonly onInverted?: (step: number) => void;
+  /** @param source none while it is being made */
+  readonly onStep?: (step: DenoisingStep, source?: Source) => void | Promise<void>;
 }
 
 /** Makes pictures, one rendering at a time. */
@@ -50,31 +63,39 @@ export class Engine {
     private readonly tell: Tell,
   ) {}
 
-  /** The edit: from the recorded source a draft and then the picture; without one both together, which makes the recording. */
-  async render(id: number, recipe: Recipe, signal: AbortSignal): Promise<void> {
+  /**
+   * The edit, from the recorded source or together with it, which makes the recording; of a coarse one a draft first. Then a source for drafts
+   * is recorded, so that the next one comes at once.
+   *
+   * @param superseded ends all of it but a draft, which `draftCancelled` ends
+   */
+  async render(
+    { id, recipe, coarse }: Extract<Request, { type: 'render' }>,
+    superseded: AbortSignal,
+    draftCancelled: AbortSignal,
+  ): Promise<void> {
     const draft = drafted(recipe);
-    if (this.sources.has(keyOf(recipe)) && this.sources.has(keyOf(draft))) {
-      this.tell({ type: 'result', id, result: await this.make(id, draft, 'draft', signal) });
-    }
-    this.tell({ type: 'result', id, result: await this.make(id, recipe, 'final', signal) });
+    const draftFirst = coarse && recipe.steps > draft.steps;
+    if (draftFirst) this.tell({ type: 'draft', id, draft: await this.edited(draft, draftCancelled) });
+    superseded.throwIfAborted();
+    this.tell({ type: 'result', id, result: await this.final(id, recipe, superseded, !draftFirst) });
     this.tell({ type: 'idle', id, bytes: tf.memory().numBytes });
-    if (!this.sources.has(keyOf(draft))) await this.record(draft, signal);
+    if (!this.sources.has(keyOf(draft))) await this.record(draft, superseded);
   }
 
   /** Drafts of several edits. */
   async strip(id: number, recipes: readonly Recipe[], signal: AbortSignal): Promise<void> {
     for (const [index, recipe] of recipes.entries()) {
-      const { edit } = await this.make(id, drafted(recipe), 'draft', signal);
+      const { edit } = await this.edited(drafted(recipe), signal);
       this.tell({ type: 'strip', id, index, picture: edit });
     }
     this.tell({ type: 'idle', id, bytes: tf.memory().numBytes });
   }
 
-  /** Records a source, so that the next change of its edit shows a draft at once. */
   private async record(recipe: Recipe, signal: AbortSignal): Promise<void> {
-    if (recipe.picture !== undefined) return this.invert(0, recipe, 'draft', signal);
+    if (recipe.picture !== undefined) return this.invert(recipe, signal);
     const sink = new BlobSink();
-    const { images, ...rest } = await this.pipeline.generate([recipe.source], {
+    const { images, latents, ...rest } = await this.pipeline.generate([recipe.source], {
       ...runOptions(recipe),
       signal,
       record: { to: sink, self: 1 },
@@ -82,11 +103,11 @@ export class Engine {
     });
     const [picture] = await toPictures(images);
     tf.dispose([images, ...Object.values(rest)] as tf.Tensor[]);
-    await this.keep(recipe, sink, picture);
+    await this.keep(recipe, sink, picture, latents);
   }
 
   /** Records the way of a picture of one's own to noise and back, by direct inversion: edits then begin there. */
-  private async invert(id: number, recipe: Recipe, stage: Stage, signal: AbortSignal): Promise<void> {
+  private async invert(recipe: Recipe, signal: AbortSignal, onStep?: (step: number) => void): Promise<void> {
     const given = this.pictures.get(recipe.picture!);
     if (!given) throw new Error('The picture is no longer there. Open it again.');
     const { defaultSize: size } = this.pipeline;
@@ -96,33 +117,43 @@ export class Engine {
     let inversion: Inversion | undefined;
     try {
       const { steps, guidance, sampler } = recipe;
-      const onStep = (step: number): void => {
-        if (stage === 'final') this.tell({ type: 'step', id, step, steps });
-      };
       inversion = await invert(this.pipeline, latents, { prompt: recipe.source, steps, guidance, sampler, signal });
       await inversion.record(this.pipeline, { to: sink, self: 1 }, { signal, onStep });
       const [picture] = await this.decoded(latents);
-      await this.keep(recipe, sink, picture);
+      await this.keep(recipe, sink, picture, latents.clone());
     } finally {
       inversion?.dispose();
       tf.dispose([image, latents]);
     }
   }
 
-  private async make(id: number, recipe: Recipe, stage: Stage, signal: AbortSignal): Promise<Result> {
+  /** An edit as its settings say, and where its words look. @param shows whether to show it as it comes about */
+  private async final(id: number, recipe: Recipe, signal: AbortSignal, shows: boolean): Promise<Result> {
+    const looks = recordLooks([recipe.source, recipe.target].map((prompt) => this.pipeline.tokenizer.tokenize(prompt)));
+    const { steps } = recipe;
+    const onInverted = (step: number): void => this.tell({ type: 'step', id, step, steps });
+    const onStep = shows ? this.shower(id, recipe) : ({ step }: DenoisingStep): void => onInverted(step);
+    try {
+      const pictures = await this.edited(recipe, signal, { looks, onInverted, onStep });
+      const [source, edit] = await looks.read();
+      return { ...pictures, looks: { source, edit } };
+    } finally {
+      looks.dispose();
+    }
+  }
+
+  private async edited(recipe: Recipe, signal: AbortSignal, onlooker: Onlooker = {}): Promise<Pictures> {
     const start = performance.now();
-    if (recipe.picture !== undefined && !this.sources.has(keyOf(recipe))) await this.invert(id, recipe, stage, signal);
+    if (recipe.picture !== undefined && !this.sources.has(keyOf(recipe)))
+      await this.invert(recipe, signal, onlooker.onInverted);
     const source = this.taken(recipe);
+    const sink = new BlobSink();
     const method = methodOf(this.pipeline, recipe);
-    const looks = recordLooks(method.prompts);
-    const sink = source ? undefined : new BlobSink();
     const controllers: AttentionController[] = [
       method,
-      ...(recipe.mask ? [brushedMask(recipe.mask)] : []),
       ...(recipe.code ? [controllerOf(recipe.code, method.prompts)] : []),
-      looks,
+      ...(onlooker.looks ? [onlooker.looks] : []),
     ];
-    const show = this.shower(id, recipe, source !== undefined);
     let latents: tf.Tensor4D | undefined;
     try {
       const run = this.pipeline.run([recipe.source, recipe.target], {
@@ -130,59 +161,46 @@ export class Engine {
         signal,
         controller: compose(...controllers),
         onWarning: (text) => this.tell({ type: 'note', text }),
-        ...(source ? { recording: source.recording } : { record: { to: sink!, self: 1 } }),
+        ...(source ? { recording: source.recording } : { record: { to: sink, self: 1 } }),
       });
       for await (const step of run) {
         latents?.dispose();
         latents = step.latents.clone();
-        if (stage === 'final') await show(step);
+        await onlooker.onStep?.(step, source);
       }
-      const [first, edit] = await this.decoded(latents!);
-      const picture = source?.picture ?? first;
-      if (sink) await this.keep(recipe, sink, picture);
-      const [ofSource, ofEdit] = await looks.read();
-      return {
-        stage,
-        source: picture,
-        edit,
-        kind: method.edits[0],
-        looks: { source: ofSource, edit: ofEdit },
-        region: isKept(recipe) ? await regionOf(latents!) : undefined,
-        seconds: (performance.now() - start) / 1000,
-      };
+      const pictures = await this.decoded(latents!, source ? [1] : [0, 1]);
+      const [picture, edit] = source ? [source.picture, ...pictures] : pictures;
+      if (!source) await this.keep(recipe, sink, picture, rowOf(latents!, 0));
+      const region = isKept(recipe) ? await regionOf(latents!) : undefined;
+      return { source: picture, edit, region, seconds: (performance.now() - start) / 1000 };
     } finally {
       latents?.dispose();
-      looks.dispose();
     }
   }
 
-  /** Decodes a step's pictures now and then: not so often that it would slow the run down. */
-  private shower(id: number, recipe: Recipe, editOnly: boolean): (step: DenoisingStep) => Promise<void> {
+  /** Shows a run now and then: not so often that it would slow it down. */
+  private shower(id: number, recipe: Recipe): Onlooker['onStep'] {
     let since = performance.now();
     let cost = 0;
-    return async ({ step, steps, latents }) => {
-      const now = performance.now();
-      const due = step < steps - 1 && (cost === 0 || now - since > cost / SHOWING);
-      if (!due) return this.tell({ type: 'step', id, step, steps });
-      const shown = editOnly ? (tf.slice(latents, [1, 0, 0, 0]) as tf.Tensor4D) : latents.clone();
+    return async ({ step, steps, latents }, source) => {
+      const begins = source ? FIRST_SHOWN * steps : 0;
+      const isDue = step >= begins && step < steps - 1 && performance.now() - since >= cost / SHOWING;
+      if (!isDue) return this.tell({ type: 'step', id, step, steps });
+      const start = performance.now();
+      const shown = source ? editSoFar(latents, source) : latents.clone();
       const pictures = await this.decoded(shown);
       shown.dispose();
+      const region = isKept(recipe) ? await regionOf(latents) : undefined;
       since = performance.now();
-      cost = since - now;
-      return this.tell({
-        type: 'step',
-        id,
-        step,
-        steps,
-        source: editOnly ? undefined : pictures[0],
-        edit: pictures[pictures.length - 1],
-        region: isKept(recipe) ? await regionOf(latents) : undefined,
-      });
+      cost = since - start;
+      const [edit, ofSource] = pictures.reverse();
+      this.tell({ type: 'step', id, step, steps, source: ofSource, edit, region });
     };
   }
 
-  private async decoded(latents: tf.Tensor4D): Promise<Picture[]> {
-    const images = this.pipeline.decode(latents);
+  /** @param rows which of them (default: all) */
+  private async decoded(latents: tf.Tensor4D, rows = [...Array(latents.shape[0]).keys()]): Promise<Picture[]> {
+    const images = tf.tidy(() => this.pipeline.decode(tf.gather(latents, rows)));
     try {
       return await toPictures(images);
     } finally {
@@ -190,10 +208,13 @@ export class Engine {
     }
   }
 
-  private async keep(recipe: Recipe, sink: BlobSink, picture: Picture): Promise<void> {
+  private async keep(recipe: Recipe, sink: BlobSink, picture: Picture, latents: tf.Tensor4D): Promise<void> {
     const recording = await Recording.open(bytesOf(sink.blob, 'the recorded source'));
-    this.sources.set(keyOf(recipe), { recording, picture });
-    for (const key of [...this.sources.keys()].slice(0, -MAX_SOURCES)) this.sources.delete(key);
+    this.sources.set(keyOf(recipe), { recording, picture, latents });
+    for (const [key, old] of [...this.sources].slice(0, -MAX_SOURCES)) {
+      old.latents.dispose();
+      this.sources.delete(key);
+    }
   }
 
   private taken(recipe: Recipe): Source | undefined {
@@ -207,9 +228,10 @@ export class Engine {
   }
 }
 
-function methodOf({ tokenizer, defaults }: StableDiffusionPipeline, recipe: Recipe): PromptToPrompt {
-  const { source, target, keep, cross, self, context, weights, blend, threshold } = recipe;
+function methodOf({ tokenizer, defaults, defaultSize, vae }: StableDiffusionPipeline, recipe: Recipe): PromptToPrompt {
+  const { source, target, keep, cross, self, context, weights, blend, threshold, mask } = recipe;
   const at = (kind: EditKind): Shares => sharesAt(keep, plainShares(defaults.shares)[kind]);
+  const [width, height] = [defaultSize.width, defaultSize.height].map((side) => side / vae.pixelsPerLatent);
   return promptToPrompt({
     tokenizer,
     prompts: [source, target],
@@ -220,7 +242,21 @@ function methodOf({ tokenizer, defaults }: StableDiffusionPipeline, recipe: Reci
     weights,
     blendThreshold: threshold,
     blend: blend.map(([ofSource, ofTarget]) => ({ source: ofSource, target: ofTarget })),
+    mask: mask && { width, height, data: Float32Array.from(mask) },
   });
+}
+
+/**
+ * Where an edit is going, without noise: the source's latents as they will be, and how far the edit's are from its now. Both have the same noise.
+ *
+ * @param latents [2, height, width, channels], the source's and the edit's @returns [1, height, width, channels]
+ */
+function editSoFar(latents: tf.Tensor4D, source: Source): tf.Tensor4D {
+  return tf.tidy(() => tf.add(source.latents, tf.sub(rowOf(latents, 1), rowOf(latents, 0))));
+}
+
+function rowOf(latents: tf.Tensor4D, row: number): tf.Tensor4D {
+  return tf.slice(latents, row, 1) as tf.Tensor4D;
 }
 
 /** Whether the edit is kept to a region. */

@@ -54,8 +54,8 @@ export type Request =
   | { readonly type: 'load'; readonly model: ModelPlace; readonly backend?: Backend }
   /** A picture of one's own, for recipes that name it. */
   | { readonly type: 'picture'; readonly name: string; readonly picture: Picture }
-  /** Takes the place of any rendering before it. */
-  | { readonly type: 'render'; readonly id: number; readonly recipe: Recipe }
+  /** Takes the place of any rendering before it. A coarse one makes a draft first, and lets one that is being made come to its end. */
+  | { readonly type: 'render'; readonly id: number; readonly recipe: Recipe; readonly coarse: boolean }
   /** The same edit at several shares. */
   | { readonly type: 'strip'; readonly id: number; readonly recipes: readonly Recipe[] }
   | { readonly type: 'stop' };
@@ -100,18 +100,17 @@ export interface LayerLooks {
   readonly values: Float32Array;
 }
 
-/** Whether a picture is quick and coarse, or as the settings say. */
-export type Stage = 'draft' | 'final';
-
-export interface Result {
-  readonly stage: Stage;
+/** What an edit came to. */
+export interface Pictures {
   readonly source: Picture;
   readonly edit: Picture;
-  readonly kind: EditKind;
-  readonly looks: { readonly source: WordLooks; readonly edit: WordLooks };
   /** Where the edit may change the picture, in cells of the latents; nothing if it may everywhere. */
   readonly region?: Mask;
   readonly seconds: number;
+}
+
+export interface Result extends Pictures {
+  readonly looks: { readonly source: WordLooks; readonly edit: WordLooks };
 }
 
 export type Report =
@@ -128,6 +127,8 @@ export type Report =
       readonly edit?: Picture;
       readonly region?: Mask;
     }
+  /** The edit in few steps. */
+  | { readonly type: 'draft'; readonly id: number; readonly draft: Pictures }
   | { readonly type: 'result'; readonly id: number; readonly result: Result }
   | { readonly type: 'strip'; readonly id: number; readonly index: number; readonly picture: Picture }
   /** Nothing is being computed. */

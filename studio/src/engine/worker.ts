@@ -15,7 +15,9 @@ const MAX_WORDS = 2000;
 let engine: Promise<Engine> | undefined;
 /** Of one's own, by name. */
 const pictures = new Map<string, Picture>();
+/** Of the newest request, and of it and the drafts before it. */
 let current = new AbortController();
+let drafts = new AbortController();
 /** Ends when nothing is being computed. */
 let working: Promise<void> = Promise.resolve();
 
@@ -29,19 +31,28 @@ void navigator.locks?.request(self.name, () => {
 addEventListener('message', ({ data }: MessageEvent<Request>) => {
   if (data.type === 'picture') return void pictures.set(data.name, data.picture);
   current.abort();
+  current = new AbortController();
+  if (data.type !== 'render' || !data.coarse) {
+    drafts.abort();
+    drafts = new AbortController();
+  }
   if (data.type === 'stop') return tell({ type: 'stopped' });
-  const { signal } = (current = new AbortController());
+  const [{ signal }, { signal: draft }] = [current, drafts];
   const id = 'id' in data ? data.id : undefined;
   working = working.then(async () => {
     try {
-      await answer(data, signal);
+      await answer(data, signal, draft);
     } catch (error) {
       if (!signal.aborted) tell(failure(error as Error, id));
     }
   });
 });
 
-async function answer(request: Exclude<Request, { type: 'stop' | 'picture' }>, signal: AbortSignal): Promise<void> {
+async function answer(
+  request: Exclude<Request, { type: 'stop' | 'picture' }>,
+  signal: AbortSignal,
+  draft: AbortSignal,
+): Promise<void> {
   if (request.type === 'load') {
     engine = load(request.model, request.backend);
     await engine;
@@ -49,7 +60,7 @@ async function answer(request: Exclude<Request, { type: 'stop' | 'picture' }>, s
   }
   if (signal.aborted) return;
   const loaded = await engine!;
-  if (request.type === 'render') await loaded.render(request.id, request.recipe, signal);
+  if (request.type === 'render') await loaded.render(request, signal, draft);
   else await loaded.strip(request.id, request.recipes, signal);
 }
 

@@ -2,7 +2,7 @@ import type { Recipe, SamplerName, Shares } from '../engine/protocol';
 import { PictureCanvas } from './PictureCanvas';
 import { RegionFold } from './Region';
 import { SAMPLERS } from './recipe';
-import { askForStrip, change, recipe, shares, strip } from './state';
+import { askForStrip, change, drag, recipe, settle, shares, strip } from './state';
 
 /** How the edit is made: one slider, and behind folds all that it stands for. */
 export function Controls() {
@@ -35,7 +35,8 @@ function Keep() {
           value={keep}
           style={{ '--at': keep }}
           aria-valuetext={`${Math.round(keep * 100)} percent${byHand ? ', parts of it set by hand' : ''}`}
-          onInput={({ currentTarget }) => change({ ...NONE, keep: Number(currentTarget.value) })}
+          onInput={({ currentTarget }) => drag({ ...NONE, keep: Number(currentTarget.value) })}
+          onChange={settle}
         />
       </label>
       <div class="ends">
@@ -106,7 +107,7 @@ function Advanced() {
           max={1}
           step={0.01}
           show={(value) => `${Math.round(value * 100)} %`}
-          onChange={(value) => change({ [name]: value })}
+          onInput={(value) => drag({ [name]: value })}
         />
       ))}
     </details>
@@ -141,7 +142,7 @@ function PictureFold() {
         max={50}
         step={1}
         show={String}
-        onChange={(value) => change({ steps: value })}
+        onInput={(value) => drag({ steps: value })}
       />
       <Slider
         label="Guidance"
@@ -151,7 +152,7 @@ function PictureFold() {
         max={12}
         step={0.5}
         show={String}
-        onChange={(value) => change({ guidance: value })}
+        onInput={(value) => drag({ guidance: value })}
       />
       <label class="select">
         Sampler
@@ -184,10 +185,10 @@ interface SliderProps {
   readonly max: number;
   readonly step: number;
   readonly show: (value: number) => string;
-  readonly onChange: (value: number) => void;
+  readonly onInput: (value: number) => void;
 }
 
-export function Slider({ label, help, value, min, max, step, show, onChange }: SliderProps) {
+export function Slider({ label, help, value, min, max, step, show, onInput }: SliderProps) {
   return (
     <label class="slider" title={help}>
       <span>{label}</span>
@@ -199,7 +200,8 @@ export function Slider({ label, help, value, min, max, step, show, onChange }: S
         step={step}
         value={value}
         style={{ '--at': (value - min) / (max - min) }}
-        onInput={({ currentTarget }) => onChange(Number(currentTarget.value))}
+        onInput={({ currentTarget }) => onInput(Number(currentTarget.value))}
+        onChange={settle}
       />
     </label>
   );

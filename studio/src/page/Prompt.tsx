@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { looksAtPointer, places } from './looks';
 import { kindOf, rebased, type Slot, targetOf, wordAt, wordsOf } from './slots';
-import { change, hovered, kind, model, pinned, recipe, slots } from './state';
+import { change, drag, hovered, kind, model, pinned, recipe, settle, slots } from './state';
 
 /** The slot whose panel is open, or the place at which a word is being added. */
 const open = signal<{ readonly at: number; readonly adding: boolean } | undefined>(undefined);
@@ -117,7 +117,7 @@ function Weight({ at, word }: { readonly at: number; readonly word: string }) {
   const factor = recipe.value!.weights[key] ?? 1;
   const set = (value: number): void => {
     const { [key]: _, ...others } = recipe.value!.weights;
-    change({ weights: Math.abs(value - 1) < 0.04 ? others : { ...others, [key]: value } });
+    drag({ weights: Math.abs(value - 1) < 0.04 ? others : { ...others, [key]: value } });
   };
   return (
     <span class={`weight${factor === 1 ? '' : ' set'}`}>
@@ -130,7 +130,11 @@ function Weight({ at, word }: { readonly at: number; readonly word: string }) {
         aria-label={`How strongly ${word} counts`}
         style={{ '--at': (factor + 1) / 4 }}
         onInput={({ currentTarget }) => set(Number(currentTarget.value))}
-        onDblClick={() => set(1)}
+        onChange={settle}
+        onDblClick={() => {
+          set(1);
+          settle();
+        }}
       />
       {factor !== 1 && <output>×{String(factor).replace('-', '−')}</output>}
     </span>

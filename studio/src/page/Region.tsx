@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { Mask } from '../engine/protocol';
 import { Slider } from './Controls';
-import { brush, change, model, outlined, recipe, region } from './state';
+import { brush, change, drag, model, outlined, recipe, region } from './state';
 
 /** What is being painted, until the pointer is lifted. */
 const stroke = signal<Mask | undefined>(undefined);
@@ -110,7 +110,7 @@ export function RegionFold() {
             max={0.9}
             step={0.05}
             show={(value) => `${Math.round(value * 100)} %`}
-            onChange={(value) => change({ threshold: value })}
+            onInput={(value) => drag({ threshold: value })}
           />
         </>
       )}
@@ -155,7 +155,7 @@ export function RegionFold() {
           max={4}
           step={0.5}
           show={String}
-          onChange={(value) => {
+          onInput={(value) => {
             brush.value = value;
           }}
         />

@@ -4,7 +4,21 @@ import { download, downloads } from './downloads';
 import { heat, looks } from './looks';
 import { PictureCanvas } from './PictureCanvas';
 import { Region } from './Region';
-import { change, frames, live, made, model, openPicture, probe, progress, recipe, result, step, stop } from './state';
+import {
+  change,
+  draft,
+  frames,
+  live,
+  made,
+  model,
+  openPicture,
+  probe,
+  progress,
+  recipe,
+  result,
+  step,
+  stop,
+} from './state';
 
 const view = signal<'beside' | 'wipe'>('beside');
 const divide = signal(50);
@@ -13,8 +27,7 @@ const divide = signal(50);
 export function Stage() {
   if (!model.value || !recipe.value) return null;
   const pictures = shown();
-  const isDraft =
-    result.value?.stage === 'draft' || (progress.value !== undefined && !live.value && result.value !== undefined);
+  const isDraft = draft.value !== undefined || (progress.value !== undefined && !live.value);
   return (
     <section class="stage" aria-label="Pictures" data-state={made.value === recipe.value ? 'finished' : 'working'}>
       {view.value === 'beside' ? (
@@ -62,7 +75,7 @@ function shown(): { source?: Picture; edit?: Picture } {
     const frame = frames.value.find((each) => each.step >= at);
     return { source: frame?.source ?? finished?.source, edit: frame?.edit ?? finished?.edit };
   }
-  const now = live.value;
+  const now = live.value ?? draft.value;
   return { source: now?.source ?? finished?.source, edit: now?.edit ?? finished?.edit };
 }
 

@@ -1,7 +1,17 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import { Client } from '../engine/client';
-import type { Backend, EditKind, Mask, ModelInfo, ModelPlace, Recipe, Report, Result } from '../engine/protocol';
+import type {
+  Backend,
+  EditKind,
+  Mask,
+  ModelInfo,
+  ModelPlace,
+  Pictures,
+  Recipe,
+  Report,
+  Result,
+} from '../engine/protocol';
 import { sharesOf } from '../engine/shares';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
 import { kindOf, slotsOf } from './slots';
@@ -40,6 +50,8 @@ export const model = signal<ModelInfo | undefined>(undefined);
 export const loading = signal<{ what: string; share: number } | undefined>({ what: 'Starting', share: 0 });
 export const recipe = signal<Recipe | undefined>(undefined);
 export const result = signal<Result | undefined>(undefined);
+/** In few steps, until the result is there. */
+export const draft = signal<Pictures | undefined>(undefined);
 /** The recipe that the result is of. */
 export const made = signal<Recipe | undefined>(undefined);
 /** Steps done of the rendering that is going on. */
@@ -82,7 +94,7 @@ export const region = computed(() => {
   const { mask, blend } = recipe.value ?? {};
   if (mask && !blend?.length) return mask;
   if (!blend?.length) return undefined;
-  return live.value ? live.value.region : result.value?.region;
+  return (live.value ?? draft.value ?? result.value)?.region;
 });
 export const focus = computed(() => hovered.value ?? pinned.value);
 
@@ -91,6 +103,11 @@ let opening: ModelPlace | undefined;
 let opened: ModelPlace | undefined;
 let rendering = 0;
 let stripping = 0;
+/** Whether a slider is being dragged, and the rendering at which that began: its drafts are shown even when there are newer renderings. */
+let dragging = false;
+let dragged = 0;
+/** The rendering whose draft is shown. */
+let drafted = 0;
 /** The recipe at which the worker last ended, and the one at which it did so twice: that is not tried again by itself. */
 let fatal: Recipe | undefined;
 const halted = signal<Recipe | undefined>(undefined);
@@ -111,8 +128,26 @@ export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
 
 /** Changes the recipe; the picture follows. */
 export function change(changes: Partial<Recipe>): void {
-  if (!recipe.value) return;
-  recipe.value = tidied({ ...recipe.value, ...changes });
+  dragging = false;
+  set(changes);
+}
+
+/** Changes the recipe while something is dragged: drafts follow, and the picture when it rests. */
+export function drag(changes: Partial<Recipe>): void {
+  dragging = true;
+  set(changes);
+}
+
+/** What was dragged is let go: its picture is made without waiting for a draft. */
+export function settle(): void {
+  const wanted = recipe.value;
+  if (!dragging || !wanted) return;
+  dragging = false;
+  if (progress.value && drafted !== rendering) render(wanted);
+}
+
+function set(changes: Partial<Recipe>): void {
+  if (recipe.value) recipe.value = tidied({ ...recipe.value, ...changes });
 }
 
 /** Opens a picture of one's own as the source. What it shows is for the source's prompt to say. */
@@ -140,6 +175,7 @@ export function stop(): void {
   batch(() => {
     progress.value = undefined;
     live.value = undefined;
+    draft.value = undefined;
   });
 }
 
@@ -147,6 +183,7 @@ export function stop(): void {
 export function take(past: Past): void {
   stop();
   rendering = 0;
+  dragging = false;
   batch(() => {
     recipe.value = past.recipe;
     result.value = past.result;
@@ -163,7 +200,12 @@ export function askForStrip(recipes: readonly { keep: number; recipe: Recipe }[]
 effect(() => {
   const wanted = recipe.value;
   if (!wanted || loading.value || wanted === made.peek() || wanted === halted.value) return;
-  rendering = client.render(wanted);
+  render(wanted);
+});
+
+function render(wanted: Recipe): void {
+  rendering = client.render(wanted, dragging);
+  if (!dragging) dragged = rendering;
   batch(() => {
     frames.value = [];
     live.value = undefined;
@@ -171,7 +213,7 @@ effect(() => {
     step.value = undefined;
     progress.value = { step: 0, steps: wanted.steps };
   });
-});
+}
 
 /** The address follows, so that it can be shared at any time. */
 effect(() => {
@@ -191,6 +233,9 @@ function receive(report: Report): void {
         break;
       case 'step':
         if (report.id === rendering) onStep(report);
+        break;
+      case 'draft':
+        if (report.id >= dragged) onDraft(report);
         break;
       case 'result':
         if (report.id === rendering) onResult(report.result);
@@ -239,10 +284,16 @@ function onStep({ step: at, steps, source, edit, region }: Extract<Report, { typ
   frames.value = [...frames.value, live.value];
 }
 
+function onDraft({ id, draft: pictures }: Extract<Report, { type: 'draft' }>): void {
+  drafted = id;
+  draft.value = pictures;
+  live.value = undefined;
+}
+
 function onResult(made_: Result): void {
   if (notice.value?.kind === 'error') notice.value = undefined;
   result.value = made_;
-  if (made_.stage === 'draft') return;
+  draft.value = undefined;
   const of = recipe.value!;
   fatal = undefined;
   made.value = of;
@@ -260,6 +311,7 @@ function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>
   notice.value = { kind: 'error', text: message, line, from };
   progress.value = undefined;
   live.value = undefined;
+  draft.value = undefined;
   if (from === 'device') startAgain('wasm');
   else if (loading.value) backToOpened();
   else if (from === 'memory') afterFatal();
