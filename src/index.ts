@@ -134,6 +134,8 @@ export type { Dtype } from './weights/dtype';
 export type { FileTree } from './weights/fileTree';
 export { loadParameters } from './weights/load';
 export type { LoadOptions } from './weights/load';
+export { withLoras } from './weights/lora';
+export type { Lora } from './weights/lora';
 export { SafetensorsFile } from './weights/safetensors';
 export type { StoredTensor } from './weights/safetensors';
 export { writeSafetensors } from './weights/safetensorsWriter';

@@ -1,6 +1,7 @@
 import { CheckpointError } from '../errors';
 import type { Checkpoint } from '../weights/checkpoint';
 import { type DiffusersOptions, openDiffusersLayout, PICKLE, WHY_NO_PICKLE } from '../weights/diffusersLayout';
+import { type Lora, withLoras } from '../weights/lora';
 import { SafetensorsFile } from '../weights/safetensors';
 import { openSingleFile } from '../weights/singleFile';
 import { bytesOf } from '../weights/source';
@@ -14,17 +15,30 @@ export interface OpenOptions extends DiffusersOptions {
   readonly onDownload?: OnDownload;
   /** Where CLIP's merges are served (weights/clip/merges.txt.gz of this package), for single files, which have none. */
   readonly clipMerges?: string;
+  /** LoRAs to merge into the weights as they are loaded; all are added. */
+  readonly loras?: readonly Lora<File>[];
 }
 
 /**
  * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; of a served one, only its small files are downloaded yet.
  *
  * @param where a URL is of a manifest ({@link ModelManifest}), relative to the page or worker
- * @throws CheckpointError if there is none, or one of another kind
+ * @throws CheckpointError if there is none, or one of another kind, or a LoRA does not fit it
  */
 export async function openCheckpoint(
   where: ModelPlace,
-  { onDownload, clipMerges, ...options }: OpenOptions = {},
+  { loras = [], ...options }: OpenOptions = {},
+): Promise<Checkpoint> {
+  const opened = loras.map(async ({ file, scale }) => ({
+    file: await SafetensorsFile.open(bytesOf(file, file.name)),
+    scale,
+  }));
+  return withLoras(await openPlain(where, options), await Promise.all(opened));
+}
+
+async function openPlain(
+  where: ModelPlace,
+  { onDownload, clipMerges, ...options }: Omit<OpenOptions, 'loras'>,
 ): Promise<Checkpoint> {
   if (typeof where === 'string' || where instanceof URL)
     return openDiffusersLayout(await modelTree(new URL(where, location.href).href, onDownload), options);

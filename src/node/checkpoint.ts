@@ -11,6 +11,7 @@ import {
   PICKLE,
   WHY_NO_PICKLE,
 } from '../weights/diffusersLayout';
+import { type Lora, withLoras } from '../weights/lora';
 import { SafetensorsFile } from '../weights/safetensors';
 import { openSingleFile } from '../weights/singleFile';
 import { EMBEDDED } from './embedded';
@@ -25,6 +26,8 @@ export { EMBEDDED } from './embedded';
 export interface OpenOptions extends DiffusersOptions {
   /** Of a name on the hub: the branch, tag or commit. Default: `main`. */
   readonly revision?: string;
+  /** LoRAs to merge into the weights as they are loaded, by the paths of their `.safetensors` files; all are added. */
+  readonly loras?: readonly Lora<string>[];
 }
 
 /** What comes with the package. */
@@ -35,9 +38,21 @@ const WEIGHTS = join(__dirname, '../../weights');
  *
  * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, the name of a model
  *   on the hub that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name comes first
- * @throws CheckpointError if there is none, or one of another kind
+ * @throws CheckpointError if there is none, or one of another kind, or a LoRA does not fit it
  */
-export async function openCheckpoint(where: string, options: OpenOptions = {}): Promise<Checkpoint> {
+export async function openCheckpoint(where: string, { loras = [], ...options }: OpenOptions = {}): Promise<Checkpoint> {
+  const checkpoint = await openPlain(where, options);
+  return withLoras(checkpoint, await Promise.all(loras.map(openLora)));
+}
+
+async function openLora({ file, scale }: Lora<string>): Promise<Lora> {
+  const bytes = await fileBytes(file).catch((error: Error) => {
+    throw new CheckpointError(`The LoRA ${file} cannot be read: ${error.message}`);
+  });
+  return { file: await SafetensorsFile.open(bytes), scale };
+}
+
+async function openPlain(where: string, options: Omit<OpenOptions, 'loras'>): Promise<Checkpoint> {
   const found = await stat(where).catch(() => undefined);
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
@@ -56,7 +71,7 @@ async function clipMerges(): Promise<string> {
   return promisify(gunzip)(await readFile(join(WEIGHTS, 'clip/merges.txt.gz'))).then(String);
 }
 
-async function openPulled(name: string, options: OpenOptions): Promise<Checkpoint> {
+async function openPulled(name: string, options: Omit<OpenOptions, 'loras'>): Promise<Checkpoint> {
   const { cache } = await hubEnvironment();
   const folder = await new ModelCache(cache, name).find(options.revision ?? 'main');
   if (!folder)
@@ -67,7 +82,7 @@ async function openPulled(name: string, options: OpenOptions): Promise<Checkpoin
 }
 
 /** Other clients of the hub download what they need, which may be less. */
-async function openWhole(folder: string, name: string, options: OpenOptions): Promise<Checkpoint> {
+async function openWhole(folder: string, name: string, options: DiffusersOptions): Promise<Checkpoint> {
   const paths = await readdir(folder, { recursive: true });
   try {
     neededFiles(

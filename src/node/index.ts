@@ -6,7 +6,7 @@
 
 import { StableDiffusionPipeline } from '../pipeline';
 import { chooseBackend } from './backend';
-import { openCheckpoint } from './checkpoint';
+import { type OpenOptions, openCheckpoint } from './checkpoint';
 
 export { chooseBackend, openCheckpoint };
 export { EMBEDDED } from './embedded';
@@ -32,6 +32,8 @@ export type { BackendInfo, BackendName, BackendOptions } from '../backend/backen
 export interface LoadPipelineOptions {
   /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`. Default: the best there is. */
   readonly backend?: string;
+  /** As for {@link openCheckpoint}. */
+  readonly loras?: OpenOptions['loras'];
   /** Told how many of the networks' numbers are loaded, of how many. */
   readonly onProgress?: (loaded: number, total: number) => void;
 }
@@ -44,8 +46,8 @@ export interface LoadPipelineOptions {
  */
 export async function loadPipeline(
   where: string,
-  { backend, onProgress }: LoadPipelineOptions = {},
+  { backend, loras, onProgress }: LoadPipelineOptions = {},
 ): Promise<StableDiffusionPipeline> {
   await chooseBackend(backend);
-  return StableDiffusionPipeline.load(await openCheckpoint(where), { onProgress });
+  return StableDiffusionPipeline.load(await openCheckpoint(where, { loras }), { onProgress });
 }

@@ -76,7 +76,7 @@ export class Recording {
     const parts = (Object.keys(recorded) as (keyof Fingerprints)[]).filter((part) => recorded[part] !== found[part]);
     if (parts.length === 0) return;
     throw new RecordingError(
-      `${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}.`,
+      `${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}. LoRAs are a part of the model: give those of that run.`,
     );
   }
 

@@ -12,7 +12,7 @@ const LORA = /^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\
 
 /** What is a file of its own, or left over in a checkpoint. */
 const ADDITIONS: readonly [RegExp, string][] = [
-  [LORA, 'a LoRA, which changes a checkpoint and is none'],
+  [LORA, 'a LoRA, which changes a checkpoint and is none: give it beside one, by --lora or `loras`'],
   [/^emb_params$|^string_to_param/, 'an embedding (textual inversion)'],
 ];
 

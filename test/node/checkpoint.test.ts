@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CheckpointError } from '../../src/errors';
-import { openCheckpoint } from '../../src/node/checkpoint';
+import { type OpenOptions, openCheckpoint } from '../../src/node/checkpoint';
 import { fileBytes } from '../../src/node/fileSource';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
@@ -48,6 +48,24 @@ describe('a checkpoint is opened from', () => {
     await mkdir(join(folder, 'snapshot/vae'), { recursive: true });
     await symlink('../../blobs/a', join(folder, 'snapshot/vae/diffusion_pytorch_model.safetensors'));
     expect((await (await openCheckpoint(join(folder, 'snapshot'))).weights('vae')).tensors.size).toBeGreaterThan(100);
+  });
+
+  test('either of them with LoRAs, which change its weights', async () => {
+    const file = join(__dirname, '../fixtures/lora/kohya.safetensors');
+    const query = 'down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight';
+    const read = async (options?: OpenOptions) =>
+      (await (await openCheckpoint(DIFFUSERS, options)).weights('unet')).read(query);
+    const [none, half, whole] = [
+      await read(),
+      await read({ loras: [{ file, scale: 0.5 }] }),
+      await read({ loras: [{ file }] }),
+    ];
+    const changes = (to: Float32Array) => to.map((number, i) => number - none[i]);
+    expect(Math.max(...changes(whole).map(Math.abs))).toBeGreaterThan(0.01);
+    changes(half).forEach((change, i) => expect(2 * change).toBeCloseTo(changes(whole)[i], 5));
+    const opening = openCheckpoint(DIFFUSERS, { loras: [{ file: join(folder, 'none.safetensors') }] });
+    await expect(opening).rejects.toBeInstanceOf(CheckpointError);
+    await expect(opening).rejects.toThrow(/^The LoRA .*none\.safetensors cannot be read/);
   });
 
   test('a single file, with what lies beside it', async () => {

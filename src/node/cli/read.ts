@@ -69,6 +69,12 @@ export function wordNumber(value: string, before: Record<string, number> = {}) {
   return { ...before, ...wordValue(value, number) };
 }
 
+/** `FILE:SCALE`; `FILE` alone is all of it. A drive's colon, as in `C:\cat.safetensors`, is the file's. */
+export function lora(value: string, before: { file: string; scale?: number }[] = []) {
+  const [, file, scale] = /^(.+):([^:/\\]*)$/s.exec(value) ?? [];
+  return [...before, file === undefined ? { file: value } : { file, scale: number(scale) }];
+}
+
 /** `SOURCEWORD:TARGETWORD`; `WORD` alone is the same word in both */
 export function pairs(value: string, before: [string, string][] = []): [string, string][] {
   const words = value.split(':');

@@ -97,7 +97,7 @@ export class Run {
 
   /** Opens the model, and settles with its defaults what nobody gave. */
   async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
-    const checkpoint = await openCheckpoint(this.given.model);
+    const checkpoint = await openCheckpoint(this.given.model, { loras: this.given.lora });
     const defaults = await defaultsOf(checkpoint);
     this.settings = settle(
       this.given,

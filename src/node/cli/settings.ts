@@ -77,6 +77,7 @@ const perWord = <T>(value: z.ZodType<T>) =>
 
 /** A schema of its own each time: what is registered for one setting must not be another's. */
 const text = () => z.string().trim().min(1, 'Expected some text');
+const file = () => text().transform((path) => resolve(path));
 const pair = z.tuple([text(), text()]);
 
 const MODELS = "(default: the model's)";
@@ -88,6 +89,14 @@ export const generation = {
     read: read.text,
     help: 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
   }),
+  lora: z
+    .array(z.strictObject({ file: file(), scale: factor().default(1) }))
+    .default([])
+    .register(optionForms, {
+      flags: '--lora <file:scale>',
+      read: read.lora,
+      help: "a LoRA's .safetensors file to add to the model, and how much of it (default: all, 1); repeat for several",
+    }),
   seed: seed().default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
     read: read.integer,
@@ -185,7 +194,6 @@ const ofPicture = {
   }),
 };
 
-const file = () => text().transform((path) => resolve(path));
 const image = () =>
   file().optional().register(optionForms, {
     flags: '--image <file>',

@@ -25,6 +25,7 @@ describe('help', () => {
       'source',
       'target',
       'model',
+      'lora',
       'seed',
       'steps',
       'guidance',

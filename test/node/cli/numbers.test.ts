@@ -21,6 +21,7 @@ const OPTIONS: Record<string, { before?: string; good: string[]; bad: string[] }
   '--context-word': { before: 'dog=', good: ['0', '0.2-0.8'], bad: ['1.5', '-0.1', '0.8-0.2'] },
   '--weight': { before: 'dog=', good: ['2', '-2', '-0', '0.25'], bad: ['1e39', '-1001'] },
   '--blend-threshold': { good: ['0', '0.99'], bad: ['1', '-0.1'] },
+  '--lora': { before: 'cat.safetensors:', good: ['0', '1', '-0.5'], bad: ['1e39', '-1001'] },
   '--port': { good: ['0', '8080', '65535'], bad: ['-1', '1.5', '65536'] },
   '--inversion-iterations': { good: ['1', '10'], bad: ['0', '-1', '1.5', '1001'] },
   '--mask-feather': { good: ['0', '-0', '2.5'], bad: ['-1', '100000'] },

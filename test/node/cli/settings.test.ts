@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { UsageError } from '../../../src/node/cli/errors';
 import { addSettings, settingsFrom } from '../../../src/node/cli/options';
@@ -34,6 +34,7 @@ test('what is not given has its default', async () => {
     source: 'a cat',
     target: ['a dog'],
     model: 'emoji-world',
+    lora: [],
     seed: 8888,
     negative: '',
     fromModel: [],
@@ -81,6 +82,10 @@ test('every option is read', async () => {
       '0.2',
       '--model',
       'some/model',
+      '--lora',
+      'cat.safetensors:0.7',
+      '--lora',
+      'night.safetensors',
       '--seed',
       '7',
       '--steps',
@@ -122,6 +127,10 @@ test('every option is read', async () => {
     blendMinus: [['a', 'a fluffy']],
     blendThreshold: 0.2,
     model: 'some/model',
+    lora: [
+      { file: resolve('cat.safetensors'), scale: 0.7 },
+      { file: resolve('night.safetensors'), scale: 1 },
+    ],
     seed: 7,
     steps: 10,
     guidance: 1,

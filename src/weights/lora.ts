@@ -1,0 +1,221 @@
+import * as tf from '@tensorflow/tfjs';
+import { CheckpointError, listed } from '../errors';
+import type { Checkpoint, NetworkName } from './checkpoint';
+import { LoraAlphas } from './loraAlphas';
+import type { SafetensorsFile } from './safetensors';
+import type { TensorSource } from './source';
+import { count } from './view';
+
+/** A LoRA (Hu et al. 2021), and how much of it is added to the weights. */
+export interface Lora<File = SafetensorsFile> {
+  readonly file: File;
+  /** Default: 1. Less than 0 takes it away. */
+  readonly scale?: number;
+}
+
+/**
+ * A checkpoint with LoRAs merged into the weights of its UNet and text encoder: each becomes
+ * W + scale · alpha / rank · up · down as it is loaded (diffusers' `load_lora_weights` and `fuse_lora`). Linear layers
+ * and convolutions; names of PEFT (`unet.….lora_A.weight`), of diffusers before it (`lora.down`) and of kohya's trainer
+ * (`lora_unet_….lora_down.weight`). Without an alpha, in the file's metadata or beside each layer, it is the rank.
+ *
+ * @throws CheckpointError naming the tensors that belong to no layer, or are not of its shape; RangeError for a scale
+ *   that is no number
+ */
+export async function withLoras(checkpoint: Checkpoint, loras: readonly Lora[]): Promise<Checkpoint> {
+  if (loras.length === 0) return checkpoint;
+  const layers = await layersOf(checkpoint);
+  const changes: Change[] = [];
+  for (const lora of loras) changes.push(...(await changesOf(lora, layers, checkpoint.name)));
+  return {
+    ...checkpoint,
+    async weights(network) {
+      const source = await checkpoint.weights(network);
+      const own = changes.filter(({ layer }) => layer.network === network);
+      return own.length > 0 ? changed(source, own) : source;
+    },
+  };
+}
+
+/** The weights of a linear layer or a convolution. */
+interface Layer {
+  readonly network: NetworkName;
+  /** The layer's path in the network. */
+  readonly path: string;
+  readonly shape: readonly number[];
+}
+
+/** What a LoRA adds to a layer: factor · up · down. */
+interface Change {
+  readonly layer: Layer;
+  readonly file: SafetensorsFile;
+  readonly up: string;
+  readonly down: string;
+  readonly rank: number;
+  readonly factor: number;
+}
+
+// ------------------------------------------------------------------------------------------------ names
+
+/** The layers that a LoRA may change, by every name that one may have in a file. */
+async function layersOf(checkpoint: Checkpoint): Promise<Map<string, Layer>> {
+  const layers = new Map<string, Layer>();
+  for (const network of ['unet', 'text_encoder'] as const) {
+    for (const [key, { shape }] of (await checkpoint.weights(network)).tensors) {
+      if (!key.endsWith('.weight') || shape.length < 2) continue;
+      const path = key.slice(0, -'.weight'.length);
+      const layer = { network, path, shape };
+      for (const name of NAMES[network](path)) layers.set(name, layer);
+    }
+  }
+  return layers;
+}
+
+const NAMES = {
+  unet: (path: string) => [path, `unet.${path}`, `lora_unet_${underscored(path)}`],
+  // As transformers names its layers today, and as it did before.
+  text_encoder: (path: string) =>
+    [path, path.replace(/^text_model\./, '')].flatMap((one) => [
+      `text_encoder.${one}`,
+      `lora_te_${underscored(one)}`,
+      `lora_te1_${underscored(one)}`,
+    ]),
+};
+
+function underscored(path: string): string {
+  return path.replaceAll('.', '_');
+}
+
+type Part = 'up' | 'down' | 'alpha';
+
+/** How the tensors of a layer end, and which they are. */
+const ENDINGS: readonly (readonly [ending: string, part: Part])[] = [
+  ['.lora_A.weight', 'down'],
+  ['.lora_B.weight', 'up'],
+  ['.lora_down.weight', 'down'],
+  ['.lora_up.weight', 'up'],
+  ['.lora.down.weight', 'down'],
+  ['.lora.up.weight', 'up'],
+  ['.lora_linear_layer.down.weight', 'down'],
+  ['.lora_linear_layer.up.weight', 'up'],
+  ['.alpha', 'alpha'],
+];
+
+// ------------------------------------------------------------------------------------------------ changes
+
+async function changesOf(
+  { file, scale = 1 }: Lora,
+  layers: ReadonlyMap<string, Layer>,
+  checkpoint: string,
+): Promise<Change[]> {
+  if (!Number.isFinite(scale)) throw new RangeError(`The scale of ${file.name} is not a number: ${scale}.`);
+  const alphas = LoraAlphas.of(file);
+  const changes: Change[] = [];
+  for (const [layer, keys] of partsByLayer(file, layers, checkpoint)) {
+    const { up, down, rank } = checkedParts(file, layer, keys);
+    const own = keys.alpha === undefined ? undefined : (await file.read(keys.alpha))[0];
+    const factor = own === undefined ? alphas.factor(layer, rank) : own / rank;
+    changes.push({ layer, file, up, down, rank, factor: scale * factor });
+  }
+  return changes;
+}
+
+type Keys = Partial<Record<Part, string>>;
+
+/** @throws CheckpointError that lists the tensors which belong to no layer */
+function partsByLayer(
+  file: SafetensorsFile,
+  layers: ReadonlyMap<string, Layer>,
+  checkpoint: string,
+): ReadonlyMap<Layer, Keys> {
+  const parts = new Map<Layer, Keys>();
+  const unknown: string[] = [];
+  for (const key of file.tensors.keys()) {
+    const [ending, part] = ENDINGS.find(([ending]) => key.endsWith(ending)) ?? [];
+    const layer = ending && layers.get(key.slice(0, -ending.length));
+    if (!layer || !part) {
+      unknown.push(key);
+      continue;
+    }
+    const others = parts.get(layer);
+    if (others?.[part])
+      throw new CheckpointError(`${file.name}: ${others[part]} and ${key} are the same. Save it with one of them.`);
+    parts.set(layer, { ...others, [part]: key });
+  }
+  if (unknown.length > 0 || parts.size === 0)
+    throw new CheckpointError(
+      `${file.name} does not fit ${checkpoint}, which has no layer for ${listed(unknown) || 'any of its tensors: there are none'}. ${hintOn(unknown)}`,
+    );
+  return parts;
+}
+
+function hintOn(unknown: readonly string[]): string {
+  const other = unknown.some((key) =>
+    /\.(?:hada_|lokr_|dora_scale|lora_magnitude_vector|lora_mid|diff(?:_b)?$)/.test(key),
+  );
+  return other
+    ? 'LoHa, LoKr, DoRA and differences of whole weights are not supported: only plain LoRAs are.'
+    : 'Take a LoRA that was made for Stable Diffusion 1.x or 2.x, whichever the checkpoint is.';
+}
+
+/** @throws CheckpointError if one of a layer's two is missing, or not of its shape */
+function checkedParts(
+  { name, tensors }: SafetensorsFile,
+  { path, shape }: Layer,
+  { up, down }: Keys,
+): { up: string; down: string; rank: number } {
+  if (up === undefined || down === undefined)
+    throw new CheckpointError(`${name} has of ${path} not both matrices, down (A) and up (B). Get the file again.`);
+  const [outputs, ...inputs] = shape;
+  const [ofUp, ofDown] = [tensors.get(up)!.shape, tensors.get(down)!.shape];
+  const [rank] = ofDown;
+  if (!sameSizes(ofDown, [rank, ...inputs]) || !sameSizes(ofUp, [outputs, rank]))
+    throw new CheckpointError(
+      `${name}: ${down} [${ofDown.join(', ')}] and ${up} [${ofUp.join(', ')}] do not fit ${path}.weight [${shape.join(', ')}]. ` +
+        'Take a LoRA that was made for this kind of checkpoint.',
+    );
+  return { up, down, rank };
+}
+
+/** Whether shapes are the same but for a kernel of 1: some checkpoints have linear layers where others convolve. */
+function sameSizes(a: readonly number[], b: readonly number[]): boolean {
+  const axes = Array.from({ length: Math.max(a.length, b.length) }, (_, axis) => axis);
+  return axes.every((axis) => (a[axis] ?? 1) === (b[axis] ?? 1));
+}
+
+// ------------------------------------------------------------------------------------------------ weights
+
+/** The source with what is added to its weights as they are read. */
+function changed(source: TensorSource, changes: readonly Change[]): TensorSource {
+  const byKey = new Map<string, Change[]>();
+  for (const change of changes) {
+    const key = `${change.layer.path}.weight`;
+    byKey.set(key, [...(byKey.get(key) ?? []), change]);
+  }
+  return {
+    name: `${source.name} with ${[...new Set(changes.map(({ file }) => file.name))].join(' and ')}`,
+    tensors: source.tensors,
+    async read(key) {
+      const numbers = await source.read(key);
+      for (const change of byKey.get(key) ?? []) {
+        const added = await product(change);
+        for (let i = 0; i < numbers.length; i++) numbers[i] += added[i];
+      }
+      return numbers;
+    },
+    place: (key) => (byKey.has(key) ? undefined : source.place?.(key)),
+  };
+}
+
+/** factor · up · down, in row-major order. */
+async function product({ layer: { shape }, file, up, down, rank, factor }: Change): Promise<Float32Array> {
+  const [u, d] = [await file.read(up), await file.read(down)];
+  const result = tf.tidy(() =>
+    tf.mul(tf.matMul(tf.tensor2d(u, [shape[0], rank]), tf.tensor2d(d, [rank, count(shape.slice(1))])), factor),
+  );
+  try {
+    return await result.data<'float32'>();
+  } finally {
+    result.dispose();
+  }
+}
