@@ -33,10 +33,11 @@ const hasTiles = existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'u
 /**
  * Parity is no matter of speed: it is asked of the slow ones too, and of tiles where small layers are faster without.
  */
-const waysOf = (question) =>
-  question === 'parity'
-    ? [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']]
-    : WAYS;
+const waysOf = (question) => {
+  if (question === 'studio') return [['--backend=wasm']]; // What both browsers and Node have.
+  if (question !== 'parity') return WAYS;
+  return [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']];
+};
 
 /** What a program prints as JSON, a line each, up to where it ends or breaks off. */
 function ask(command, ...args) {

@@ -1,34 +1,16 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { type ServeOptions, serve } from '../../src/node/studio/serve';
-import { studioSite } from '../../src/node/studio/site';
+import type { Browser, Page } from 'playwright-core';
+import { buildPage as buildPageAs, CHROMIUM, openBrowser, serveStudio } from '../../scripts/studioPage';
 import { onlyWhere } from '../onlyWhere';
 
-const root = resolve(__dirname, '../..');
-export const MODEL = join(root, 'test/fixtures/checkpoint');
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path),
-);
+export { openBrowser, serveStudio };
+
+export const MODEL = join(resolve(__dirname, '../..'), 'test/fixtures/checkpoint');
 
 export const inChromium = onlyWhere(CHROMIUM !== undefined, 'there is no Chromium in /usr/bin');
 
 /** Builds the page from its sources. @returns where it lies: elsewhere for each of the files that are tested at once */
-export function buildPage(): string {
-  const page = join(root, `.cache/studio-test-${process.env.JEST_WORKER_ID}`);
-  const vite = join(root, 'node_modules/vite/bin/vite.js');
-  execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], {
-    cwd: root,
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-  return page;
-}
-
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
-}
+export const buildPage = (): string => buildPageAs(`studio-test-${process.env.JEST_WORKER_ID}`);
 
 /** What a test file has of the studio. */
 interface Studio {
@@ -45,7 +27,7 @@ export function useStudio(): Studio {
   let server: Awaited<ReturnType<typeof serveStudio>>;
   beforeAll(async () => {
     studio.built = buildPage();
-    server = await serveStudio(studio.built);
+    server = await serveStudio(studio.built, MODEL);
     studio.url = server.url;
     studio.browser = await openBrowser();
   });
@@ -54,21 +36,6 @@ export function useStudio(): Studio {
     server?.close();
   });
   return studio;
-}
-
-/** A server of the studio with the test's model. */
-export async function serveStudio(
-  page: string,
-  options: Partial<ServeOptions> = {},
-): Promise<{ url: string; close(): void }> {
-  const server = await serve(await studioSite(MODEL, page), { port: 0, ...options });
-  return {
-    url: `http://localhost:${(server.address() as AddressInfo).port}/`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }
 
 /** Opens the studio and waits for its picture. */

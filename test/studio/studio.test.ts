@@ -297,7 +297,7 @@ inChromium('a picture is dropped, on the pictures or beside them', async () => {
 });
 
 inChromium('without the headers for threads it uses one and says why, and at the next visit several', async () => {
-  const plain = await serveStudio(studio.built, { isolated: false });
+  const plain = await serveStudio(studio.built, MODEL, { isolated: false });
   const context = await studio.browser.newContext({ serviceWorkers: 'block' });
   const other = await context.newPage();
   await openStudio(other, plain.url + ADDRESS);
