@@ -44,6 +44,8 @@ interface Source {
 
 /** Who follows a run. */
 interface Onlooker {
+  /** The same picture of more steps, onto which the edit's difference from the source is laid. */
+  readonly base?: Source;
   readonly looks?: AttentionController;
   /** Told of the steps of an inversion. */
   readonly onInverted?: (step: number) => void;
@@ -64,8 +66,7 @@ export class Engine {
   ) {}
 
   /**
-   * The edit, from the recorded source or together with it, which makes the recording; of a coarse one a draft first. Then a source for drafts
-   * is recorded, so that the next one comes at once.
+   * The edit; of a coarse one a draft first. Then a source for drafts is recorded.
    *
    * @param superseded ends all of it but a draft, which `draftCancelled` ends
    */
@@ -76,7 +77,7 @@ export class Engine {
   ): Promise<void> {
     const draft = drafted(recipe);
     const draftFirst = coarse && recipe.steps > draft.steps;
-    if (draftFirst) this.tell({ type: 'draft', id, draft: await this.edited(draft, draftCancelled) });
+    if (draftFirst) await this.draft(recipe, draftCancelled, (made) => this.tell({ type: 'draft', id, draft: made }));
     superseded.throwIfAborted();
     this.tell({ type: 'result', id, result: await this.final(id, recipe, superseded, !draftFirst) });
     this.tell({ type: 'idle', id, bytes: tf.memory().numBytes });
@@ -86,24 +87,23 @@ export class Engine {
   /** Drafts of several edits. */
   async strip(id: number, recipes: readonly Recipe[], signal: AbortSignal): Promise<void> {
     for (const [index, recipe] of recipes.entries()) {
-      const { edit } = await this.edited(drafted(recipe), signal);
-      this.tell({ type: 'strip', id, index, picture: edit });
+      await this.draft(recipe, signal, ({ edit }) => this.tell({ type: 'strip', id, index, picture: edit }));
     }
     this.tell({ type: 'idle', id, bytes: tf.memory().numBytes });
   }
 
+  /** Records a source, so that the next change of its edit shows a draft at once. */
   private async record(recipe: Recipe, signal: AbortSignal): Promise<void> {
     if (recipe.picture !== undefined) return this.invert(recipe, signal);
     const sink = new BlobSink();
-    const { images, latents, ...rest } = await this.pipeline.generate([recipe.source], {
+    const { latents, ...rest } = await this.pipeline.generate([recipe.source], {
       ...runOptions(recipe),
       signal,
       record: { to: sink, self: 1 },
       onWarning: () => undefined,
     });
-    const [picture] = await toPictures(images);
-    tf.dispose([images, ...Object.values(rest)] as tf.Tensor[]);
-    await this.keep(recipe, sink, picture, latents);
+    await this.keep(recipe, sink, latents);
+    tf.dispose([latents, ...Object.values(rest)] as tf.Tensor[]);
   }
 
   /** Records the way of a picture of one's own to noise and back, by direct inversion: edits then begin there. */
@@ -119,12 +119,20 @@ export class Engine {
       const { steps, guidance, sampler } = recipe;
       inversion = await invert(this.pipeline, latents, { prompt: recipe.source, steps, guidance, sampler, signal });
       await inversion.record(this.pipeline, { to: sink, self: 1 }, { signal, onStep });
-      const [picture] = await this.decoded(latents);
-      await this.keep(recipe, sink, picture, latents.clone());
+      await this.keep(recipe, sink, latents);
     } finally {
       inversion?.dispose();
       tf.dispose([image, latents]);
     }
+  }
+
+  /** An edit in few steps. @param tell told of it half-way, where the source is known, and at its end */
+  private async draft(recipe: Recipe, signal: AbortSignal, tell: (draft: Pictures) => void): Promise<void> {
+    const base = this.taken(recipe);
+    const onStep = async ({ step, steps, latents }: DenoisingStep): Promise<void> => {
+      if (base && step + 1 === Math.ceil(steps / 2)) tell(await this.picturesOf(recipe, latents, base));
+    };
+    tell(await this.edited(drafted(recipe), signal, { base, onStep }));
   }
 
   /** An edit as its settings say, and where its words look. @param shows whether to show it as it comes about */
@@ -132,18 +140,19 @@ export class Engine {
     const looks = recordLooks([recipe.source, recipe.target].map((prompt) => this.pipeline.tokenizer.tokenize(prompt)));
     const { steps } = recipe;
     const onInverted = (step: number): void => this.tell({ type: 'step', id, step, steps });
+    const start = performance.now();
     const onStep = shows ? this.shower(id, recipe) : ({ step }: DenoisingStep): void => onInverted(step);
     try {
       const pictures = await this.edited(recipe, signal, { looks, onInverted, onStep });
       const [source, edit] = await looks.read();
-      return { ...pictures, looks: { source, edit } };
+      return { ...pictures, looks: { source, edit }, seconds: (performance.now() - start) / 1000 };
     } finally {
       looks.dispose();
     }
   }
 
+  /** An edit to its last step: from the recorded source, or together with it, which makes the recording. */
   private async edited(recipe: Recipe, signal: AbortSignal, onlooker: Onlooker = {}): Promise<Pictures> {
-    const start = performance.now();
     if (recipe.picture !== undefined && !this.sources.has(keyOf(recipe)))
       await this.invert(recipe, signal, onlooker.onInverted);
     const source = this.taken(recipe);
@@ -168,11 +177,8 @@ export class Engine {
         latents = step.latents.clone();
         await onlooker.onStep?.(step, source);
       }
-      const pictures = await this.decoded(latents!, source ? [1] : [0, 1]);
-      const [picture, edit] = source ? [source.picture, ...pictures] : pictures;
-      if (!source) await this.keep(recipe, sink, picture, rowOf(latents!, 0));
-      const region = isKept(recipe) ? await regionOf(latents!) : undefined;
-      return { source: picture, edit, region, seconds: (performance.now() - start) / 1000 };
+      if (!source) await this.keep(recipe, sink, latents!);
+      return await this.picturesOf(recipe, latents!, onlooker.base ?? this.sources.get(keyOf(recipe))!);
     } finally {
       latents?.dispose();
     }
@@ -187,20 +193,30 @@ export class Engine {
       const isDue = step >= begins && step < steps - 1 && performance.now() - since >= cost / SHOWING;
       if (!isDue) return this.tell({ type: 'step', id, step, steps });
       const start = performance.now();
-      const shown = source ? editSoFar(latents, source) : latents.clone();
-      const pictures = await this.decoded(shown);
-      shown.dispose();
-      const region = isKept(recipe) ? await regionOf(latents) : undefined;
+      const pictures = source ? await this.picturesOf(recipe, latents, source) : await this.unfinished(recipe, latents);
       since = performance.now();
       cost = since - start;
-      const [edit, ofSource] = pictures.reverse();
-      this.tell({ type: 'step', id, step, steps, source: ofSource, edit, region });
+      this.tell({ type: 'step', id, step, steps, ...pictures });
     };
   }
 
-  /** @param rows which of them (default: all) */
-  private async decoded(latents: tf.Tensor4D, rows = [...Array(latents.shape[0]).keys()]): Promise<Picture[]> {
-    const images = tf.tidy(() => this.pipeline.decode(tf.gather(latents, rows)));
+  /** Of a source that is still being made. */
+  private async unfinished(recipe: Recipe, latents: tf.Tensor4D): Promise<Pictures> {
+    const [source, edit] = await this.decoded(latents);
+    return { source, edit, region: isKept(recipe) ? await regionOf(latents) : undefined };
+  }
+
+  /** @param latents [2, height, width, channels], the source's and the edit's at any step */
+  private async picturesOf(recipe: Recipe, latents: tf.Tensor4D, source: Source): Promise<Pictures> {
+    const region = isKept(recipe) ? await regionOf(latents) : undefined;
+    const ofEdit = editSoFar(latents, source);
+    const [edit] = await this.decoded(ofEdit);
+    ofEdit.dispose();
+    return { source: source.picture, edit, region };
+  }
+
+  private async decoded(latents: tf.Tensor4D): Promise<Picture[]> {
+    const images = this.pipeline.decode(latents);
     try {
       return await toPictures(images);
     } finally {
@@ -208,9 +224,12 @@ export class Engine {
     }
   }
 
-  private async keep(recipe: Recipe, sink: BlobSink, picture: Picture, latents: tf.Tensor4D): Promise<void> {
+  /** @param latents of its last step; the first row is the source's */
+  private async keep(recipe: Recipe, sink: BlobSink, latents: tf.Tensor4D): Promise<void> {
+    const ofSource = rowOf(latents, 0);
+    const [picture] = await this.decoded(ofSource);
     const recording = await Recording.open(bytesOf(sink.blob, 'the recorded source'));
-    this.sources.set(keyOf(recipe), { recording, picture, latents });
+    this.sources.set(keyOf(recipe), { recording, picture, latents: ofSource });
     for (const [key, old] of [...this.sources].slice(0, -MAX_SOURCES)) {
       old.latents.dispose();
       this.sources.delete(key);
@@ -247,7 +266,8 @@ function methodOf({ tokenizer, defaults, defaultSize, vae }: StableDiffusionPipe
 }
 
 /**
- * Where an edit is going, without noise: the source's latents as they will be, and how far the edit's are from its now. Both have the same noise.
+ * Where an edit is going, without noise: the source's latents as they will be, and how far the edit's are from its now.
+ * Both have the same noise; at the last step it is the edit.
  *
  * @param latents [2, height, width, channels], the source's and the edit's @returns [1, height, width, channels]
  */

@@ -106,10 +106,10 @@ export interface Pictures {
   readonly edit: Picture;
   /** Where the edit may change the picture, in cells of the latents; nothing if it may everywhere. */
   readonly region?: Mask;
-  readonly seconds: number;
 }
 
 export interface Result extends Pictures {
+  readonly seconds: number;
   readonly looks: { readonly source: WordLooks; readonly edit: WordLooks };
 }
 
@@ -127,7 +127,7 @@ export type Report =
       readonly edit?: Picture;
       readonly region?: Mask;
     }
-  /** The edit in few steps. */
+  /** The edit in few steps, half-way and at their end. */
   | { readonly type: 'draft'; readonly id: number; readonly draft: Pictures }
   | { readonly type: 'result'; readonly id: number; readonly result: Result }
   | { readonly type: 'strip'; readonly id: number; readonly index: number; readonly picture: Picture }

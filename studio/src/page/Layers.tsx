@@ -1,9 +1,13 @@
+import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { LayerLooks } from '../engine/protocol';
 import { heatColour } from '../library';
 import { looks, places } from './looks';
 import { kindOf } from './slots';
 import { focus, slots } from './state';
+
+/** Closed, it draws none of its many pictures. */
+const open = signal(false);
 
 /** Where one word looks, by layer and head. */
 export function Layers() {
@@ -20,14 +24,20 @@ export function Layers() {
   const word = place.target ?? place.source!;
   const { words, layers } = both[side];
   return (
-    <details class="card layers">
+    <details
+      class="card layers"
+      open={open.value}
+      onToggle={({ currentTarget }) => {
+        open.value = currentTarget.open;
+      }}
+    >
       <summary>Layers and heads</summary>
       <p class="help">
         Where “{words[word]}” looks in the {side === 'edit' ? 'edit' : 'source'}, mean of all steps. Point at another
         word to see its own.
       </p>
       <div class="grid">
-        {layers.map((layer) => (
+        {(open.value ? layers : []).map((layer) => (
           <div key={layer.path} class="layer">
             <span title={layer.path}>
               {layer.place} {layer.grid.width}×{layer.grid.height}
