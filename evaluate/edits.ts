@@ -4,7 +4,7 @@ import { apart, either, grown, meanDifference, not, withMargin } from './compare
 import { type Experiment, sample } from './experiment';
 import { ADDED, isOnAThing, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
-import type { Drawn, Edit } from './studio';
+import type { Drawn, Edit, Seen } from './studio';
 
 /** The injected shares of the run at which the first sources' swaps are made, for the plot. */
 export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
@@ -110,7 +110,11 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
 }
 
 /** Whether what was to be added is there. */
-function shows({ things, colours, materials, ...one }: Verdict, kind: (typeof ADDED)[number], asked: string): boolean {
+export function shows(
+  { things, colours, materials, ...one }: Verdict,
+  kind: (typeof ADDED)[number],
+  asked: string,
+): boolean {
   if (kind === 'colour') return colours.has(asked);
   if (kind !== 'material') return one[kind] === asked;
   const [material, noun] = asked.split(' ');
@@ -164,7 +168,7 @@ export const weighted: readonly Experiment[] = WEIGHTED.map((word, i) => reweigh
 /**
  * The mean difference, 0 to 255, where neither picture has a thing: outside of both masks and their margins.
  */
-function changeOutside(source: Drawn, edited: Drawn): number | undefined {
+export function changeOutside(source: Seen, edited: Seen): number | undefined {
   return meanDifference(
     source.picture,
     edited.picture,

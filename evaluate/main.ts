@@ -13,10 +13,12 @@ import { Progress } from '../src/node/cli/progress';
 import { drawFigure } from '../src/node/figure';
 import { SAMPLERS } from '../src/sampler/schedulers';
 import { checkDefaults } from './defaults';
-import type { Experiment, Outcome } from './experiment';
+import type { Experiment, Outcome, Sample } from './experiment';
 import { experiments } from './experiments';
 import { curveOf, figuresOf } from './figures';
 import { type PromptSet, readHeldOut } from './heldOut';
+import { pictures } from './pictures';
+import { pictureTable } from './pictureTable';
 import { drawCurve } from './plot';
 import { inProcesses } from './pool';
 import { table } from './report';
@@ -35,6 +37,8 @@ interface Options extends Given {
 
 /** Where evaluate/run.js starts this. */
 const root = process.cwd();
+const folder = join(root, 'evaluate');
+const card = join(root, 'weights', EMBEDDED, 'README.md');
 /** What part of the runs is done for a quick look. */
 const QUICK = 8;
 
@@ -45,6 +49,7 @@ function number(text: string): number {
 }
 
 const program = new Command('evaluate')
+  .enablePositionalOptions() // What comes after a command's name is that command's own.
   .description(
     "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
   )
@@ -85,6 +90,20 @@ program
     if (!(await checkDefaults(options))) process.exitCode = 1;
   });
 
+program
+  .command('pictures')
+  .description(
+    "Invert held-out pictures by every method, edit them, and compare with the true edits. A full run writes the table in the model's card.",
+  )
+  .option('--quick', `an ${QUICK}th of the pictures`)
+  .option('--model <folder>', 'another model of the same world', EMBEDDED)
+  .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
+  .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
+  .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
+  .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
+  .option('--guidance <g>', "how strongly pictures follow their prompts; by default the model's own", number)
+  .action(evaluatePictures);
+
 program.parseAsync().catch((error: Error) => {
   console.error(`error: ${error.message}`);
   process.exitCode = 1;
@@ -92,53 +111,14 @@ program.parseAsync().catch((error: Error) => {
 
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, tuning, model, out } = options;
-  const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
-  const settings = settingsOf(await defaultsOf(await openCheckpoint(model)), options);
-  const folder = join(root, 'evaluate');
-  const card = join(root, 'weights', EMBEDDED, 'README.md');
   const whole = !only && !quick && !tuning && model === EMBEDDED && isDefault(options);
   if (whole) await findMarks(card, 'figures'); // Not only after all the work.
-  const heldOut = readHeldOut(folder, prompts);
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
-  const tasks = chosen.flatMap(({ name, runs }) =>
-    Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })),
-  );
-
-  const processes = options.processes ?? (options.backend === 'wasm' ? os.availableParallelism() : 1);
-  const setup = {
-    places: { model, judge: options.judge ?? judgeOf(model, root), folder, prompts },
-    settings,
-    backend: { name: options.backend, threads: processes > 1 ? 1 : undefined },
-  };
-  const outcomes = new Map(chosen.map(({ name }) => [name, [] as Outcome[]]));
-  const progress = new Progress();
-  const started = performance.now();
-  let done = 0;
-  const backend = await inProcesses(
-    processes,
-    join(__dirname, 'worker.js'),
-    setup,
-    tasks,
-    ({ name, index }, outcome) => {
-      outcomes.get(name)![index] = outcome;
-      progress.show('evaluate', ++done, tasks.length, 'runs');
-      const last = tasks.filter((task) => task.name === name).length === Object.keys(outcomes.get(name)!).length;
-      if (last && !process.stderr.isTTY) console.error(`${name}: done after ${minutes(started)} min`);
-    },
-  );
-
-  const samples = [...outcomes.values()].flat().flatMap((outcome) => outcome.samples);
+  const measured = await measure(chosen, options);
+  const { samples, settings, backend } = measured;
   const [figures, curve] = [figuresOf(samples), curveOf(samples)];
-  const lines = `${table(figures)}\n\n${madeBy(settings, backend, processes, started)}`;
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
+  const lines = `${table(figures)}\n\n${madeBy(measured)}`;
   writeFileSync(join(out, 'figures.md'), `${lines}\n`);
-  for (const experiment of chosen)
-    drawSheet(
-      experiment,
-      outcomes.get(experiment.name)!.flatMap(({ panels }) => panels),
-      out,
-    );
   if (curve.length > 0) writeFileSync(join(out, 'injection.png'), drawCurve(curve, settings.shares.replace));
   console.log(`${lines}\n\nPictures to look at are in ${out}.`);
 
@@ -154,21 +134,88 @@ async function evaluate(options: Options): Promise<void> {
   await writeBetweenMarks(card, 'figures', lines);
 }
 
+/** Inverts pictures by every method and edits them, beside their true edits; as `evaluate`. */
+async function evaluatePictures(options: Options): Promise<void> {
+  const whole = !options.quick && options.model === EMBEDDED && options.guidance === undefined;
+  if (whole) await findMarks(card, 'pictures');
+  const measured = await measure([pictures], options);
+  const { samples, settings } = measured;
+  const used = { ...settings, guidance: settings.pictureGuidance };
+  const lines = `${pictureTable(samples)}\n\n${madeBy({ ...measured, settings: used })}`;
+  writeFileSync(join(options.out, 'pictures.md'), `${lines}\n`);
+  console.log(`${lines}\n\nPictures to look at are in ${options.out}.`);
+  if (whole) await writeBetweenMarks(card, 'pictures', lines);
+}
+
+/** What experiments gave, and how. */
+interface Measured {
+  readonly samples: readonly Sample[];
+  readonly settings: Settings;
+  readonly backend: BackendInfo;
+  readonly processes: number;
+  /** How long it took. */
+  readonly minutes: string;
+  /** The command's arguments. */
+  readonly command: string;
+}
+
+/** Does the runs of experiments, in several processes, and writes their samples and sheets. */
+async function measure(chosen: readonly Experiment[], options: Options): Promise<Measured> {
+  const { quick, tuning, model, out } = options;
+  const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
+  const settings = settingsOf(await defaultsOf(await openCheckpoint(model)), options);
+  const heldOut = readHeldOut(folder, prompts);
+  const tasks = chosen.flatMap(({ name, runs }) =>
+    Array.from({ length: Math.ceil(runs(heldOut) / (quick ? QUICK : 1)) }, (_, index) => ({ name, index })),
+  );
+  const processes = options.processes ?? (options.backend === 'wasm' ? os.availableParallelism() : 1);
+  const setup = {
+    places: { model, judge: options.judge ?? judgeOf(model, root), folder, prompts },
+    settings,
+    backend: { name: options.backend, threads: processes > 1 ? 1 : undefined },
+  };
+  const outcomes = new Map(chosen.map(({ name }) => [name, [] as Outcome[]]));
+  const progress = new Progress();
+  const started = performance.now();
+  const minutes = (): string => ((performance.now() - started) / 60_000).toFixed(1);
+  let done = 0;
+  const backend = await inProcesses(
+    processes,
+    join(__dirname, 'worker.js'),
+    setup,
+    tasks,
+    ({ name, index }, outcome) => {
+      outcomes.get(name)![index] = outcome;
+      progress.show('evaluate', ++done, tasks.length, 'runs');
+      const last = tasks.filter((task) => task.name === name).length === Object.keys(outcomes.get(name)!).length;
+      if (last && !process.stderr.isTTY) console.error(`${name}: done after ${minutes()} min`);
+    },
+  );
+  const samples = [...outcomes.values()].flat().flatMap((outcome) => outcome.samples);
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'samples.json'), JSON.stringify(samples));
+  for (const experiment of chosen)
+    drawSheet(
+      experiment,
+      outcomes.get(experiment.name)!.flatMap(({ panels }) => panels),
+      out,
+    );
+  const command = process.argv.slice(2).join(' ');
+  return { samples, settings, backend, processes, minutes: minutes(), command };
+}
+
 /** Whether everything is as the model would have it, so that what is measured is worth keeping. */
 function isDefault({ steps, sampler, guidance, cross, self, context, blendThreshold }: Given): boolean {
   return [steps, sampler, guidance, cross, self, context, blendThreshold].every((given) => given === undefined);
 }
 
-function madeBy(
-  { steps, sampler, guidance, shares, blendThreshold }: Settings,
-  backend: BackendInfo,
-  processes: number,
-  started: number,
-): string {
+function madeBy({ settings, backend, processes, minutes, command }: Measured): string {
+  const { steps, sampler, guidance, shares, blendThreshold } = settings;
   const kinds = Object.entries(shares).map(
     ([kind, { cross, self, context }]) => `${kind} ${cross}, ${self}, ${context}`,
   );
-  return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`npm run evaluate\`, ${minutes(started)} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+  const asked = `npm run evaluate${command ? ` -- ${command}` : ''}`;
+  return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`${asked}\`, ${minutes} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {
@@ -178,8 +225,4 @@ function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: s
     i % sheet.columns === 0 ? [{ panels: shown.slice(i, i + sheet.columns) }] : [],
   );
   writeFileSync(join(out, `${name.replaceAll(' ', '-')}.png`), drawFigure(bands, 128));
-}
-
-function minutes(started: number): string {
-  return ((performance.now() - started) / 60_000).toFixed(1);
 }

@@ -22,6 +22,8 @@ export interface Settings {
   readonly steps: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
+  /** The same, where a picture is inverted. */
+  readonly pictureGuidance: number;
   /** What each kind of edit takes of its source. */
   readonly shares: SharesByKind;
   /** What part of their strongest look makes a place belong to the words that an edit is kept to. */
@@ -48,6 +50,7 @@ export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
     steps: given.steps ?? defaults.steps,
     sampler: given.sampler ?? defaults.sampler,
     guidance: given.guidance ?? defaults.guidance,
+    pictureGuidance: given.guidance ?? defaults.pictures.guidance,
     blendThreshold: given.blendThreshold ?? BLEND_THRESHOLD,
     shares: { replace: of(replace), refine: of(refine), reweight: of(reweight) },
   };
@@ -64,9 +67,13 @@ export interface Places {
   readonly prompts: PromptSet;
 }
 
-export interface Drawn {
+/** A picture, and what the judge says of it. */
+export interface Seen {
   readonly picture: Picture;
   readonly verdict: Verdict;
+}
+
+export interface Drawn extends Seen {
   /** Row by row, all channels of one place after the other. */
   readonly latents: Float32Array;
   /** How many places the latents have. */

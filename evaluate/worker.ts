@@ -1,5 +1,6 @@
 /** A process that does runs of experiments as it is told to: its start, then one message a run, each answered. */
 import { experiments } from './experiments';
+import { pictures } from './pictures';
 import { type Places, type Settings, Studio } from './studio';
 
 export interface Setup {
@@ -29,6 +30,6 @@ async function answer(message: Setup | Task): Promise<unknown> {
     studio = await Studio.open(places, settings, backend);
     return studio.backend;
   }
-  const experiment = experiments.find(({ name }) => name === message.name)!;
+  const experiment = [...experiments, pictures].find(({ name }) => name === message.name)!;
   return experiment.run(studio!, message.index);
 }

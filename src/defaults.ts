@@ -29,12 +29,15 @@ export const sharesByKind = z.strictObject({
   reweight: sharesSchema.optional(),
 });
 
+const guidanceSchema = z.number().min(0).max(100);
+
 /** What a checkpoint's `p2p.json` may say. */
 const schema = z.object({
-  guidance: z.number().min(0).max(100).optional(),
+  guidance: guidanceSchema.optional(),
   steps: z.int().min(1).max(1000).optional(),
   sampler: z.enum(SAMPLERS).optional(),
   shares: sharesByKind.optional(),
+  pictures: z.strictObject({ guidance: guidanceSchema.optional() }).optional(),
 });
 
 /** What a checkpoint itself says about how it is best used. */
@@ -47,6 +50,11 @@ export interface Defaults {
   readonly sampler: SamplerName;
   /** What each kind of edit takes of its source: for {@link promptToPrompt}. */
   readonly shares: SharesByKind;
+  /**
+   * What differs where a picture of one's own is edited: it was taken to noise without guidance, and edits may bear less
+   * of it. Default: as for generated pictures.
+   */
+  readonly pictures: { readonly guidance: number };
   /** Those of the above that the checkpoint's own `p2p.json` states; the others are the authors'. */
   readonly stated: StatedDefaults;
 }
@@ -57,6 +65,7 @@ export const AUTHORS_DEFAULTS: Defaults = {
   steps: 50,
   sampler: 'ddim',
   shares: AUTHORS_SHARES,
+  pictures: { guidance: 7.5 },
   stated: {},
 };
 
@@ -69,12 +78,14 @@ export async function defaultsOf(checkpoint: Pick<Checkpoint, 'defaults'>): Prom
   const config = await checkpoint.defaults();
   if (!config) return AUTHORS_DEFAULTS;
   const stated = parseConfig(schema, config.json, config.file);
-  const { shares, ...run } = stated;
+  const { shares, pictures, ...run } = stated;
+  const { guidance } = { ...AUTHORS_DEFAULTS, ...run };
   const sharesOf = (kind: keyof SharesByKind): Shares => ({ ...AUTHORS_SHARES[kind], ...shares?.[kind] });
   return {
     ...AUTHORS_DEFAULTS,
     ...run,
     shares: { replace: sharesOf('replace'), refine: sharesOf('refine'), reweight: sharesOf('reweight') },
+    pictures: { guidance, ...pictures },
     stated,
   };
 }

@@ -61,7 +61,7 @@ export async function invert(
     steps = sampler === pipe.defaults.sampler ? pipe.defaults.steps : AUTHORS_DEFAULTS.steps,
     karras,
     negative = DEFAULTS.negative,
-    guidance = pipe.defaults.guidance,
+    guidance = pipe.defaults.pictures.guidance,
     seed = DEFAULTS.seed,
     memory,
     onWarning,

@@ -24,9 +24,16 @@ test('what a checkpoint states wins, value by value, and is known as its own', a
       refine: { cross: 0.8, self: 0.4, context: 0 },
       reweight: { cross: 1, self: 0.4, context: 0.5 },
     },
+    pictures: { guidance: 3 },
     stated: json,
   });
   expect(longestSelf(defaults.shares)).toBe(0.6);
+});
+
+test("pictures of one's own are edited with the guidance that is stated for them", async () => {
+  const { guidance, pictures } = await stating({ guidance: 3, pictures: { guidance: 2 } });
+  expect([guidance, pictures.guidance]).toEqual([3, 2]);
+  expect((await stating({ pictures: {} })).pictures.guidance).toBe(7.5);
 });
 
 const SHARE = 'Expected a fraction from 0 to 1, or a range that rises';
@@ -41,6 +48,8 @@ test.each([
   [{ shares: { reweight: { context: [0.2] } } }, `shares.reweight.context is [0.2]: ${SHARE}`],
   [{ shares: { swap: { cross: 1 } } }, 'swap'],
   [{ shares: { replace: { corss: 1 } } }, 'corss'],
+  [{ pictures: { guidance: 200 } }, 'pictures.guidance is 200'],
+  [{ pictures: { steps: 3 } }, 'steps'],
   [{ guidence: 3 }, 'guidence is 3, and this key is not supported'],
   [[], 'model/p2p.json: '],
   ['3', 'model/p2p.json: '],
@@ -51,6 +60,6 @@ test.each([
 
 test('the embedded checkpoint states all of them', async () => {
   const { stated } = await defaultsOf(await openCheckpoint('emoji-world'));
-  expect(Object.keys(stated).sort()).toEqual(['guidance', 'sampler', 'shares', 'steps']);
+  expect(Object.keys(stated).sort()).toEqual(['guidance', 'pictures', 'sampler', 'shares', 'steps']);
   expect(stated.guidance).toBeLessThanOrEqual(4);
 });

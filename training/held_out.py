@@ -1,8 +1,8 @@
 """What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*
 
 And true edits, rendered, to ../evaluate/true_edits.png, which say what the judge makes of edits that are as they
-should be; and other prompts to ../evaluate/tuning.json: settings are chosen by those, so that they are not measured
-by what they were chosen by.
+should be; pictures to be inverted, each beside its true edit, to ../evaluate/pictures.*; and other prompts to
+../evaluate/tuning.json: settings are chosen by those, so that they are not measured by what they were chosen by.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
 TARGETS = 3  # swaps of one source
-#: The first seeds of what is measured by, and of what is tuned by .
+#: The first seeds of what is measured by, and of what is tuned by.
 MEASURED, TUNED = 900, 500
 COUNTS = {"new captions": 240, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
 COLUMNS = 8  # of held_out.png
 TRUE_ROWS, TRUE_COLUMNS = 8, 10  # rows of true_edits.png a kind of edit, tiles on each
+PAIRS = 8  # of a picture and its true edit; each kind of edit has a row of them in pictures.png
 
 ADDED = {
     "place": edits.added_places,
@@ -149,6 +150,48 @@ def _in_all_amounts(word: str, seed: int) -> Iterator[Scene]:
         yield from (edit.scene for edit in edits.other_amounts(scene, graded))
 
 
+Pair = tuple[dict, Scene, Scene]
+
+
+def pictures(seed: int) -> list[Pair]:
+    """Of each kind as many: what is said of a picture and of an edit, and the scenes before and after."""
+    added_kinds = [added_to(kind, seed + 1 + i) for i, kind in enumerate(("place", "time", "colour"))]
+    return [pair for kind in (swapped(seed), *added_kinds, bared(seed + 4)) for pair in islice(kind, PAIRS)]
+
+
+def swapped(seed: int) -> Iterator[Pair]:
+    """Pictures, each with a noun swapped for another."""
+    rng = np.random.default_rng(seed)
+    for scene, words in captions(seed):
+        if found := list(edits.swaps(scene, words)):
+            edit = found[rng.integers(len(found))]
+            [noun] = [new.noun for old, new in zip(scene.things, edit.scene.things) if old.noun != new.noun]
+            yield said_of("swap", words, edit.words, noun), scene, edit.scene
+
+
+def added_to(kind: str, seed: int) -> Iterator[Pair]:
+    """Pictures, each with a place, a time or a colour that its caption does not say."""
+    rng = np.random.default_rng(seed)
+    for scene, words in captions(seed):
+        found = [edit for edit in ADDED[kind](scene, words) if edit.scene != scene] if scene.things else []
+        if found:
+            edit = found[rng.integers(len(found))]
+            yield said_of(kind, words, edit.words, asked(kind, edit)), scene, edit.scene
+
+
+def bared(seed: int) -> Iterator[Pair]:
+    """Pictures with all that there can be of something graded, and with none of it."""
+    for scene, words in captions(seed):
+        graded = [word for word in words if word.text in v.GRADED]
+        if len(graded) == 1:
+            none, *_, most = edits.other_amounts(scene, graded)
+            yield said_of("amount", words, words, graded[0].text), most.scene, none.scene
+
+
+def said_of(kind: str, before: list[Word], after: list[Word], what: str) -> dict:
+    return {"kind": kind, "source": text(before), "target": text(after), "asked": what}
+
+
 def prompt_set(seed: int) -> dict:
     def first(items: Iterator, kind: str) -> list:
         return list(islice(items, COUNTS[kind]))
@@ -206,9 +249,13 @@ def main() -> None:
     measured, tuned = prompt_set(MEASURED), prompt_set(TUNED)
     for name, prompts_ in (("held_out", measured), ("tuning", apart(tuned, texts(measured)))):
         (OUT / f"{name}.json").write_text(json.dumps(prompts_, indent=1) + "\n")
-    pictures = islice(captions(MEASURED + 10), COUNTS["pictures"])
-    sheet((scene for scene, _ in pictures), COLUMNS).save(OUT / "held_out.png", optimize=True)
+    alone = islice(captions(MEASURED + 10), COUNTS["pictures"])
+    sheet((scene for scene, _ in alone), COLUMNS).save(OUT / "held_out.png", optimize=True)
     sheet(true_edits(MEASURED + 20), TRUE_COLUMNS).save(OUT / "true_edits.png", optimize=True)
+    pairs = pictures(MEASURED + 40)
+    (OUT / "pictures.json").write_text(json.dumps([words for words, *_ in pairs], indent=1) + "\n")
+    both = (scene for _, before, after in pairs for scene in (before, after))
+    sheet(both, 2 * PAIRS).save(OUT / "pictures.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ import { experiments } from '../../evaluate/experiments';
 import { curveOf, figuresOf, isMet } from '../../evaluate/figures';
 import { readHeldOut } from '../../evaluate/heldOut';
 import { Judge } from '../../evaluate/judge';
+import { AUTOENCODER, GENERATED, MEASURES, pictures, TRUTH } from '../../evaluate/pictures';
+import { pictureTable } from '../../evaluate/pictureTable';
 import { drawCurve } from '../../evaluate/plot';
 import { inProcesses } from '../../evaluate/pool';
 import { table } from '../../evaluate/report';
 import { Studio, settingsOf } from '../../evaluate/studio';
 import { writeBetweenMarks } from '../../scripts/marks';
 import { AUTHORS_DEFAULTS } from '../../src/defaults';
+import { INVERSIONS } from '../../src/inversion/names';
 import { openCheckpoint } from '../../src/node/checkpoint';
 import { saveSafetensors } from '../../src/node/saveSafetensors';
 import { TorchGenerator } from '../../src/sampler/noise';
@@ -24,6 +27,7 @@ useBackend();
 
 const root = join(__dirname, '../..');
 const folder = join(root, 'evaluate');
+const STEPS = 2;
 const temporary = mkdtempSync(join(tmpdir(), 'evaluate-'));
 afterAll(() => rmSync(temporary, { recursive: true }));
 
@@ -57,13 +61,22 @@ async function fittingPrompts(): Promise<string> {
   return fitting;
 }
 
-test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
-  const settings = settingsOf(AUTHORS_DEFAULTS, { steps: 2, sampler: 'dpm++', guidance: 5 });
-  const studio = await Studio.open(
-    { model: 'test/fixtures/checkpoint', judge: await savedJudge(), folder: await fittingPrompts(), prompts: 'tuning' },
+/** A small model of random weights in place of the embedded one, whose own pace is two steps. */
+async function openStudio(): Promise<Studio> {
+  const model = join(temporary, 'model');
+  cpSync('test/fixtures/checkpoint', model, { recursive: true });
+  writeFileSync(join(model, 'p2p.json'), JSON.stringify({ steps: STEPS, sampler: 'ddim' }));
+  const settings = settingsOf(AUTHORS_DEFAULTS, { steps: STEPS, sampler: 'dpm++', guidance: 5 });
+  return Studio.open(
+    { model, judge: await savedJudge(), folder: await fittingPrompts(), prompts: 'tuning' },
     settings,
     { name: process.env.P2P_BACKEND || 'wasm', threads: 1 },
   );
+}
+
+test('each experiment measures what its figures are of, and leaves nothing in memory', async () => {
+  const studio = await openStudio();
+  const { settings } = studio;
   const before = tf.memory().numTensors;
   const outcomes: Outcome[] = [];
   for (const experiment of experiments.filter(({ runs }) => runs(studio.heldOut) > 0)) {
@@ -85,6 +98,33 @@ test('each experiment measures what its figures are of, and leaves nothing in me
   );
   expect(table(figures).split('\n')).toHaveLength(2 + figures.length);
   expect(drawCurve(curveOf(samples), settings.shares.replace).subarray(1, 4).toString()).toBe('PNG');
+}, 240_000);
+
+test('pictures are inverted by every method, edited, and compared with their true edits', async () => {
+  const studio = await openStudio();
+  const before = tf.memory().numTensors;
+  const { samples, panels } = await pictures.run(studio, 0);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(panels).toHaveLength(2 + INVERSIONS.length);
+  const valueOf = (figure: string): number | undefined => samples.find((one) => one.figure === figure)?.values[0];
+  // Put back after each step, the source is what the autoencoder makes of it.
+  expect(valueOf('direct.reconstruction')).toBeCloseTo(valueOf(`${AUTOENCODER}.reconstruction`)!, 2);
+  expect(valueOf('direct.rows')).toBe(STEPS + 3 * STEPS);
+  expect(valueOf('h-edit.rows')).toBe(STEPS + 6 * STEPS);
+  // A judge that knows nothing may see things everywhere, and nothing beside them.
+  const measured = MEASURES.filter((measure) => measure !== 'beside');
+  for (const name of INVERSIONS)
+    expect(measured.filter((measure) => !Number.isFinite(valueOf(`${name}.${measure}`)))).toEqual([]);
+
+  const lines = pictureTable(samples).split('\n');
+  expect(lines.slice(2).map((line) => line.split(' | ')[0].slice(2))).toEqual([
+    AUTOENCODER,
+    TRUTH,
+    GENERATED,
+    ...INVERSIONS,
+  ]);
+  expect(lines.map((line) => line.split('|').length)).toEqual(lines.map(() => MEASURES.length + 4));
+  studio.dispose();
 }, 240_000);
 
 test('a table has the aim beside each figure, and goes between the marks of a file', async () => {

@@ -39,7 +39,8 @@ export function settle<S extends RunSettings>(settings: S, own: Defaults, invers
   } as unknown as Settled<S>;
 }
 
-function forInversion(defaults: Defaults, inversion: InversionName): Defaults {
+function forInversion(own: Defaults, inversion: InversionName): Defaults {
+  const defaults = { ...own, guidance: own.pictures.guidance, stated: { ...own.stated, ...own.stated.pictures } };
   const sampler = samplerFor(inversion, defaults);
   if (sampler === defaults.sampler) return defaults;
   const { steps: _, sampler: __, ...stated } = defaults.stated;

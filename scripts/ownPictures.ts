@@ -1,0 +1,63 @@
+/** npm run own-pictures: what the README and docs/pictures.md show of edits of a picture of one's own. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
+import type { Panel } from '../src/image/layout';
+import { fromPictures, toPictures } from '../src/image/picture';
+import { type InvertOptions, invert } from '../src/invert';
+import { drawFigure } from '../src/node/figure';
+import { loadPipeline } from '../src/node/index';
+import { readPicture } from '../src/node/readPicture';
+
+/** Where scripts/run.js starts this. */
+const images = join(process.cwd(), 'docs/images');
+const COLUMN = 192;
+/** What house.png shows: it was rendered, and no training has seen it. */
+const SOURCE = 'a red house on a beach';
+const CASTLE = 'a castle on a beach';
+
+async function main(): Promise<void> {
+  const pipe = await loadPipeline('emoji-world');
+  const { picture } = await readPicture(join(images, 'house.png'));
+
+  /** The reconstruction, then the edits. */
+  async function edited(targets: readonly string[], options: InvertOptions = {}) {
+    const prompt = options.prompt ?? SOURCE;
+    const latents = tf.tidy(() => pipe.toLatents(fromPictures([picture])));
+    const inversion = await invert(pipe, latents, { prompt, ...options });
+    const prompts = [prompt, ...targets];
+    const edit = promptToPrompt({ tokenizer: pipe.tokenizer, prompts, shares: pipe.defaults.shares });
+    const made = await pipe.generate(prompts, inversion.options(edit));
+    const pictures = await toPictures(made.images);
+    inversion.dispose();
+    tf.dispose([latents, made.images, made.latents, made.noise, made.context]);
+    return pictures;
+  }
+
+  const draw = (file: string, panels: readonly Panel[]): void =>
+    writeFileSync(join(images, file), drawFigure([{ panels }], COLUMN));
+  const panel = (shown: typeof picture, ...notes: string[]): Panel => ({ tiles: [{ picture: shown }], notes });
+
+  const [again, castle, sunset] = await edited([CASTLE, `${SOURCE} at sunset`]);
+  draw('own-picture.png', [
+    panel(picture, 'the picture'),
+    panel(again, 'what comes back of it'),
+    panel(castle, CASTLE),
+    panel(sunset, `${SOURCE} at sunset`),
+  ]);
+
+  const wrongPrompt = await edited(['a blue castle on a street'], { prompt: 'a blue tent on a street' });
+  const guided = await edited([CASTLE], { guidance: 12 });
+  const drifted = await edited([CASTLE], { method: 'ddim', guidance: 7.5 });
+  draw('what-goes-wrong.png', [
+    panel(castle, 'as it should be: a castle in the place of the house'),
+    panel(wrongPrompt[1], 'a prompt that does not fit: "a blue tent on a street"'),
+    panel(guided[1], 'too much guidance: 12'),
+    panel(drifted[0], 'nothing put back (ddim, guidance 7.5): not the house that went in'),
+  ]);
+  pipe.dispose();
+}
+
+void main();

@@ -1,0 +1,19 @@
+import { AUTHORS_DEFAULTS, type Defaults, defaultsOf } from '../../../src/defaults';
+import { type RunSettings, settle } from '../../../src/node/cli/settle';
+
+const NOTHING_GIVEN = { fromModel: [] } as unknown as RunSettings;
+const stating = (json: object): Promise<Defaults> => defaultsOf({ defaults: async () => ({ file: 'p2p.json', json }) });
+
+test("pictures of one's own take the guidance that the model states for them, where none is given", async () => {
+  const own = await stating({ guidance: 3, pictures: { guidance: 2 } });
+  expect(settle(NOTHING_GIVEN, own)).toMatchObject({ guidance: 3, fromModel: ['guidance'] });
+  expect(settle(NOTHING_GIVEN, own, 'direct')).toMatchObject({ guidance: 2, fromModel: ['guidance'] });
+  expect(settle({ ...NOTHING_GIVEN, guidance: 5 }, own, 'direct')).toMatchObject({ guidance: 5, fromModel: [] });
+  expect(settle(NOTHING_GIVEN, AUTHORS_DEFAULTS, 'direct')).toMatchObject({ guidance: 7.5, fromModel: [] });
+});
+
+test("an inversion that is for DDIM alone has the authors' steps, and the model's guidance", async () => {
+  const own = await stating({ guidance: 3, sampler: 'dpm++', steps: 20 });
+  const settled = settle(NOTHING_GIVEN, own, 'null-text');
+  expect(settled).toMatchObject({ sampler: 'ddim', steps: 50, guidance: 3, fromModel: ['guidance'] });
+});
