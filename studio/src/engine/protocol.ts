@@ -77,7 +77,11 @@ export interface ModelInfo {
   readonly device?: string;
   /** What could not be had although all goes on. */
   readonly notes: readonly string[];
-  readonly defaults: PictureSettings & { readonly shares: SharesByKind };
+  readonly defaults: PictureSettings & {
+    readonly shares: SharesByKind;
+    /** Of a picture of one's own. */
+    readonly pictureGuidance: number;
+  };
 }
 
 /** Where a prompt's words look in a run, each number a mean over heads. */

@@ -91,7 +91,14 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
     threads: started.threads,
     device: started.device,
     notes,
-    defaults: { seed: SEED, steps, guidance, sampler, shares: plainShares(shares) },
+    defaults: {
+      seed: SEED,
+      steps,
+      guidance,
+      sampler,
+      shares: plainShares(shares),
+      pictureGuidance: pipeline.defaults.pictures.guidance,
+    },
   };
   tell({ type: 'ready', info });
   return new Engine(pipeline, pictures, tell);

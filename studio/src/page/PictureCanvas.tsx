@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import { type HeatMap, overlayHeat } from '../library';
 
@@ -12,7 +12,7 @@ interface Props {
 /** A picture, and what is laid over it. */
 export function PictureCanvas({ picture, heat, label }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const context = canvas.current!.getContext('2d')!;
     if (!picture) return;
     Object.assign(canvas.current!, { width: picture.width, height: picture.height });

@@ -5,7 +5,7 @@ import { heat, looks } from './looks';
 import { PictureCanvas } from './PictureCanvas';
 import { Region } from './Region';
 import {
-  change,
+  closePicture,
   draft,
   frames,
   live,
@@ -124,7 +124,7 @@ function Shown({
 function OwnPicture() {
   if (recipe.value!.picture !== undefined)
     return (
-      <button type="button" class="quiet small" onClick={() => change({ picture: undefined })}>
+      <button type="button" class="quiet small" onClick={closePicture}>
         Back to a generated one
       </button>
     );

@@ -13,6 +13,7 @@ import type {
   Result,
 } from '../engine/protocol';
 import { sharesOf } from '../engine/shares';
+import { guidanceWith } from './guidance';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
 import { kindOf, slotsOf } from './slots';
 
@@ -161,13 +162,22 @@ export async function openPicture(file: File): Promise<void> {
     const { data } = context.getImageData(0, 0, width, height);
     const name = `${file.name} ${file.lastModified}`;
     client.give(name, { width, height, data });
-    change({ picture: name });
+    change(withPicture(name));
   } catch {
     notice.value = {
       kind: 'error',
       text: `${file.name} is no picture that this browser can read. Take a PNG, JPEG or WebP file.`,
     };
   }
+}
+
+/** Back to a source that the model draws. */
+export function closePicture(): void {
+  change(withPicture(undefined));
+}
+
+function withPicture(picture: string | undefined): Partial<Recipe> {
+  return { picture, guidance: guidanceWith(picture, recipe.value!, model.value!.defaults) };
 }
 
 export function stop(): void {
