@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import sharp, { type Metadata } from 'sharp';
 import type { Picture } from '../image/picture';
+import { nameOf, readBytes } from './readBytes';
 
 /** The kinds of files that are read, by sharp's names; AVIF is what it calls `heif` with compression `av1`. */
 const KINDS: Record<string, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', heif: 'AVIF', gif: 'GIF' };
@@ -17,10 +17,11 @@ export interface PictureFile {
  * Reads a picture of any usual kind: turned as its EXIF data says, of 16 bits a channel the upper 8, grey and CMYK in
  * sRGB, transparency over white, and of an animation the first frame.
  *
+ * @param file its path, or the file itself as a `data:` URL
  * @throws if there is no such file, or it is no whole picture of a kind that is read; the error names it
  */
 export async function readPicture(file: string): Promise<PictureFile> {
-  const bytes = await readFile(file);
+  const bytes = await readBytes(file);
   try {
     const metadata = await sharp(bytes).metadata();
     checkKind(metadata);
@@ -35,7 +36,7 @@ export async function readPicture(file: string): Promise<PictureFile> {
     return { picture, notes: await notesOf(metadata, bytes) };
   } catch (error) {
     const reason = (error as Error).message.trim().replace(/\.$/, '');
-    throw new Error(`${file} is not a picture that can be read (${reason}). ${KNOWN}.`);
+    throw new Error(`${nameOf(file)} is not a picture that can be read (${reason}). ${KNOWN}.`);
   }
 }
 

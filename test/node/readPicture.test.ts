@@ -1,3 +1,4 @@
+import { encodePng } from '../../src/node/png';
 import { readPicture } from '../../src/node/readPicture';
 import { expectedFiles, largestDifference, PICTURES } from '../image/expectedPictures';
 
@@ -48,4 +49,14 @@ test('what is no picture, or one of another kind, is refused by name', async () 
   );
   await expect(readPicture(`${PICTURES}/expected.json`)).rejects.toThrow('expected.json is not a picture');
   await expect(readPicture(`${PICTURES}/absent.png`)).rejects.toThrow('absent.png');
+});
+
+test('a data URL is read as a file is, and a message shows its beginning only', async () => {
+  const png = encodePng({ width: 2, height: 1, data: Uint8ClampedArray.of(255, 0, 0, 255, 0, 0, 255, 255) });
+  const { picture } = await readPicture(`data:image/png;base64,${png.toString('base64')}`);
+  expect(picture).toMatchObject({ width: 2, height: 1 });
+  expect([...picture.data]).toEqual([255, 0, 0, 255, 0, 0, 255, 255]);
+  const message = await readPicture(`data:image/png;base64,${'A'.repeat(1000)}`).catch((error: Error) => error.message);
+  expect(message).toMatch(/^data:image\/png;base64,A{18}\.\.\. is not a picture/);
+  await expect(readPicture('data:')).rejects.toThrow('data: is no whole data URL');
 });

@@ -1,19 +1,23 @@
 import type { Page } from 'playwright-core';
+import { watchDevice } from '../../studio/src/engine/device';
 import { address, addressOf, finished, inChromium, openStudio, pixels, useStudio } from './browser';
 
 const studio = useStudio();
 
+/** The newest worker that computes; those of wasm's threads have blobs' addresses. */
+const modelOf = (page: Page) =>
+  page
+    .workers()
+    .filter((worker) => worker.url().startsWith(studio.url))
+    .at(-1)!;
+
 /** Ends the worker from within, as a browser that is short of memory does: the page is told nothing. */
-async function killWorker(page: Page): Promise<void> {
-  // Those of wasm's threads have no module that the page could have started them from.
-  const model = page.workers().find((worker) => worker.url().startsWith(studio.url) && /worker/.test(worker.url()))!;
-  await model.evaluate(() => self.close());
-}
+const killWorker = (page: Page) => modelOf(page).evaluate(() => self.close());
 
 async function takeSteps(page: Page, steps: number): Promise<void> {
   const fold = page.locator('.fold', { has: page.locator('summary', { hasText: 'The picture' }) });
   if ((await fold.getAttribute('open')) === null) await fold.locator('summary').click();
-  await fold.locator('.slider', { hasText: 'Steps' }).locator('input').fill(String(steps));
+  await page.getByRole('slider', { name: 'Steps', exact: true }).fill(String(steps));
 }
 
 async function opened(recipe: Record<string, string>): Promise<Page> {
@@ -56,4 +60,34 @@ inChromium('a run that ends its worker twice is not tried a third time unasked',
   await again.click();
   await finished(page);
   await page.close();
+});
+
+inChromium('after a lost graphics card the page goes on without it, and says so', async () => {
+  const page = await opened({ steps: '2' });
+  const before = await pixels(page, '.of-edit .picture');
+  const first = modelOf(page);
+  await first.evaluate(() =>
+    postMessage({ type: 'failed', from: 'device', message: 'The graphics card stopped: gone.' }),
+  );
+  await page.getByRole('alert').filter({ hasText: 'The graphics card stopped: gone.' }).waitFor();
+  await page.locator('.loading').waitFor({ state: 'detached' });
+  await finished(page);
+  expect(modelOf(page)).not.toBe(first);
+  expect(await pixels(page, '.of-edit .picture')).toEqual(before);
+  expect(await page.getByRole('alert').count()).toBe(1);
+  await page.close();
+});
+
+test("a WebGPU device's end is told of, unless the page itself ended it", async () => {
+  const told: string[] = [];
+  const lost = (reason: string, message: string) => ({ device: { lost: Promise.resolve({ reason, message }) } });
+  watchDevice(lost('unknown', 'the driver was restarted'), (message) => told.push(message));
+  watchDevice(lost('unknown', ''), (message) => told.push(message));
+  watchDevice(lost('destroyed', 'by tfjs'), (message) => told.push(message));
+  watchDevice({}, (message) => told.push(message));
+  await new Promise(setImmediate);
+  expect(told).toEqual([
+    'The graphics card stopped: the driver was restarted. The page goes on without it; nothing of your work is lost.',
+    'The graphics card stopped: the browser gave no reason. The page goes on without it; nothing of your work is lost.',
+  ]);
 });

@@ -7,6 +7,7 @@ import { type InversionName, samplerFor } from '../../inversion/names';
 import { type Inversion, invert } from '../../invert';
 import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
+import { nameOf } from '../readBytes';
 import { readPicture } from '../readPicture';
 import { UsageError } from './errors';
 import type { Run } from './run';
@@ -40,7 +41,7 @@ export async function openPicture(
   const { picture: original, notes } = await readPicture(file).catch((error: Error) => {
     throw new UsageError(`--image: ${error.message}`);
   });
-  for (const note of notes) warn(`${file} is ${note}.`);
+  for (const note of notes) warn(`${nameOf(file)} is ${note}.`);
   const { defaultSize, vae } = pipeline;
   const asked = {
     width: width ?? (height && (height * original.width) / original.height),

@@ -7,6 +7,7 @@ import { INVERSIONS } from '../../inversion/names';
 import { SAMPLERS } from '../../sampler/schedulers';
 import { DEFAULTS } from '../../session/options';
 import { EMBEDDED } from '../embedded';
+import { isData } from '../readBytes';
 import { FRACTION, isWhole, wholeNumber } from './numbers';
 import * as read from './read';
 
@@ -77,7 +78,8 @@ const perWord = <T>(value: z.ZodType<T>) =>
 
 /** A schema of its own each time: what is registered for one setting must not be another's. */
 const text = () => z.string().trim().min(1, 'Expected some text');
-const file = () => text().transform((path) => resolve(path));
+/** A path, or what is in the file as a `data:` URL. */
+const file = () => text().transform((path) => (isData(path) ? path : resolve(path)));
 const pair = z.tuple([text(), text()]);
 
 const MODELS = "(default: the model's)";

@@ -24,6 +24,11 @@ export class Client {
     this.post({ type: 'picture', name, picture });
   }
 
+  /** A picture that was given. */
+  picture(name: string): Picture | undefined {
+    return this.pictures.get(name);
+  }
+
   /** @returns the rendering's number */
   render(recipe: Recipe, coarse: boolean): number {
     return this.ask((id) => ({ type: 'render', id, recipe, coarse }));

@@ -3,6 +3,7 @@ import { type Checkpoint, type Picture, StableDiffusionPipeline } from 'prompt-t
 import { openCheckpoint } from 'prompt-to-prompt-tfjs/browser';
 import { startBackend } from './backends';
 import { ControllerError } from './custom';
+import { watchDevice } from './device';
 import { Engine } from './engine';
 import type { Backend, ModelInfo, ModelPlace, Report, Request } from './protocol';
 import { plainShares } from './shares';
@@ -67,7 +68,7 @@ async function answer(
 async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
   const notes: string[] = [];
   const started = await startBackend(backend, (note) => notes.push(note));
-  watchDevice();
+  watchDevice(tf.backend(), (message) => tell({ type: 'failed', from: 'device', message }));
   const clipMerges = new URL('../clip/merges.txt.gz', location.href).href; // Workers lie in assets/.
   const checkpoint = await openCheckpoint(model, {
     clipMerges,
@@ -128,15 +129,6 @@ async function checkSize(checkpoint: Checkpoint, backend: Backend): Promise<void
       `${checkpoint.name} takes ${gigabytes} GiB in memory, and WebAssembly has room for 3 GiB of weights. A browser with WebGPU and a graphics card can hold it; so can the command line: npx p2p edit --model ...`,
     );
   }
-}
-
-/** A graphics card may go away: a driver restarts, a laptop sleeps. */
-function watchDevice(): void {
-  const device = (tf.backend() as { device?: { lost?: Promise<{ reason: string; message: string }> } }).device;
-  void device?.lost?.then(({ reason, message }) => {
-    if (reason !== 'destroyed')
-      tell({ type: 'failed', from: 'device', message: `The graphics card stopped: ${message}` });
-  });
 }
 
 function failure(error: Error, id?: number): Report {

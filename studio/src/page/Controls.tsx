@@ -195,6 +195,8 @@ export function Slider({ label, help, value, min, max, step, show, onInput }: Sl
       <output>{show(value)}</output>
       <input
         type="range"
+        aria-label={label} // The element around it labels the output, which comes first.
+        aria-valuetext={show(value)}
         min={min}
         max={max}
         step={step}

@@ -3,6 +3,15 @@ import type { Mask } from '../engine/protocol';
 import { Slider } from './Controls';
 import { brush, change, drag, model, outlined, recipe, region } from './state';
 
+/** A region for who does not paint: its middle and its sides, in percent of the picture's. */
+interface Ellipse {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+const ellipse = signal<Ellipse | undefined>(undefined);
+
 /** What is being painted, until the pointer is lifted. */
 const stroke = signal<Mask | undefined>(undefined);
 
@@ -75,6 +84,49 @@ function outside(cells: Mask, width: number): string {
   return cells.map((cell, i) => (cell ? '' : `M${i % width} ${Math.floor(i / width)}h1v1h-1z`)).join('');
 }
 
+/** The cells whose middle is inside. */
+function cellsIn({ x, y, width: wide, height: high }: Ellipse): Mask {
+  const { width, height } = model.value!.grid;
+  return Array.from({ length: width * height }, (_, i) => {
+    const across = (((i % width) + 0.5) * 100) / width - x;
+    const down = ((Math.floor(i / width) + 0.5) * 100) / height - y;
+    return Math.hypot(across / (wide / 2), down / (high / 2)) <= 1 ? 1 : 0;
+  });
+}
+
+const ELLIPSE: readonly { readonly name: keyof Ellipse; readonly label: string; readonly help: string }[] = [
+  { name: 'x', label: 'Middle, from the left', help: 'Where the ellipse stands' },
+  { name: 'y', label: 'Middle, from the top', help: 'Where the ellipse stands' },
+  { name: 'width', label: 'Width', help: 'How wide the ellipse is' },
+  { name: 'height', label: 'Height', help: 'How high the ellipse is' },
+];
+
+/** Moves and resizes the ellipse: by the arrow keys too. */
+function EllipseSliders() {
+  const now = ellipse.value!;
+  return (
+    <div role="group" aria-label="The ellipse">
+      {ELLIPSE.map(({ name, label, help }) => (
+        <Slider
+          key={name}
+          label={label}
+          help={help}
+          value={now[name]}
+          min={0}
+          max={100}
+          step={1}
+          show={(value) => `${value} %`}
+          onInput={(value) => {
+            ellipse.value = { ...now, [name]: value };
+            const cells = cellsIn(ellipse.value);
+            drag({ mask: cells.includes(1) ? cells : undefined });
+          }}
+        />
+      ))}
+    </div>
+  );
+}
+
 /** What keeps the edit to a part of the picture. */
 export function RegionFold() {
   const { blend, threshold, mask } = recipe.value!;
@@ -83,8 +135,8 @@ export function RegionFold() {
     <details class="fold" open={blend.length > 0 || mask !== undefined || undefined}>
       <summary>Region</summary>
       <p class="help">
-        Click a word and choose “Keep the edit to where it looks”, or paint on the edit. Elsewhere the picture stays as
-        it was.
+        Click a word and choose “Keep the edit to where it looks”, or paint on the edit, or place an ellipse. Elsewhere
+        the picture stays as it was.
       </p>
       {blend.length > 0 && (
         <>
@@ -120,12 +172,30 @@ export function RegionFold() {
           aria-pressed={isPainting}
           onClick={() => {
             brush.value = isPainting ? undefined : 1.5;
+            ellipse.value = undefined;
           }}
         >
           Paint
         </button>
+        <button
+          type="button"
+          aria-pressed={ellipse.value !== undefined}
+          onClick={() => {
+            brush.value = undefined;
+            ellipse.value = ellipse.value ? undefined : { x: 50, y: 50, width: 50, height: 50 };
+            if (ellipse.value) change({ mask: cellsIn(ellipse.value) });
+          }}
+        >
+          Ellipse
+        </button>
         {mask && (
-          <button type="button" onClick={() => change({ mask: undefined })}>
+          <button
+            type="button"
+            onClick={() => {
+              ellipse.value = undefined;
+              change({ mask: undefined });
+            }}
+          >
             Clear
           </button>
         )}
@@ -146,6 +216,7 @@ export function RegionFold() {
           </button>
         )}
       </div>
+      {ellipse.value && <EllipseSliders />}
       {isPainting && (
         <Slider
           label="Brush"

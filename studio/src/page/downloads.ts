@@ -1,6 +1,9 @@
+import type { Picture } from 'prompt-to-prompt-tfjs';
+import type { Mask, Recipe } from '../engine/protocol';
+import { fitPicture, place } from '../library';
 import { figureOf, pngOf } from './figure';
 import { editJson } from './recipe';
-import { made, model, result, shares } from './state';
+import { made, model, notice, ownPicture, result, shares } from './state';
 
 /** What can be taken away of an edit; there is one when these are called. */
 export const downloads: readonly {
@@ -12,7 +15,7 @@ export const downloads: readonly {
   {
     label: 'Settings',
     file: 'edit.json',
-    make: async () => new Blob([editJson(made.value!, shares.value, model.value!.name)], { type: 'application/json' }),
+    make: async () => new Blob([await settingsOf(made.value!)], { type: 'application/json' }),
   },
   { label: 'Figure', file: 'figure.png', make: () => figureOf(made.value!, result.value!) },
 ];
@@ -21,4 +24,38 @@ export async function download({ file, make }: (typeof downloads)[number]): Prom
   const href = URL.createObjectURL(await make());
   Object.assign(document.createElement('a'), { href, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000); // Some browsers fetch it later.
+}
+
+/** The picture of one's own is carried as the model sees it, and the mask at its size. */
+async function settingsOf(recipe: Recipe): Promise<string> {
+  if (recipe.code !== undefined)
+    notice.value = {
+      kind: 'note',
+      text: 'The controller is not among these settings: p2p edit takes none. The link has it.',
+    };
+  const { width, height, name } = model.value!;
+  const own = recipe.picture === undefined ? undefined : ownPicture(recipe.picture);
+  return editJson(recipe, shares.value, name, {
+    mask: recipe.mask && (await dataUrl(maskPicture(recipe.mask))),
+    image: own && (await dataUrl(fitPicture(own, place(own, { width, height })))),
+  });
+}
+
+/** White where the edit may change the picture, black elsewhere. */
+function maskPicture(mask: Mask): Picture {
+  const { width, height, grid } = model.value!;
+  const side = width / grid.width;
+  const data = new Uint8ClampedArray(width * height * 4).fill(255);
+  for (let i = 0; i < width * height; i++) {
+    const cell = Math.floor(i / width / side) * grid.width + Math.floor((i % width) / side);
+    data.fill(255 * mask[cell], 4 * i, 4 * i + 3);
+  }
+  return { width, height, data };
+}
+
+async function dataUrl(picture: Picture): Promise<string> {
+  const reader = new FileReader();
+  reader.readAsDataURL(await pngOf(picture));
+  await new Promise((resolve, reject) => Object.assign(reader, { onload: resolve, onerror: reject }));
+  return reader.result as string;
 }

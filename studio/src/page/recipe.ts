@@ -5,11 +5,21 @@ export const SAMPLERS: Readonly<Record<SamplerName, string>> = { 'dpm++': 'DPM-S
 
 const isSampler = (name: string | null): name is SamplerName => name !== null && Object.hasOwn(SAMPLERS, name);
 
-/** The settings that `p2p edit --from` reads. What was painted and a controller of one's own are not among them. */
-export function editJson(recipe: Recipe, { cross, self, context }: Shares, model: string): string {
-  const { source, target, weights, blend, threshold, seed, steps, guidance, sampler } = recipe;
+/**
+ * The settings that `p2p edit --from` reads. A controller of one's own is not among them.
+ *
+ * @param files the mask and the picture of one's own, as `data:` URLs; a picture has no seed
+ */
+export function editJson(
+  recipe: Recipe,
+  { cross, self, context }: Shares,
+  model: string,
+  files: { readonly mask?: string; readonly image?: string },
+): string {
+  const { source, target, weights, blend, threshold, steps, guidance, sampler } = recipe;
+  const seed = files.image === undefined ? recipe.seed : undefined;
   const edit = { source, target: [target], cross, self, context, weight: weights, blend, blendThreshold: threshold };
-  return `${JSON.stringify({ ...edit, model, seed, steps, guidance, sampler }, undefined, 2)}
+  return `${JSON.stringify({ ...edit, model, seed, steps, guidance, sampler, ...files }, undefined, 2)}
 `;
 }
 

@@ -180,6 +180,8 @@ function withPicture(picture: string | undefined): Partial<Recipe> {
   return { picture, guidance: guidanceWith(picture, recipe.value!, model.value!.defaults) };
 }
 
+export const ownPicture = (name: string): Picture | undefined => client.picture(name);
+
 export function stop(): void {
   client.stop(recipe.value?.code === undefined ? PATIENCE.step : PATIENCE.code);
   batch(() => {

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+
+const DATA = 'data:';
+
+/** Whether it is no file's path but the file itself, as a `data:` URL: settings may carry a picture or a mask so. */
+export function isData(place: string): boolean {
+  return place.startsWith(DATA);
+}
+
+/** @param place a file's path or a `data:` URL @throws if there is no such file, or it is no whole URL */
+export async function readBytes(place: string): Promise<Buffer> {
+  if (!isData(place)) return readFile(place);
+  const response = await fetch(place).catch(() => {
+    throw new Error(`${nameOf(place)} is no whole data URL, such as data:image/png;base64,...`);
+  });
+  return Buffer.from(await response.arrayBuffer());
+}
+
+/** What to call it in a message. */
+export function nameOf(place: string): string {
+  return isData(place) ? `${place.slice(0, 40)}${place.length > 40 ? '...' : ''}` : place;
+}
