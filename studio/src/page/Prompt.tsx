@@ -176,7 +176,7 @@ function Kind() {
     kinds.has('left out') && 'word left out',
     weighted && 're-weighted',
     recipe.value!.blend.length > 0 && 'kept to a region',
-    recipe.value!.mask && 'painted mask',
+    recipe.value!.mask && 'masked',
     recipe.value!.code && 'own controller',
   ].filter(Boolean);
   const method = METHODS[kind.value];

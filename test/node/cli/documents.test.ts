@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { COMMANDS, program } from '../../../src/node/cli/program';
@@ -40,6 +40,8 @@ function wordsOf(line: string): string[] {
 beforeAll(async () => {
   const held = sharp(join(root, 'evaluate/held_out.png')).extract({ left: 256, top: 512, width: 128, height: 128 });
   await held.jpeg().toFile(work('photo.jpg'));
+  for (const path of ['house.png', 'docs/images/house.png'])
+    cpSync(join(root, 'docs/images/house.png'), work(...path.split('/')), { recursive: true });
   await sharp({ create: { width: 32, height: 32, channels: 3, background: '#fff' } }).toFile(work('where.png'));
 });
 
