@@ -88,6 +88,14 @@ def roughen(pictures: torch.Tensor) -> torch.Tensor:
     return soft + 0.08 * torch.rand(len(pictures), 1, 1, 1) * torch.randn_like(pictures)
 
 
+def mirrored(pictures: torch.Tensor, true: Verdict) -> tuple[torch.Tensor, Verdict]:
+    """Half of the pictures, the other way round: what they show is the same, but for where it is."""
+    half = len(pictures) // 2
+    return torch.cat([pictures[:half].flip(3), pictures[half:]]), true._replace(
+        pixels=torch.cat([true.pixels[:half].flip(2), true.pixels[half:]])
+    )
+
+
 @torch.no_grad()
 def redraw(images: np.ndarray) -> None:
     """Put the model's own hand to every third training picture: its latents, a little off, decoded."""
@@ -178,9 +186,11 @@ def main() -> None:
         run.seed_step()
         chosen = torch.randint(len(images), (args.batch // run.workers,))
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            said = judge(roughen(data.to_tensor(images[chosen.numpy()])))  # to_tensor's channels lie last
+            pictures = roughen(data.to_tensor(images[chosen.numpy()]))  # to_tensor's channels lie last
+            pictures, truths = mirrored(pictures, Verdict(*[column[chosen] for column in true]))
+            said = judge(pictures)
         run.update(
-            loss(said, Verdict(*[column[chosen] for column in true])),
+            loss(said, truths),
             learning_rate(run.step, PEAK, WARMUP, args.steps, decay_from=args.steps // 2),
         )
         if run.leads and run.step % 250 == 0:

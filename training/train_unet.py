@@ -36,7 +36,7 @@ SAME = 0.1  # latents of a picture and of its true edit, no further apart than t
 #: How often pictures with these words come, against others: there are few of them.
 GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
 #: And pictures to whose captions an edit adds these: times change every pixel, colours are seldom added.
-ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8), **dict.fromkeys(v.MATERIALS, 2)}
+ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8), **dict.fromkeys(v.MATERIALS, 6)}
 
 
 WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model.safetensors"}
