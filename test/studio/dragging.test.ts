@@ -24,8 +24,9 @@ inChromium('drafts follow a slider that does not rest, and the picture comes whe
   const seen = new Set<string>([before]);
   for (let moves = 0; seen.size < 3 && moves < 2000; moves++) {
     await to(0.1 + 0.3 * Math.abs(Math.sin(moves / 20)));
-    seen.add(String(await pixels(page, EDIT)));
-    expect(await state(page)).toBe('working');
+    const shown = String(await pixels(page, EDIT));
+    // A busy machine may let the slider rest for so long that its picture is made: that is no draft.
+    if ((await state(page)) === 'working') seen.add(shown);
   }
   expect(seen.size).toBe(3);
 
