@@ -15,7 +15,8 @@ export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr
 export function buildPage(name: string): string {
   const page = join(process.cwd(), '.cache', name);
   const vite = join(process.cwd(), 'node_modules/vite/bin/vite.js');
-  execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn'], {
+  // Tests build side by side, each into a folder of its own.
+  execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn', '--bypass-lock'], {
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
