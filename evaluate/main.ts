@@ -48,19 +48,24 @@ function number(text: string): number {
   return value;
 }
 
-const program = new Command('evaluate')
+/** What is asked of every command that measures. */
+function measuring(command: Command): Command {
+  return command
+    .option('--quick', `an ${QUICK}th of the runs`)
+    .option('--model <folder>', 'another model of the same world', EMBEDDED)
+    .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
+    .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
+    .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
+    .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate');
+}
+
+const program = measuring(new Command('evaluate'))
   .enablePositionalOptions() // What comes after a command's name is that command's own.
   .description(
     "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
   )
   .addOption(new Option('--only <names...>', 'some experiments only').choices(experiments.map(({ name }) => name)))
-  .option('--quick', `an ${QUICK}th of the runs`)
   .option('--tuning', 'on the prompts that settings are chosen by, not those that are measured by')
-  .option('--model <folder>', 'another model of the same world', EMBEDDED)
-  .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
-  .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
-  .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
-  .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
   .option('--steps <n>', "denoising steps; by default the model's own", number)
   .addOption(new Option('--sampler <name>', "which sampler; by default the model's own").choices(SAMPLERS))
   .option('--guidance <g>', "how strongly pictures follow their prompts; by default the model's own", number)
@@ -69,13 +74,13 @@ const program = new Command('evaluate')
     "for what share of the run edits of all kinds take the source's cross-attention; by default the model's own",
     number,
   )
+  .option('--self <f>', 'the same of its self-attention', number)
+  .option('--context <f>', 'the same of the meaning of the words that both prompts have', number)
   .option(
     '--blend-threshold <f>',
     'what part of their strongest look makes a place belong to the words of a local blend',
     number,
   )
-  .option('--self <f>', 'the same of its self-attention', number)
-  .option('--context <f>', 'the same of the meaning of the words that both prompts have', number)
   .action(evaluate);
 
 program
@@ -90,18 +95,11 @@ program
     if (!(await checkDefaults(options))) process.exitCode = 1;
   });
 
-program
-  .command('pictures')
+measuring(program.command('pictures'))
   .description(
     "Invert held-out pictures by every method, edit them, and compare with the true edits. A full run writes the table in the model's card.",
   )
-  .option('--quick', `an ${QUICK}th of the pictures`)
-  .option('--model <folder>', 'another model of the same world', EMBEDDED)
-  .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
-  .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
-  .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
-  .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate')
-  .option('--guidance <g>', "how strongly pictures follow their prompts; by default the model's own", number)
+  .option('--guidance <g>', "how strongly edits follow their prompts; by default the model's own for pictures", number)
   .action(evaluatePictures);
 
 program.parseAsync().catch((error: Error) => {

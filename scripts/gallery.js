@@ -8,15 +8,16 @@
 //         p2p edit ...
 const { execFileSync, execSync } = require('node:child_process');
 const { copyFileSync, mkdirSync, readFileSync, rmSync } = require('node:fs');
-const { join } = require('node:path');
+const { basename, join } = require('node:path');
 const { build } = require('esbuild');
 const sharp = require('sharp');
 
 const ROOT = join(__dirname, '..');
 const DOCS = join(ROOT, 'docs');
-const GALLERY = join(DOCS, 'images/gallery');
+const IMAGES = join(DOCS, 'images');
+const GALLERY = join(IMAGES, 'gallery');
 /** What code finds beside it. */
-const GIVEN = ['house.png', 'sky.png'];
+const GIVEN = ['house.png', 'gallery/sky.png'];
 
 const ENTRY =
   /^!\[.+\]\(images\/gallery\/(?<name>.+)\.webp "(?<shown>.+)"\)\n\n(?: {4}p2p (?<command>.+)|```ts\n(?<script>[\s\S]+?)\n```)$/gm;
@@ -29,7 +30,7 @@ async function main(names) {
     const made = join(ROOT, '.cache/gallery', name);
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made, { recursive: true });
-    for (const file of GIVEN) copyFileSync(join(GALLERY, file), join(made, file));
+    for (const file of GIVEN) copyFileSync(join(IMAGES, file), join(made, basename(file)));
     if (command) runCommand(command, made, shown.includes('no-injection'));
     else await runScript(script, made);
     const files = shown.split(', ').map((file) => join(made, `${file}.png`));
