@@ -13,10 +13,11 @@ import { meanOf, type Table } from '../pie-bench/table';
 import { UsageError } from './errors';
 import type { Manner } from './options';
 import { Progress } from './progress';
+import type { LoraSettings } from './settings';
 import { stopSignal } from './supervised';
 import { table } from './text';
 
-export interface EvaluateOptions extends Pick<Manner, 'quiet' | 'json'> {
+export interface EvaluateOptions extends LoraSettings, Pick<Manner, 'quiet' | 'json'> {
   readonly method: readonly InversionName[];
   readonly results: readonly string[];
   readonly networks?: string;
@@ -38,12 +39,13 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
     if (!INVERSIONS.includes(method))
       throw new UsageError(`--method ${method}: expected one of ${INVERSIONS.join(', ')}.`);
   }
+  const { model, lora, steps } = options;
   const out = resolve(options.out);
-  await keepSettings(out, { model: options.model, steps: options.steps, folder: resolve(folder) });
+  await keepSettings(out, { model, lora, steps, folder: resolve(folder) });
   const progress = new Progress(options.quiet);
   const { measures, pipe } = await open(options, methods.length > 0);
   try {
-    if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, options.steps)));
+    if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, steps)));
     const onProgress = (done: number, total: number): void => progress.show('Evaluating', done, total, 'edits');
     const results = await evaluate(edits, editors, measures, out, { signal: stopSignal, onProgress });
     print(results, measures, { ...options, out });
@@ -55,9 +57,9 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
 }
 
 /** The networks, and the model if there are edits to be made. */
-async function open({ backend, threads, networks, model }: EvaluateOptions, edits: boolean) {
+async function open({ backend, threads, networks, model, lora }: EvaluateOptions, edits: boolean) {
   await chooseBackend(backend, { threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
-  const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model)) : undefined;
+  const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model, { loras: lora })) : undefined;
   return {
     pipe: checkpoint && (await StableDiffusionPipeline.load(checkpoint)),
     measures: await openMeasures(networks),

@@ -5,17 +5,18 @@ import { readSchedulerConfig } from '../../sampler/schedulers';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { openCheckpoint } from '../checkpoint';
 import type { Manner } from './options';
+import type { LoraSettings } from './settings';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
 /** Says what a model is. */
-export async function info(model: string, { json, quiet }: Manner): Promise<void> {
-  const about = await describe(await openCheckpoint(model));
+export async function info(model: string, { lora }: LoraSettings, { json, quiet }: Manner): Promise<void> {
+  const about = { ...(await describe(await openCheckpoint(model, { loras: lora }))), lora };
   if (json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
   else if (!quiet) process.stdout.write(`${inWords(about)}\n`);
 }
 
-type About = Awaited<ReturnType<typeof describe>>;
+type About = Awaited<ReturnType<typeof describe>> & LoraSettings;
 
 /** What can be told of a checkpoint from its configs and the headers of its files. */
 export async function describe(checkpoint: Checkpoint) {
@@ -56,9 +57,9 @@ async function sizeOf(checkpoint: Checkpoint, name: NetworkName, network: Networ
   return { name, file, tensors: network.parameters.size, parameters: network.size, dtypes };
 }
 
-function inWords({ model, layout, pictures, latents, context, scheduler, networks, cost, sites }: About): string {
+function inWords({ model, lora, layout, pictures, latents, context, scheduler, networks, cost, sites }: About): string {
   return [
-    `${model}`,
+    [model, ...lora.map(({ file, scale }) => `with the LoRA ${file} by ${scale}`)].join('\n'),
     `A Stable Diffusion checkpoint in the ${layout} layout: pictures of ${pictures.height} x ${pictures.width} pixels from latents of ${latents.height} x ${latents.width} x ${latents.channels},`,
     `prompts of up to ${context.tokens} tokens of ${context.features} features, ${scheduler.prediction} over ${scheduler.trainSteps} training steps.`,
     '',

@@ -29,8 +29,16 @@ export interface Manner extends OutputOptions, RecordManner {
   readonly memory?: number;
 }
 
-/** Gives the command an option for each setting of the schema, in the schema's order. */
+/** Gives the command an option for each setting of the schema, in the schema's order, and `--from`. */
 export function addSettings(command: Command, schema: z.ZodObject): Command {
+  return addOptions(command, schema).option(
+    '--from <file>',
+    'settings of an earlier run, such as its edit.json; options given beside it win',
+  );
+}
+
+/** Gives the command an option for each setting of the schema, in the schema's order. */
+export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const setting of Object.values(schema.shape) as z.ZodType[]) {
     const form = optionForms.get(setting);
     if (!form) continue;
@@ -38,10 +46,7 @@ export function addSettings(command: Command, schema: z.ZodObject): Command {
     if (form.read) option.argParser(form.read as (text: string, before: unknown) => unknown);
     command.addOption(option);
   }
-  return command.option(
-    '--from <file>',
-    'settings of an earlier run, such as its edit.json; options given beside it win',
-  );
+  return command;
 }
 
 /** Gives the command the options of its manner. @param makesPictures as against what only looks or installs */

@@ -161,6 +161,10 @@ export const generation = {
   fromModel: z.array(z.string()).default([]),
 };
 
+/** What is added to a model, for commands that make no picture of their own. */
+export const loraSettings = z.strictObject({ lora: generation.lora });
+export type LoraSettings = z.output<typeof loraSettings>;
+
 const prompt = text().register(optionForms, {
   flags: '--prompt <text>',
   read: read.text,

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { COMMANDS } from '../../../src/node/cli/program';
 import { fileBytes } from '../../../src/node/fileSource';
 import { readPng } from '../../../src/node/png';
 import { SafetensorsFile } from '../../../src/weights/safetensors';
@@ -14,8 +16,7 @@ describe('help', () => {
   test('names every command', async () => {
     const { code, stdout, stderr } = await p2p('--help');
     expect([code, stderr]).toEqual([0, '']);
-    for (const name of ['edit', 'generate', 'attend', 'demo', 'info', 'pull', 'backends', 'native'])
-      expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of COMMANDS.map(({ name }) => name)) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
   test('of edit names every option, with its default', async () => {
@@ -118,6 +119,21 @@ test('info tells what a model is', async () => {
   );
   expect(cost.flopsPerStep).toBeGreaterThan(1e6);
   expect(sites.length).toBeGreaterThan(2);
+});
+
+test('info tells of LoRAs too, and whether they fit', async () => {
+  const lora = join(__dirname, '../../fixtures/lora/kohya.safetensors');
+  const { code, stdout } = await p2p('info', MODEL, '--lora', `${lora}:0.5`, '--json');
+  expect(code).toBe(0);
+  const { lora: added, networks } = JSON.parse(stdout);
+  expect(added).toEqual([{ file: lora, scale: 0.5 }]);
+  expect(networks.map(({ file }: { file: string }) => file.includes('kohya.safetensors'))).toEqual([true, true, false]);
+  expect((await p2p('info', MODEL, '--lora', lora)).stdout).toContain(`with the LoRA ${lora} by 1\n`);
+  const misfit = await p2p('info', '--lora', lora);
+  expect([misfit.code, misfit.stderr]).toEqual([
+    1,
+    expect.stringMatching(/kohya\.safetensors: .* do not fit text_model/),
+  ]);
 });
 
 test('the model that comes along makes a picture, when no other is named', async () => {

@@ -26,6 +26,19 @@ test('a benchmark is edited by two methods, measured and reported', async () => 
   expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('is of a run with other settings')]);
 });
 
+test('a LoRA is added to the model, and other settings than without it', async () => {
+  const lora = join(__dirname, '../../fixtures/lora/kohya.safetensors');
+  const args = ['evaluate', 'pie-bench', bench(), ...QUICK, '--limit', '1', '--json'];
+  const measured = async (...more: string[]) => {
+    const { code, stdout, stderr } = await p2p(...args, ...more);
+    expect([code, stderr]).toEqual([0, '']);
+    return (JSON.parse(stdout) as { means: [{ psnr_unedit_part: number }] }).means[0].psnr_unedit_part;
+  };
+  expect(await measured('--lora', lora, '--out', 'with')).not.toBe(await measured('--out', 'without'));
+  const { code, stderr } = await p2p(...args, '--lora', lora, '--out', 'without');
+  expect([code, stderr]).toEqual([2, expect.stringContaining('is of a run with other settings')]);
+});
+
 test('pictures that were made before are measured without a model', async () => {
   const pictures = join(bench(), 'annotation_images');
   const args = ['evaluate', 'pie-bench', bench(), '--backend', 'wasm', '--category', '3', '--out', 'theirs'];

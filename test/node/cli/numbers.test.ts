@@ -1,7 +1,13 @@
 import type { Command, Option } from 'commander';
 import { settingsFrom } from '../../../src/node/cli/options';
 import { COMMANDS, program } from '../../../src/node/cli/program';
-import { attendSettings, editSettings, generateSettings, invertSettings } from '../../../src/node/cli/settings';
+import {
+  attendSettings,
+  editSettings,
+  generateSettings,
+  invertSettings,
+  loraSettings,
+} from '../../../src/node/cli/settings';
 
 /** Options that take numbers, what goes before the number, and numbers that they take and that they do not. */
 const OPTIONS: Record<string, { before?: string; good: string[]; bad: string[] }> = {
@@ -84,6 +90,10 @@ async function read(name: string, flag: string, value: string): Promise<unknown>
       return settingsFrom(attendSettings, { prompt: 'a cat', ...given });
     case 'invert':
       return settingsFrom(invertSettings, { image: 'photo.jpg', ...given });
+    case 'info':
+      return settingsFrom(loraSettings, given);
+    case 'evaluate':
+      return { ...given, ...(await settingsFrom(loraSettings, given)) };
     default:
       return given;
   }

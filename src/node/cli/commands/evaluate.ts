@@ -1,8 +1,9 @@
 import { Argument, type Command } from 'commander';
 import { EMBEDDED } from '../../embedded';
 import type { EvaluateOptions } from '../evaluate';
-import { addManner, addThreads } from '../options';
+import { addManner, addOptions, addThreads, settingsFrom } from '../options';
 import { list, whole } from '../read';
+import { loraSettings } from '../settings';
 
 const category = whole(0, 9);
 
@@ -29,7 +30,7 @@ export function defineEvaluate(command: Command): void {
     .option('--steps <n>', 'steps of a run', whole(1, 1000), 50)
     .option('--backend <name>', 'what to compute with (see p2p backends; default: the best there is)')
     .option('--out <dir>', 'folder to write to; a run that was stopped goes on from what is there', 'out/pie-bench');
-  addManner(addThreads(command), false)
+  addManner(addThreads(addOptions(command, loraSettings)), false)
     .addHelpText(
       'after',
       `
@@ -41,6 +42,6 @@ Examples:
     )
     .action(async (_benchmark: string, folder: string, options: EvaluateOptions) => {
       const { evaluatePieBench } = require('../evaluate') as typeof import('../evaluate');
-      await evaluatePieBench(folder, options);
+      await evaluatePieBench(folder, { ...options, ...(await settingsFrom(loraSettings, { ...options })) });
     });
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { EMBEDDED } from '../../embedded';
 import type { Manner } from '../options';
-import { addManner } from '../options';
+import { addManner, addOptions, settingsFrom } from '../options';
+import { loraSettings } from '../settings';
 
 export function defineInfo(command: Command): void {
-  addManner(command, false)
+  addManner(addOptions(command, loraSettings), false)
     .argument(
       '[model]',
       'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
@@ -12,6 +13,6 @@ export function defineInfo(command: Command): void {
     )
     .action(async (model: string, manner: Manner) => {
       const { info } = require('../info') as typeof import('../info');
-      await info(model, manner);
+      await info(model, await settingsFrom(loraSettings, { ...manner }), manner);
     });
 }
