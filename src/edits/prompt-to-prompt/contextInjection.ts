@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController } from '../../attention/controller';
 import { replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import type { TokenizedPrompt } from '../../text/tokenizer';
+import { wordsOf } from '../../text/words';
 import { type Alignment, sharedTokens } from './alignment';
 import { perKey } from './perKey';
-import { type Injection, isDuring, tokenRanges } from './schedule';
+import { type Injection, isDuring, rangeOf, tokenRanges } from './schedule';
 
 /**
  * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the
@@ -14,8 +15,8 @@ import { type Injection, isDuring, tokenRanges } from './schedule';
  * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a`
  * is not the `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every
  * map. Where a model says much of what it draws by the end mark and the padding, as Stable Diffusion does, an edit
- * becomes weaker by this as well. A word that an added one speaks of, such as `car` in `a red car`, can be left its own
- * meaning: `during: { words: { car: 0 } }`.
+ * becomes weaker by this as well. The word after a new one keeps its own meaning, for the new one may speak of it, as
+ * `red` does in `a red car`; `during: { words: { car: 1 } }` has it take the source's all the same.
  *
  * @param during the whole run if left out. Fractions are of its steps
  * @throws if no target has one of the words, a range is out of bounds, or the batch lacks the source's row
@@ -32,8 +33,11 @@ export function contextInjection({
   readonly alignments: readonly Alignment[];
   readonly during?: Injection;
 }): AttentionController {
-  const ranges = tokenRanges(targets, during);
   const shared = targets.map((target, i) => sharedTokens(source, target, alignments[i]));
+  const spokenOf = targets.map((target, i) => tokensAfterNewWords(target, shared[i]));
+  const ranges = tokenRanges(targets, during, (target, token) =>
+    spokenOf[target].has(token) ? 0 : rangeOf(during, target),
+  );
   return {
     wants: (call: AttentionCall) =>
       call.site.kind === 'cross' &&
@@ -57,6 +61,17 @@ export function contextInjection({
       return { q, k: withSource(k), v: withSource(v) };
     },
   };
+}
+
+/** The tokens of each word that follows one of which some token is not shared. */
+function tokensAfterNewWords(target: TokenizedPrompt, shared: readonly (number | undefined)[]): Set<number> {
+  const words = wordsOf(target);
+  const isNew = words.map(({ start, end }) => shared.slice(start, end).includes(undefined));
+  return new Set(
+    words
+      .filter((_, i) => isNew[i - 1])
+      .flatMap(({ start, end }) => Array.from({ length: end - start }, (_, j) => start + j)),
+  );
 }
 
 /** @param source, own [1, heads, keys, headSize] @param shared for each token the source's that it takes, or none */

@@ -38,11 +38,16 @@ export function isDuring(range: StepRange, step: number, rows: number): boolean 
 /**
  * For each target the range of each of its tokens.
  *
+ * @param usual the range of a token that none of the words has; by default its target's
  * @throws if no target has one of the words, or a range is out of bounds
  */
-export function tokenRanges(targets: readonly TokenizedPrompt[], injection: Injection): StepRange[][] {
+export function tokenRanges(
+  targets: readonly TokenizedPrompt[],
+  injection: Injection,
+  usual = (target: number, _token: number): StepRange => rangeOf(injection, target),
+): StepRange[][] {
   const words = isRange(injection) ? {} : (injection.words ?? {});
-  const ranges = targets.map(({ ids }, target) => ids.map(() => rangeOf(injection, target)));
+  const ranges = targets.map(({ ids }, target) => ids.map((_, token) => usual(target, token)));
   for (const [word, range] of perWord(words)) {
     tokensInEach(targets, word).forEach((tokens, target) =>
       tokens.forEach((token) => {

@@ -203,19 +203,18 @@ export function methodOf(
   const sources = [tokenizer.tokenize(source)];
   const targets = target.map((prompt) => tokenizer.tokenize(prompt));
   const inTargets = (option: string, word: string): void =>
-    naming(`${option} ${word}`, () => void tokensInEach(targets, word, sources[0]));
-  const inSource = (option: string, word: string): void =>
-    naming(`${option} ${word}`, () => void tokensInEach(sources, word));
+    naming(option, () => void tokensInEach(targets, word, sources[0]));
   const inBoth = (option: string, pairs: EditSettings['blend']): WordPair[] =>
     pairs.map(([source, target]) => {
-      inSource(option, source);
-      inTargets(option, target);
+      const given = source === target ? `${source}, the same as ${source}:${target}` : `${source}:${target}`;
+      naming(`${option} ${given}`, () => void tokensInEach(sources, source));
+      inTargets(`${option} ${given}`, target);
       return { source, target };
     });
 
-  Object.keys(crossWord).forEach((word) => inTargets('--cross-word', word));
-  Object.keys(contextWord).forEach((word) => inTargets('--context-word', word));
-  Object.keys(weight).forEach((word) => inTargets('--weight', word));
+  Object.keys(crossWord).forEach((word) => inTargets(`--cross-word ${word}`, word));
+  Object.keys(contextWord).forEach((word) => inTargets(`--context-word ${word}`, word));
+  Object.keys(weight).forEach((word) => inTargets(`--weight ${word}`, word));
   const regions = { blend: inBoth('--blend', blend), blendMinus: inBoth('--blend-minus', blendMinus) };
   if (blendMinus.length > 0 && blend.length === 0)
     throw new UsageError('--blend-minus takes words away from a blend: give --blend as well.');

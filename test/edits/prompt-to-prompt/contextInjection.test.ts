@@ -3,6 +3,7 @@ import type { AttentionCall, Qkv } from '../../../src/attention/controller';
 import { refinement, replacement, sharedTokens } from '../../../src/edits/prompt-to-prompt/alignment';
 import { contextInjection } from '../../../src/edits/prompt-to-prompt/contextInjection';
 import { promptToPrompt } from '../../../src/edits/prompt-to-prompt/promptToPrompt';
+import type { Injection } from '../../../src/edits/prompt-to-prompt/schedule';
 import { evaluation } from '../../attention/mapLayer';
 import { toyTokenizer } from '../../attention/toyTokenizer';
 import { useBackend } from '../../backend';
@@ -47,9 +48,31 @@ test("targets take the source's keys and values of shared tokens; the source and
     const { q, k, v } = controller.onQkv!(before, callAt(0, 3));
     expect(q).toBe(before.q);
     for (const row of [0, 1, 2, 3]) expect(numbers(k, row)).toEqual(numbers(before.k, row));
-    expect(numbers(k, 4)).toEqual([30, 31, 42, 33, 34, 35]);
-    expect(numbers(k, 5)).toEqual([30, 31, 52, 32, 33, 34]);
+    expect(numbers(k, 4)).toEqual([30, 31, 42, 43, 34, 35]);
+    expect(numbers(k, 5)).toEqual([30, 31, 52, 53, 33, 34]);
     expect(numbers(v, 5)).toEqual(numbers(tf.neg(k), 5));
+  });
+});
+
+test('the word after a new one keeps its own meaning, whole, unless it is given a share', () => {
+  const [source, target] = ['a b|c d', 'a new b|c d'].map(toyTokenizer(7).tokenize);
+  const keys = (during: Injection): number[] => {
+    const controller = contextInjection({
+      source,
+      targets: [target],
+      alignments: [refinement(source, target)],
+      during,
+    });
+    const k = tf.tensor4d(
+      [0, 1].flatMap((row) => Array.from({ length: 7 }, (_, i) => 10 * row + i)),
+      [2, 1, 7, 1],
+    );
+    const call = { ...callAt(0, 2), rows: callAt(0, 2).rows.slice(2), keys: 7 };
+    return numbers(controller.onQkv!({ q: k, k, v: k }, call).k, 1);
+  };
+  tf.tidy(() => {
+    expect(keys(1)).toEqual([0, 1, 12, 13, 14, 4, 5]);
+    expect(keys({ words: { bc: 1 } })).toEqual([0, 1, 12, 2, 3, 4, 5]);
   });
 });
 
@@ -87,8 +110,8 @@ test('a word can keep its own meaning for another share of the steps', () => {
   expect(wants(callAt(9, 2))).toEqual(['qkv']);
   tf.tidy(() => {
     const keysAt = (step: number): number[] => numbers(onQkv!(keysAndValues(4), callAt(step, 2)).k, 3);
-    expect(keysAt(4)).toEqual([20, 21, 32, 22, 23, 24]);
-    expect(keysAt(5)).toEqual([20, 21, 32, 22, 34, 24]);
+    expect(keysAt(4)).toEqual([20, 21, 32, 33, 23, 24]);
+    expect(keysAt(5)).toEqual([20, 21, 32, 33, 34, 24]);
   });
   const never = contextInjection({
     source: cat,

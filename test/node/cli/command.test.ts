@@ -79,7 +79,11 @@ describe('a call that cannot be meant ends with 2 and says why', () => {
       '--weight snowy: No prompt has the word "snowy". "a cat riding a motorcycle in a meadow" has: a, cat, riding, motorcycle, in, meadow.',
     ],
     [['edit', ...EDIT, '--cross-word', 'bicycle=0.5'], '--cross-word bicycle'],
-    [['edit', ...EDIT, '--blend', 'motorcycle:motorcycle'], '--blend motorcycle'],
+    [['edit', ...EDIT, '--blend', 'cat:dog'], '--blend cat:dog: No prompt has the word "dog".'],
+    [
+      ['edit', ...EDIT, '--blend', 'motorcycle'],
+      '--blend motorcycle, the same as motorcycle:motorcycle: No prompt has',
+    ],
     [['edit', ...EDIT, '--blend-minus', 'cat'], '--blend'],
     [['generate', '--prompt', 'a cat', '--height', '65', ...QUICK], '--height 65'],
     [['generate', '--prompt', 'a cat', ...QUICK, '--steps', '1000'], '--steps 1000: 1000 steps are too many'],
