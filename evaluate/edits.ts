@@ -2,7 +2,7 @@ import type { Shares } from '../src/edits/prompt-to-prompt/shares';
 import type { Panel } from '../src/image/layout';
 import { apart, either, grown, meanDifference, not, withMargin } from './compare';
 import { type Experiment, sample } from './experiment';
-import { ADDED, isOnAThing, WEIGHTED } from './heldOut';
+import { ADDED, isOnAThing, ON_A_THING, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
 import type { Drawn, Edit, Seen } from './studio';
 
@@ -120,6 +120,32 @@ export function shows(
   const [material, noun] = asked.split(' ');
   return materials.has(material) && things.has(noun);
 }
+
+/** A colour or a material swapped for another, on sources that have the first of those that are added elsewhere. */
+function exchanges(kind: (typeof ON_A_THING)[number], firstSeed: number): Experiment {
+  return {
+    name: `swapped ${kind}`,
+    sheet: { columns: 6, most: 48 },
+    runs: ({ added }) => added[kind]?.length ?? 0,
+    async run(studio, index) {
+      const [{ text: source }, { text: prompt, asked }] = studio.heldOut.added[kind]![index].targets;
+      const drawn = await studio.edit(source, [{ prompt }, { prompt, afresh: true }], firstSeed + index);
+      const recognised = drawn.edited.map(({ verdict }) => Number(shows(verdict, kind, asked)));
+      const change = drawn.edited.map((edited) => changeOutside(drawn.source, edited));
+      const samples = [
+        sample(`swapped.${kind}.recognised`, index, ...recognised),
+        sample(`swapped.${kind}.outside`, index, ...change),
+      ].flat();
+      const [edit, afresh] = drawn.edited;
+      return {
+        samples,
+        panels: [panel(drawn.source, source), panel(edit, prompt), panel(afresh, 'without injection')],
+      };
+    },
+  };
+}
+
+export const swapped: readonly Experiment[] = ON_A_THING.map((kind, i) => exchanges(kind, 35_000 + 1000 * i));
 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 

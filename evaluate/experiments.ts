@@ -1,4 +1,4 @@
-import { added, swaps, weighted } from './edits';
+import { added, swapped, swaps, weighted } from './edits';
 import type { Experiment } from './experiment';
 import { neverSeen, newCaptions, reconstruction } from './fidelity';
 import { trueEdits } from './trueEdits';
@@ -9,6 +9,7 @@ export const experiments: readonly Experiment[] = [
   newCaptions,
   neverSeen,
   swaps,
+  ...swapped,
   ...added,
   ...weighted,
   trueEdits,

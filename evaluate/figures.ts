@@ -68,6 +68,15 @@ const DEFINITIONS: readonly Definition[] = [
       255,
     ),
   ),
+  ...ON_A_THING.flatMap((kind) => [
+    recognition('Word swaps', `swapped.${kind}.recognised`, `New ${kind} recognised with injection, against without`),
+    preservation(
+      'Word swaps',
+      `swapped.${kind}.outside`,
+      'Change outside the objects without injection, against with',
+      255,
+    ),
+  ]),
   ...ADDED.flatMap((kind) => [
     recognition(
       'Added phrases',
