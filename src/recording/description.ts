@@ -38,7 +38,10 @@ const descriptionSchema = z.strictObject({
     unet: z.string(),
     scheduler: z.string(),
   }),
-  /** What was kept of self-attention: that of so many steps from the first on, at grids of up to so many queries. */
+  /**
+   * What was kept of self-attention: that of so many steps from the first on, at grids of up to so many queries. Their
+   * number, not a side: what is kept by default has the latents' form, which need not be a square.
+   */
   self: z.strictObject({ steps: z.int().nonnegative(), maxQueries: z.int().nonnegative() }),
   exact: z.boolean(),
 });
