@@ -6,11 +6,11 @@ import { promptToPrompt } from '../src/edits/prompt-to-prompt/promptToPrompt';
 import type { Tokenizer } from '../src/text/tokenizer';
 
 /** A source and its targets, each with one word swapped. */
-const PROMPTS = ['bicycle', 'motorcycle', 'car', 'horse'].map((last) => `a cat riding a ${last}`);
+export const PROMPTS = ['bicycle', 'motorcycle', 'car', 'horse'].map((last) => `a cat riding a ${last}`);
 const WORDS = [...new Set(PROMPTS.join(' ').split(' '))];
 
-/** A token a word. */
-const words = (maxLength: number): Tokenizer => ({
+/** A token a word. @param maxLength of a prompt, in tokens */
+export const words = (maxLength: number): Tokenizer => ({
   maxLength,
   tokenize: (text) => {
     const pieces = text.split(' ').map((word, i) => ({ text: word, start: i + 1, end: i + 2 }));

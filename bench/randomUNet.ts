@@ -1,7 +1,8 @@
-/** UNets of real sizes with random weights: speed does not depend on what the numbers are. */
+/** Networks of real sizes with random weights: speed does not depend on what the numbers are. */
 import { readFileSync } from 'node:fs';
 import type { BackendInfo } from '../src/backend/backendInfo';
 import { parseUNetConfig, type UNetConfig } from '../src/model/config';
+import type { Network } from '../src/model/network';
 import { UNet2DConditionModel } from '../src/model/unet';
 import { full } from './measure';
 
@@ -34,13 +35,17 @@ export function unetsFor(backend: BackendInfo, seconds: number): UNetToMeasure[]
 const BLOCK = 1 << 20;
 
 export function randomUNet(config: UNetConfig): UNet2DConditionModel {
-  const unet = new UNet2DConditionModel(config);
+  return randomised(new UNet2DConditionModel(config));
+}
+
+/** Fills a network. */
+export function randomised<T extends Network>(network: T): T {
   const block = Float32Array.from({ length: BLOCK }, () => 0.06 * Math.random() - 0.03);
-  for (const parameter of unet.parameters.values()) {
+  for (const parameter of network.parameters.values()) {
     const size = parameter.shape.reduce((product, length) => product * length, 1);
     const values = new Float32Array(size);
     for (let at = 0; at < size; at += BLOCK) values.set(block.subarray(0, Math.min(BLOCK, size - at)), at);
     parameter.assign(values);
   }
-  return unet;
+  return network;
 }

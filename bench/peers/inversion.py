@@ -1,47 +1,50 @@
-"""The peer of bench/inversion.ts, on as many threads as there are cores: the embedded UNet in diffusers, asked as often as the published
-direct inversion asks it (PnPInversion: one row a step to invert, four to find the offsets, four to edit), with the authors' controller
-in the edit. Only the UNet is timed; every edit is the whole of it, as nothing is kept."""
-import json
-import os
-import time
+"""The peer of bench/inversion.ts, on as many threads as there are cores: the same UNets in diffusers with fused attention, asked as often as the
+published direct inversion asks them (PnPInversion: one row a step to invert, four to find the offsets, four to edit), with the authors' controller
+in the edit. Every edit is the whole of it, as nothing is kept. A step of null-text inversion is the authors': one row for the prompt, one with
+its gradient an iteration, two with the result; activations are kept. Only the UNet is timed."""
+import sys
 
 import torch
-from diffusers import UNet2DConditionModel
 
-from control import control
+from control import EditController, MaterialisedAttention
+from measure import in_turns, random_unet
 
-STEPS = 10
-threads = len(os.sched_getaffinity(0))
-torch.set_num_threads(threads)
+models = [("embedded", "weights/emoji-world/unet/config.json", 32, 10, 10, 10)]
+if "--full" in sys.argv:
+    models.append(("SD 1.4", "bench/unetSd14.json", 77, 1, 2, 100))
 
+for name, file, tokens, steps, iterations, seconds in models:
+    unet = random_unet(file)
+    fused = unet.attn_processors
+    size, channels, width = unet.config.sample_size, unet.config.in_channels, unet.config.cross_attention_dim
+    latents, context = torch.randn(4, channels, size, size), torch.randn(4, tokens, width)
+    target = torch.randn(1, channels, size, size)
 
-def embedded():
-    with open("weights/emoji-world/unet/config.json") as config:
-        return UNet2DConditionModel.from_config(json.load(config)).eval()
-
-
-with torch.no_grad():
-    plain, controlled = embedded(), embedded()
-    controller = control(controlled, 32)
-    size, channels, width = plain.config.sample_size, plain.config.in_channels, plain.config.cross_attention_dim
-    latents, context = torch.randn(4, channels, size, size), torch.randn(4, 32, width)
-
+    @torch.no_grad()
     def invert_and_edit():
-        for _ in range(STEPS):
-            plain(latents[:1], 981, context[:1])
-        for _ in range(STEPS):
-            plain(latents, 981, context)
-        for _ in range(STEPS):
-            controlled(latents, 981, context)
+        for _ in range(steps):
+            unet(latents[:1], 981, context[:1])
+        for _ in range(steps):
+            unet(latents, 981, context)
+        controller = EditController(torch.eye(tokens))
+        unet.set_attn_processor(MaterialisedAttention(controller))
+        for _ in range(steps):
+            unet(latents, 981, context)
             controller.end_of_step()
+        unet.set_attn_processor(dict(fused))
 
-    invert_and_edit()
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        invert_and_edit()
-        times.append(1000 * (time.perf_counter() - start))
-    print(json.dumps({
-        "backend": f"PyTorch {torch.__version__}", "threads": threads, "work": "invert and edit once",
-        "best": round(min(times), 1), "median": round(sorted(times)[1], 1), "spread": round(max(times) - min(times), 1), "runs": len(times),
-    }))
+    def null_text():
+        embedding = context[:1].clone().requires_grad_()
+        optimizer = torch.optim.Adam([embedding], lr=0.01)
+        with torch.no_grad():
+            conditional = unet(latents[:1], 981, context[:1]).sample
+        for _ in range(iterations):
+            unconditional = unet(latents[:1], 981, embedding).sample
+            loss = torch.nn.functional.mse_loss(latents[:1] + unconditional + 7.5 * (conditional - unconditional), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            unet(latents[:2], 981, context[:2])
+
+    in_turns({f"invert and edit once, {name}": invert_and_edit, f"a step of null-text, {name}, {iterations} iterations": null_text}, seconds)

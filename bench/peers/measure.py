@@ -1,0 +1,43 @@
+"""What the peers share: how they are timed and what they print, as bench/measure.ts does; UNets of random weights."""
+import json
+import os
+import statistics
+import time
+
+import torch
+from diffusers import UNet2DConditionModel
+
+threads = len(os.sched_getaffinity(0))
+torch.set_num_threads(threads)
+
+
+def report(**line):
+    print(json.dumps({"backend": f"PyTorch {torch.__version__}", "threads": threads, **line}), flush=True)
+
+
+def in_turns(works, seconds):
+    """Runs all of them in turns for some seconds and three times at least, once more at first, and prints what they took in milliseconds."""
+    times = {work: [] for work in works}
+    turn, end = 0, float("inf")
+    while turn < 4 or time.perf_counter() < end:
+        for work, step in works.items():
+            start = time.perf_counter()
+            step()
+            if turn > 0:
+                times[work].append(1000 * (time.perf_counter() - start))
+        if turn == 0:
+            end = time.perf_counter() + seconds
+        turn += 1
+    for work, all_ in times.items():
+        quartiles = statistics.quantiles(all_, n=4, method="inclusive")
+        report(work=work, best=round(min(all_), 1), median=round(quartiles[1], 1), spread=round(quartiles[2] - quartiles[0], 1), runs=len(all_))
+
+
+def random_unet(path):
+    """Without PyTorch's own initialisation, which takes long."""
+    with open(path) as config, torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(json.load(config))
+    unet.to_empty(device="cpu").requires_grad_(False)
+    for parameter in unet.parameters():
+        parameter.uniform_(-0.03, 0.03)
+    return unet.train()  # As checkpointing asks; there is no dropout.
