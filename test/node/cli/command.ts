@@ -10,6 +10,11 @@ const root = resolve(__dirname, '../../..');
 /** A small model for `--model`: what it draws means nothing, but it draws it soon. */
 export const MODEL = join(root, 'test/fixtures/checkpoint');
 
+/** The words of a command line, as a shell reads those of the documents. */
+export function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
+}
+
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;

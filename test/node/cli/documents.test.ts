@@ -2,7 +2,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { COMMANDS, program } from '../../../src/node/cli/program';
-import { useCommand } from './command';
+import { useCommand, wordsOf } from './command';
 
 jest.setTimeout(180_000);
 const { p2p, work } = useCommand();
@@ -29,11 +29,6 @@ function helps(): string[] {
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     return help;
   });
-}
-
-/** The words of a command line, as a shell reads those of the documents. */
-function wordsOf(line: string): string[] {
-  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
 }
 
 /** A held-out rendering, and a mask. */
