@@ -56,7 +56,7 @@ function whyOneThread(): string | undefined {
 async function registerThreaded(threads: number, paths: WasmPaths, warn: (message: string) => void): Promise<void> {
   try {
     const module = await startThreadedModule(
-      loader as unknown as Loader,
+      withWorkers(threads - 1, loader as unknown as Loader),
       await WebAssembly.compileStreaming(fetch(urlOf(`${THREADED}.wasm`, paths))),
       threads,
       {
@@ -73,6 +73,22 @@ async function registerThreaded(threads: number, paths: WasmPaths, warn: (messag
   } catch (error) {
     warn(`wasm runs on one thread here: ${(error as Error).message}`);
   }
+}
+
+/** The loader makes eight workers at once, before its first wait: of those that there is no work for none are begun. Firefox may never come to the end of so many. */
+function withWorkers(count: number, load: Loader): Loader {
+  return (options) => {
+    const { Worker } = globalThis;
+    let made = 0;
+    const construct = (_: typeof Worker, [script]: [string]): object =>
+      made++ < count ? new Worker(script) : { terminate: () => undefined };
+    Object.assign(globalThis, { Worker: new Proxy(Worker, { construct }) });
+    try {
+      return load(options);
+    } finally {
+      Object.assign(globalThis, { Worker });
+    }
+  };
 }
 
 /** tfjs's string has lost the backslashes of its own strings. */

@@ -38,7 +38,7 @@ inChromium('drafts follow a slider that does not rest, and the picture comes whe
   await openStudio(again, page.url());
   // The one was made from a recording, which rounds.
   expect(farthest(await pixels(page, EDIT), await pixels(again, EDIT))).toBeLessThan(3);
-  expect(await page.locator('.status').textContent()).toMatch(/^\d+\.\d s$/);
+  expect(await page.locator('.status').textContent()).toMatch(/^Made in \d+\.\d s$/);
   await page.close();
   await again.close();
 });

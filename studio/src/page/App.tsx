@@ -1,3 +1,5 @@
+import type { ComponentChild } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { ControllerEditor } from './ControllerEditor';
 import { Controls } from './Controls';
 import { Header } from './Header';
@@ -6,7 +8,7 @@ import { Layers } from './Layers';
 import { ModelDialog } from './Model';
 import { Prompt } from './Prompt';
 import { Stage } from './Stage';
-import { loading, type Notice, notice } from './state';
+import { loading, type Notice, notice, recipe } from './state';
 
 export function App() {
   return (
@@ -16,17 +18,32 @@ export function App() {
       <main>
         {notice.value && notice.value.from !== 'controller' && <Message {...notice.value} />}
         {loading.value && <Loading />}
-        <Prompt />
-        <div class="bench">
-          <Stage />
-          <Controls />
-        </div>
-        <History />
-        <Layers />
-        <ControllerEditor />
+        {recipe.value && (
+          <InTurn>
+            <Prompt />
+            <div class="bench">
+              <InTurn>
+                <Stage />
+                <Controls />
+              </InTurn>
+            </div>
+            <History />
+            <Layers />
+            <ControllerEditor />
+          </InTurn>
+        )}
       </main>
     </>
   );
+}
+
+/** Its parts, one more after each frame: made all at once they would block the page's thread for longer than a person overlooks. */
+function InTurn({ children }: { readonly children: readonly ComponentChild[] }) {
+  const [count, setCount] = useState(1);
+  useEffect(() => {
+    if (count < children.length) setCount(count + 1);
+  }, [count]);
+  return <>{children.slice(0, count)}</>;
 }
 
 function Message({ kind, text, again }: Notice) {

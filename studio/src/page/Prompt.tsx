@@ -188,7 +188,22 @@ function Kind() {
 }
 
 /** Little words, which nobody looks for. */
-const PARTICLES = new Set(['an', 'the', 'in', 'on', 'at', 'by', 'of', 'to', 'with', 'and', 'next', 'side']);
+const PARTICLES = new Set([
+  'an',
+  'the',
+  'is',
+  'its',
+  'in',
+  'on',
+  'at',
+  'by',
+  'of',
+  'to',
+  'with',
+  'and',
+  'next',
+  'side',
+]);
 
 /** What can be done with a word: in the flow of the page, so that it fits anywhere. */
 function WordPanel() {

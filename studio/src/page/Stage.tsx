@@ -177,7 +177,7 @@ function Progress() {
     <div class="progress" data-busy={now !== undefined}>
       <progress aria-label="Steps of the picture" max={now?.steps ?? 1} value={now?.step ?? 1} />
       <span class="status" role="status">
-        {now ? `Step ${now.step} of ${now.steps}` : result.value ? `${result.value.seconds.toFixed(1)} s` : ''}
+        {now ? `Step ${now.step} of ${now.steps}` : result.value ? `Made in ${result.value.seconds.toFixed(1)} s` : ''}
       </span>
       {now && (
         <button type="button" class="quiet" onClick={stop}>
