@@ -16,6 +16,7 @@ function shown(figure: Figure): string {
 }
 
 function number(value: number, { unit }: Figure): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? '–' : '∞';
   return unit === '%' ? (100 * value).toFixed(1) : value.toFixed(2);
 }
 

@@ -75,7 +75,10 @@ async function registerThreaded(threads: number, paths: WasmPaths, warn: (messag
   }
 }
 
-/** The loader makes eight workers at once, before its first wait: of those that there is no work for none are begun. Firefox may never come to the end of so many. */
+/**
+ * The loader makes eight workers at once, before its first wait: of those that there is no work for none are begun.
+ * Firefox may never come to the end of so many.
+ */
 function withWorkers(count: number, load: Loader): Loader {
   return (options) => {
     const { Worker } = globalThis;

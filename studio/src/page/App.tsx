@@ -37,7 +37,7 @@ export function App() {
   );
 }
 
-/** Its parts, one more after each frame: made all at once they would block the page's thread for longer than a person overlooks. */
+/** Its parts, one more after each frame: made all at once they would block the page's thread for long enough to be felt. */
 function InTurn({ children }: { readonly children: readonly ComponentChild[] }) {
   const [count, setCount] = useState(1);
   useEffect(() => {
