@@ -63,7 +63,7 @@ export function contextInjection({
   };
 }
 
-/** The tokens of each word that follows one of which some token is not shared. */
+/** The tokens of each word that follows a new one: one of which some token is not shared. */
 function tokensAfterNewWords(target: TokenizedPrompt, shared: readonly (number | undefined)[]): Set<number> {
   const words = wordsOf(target);
   const isNew = words.map(({ start, end }) => shared.slice(start, end).includes(undefined));

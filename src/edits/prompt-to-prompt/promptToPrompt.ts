@@ -44,7 +44,7 @@ export interface PromptToPromptOptions {
    * never.
    */
   readonly context?: StepRange;
-  /** The same for the tokens of some words of the targets. Without it the word after a new one keeps its own. */
+  /** The same for the tokens of some words of the targets. A word after a new one keeps its own unless it is among them. */
   readonly contextWords?: PerWord<StepRange>;
   /** Factors for words of the targets, while their attention is injected; of a prompt alone, all the time. */
   readonly weights?: PerWord<number>;
