@@ -4,13 +4,13 @@ import type { AttentionCall, AttentionController, BatchRow, Evaluation, Grid, Qk
 import { callHook, stagesWanted } from './hooks';
 import { attentionLogits, attentionValues, lookAhead, mergeHeads, scaledDotProduct } from './scaledDotProduct';
 
-/** A controller, with what it needs to know of the evaluation in which it is asked. */
+/** A controller, and the evaluation in which it is called. */
 export interface AttentionControl {
   readonly controller: AttentionController;
   readonly evaluation: Evaluation;
 }
 
-/** A controller, where there is one, with an evaluation outside of the steps: of the text encoder, or of the VAE. */
+/** A controller, if there is one, with an evaluation outside the denoising steps: the text encoder's or the VAE's. */
 export function outsideOfSteps(
   controller: AttentionController | undefined,
   rows: readonly BatchRow[],
@@ -19,17 +19,21 @@ export function outsideOfSteps(
   return controller && { controller, evaluation: { step: 0, steps: 1, timestep: 0, latents, rows } };
 }
 
-/** The two ways in which a layer computes its attention. */
+/** The two ways a layer can compute its attention. */
 export interface AttentionWays {
-  /** Where nobody looks into it. @returns [rows, queries, heads x headSize] */
+  /** When no controller looks inside. @returns [rows, queries, heads x headSize] */
   free(): tf.Tensor3D;
-  /** Queries, keys and values for who does. */
+  /** The queries, keys and values, for a controller that does. */
   qkv(): Qkv;
-  /** Each token attends to itself and those before it only. */
+  /** Whether each token attends only to itself and the tokens before it. */
   readonly causal?: boolean;
 }
 
-/** Attention, with what a controller wants laid out for it. @returns [rows, queries, heads x headSize] */
+/**
+ * Computes attention, materialising only what the controller wants to see.
+ *
+ * @returns [rows, queries, heads x headSize]
+ */
 export function attend(
   ways: AttentionWays,
   at: Pick<AttentionCall, 'site' | 'grid' | 'keys'>,

@@ -6,13 +6,13 @@ import { type Context, FixedContext, type KeysAndValues } from './context';
 import type { AttentionKind, AttentionSite, Grid, Place, Qkv } from './controller';
 import { mergeHeads, scaledDotProduct, selfAttention, splitHeads } from './scaledDotProduct';
 
-/** What an attention layer is, and its sizes. */
+/** An attention layer's kind, place and sizes. */
 export interface AttentionOptions {
   readonly kind: Extract<AttentionKind, 'self' | 'cross'>;
   readonly place: Place;
   /** Channels of the queries and of the output. */
   readonly queryDim: number;
-  /** Channels of what keys and values are made from; the queries' own at a self site. */
+  /** Channels of the input to keys and values; at a self site the same as `queryDim`. */
   readonly contextDim?: number;
   readonly heads: number;
   readonly headSize: number;
@@ -24,7 +24,7 @@ export interface AttentionOptions {
  */
 export class Attention {
   readonly site: AttentionSite;
-  /** Of a cross site; a self site has all three as one. */
+  /** At a cross site; a self site computes all three in one product, `toQkv`. */
   private readonly toQ?: Linear;
   private readonly toKv?: JoinedLinear;
   private readonly toQkv?: JoinedLinear;
@@ -45,7 +45,7 @@ export class Attention {
 
   /**
    * @param hidden [rows, height x width, queryDim]
-   * @param context [rows, tokens, contextDim]; `hidden` itself at a self site; or a context that is fixed for a run
+   * @param context [rows, tokens, contextDim]; `hidden` itself at a self site; or a {@link FixedContext}
    * @param grid the height and width of the queries
    * @returns [rows, height x width, queryDim]
    */
@@ -54,7 +54,7 @@ export class Attention {
     return tf.tidy(() => this.toOut.forward(attend(ways, { site: this.site, grid, keys: context.shape[1] }, control)));
   }
 
-  /** Attention that nobody looks into. @returns [rows, queries, heads x headSize] */
+  /** Attention when no controller looks inside. @returns [rows, queries, heads x headSize] */
   private free(hidden: tf.Tensor3D, context: Context): tf.Tensor3D {
     if (this.toQkv && context === hidden) return selfAttention(this.toQkv.forward(hidden), this.site.heads);
     return mergeHeads(scaledDotProduct(this.qkv(hidden, context)));

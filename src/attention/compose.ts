@@ -3,13 +3,15 @@ import type { AttentionCall, AttentionController, BeforeStepCall, FeatureCall, S
 import { ADDS_ROWS, callHook, callOnFeatures, type StageValues, stagesWanted, UNET_KINDS } from './hooks';
 import { beginAll, endAll } from './lifetime';
 
-/** Several controllers as one; it has every hook within a step, and `beforeStep`, `begin` and `end` where one of them has. */
+/**
+ * Several controllers as one. It has every hook within a step; `beforeStep`, `begin` and `end` only if one of them has.
+ */
 export type Composed = AttentionController &
   Required<Omit<AttentionController, 'name' | 'beforeStep' | 'begin' | 'end'>>;
 
 /**
- * Several controllers as one. At each stage each of them gets what the one before returned, if it asked for that stage
- * at that call. Put what changes the attention before what reads it.
+ * Combines several controllers into one. At each stage, every controller that wants the stage at that call gets what
+ * the one before it returned. Put controllers that change the attention before those that read it.
  */
 export function compose(...controllers: readonly AttentionController[]): Composed {
   const through = <S extends Stage>(stage: S, given: StageValues[S], call: AttentionCall): StageValues[S] =>
@@ -63,7 +65,7 @@ async function beforeEach(
   return current;
 }
 
-/** The call for those that come after a hook that has changed how many keys there are. */
+/** The call as later hooks see it, once a hook has changed the number of keys. */
 export function withKeys(call: AttentionCall, { k }: StageValues['qkv']): AttentionCall {
   return k.shape[2] === call.keys ? call : { ...call, keys: k.shape[2] };
 }

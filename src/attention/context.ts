@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 
 /**
- * What cross-attention reads, an encoded prompt a row: [rows, tokens, features], any; or what stays the same for a
- * whole run.
+ * What cross-attention reads, one encoded prompt per row: a tensor [rows, tokens, features], or a context that stays
+ * the same for a whole run.
  */
 export type Context = tf.Tensor3D | FixedContext;
 
-/** What a site makes of a context, both [rows, heads, tokens, headSize]. */
+/** A site's keys and values for a context, both [rows, heads, tokens, headSize]. */
 export interface KeysAndValues {
   readonly k: tf.Tensor4D;
   readonly v: tf.Tensor4D;
@@ -14,8 +14,8 @@ export interface KeysAndValues {
 
 /**
  * Encoded prompts that stay the same for a whole run. Each site's keys and values are computed at its first call, once
- * for all rows of equal prompts, and kept until `dispose()`, which frees the prompts too. No gradient flows to the
- * prompts: where it should, give a tensor as the context.
+ * per distinct prompt, and kept until `dispose()`, which frees the prompts too. No gradient flows to the prompts: where
+ * one should, pass a tensor as the context.
  */
 export class FixedContext {
   /** [rows, tokens, features] of the batch. */
@@ -23,8 +23,8 @@ export class FixedContext {
   private readonly sites = new Map<string, KeysAndValues>();
 
   /**
-   * @param prompts [prompts, tokens, features], each once; freed with the context
-   * @param rows which of them each row of the batch has
+   * @param prompts [prompts, tokens, features], each distinct prompt once; disposed of with the context
+   * @param rows for each row of the batch, the index of its prompt
    */
   constructor(
     private readonly prompts: tf.Tensor3D,
@@ -33,12 +33,12 @@ export class FixedContext {
     this.shape = [rows.length, prompts.shape[1], prompts.shape[2]];
   }
 
-  /** The context as a tensor, [rows, tokens, features]; the caller's to dispose. */
+  /** The context as a tensor, [rows, tokens, features]. The caller disposes of it. */
   tensor(): tf.Tensor3D {
     return this.toRows(this.prompts);
   }
 
-  /** The same for a batch of some of the rows; the caller's to dispose. */
+  /** The context for a batch of only some of the rows. The caller disposes of it. */
   pick(rows: readonly number[]): FixedContext {
     return new FixedContext(
       this.prompts.clone(),
@@ -49,8 +49,8 @@ export class FixedContext {
   /**
    * A site's keys and values for the rows of the batch.
    *
-   * @param path of the site
-   * @param project computes them for the prompts that it is given
+   * @param path the site's checkpoint path
+   * @param project computes them for the given prompts
    */
   at(path: string, project: (prompts: tf.Tensor3D) => KeysAndValues): KeysAndValues {
     let kept = this.sites.get(path);
@@ -61,7 +61,7 @@ export class FixedContext {
       });
       this.sites.set(path, kept);
     }
-    // Clones, because a controller may keep what it is given, and dispose it as its own.
+    // Clones, because a controller may keep the tensors it is given and dispose of them itself.
     return { k: tf.clone(kept.k), v: tf.clone(kept.v) };
   }
 

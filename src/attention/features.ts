@@ -4,10 +4,10 @@ import type { FeatureSite } from './controller';
 import { callOnFeatures } from './hooks';
 
 /**
- * Features as a controller wants them, at one of its places in the network.
+ * Passes features at one place in the network through the controller.
  *
  * @param x [rows, height, width, channels]
- * @returns `x` itself where nobody asks for it
+ * @returns the features to continue with: `x` itself if the controller does not want them
  */
 export function features(x: tf.Tensor4D, site: FeatureSite, control?: AttentionControl): tf.Tensor4D {
   const controller = control?.controller;
@@ -15,6 +15,6 @@ export function features(x: tf.Tensor4D, site: FeatureSite, control?: AttentionC
   const [, height, width] = x.shape;
   const call = { ...control!.evaluation, site, grid: { height, width } };
   if (!controller.wantsFeatures(call)) return x;
-  // Clones, because a controller may keep what it is given, or give what it keeps.
+  // Clones, because a controller may keep the tensor it is given, or return one that it keeps.
   return tf.tidy(() => tf.clone(callOnFeatures(controller, tf.clone(x), call)));
 }

@@ -5,13 +5,13 @@ export function queriesOf({ height, width }: Grid): number {
 }
 
 /**
- * The largest grid, in queries, whose attention holds a picture's layout without its detail: a quarter of the latents'
- * height and width, but never less than 16x16. Self-injection goes up to it and local blend reads its masks there
- * by default.
+ * The largest grid, in queries, whose attention holds a picture's layout but not its detail: a quarter of the latents'
+ * height and width, but never less than 16x16. Self-injection goes up to it and local blend reads its masks there by
+ * default.
  *
- * At 64x64 latents this is 16x16: what the authors' Prompt-to-Prompt notebook injects self-attention up to and where its
- * blend reads. (Their null-text notebook injects up to 32x32; its blend reads 16x16 too.) At 96x64 it is 24x16; at 16x16
- * latents it is every grid there is.
+ * At 64x64 latents this is 16x16: the largest grid at which the authors' Prompt-to-Prompt notebook injects
+ * self-attention, and the one its blend reads. (Their null-text notebook injects up to 32x32; its blend reads 16x16
+ * too.) At 96x64 it is 24x16; at 16x16 latents it includes every grid.
  */
 export function layoutQueries(latents: Grid): number {
   return Math.max(16 * 16, Math.ceil(latents.height / 4) * Math.ceil(latents.width / 4));

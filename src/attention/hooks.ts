@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall, AttentionController, AttentionKind, FeatureCall, Qkv, Stage } from './controller';
 
-/** What is there at each stage. */
+/** What a hook is given at each stage. */
 export interface StageValues {
   readonly qkv: Qkv;
   readonly logits: tf.Tensor4D;
@@ -11,15 +11,18 @@ export interface StageValues {
 
 type Hook<S extends Stage> = (given: StageValues[S], call: AttentionCall) => StageValues[S];
 
-/** Where a controller is asked that says nothing of it. */
+/** The kinds of sites at which a controller is called if it does not name any. */
 export const UNET_KINDS: readonly AttentionKind[] = ['self', 'cross'];
 
 const HOOKS = { qkv: 'onQkv', logits: 'onLogits', probs: 'onProbs', output: 'onOutput' } as const;
 
-/** Marks what may give back more rows than it was given, or fewer: what puts a recorded source's beside them. */
+/**
+ * Marks a controller whose hooks may return more or fewer rows than they were given: one that adds a recorded source's
+ * rows.
+ */
 export const ADDS_ROWS = Symbol('adds rows');
 
-/** A hook that is not what the interface says. The message names the controller, the site and the stage. */
+/** A hook that breaks the interface. The message names the controller, the site and the stage. */
 export class HookError extends Error {
   override readonly name = 'HookError';
 
@@ -29,9 +32,9 @@ export class HookError extends Error {
 }
 
 /**
- * The stages that a controller wants at a call; none at a kind of site where it is not asked.
+ * The stages that a controller wants at a call; none if it is not for this kind of site.
  *
- * @throws HookError if there is no such stage, or no hook for it
+ * @throws HookError if `wants` does not return a list of known stages, or a hook's name is misspelt
  */
 export function stagesWanted(controller: AttentionController, call: AttentionCall): readonly Stage[] {
   if (!(controller.kinds ?? UNET_KINDS).includes(call.site.kind)) return [];
@@ -46,14 +49,18 @@ export function stagesWanted(controller: AttentionController, call: AttentionCal
   return wanted;
 }
 
-/** @throws HookError if a controller has what looks like a hook and is none */
+/** @throws HookError if a controller has a method that looks like a hook but is not one */
 function checkNames(controller: AttentionController, call: AttentionCall): void {
   const known: readonly string[] = [...Object.values(HOOKS), 'onFeatures', 'onLatents'];
   const wrong = Object.keys(controller).find((name) => /^on[A-Z]/.test(name) && !known.includes(name));
   if (wrong) throw new HookError(controller, `has ${wrong}, which is no hook; there are ${known.join(', ')}.`, call);
 }
 
-/** Calls a controller's hook for a stage that it wants. @throws HookError if it returns what cannot take the place */
+/**
+ * Calls a controller's hook for a stage that it wants.
+ *
+ * @throws HookError if its result cannot replace what it was given
+ */
 export function callHook<S extends Stage>(
   controller: AttentionController,
   stage: S,
@@ -76,7 +83,7 @@ export function callHook<S extends Stage>(
   return made;
 }
 
-/** Features as a controller wants to go on with them. @throws HookError if it returns what cannot take their place */
+/** Calls a controller's `onFeatures`. @throws HookError if its result cannot replace the features */
 export function callOnFeatures(controller: AttentionController, given: tf.Tensor4D, call: FeatureCall): tf.Tensor4D {
   if (!controller.onFeatures) throw new HookError(controller, 'wants features and has no onFeatures.', call);
   const made = controller.onFeatures(given, call);
@@ -90,7 +97,7 @@ export function callOnFeatures(controller: AttentionController, given: tf.Tensor
 
 type Fail = (what: string) => never;
 
-/** Queries stay as many; keys and values may become more, or fewer. */
+/** The number of queries must stay; that of keys and values may change. */
 function checkQkv(made: Qkv, given: Qkv, mayAddRows: boolean, fail: Fail): void {
   if (!made?.q || !made.k || !made.v) fail(`${shown(made)}: it must be { q, k, v }, changed or not.`);
   const rows = mayAddRows ? (made.q.shape?.[0] ?? 0) : given.q.shape[0];

@@ -1,13 +1,13 @@
 import type { AttentionController, RunInfo } from './controller';
 
-/** The runs that controllers with a state are in, or that they have been in one. */
+/** For each controller with state, the run it is in, or `ended` once its run is over. */
 const running = new WeakMap<AttentionController, RunInfo | 'ended'>();
 
 /**
- * Begins a run for all of some controllers. One that keeps something of a run (it has `begin` or `end`) may be in one
- * run at a time; in the same run it may stand more than once.
+ * Begins a run for several controllers. One that keeps state for a run (it has `begin` or `end`) may be in only one run
+ * at a time, but may be listed more than once in the same run.
  *
- * @throws Error if one of them is in another run; then none of them has begun
+ * @throws Error if one of them is in another run; those already begun are ended again
  */
 export function beginAll(controllers: readonly AttentionController[], run: RunInfo): void {
   const begun: AttentionController[] = [];
@@ -30,7 +30,7 @@ export function beginAll(controllers: readonly AttentionController[], run: RunIn
   }
 }
 
-/** Ends the run of controllers, each once. */
+/** Ends the run for these controllers, each once. */
 export function endAll(controllers: readonly AttentionController[]): void {
   for (const controller of controllers) {
     if (running.get(controller) === 'ended') continue;

@@ -11,7 +11,7 @@ export interface PromptRow {
 export class MissingRowError extends Error {
   override readonly name = 'MissingRowError';
 
-  /** @param what is missing where @param advice what to do about it: a sentence */
+  /** @param what is missing, and where @param advice what to do about it: a sentence */
   constructor(
     readonly what: string,
     advice: string,
@@ -20,17 +20,17 @@ export class MissingRowError extends Error {
   }
 }
 
-/** One conditional row for each of some prompts or pictures. */
+/** One conditional row for each of `count` prompts or pictures. */
 export function promptRows(count: number): BatchRow[] {
   return Array.from({ length: count }, (_, prompt) => ({ prompt, role: 'conditional' }));
 }
 
-/** The rows of one role, of whichever prompt. */
+/** The rows of one role, of any prompt. */
 export function rowsOf(role: Role, { rows }: Pick<AttentionCall, 'rows'>): PromptRow[] {
   return rows.flatMap((row, i) => (row.role === role ? [{ row: i, prompt: row.prompt }] : []));
 }
 
-/** The rows that have a prompt's text, of whichever prompt; edits never touch the others. */
+/** The rows that read their prompt's text, of any prompt; edits never touch the others. */
 export function conditionalRows(call: Pick<AttentionCall, 'rows'>): PromptRow[] {
   return rowsOf('conditional', call);
 }
@@ -51,7 +51,7 @@ export function rowOf(prompt: number, call: Pick<AttentionCall, 'rows' | 'site'>
   );
 }
 
-/** One row of a batch, its first axis kept. */
+/** One row of a batch, keeping the batch axis. */
 export function takeRow<T extends tf.Tensor>(batch: T, row: number): T {
   return sliceRows(batch, row, row + 1);
 }

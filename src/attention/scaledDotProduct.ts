@@ -2,10 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { fused } from '../backend/fused';
 import type { Qkv } from './controller';
 
-/** The most probabilities held at a time, in numbers: 16 Mi are 64 MiB of float32. */
+/** The most probabilities held at a time: 16 Mi numbers are 64 MiB of float32. */
 let maxProbsNow = 16 * 1024 * 1024;
 
-/** Computes with another limit for the probabilities that attention which nobody looks into holds at a time. */
+/**
+ * Runs `compute` with another limit, in bytes, on the probabilities held at a time by attention that no controller
+ * looks into.
+ */
 export function withAttentionBytes<T>(bytes: number, compute: () => T): T {
   const before = maxProbsNow;
   maxProbsNow = Math.floor(bytes / 4);
@@ -17,8 +20,8 @@ export function withAttentionBytes<T>(bytes: number, compute: () => T): T {
 }
 
 /**
- * softmax(Q K^T / sqrt(headSize)) V, over chunks of queries so that the probabilities never exist all at once, nor while
- * a gradient is taken. At 64x64 latents the whole of them would be 2 GiB a layer for two prompts with guidance.
+ * softmax(Q K^T / sqrt(headSize)) V, over chunks of queries, so that the probabilities never exist all at once, not
+ * even while a gradient is taken. At 64x64 latents they would take 2 GiB per layer for two prompts with guidance.
  *
  * @returns [rows, heads, queries, headSize]
  */
@@ -31,7 +34,7 @@ export function scaledDotProduct({ q, k, v }: Qkv, maxProbs = maxProbsNow): tf.T
   });
 }
 
-/** Attention's first step, Q K^T / sqrt(headSize). @returns [rows, heads, queries, keys] */
+/** The first step of attention, Q K^T / sqrt(headSize). @returns [rows, heads, queries, keys] */
 export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
   return fused<tf.Tensor4D, Pick<NamedQkv, 'q' | 'k'>>('P2pAttentionLogits', {
     inputs: { q, k },
@@ -45,8 +48,10 @@ export function attentionLogits({ q, k }: Pick<Qkv, 'q' | 'k'>): tf.Tensor4D {
 }
 
 /**
- * Its last step, after a softmax: probabilities times V. @param probs [rows, heads, queries, keys] @returns [rows,
- * heads, queries, headSize]
+ * The last step of attention, after the softmax: probabilities times V.
+ *
+ * @param probs [rows, heads, queries, keys]
+ * @returns [rows, heads, queries, headSize]
  */
 export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
   return fused<tf.Tensor4D, { probs: tf.Tensor4D; v: tf.Tensor4D }>('P2pAttentionValues', {
@@ -58,10 +63,10 @@ export function attentionValues(probs: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D
 }
 
 /**
- * Self-attention of queries, keys and values as one product makes them, side by side.
+ * Self-attention on queries, keys and values side by side in one tensor, as one joined product computes them.
  *
  * @param qkv [rows, tokens, 3 x heads x headSize]
- * @param options.causal each token attends to itself and those before it only
+ * @param options.causal whether each token attends only to itself and the tokens before it
  * @returns [rows, tokens, heads x headSize]
  */
 export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false } = {}): tf.Tensor3D {
@@ -90,8 +95,8 @@ export function selfAttention(qkv: tf.Tensor3D, heads: number, { causal = false 
 }
 
 /**
- * @param x as many tensors side by side as `parts` says, [rows, tokens, parts x heads x headSize] @returns each of
- * them, [rows, heads, tokens, headSize]
+ * @param x `parts` tensors side by side, [rows, tokens, parts x heads x headSize]
+ * @returns each of them, [rows, heads, tokens, headSize]
  */
 export function splitHeads(x: tf.Tensor3D, heads: number, parts = 1): tf.Tensor4D[] {
   return Array.from({ length: parts }, (_, part) =>
@@ -130,7 +135,7 @@ function splitPart(x: tf.Tensor3D, heads: number, part: number, parts: number): 
   return tf.transpose(tf.reshape(one, [rows, tokens, heads, inner / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
 }
 
-/** {@link Qkv}, in a form that tfjs takes for tensors by name. */
+/** {@link Qkv}, as a type alias, which tfjs accepts as a map of named tensors. */
 type NamedQkv = { q: tf.Tensor4D; k: tf.Tensor4D; v: tf.Tensor4D };
 
 interface AttentionOptions {
@@ -149,7 +154,10 @@ function plainAttention({ q, k, v }: NamedQkv, options: AttentionOptions): tf.Te
   );
 }
 
-/** The gradients for Q, K and V; of the probabilities, computed anew, there are again only some queries' at a time. */
+/**
+ * The gradients with respect to Q, K and V. The probabilities are recomputed, again for only one chunk of queries at a
+ * time.
+ */
 function attentionGradient(dy: tf.Tensor4D, { q, k, v }: NamedQkv, options: AttentionOptions): NamedQkv {
   return tf.tidy(() => {
     const parts = chunksOf(q.shape, k.shape[2], options.maxProbs).map((chunk) =>
@@ -179,7 +187,7 @@ interface Chunk {
   readonly count: number;
 }
 
-/** Queries in as many chunks as it takes for each one's probabilities to be `maxProbs` numbers at most. */
+/** Splits the queries into chunks so that each chunk has at most `maxProbs` probabilities (but at least one query). */
 function chunksOf([rows, heads, queries]: readonly number[], keys: number, maxProbs: number): Chunk[] {
   const most = Math.max(1, Math.floor(maxProbs / (rows * heads * keys)));
   return Array.from({ length: Math.ceil(queries / most) }, (_, i) => ({
@@ -208,10 +216,10 @@ function probabilities(
 }
 
 /**
- * What added to logits keeps tokens from looking ahead: so low that softmax makes it 0. Keys beyond the tokens, which a
- * hook has added, are open to all.
+ * The causal mask to add to logits: -1e9 where a token would look ahead, which softmax turns into 0. Keys beyond the
+ * tokens, which a hook has added, are visible to all.
  *
- * @param first the first of the queries, which are `tokens` in all; @returns [count, keys]
+ * @param first the position of the first of the `count` queries @returns [count, keys]
  */
 export function lookAhead(first: number, count: number, keys: number, tokens = keys): tf.Tensor2D {
   return tf.tidy(() => {
@@ -222,7 +230,9 @@ export function lookAhead(first: number, count: number, keys: number, tokens = k
   });
 }
 
-/** map^T x, of a map [rows, heads, queries, keys] and x [rows, heads, queries, size]; no map is turned for it. */
+/**
+ * map^T x, of a map [rows, heads, queries, keys] and x [rows, heads, queries, size]; without transposing the large map.
+ */
 function byQueries(map: tf.Tensor4D, x: tf.Tensor4D): tf.Tensor4D {
   return tf.tidy(() => tf.transpose<tf.Tensor4D>(tf.matMul<tf.Tensor4D>(x, map, true), [0, 1, 3, 2]));
 }

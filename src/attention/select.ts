@@ -10,23 +10,23 @@ import type {
 } from './controller';
 import { isWithin } from './grids';
 
-/** A call of attention, or features. */
+/** A call for attention or for features. */
 export type SiteCall = AttentionCall | FeatureCall;
 
-/** Calls that have all of what is named here, or for which a function says yes. */
+/** Which calls: those that match everything given here, or those for which a function returns true. */
 export type Where =
   | ((call: SiteCall) => boolean)
   | {
       readonly kind?: AttentionKind | FeatureKind;
       readonly place?: Place;
-      /** The layer's checkpoint path, or a place above it (`up_blocks.1`), or a pattern. */
+      /** The layer's checkpoint path, the path of a module that contains it (`up_blocks.1`), or a pattern. */
       readonly path?: string | RegExp;
       readonly grid?: Grid;
       /** The side of the largest grid, such as 32: grids of at most 32 x 32 places. */
       readonly maxSize?: number;
     };
 
-/** A controller that is asked only at the calls chosen, of attention and of features. */
+/** Restricts a controller to the chosen calls, of attention and of features. */
 export function select(where: Where, controller: AttentionController): AttentionController {
   const whole = compose(controller);
   return {
@@ -36,7 +36,7 @@ export function select(where: Where, controller: AttentionController): Attention
   };
 }
 
-/** Whether a call is among those chosen. */
+/** Whether a call is one of those chosen. */
 export function isAt(where: Where, call: SiteCall): boolean {
   if (typeof where === 'function') return where(call);
   const { kind, place, path, grid, maxSize } = where;
@@ -50,6 +50,6 @@ export function isAt(where: Where, call: SiteCall): boolean {
 }
 
 function hasPath(wanted: string | RegExp, path: string): boolean {
-  // search(), unlike test(), forgets where a global pattern matched last.
+  // search(), unlike test(), ignores where a global pattern last matched.
   return typeof wanted === 'string' ? `${path}.`.startsWith(`${wanted}.`) : path.search(wanted) >= 0;
 }

@@ -6,35 +6,36 @@ import { isWithin, queriesOf } from './grids';
 import { conditionalRows, takeRow } from './rows';
 import { isAt, type SiteCall, type Where } from './select';
 
-/** A site of which a store has maps. */
+/** A site whose maps a store holds. */
 export interface StoredSite {
   readonly site: AttentionSite;
   readonly grid: Grid;
   readonly keys: number;
-  /** How many evaluations its maps are the mean of. */
+  /** The number of evaluations that its maps average. */
   readonly evaluations: number;
 }
 
-/** Which of the stored maps are meant. */
+/** Which of the stored maps to read. */
 export interface MapOptions {
-  /** 0, the source, if left out. */
+  /** Default: 0, the source. */
   readonly prompt?: number;
   /**
-   * The sites that are averaged, all of one grid; if left out, those of the largest cross-attention grid up to {@link
-   * layoutQueries}.
+   * The sites to average, all of one grid (default: those of the largest cross-attention grid up to
+   * {@link layoutQueries}).
    */
   readonly where?: Where;
 }
 
-/** The attention maps of a run, until the next run begins or `dispose()`. */
+/** The attention maps of a run, kept until the next run begins or `dispose()`. */
 export interface AttentionStore extends AttentionController {
   /** The sites stored, in order of evaluation. */
   readonly sites: readonly StoredSite[];
   /**
    * The mean map over heads, steps and chosen sites. The caller disposes of it.
    *
-   * @returns [height, width, keys], for each place of the grid how much attention each key gets, 1 in all
-   * @throws if nothing stored was chosen, or sites of different grids were
+   * @returns [height, width, keys]: the attention that each key gets at each place of the grid, summing to 1 over the
+   *   keys
+   * @throws if none of the stored sites is chosen, or the chosen sites have different grids
    */
   maps(options?: MapOptions): tf.Tensor3D;
   /** The mean map of one word: the attention to all its tokens. The caller disposes of it. @returns [height, width] */
@@ -51,10 +52,10 @@ interface Sum {
 }
 
 /**
- * Keeps the attention of every prompt at the calls chosen, summed as it comes: memory does not grow with the steps.
+ * Stores every prompt's attention at the chosen calls as a running sum, so that memory does not grow with the steps.
  * Composed after controllers that edit, it stores the edited attention.
  *
- * @param where all cross-attention up to {@link layoutQueries} if left out
+ * @param where default: all cross-attention up to {@link layoutQueries}
  */
 export function attentionStore(where: Where = isLayout): AttentionStore {
   const sums = new Map<string, Sum>();

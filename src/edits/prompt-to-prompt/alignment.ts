@@ -1,29 +1,29 @@
 import type { Piece, TokenizedPrompt } from '../../text/tokenizer';
 import { isSeveralWords, isUnspaced, isWord, type Span, spacedWords, withoutPunctuation } from '../../text/words';
 
-/** Which source tokens' attention each target token takes. */
+/** Which source tokens each target token takes its attention from. */
 export interface Alignment {
-  /** Tokens of either context, padding included. */
+  /** The number of tokens in either context, including padding. */
   readonly length: number;
-  /** [length, length] in rows: the share of source token s (row) that target token t (column) takes. */
+  /** [length, length], row-major: the share of source token s (row) that target token t (column) takes. */
   readonly matrix: Float32Array;
   /** [length], 1 where a target token has a source, 0 where it is new and keeps its own attention. */
   readonly aligned: Float32Array;
 }
 
 /**
- * Where the tokens after a swap that changes their number find their source. `corrected`: each word its own, the end of
- * the text the end of the text, padding what stands at its own position. `authors`: between two swaps the same; after
- * the last one, position t takes source position t, so that every word takes its neighbour's map. That is what the
- * authors' code does, and here only to compare with it.
+ * Which source tokens are taken by the tokens after a swap that changes the number of tokens. `corrected`: each word
+ * takes the same word, the end of the text takes the end of the text, and padding takes its own position. `authors`:
+ * the same between two swaps, but after the last one position t takes source position t, so that every word takes a
+ * neighbour's map. The authors' code does this; it is here only for comparison.
  */
 export type ReplacementRule = 'corrected' | 'authors';
 
 /**
- * Aligns two prompts word by word, for a swap of words (the authors' `get_replacement_mapper`). Words are what spaces
- * separate. A word of n tokens swapped for one of n passes them on one to one; swapped for one of m, each of the m
- * target tokens takes all n source tokens times 1/m. Punctuation around a swapped word is no part of it: it takes the
- * same from around the source's word, or is new.
+ * Aligns two prompts word by word, for swapped words (the authors' `get_replacement_mapper`). Words are separated by
+ * spaces. If a word of n tokens is swapped for another of n, they map one to one; if it is swapped for one of m, each
+ * of the m target tokens takes all n source tokens times 1/m. Punctuation around a swapped word is not part of it: it
+ * takes the same punctuation around the source's word, or counts as new.
  *
  * @throws if the prompts do not have the same number of words
  */
@@ -67,9 +67,9 @@ function replaceAsAuthors(pairs: readonly WordPair[], alignment: Alignment): voi
 }
 
 /**
- * Aligns two prompts token by token, for words added or left out (the authors' `get_refinement_mapper`):
- * Needleman-Wunsch with gap 0, match 1, mismatch -1, and on equal scores a target token without a source before a
- * source token without a target before a match.
+ * Aligns two prompts token by token, for words added or removed (the authors' `get_refinement_mapper`):
+ * Needleman-Wunsch with gap 0, match 1, mismatch -1. The traceback breaks ties in this order: a target token without a
+ * source, a source token without a target, a match.
  */
 export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   const alignment = empty(source, target);
@@ -81,10 +81,7 @@ export function refinement(source: TokenizedPrompt, target: TokenizedPrompt): Al
   return alignment;
 }
 
-/**
- * For each token of the target the source's token that it takes whole and that is the same, if there is one; padding
- * included.
- */
+/** For each target token, including padding, the identical source token that it takes whole, if there is one. */
 export function sharedTokens(
   source: TokenizedPrompt,
   target: TokenizedPrompt,
@@ -97,15 +94,15 @@ export function sharedTokens(
 }
 
 /**
- * `replace` where words are swapped one for one, `refine` where words are added or left out, `reweight` where the
- * prompts are the same, so that only the weights of words may differ.
+ * `replace`: words are swapped one for one. `refine`: words are added or removed. `reweight`: the prompts are the same,
+ * so only the weights of words can differ.
  */
 export type EditKind = 'replace' | 'refine' | 'reweight';
 
 /**
- * Reweight where target and source have the same tokens. Refine where words were added or left out, where nothing but
- * punctuation differs, and where what differs is written without spaces, so that its words cannot be told. Replace
- * where the target is the source with some words swapped: as many words, and no shift of them would match more.
+ * Reweight if target and source have the same tokens. Refine if words were added or removed, if only punctuation
+ * differs, or if the text that differs is written without spaces, so that its words cannot be told apart. Replace if
+ * the target is the source with some words swapped: the same number of words, and no shift of them would match more.
  */
 export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): EditKind {
   if (target.ids.every((id, t) => id === source.ids[t])) return 'reweight';
@@ -121,12 +118,12 @@ export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): Edit
   return inPlace === shifted ? 'replace' : 'refine';
 }
 
-/** A token of a prompt, and what it takes of the source's. */
+/** A token of a target prompt, and the source tokens it takes its attention from. */
 export interface AlignedToken {
   readonly position: number;
-  /** The part of the prompt that it stands for; '' for the start and the end. */
+  /** The part of the prompt that it stands for; '' for the start and end tokens. */
   readonly text: string;
-  /** None for a token that is new and keeps its own attention. */
+  /** Empty for a new token, which keeps its own attention. */
   readonly sources: readonly { readonly position: number; readonly text: string; readonly share: number }[];
 }
 
@@ -156,7 +153,7 @@ function empty(source: TokenizedPrompt, target: TokenizedPrompt): Alignment {
   return { length, matrix: new Float32Array(length * length), aligned: new Float32Array(length) };
 }
 
-/** What stands in the same place of source and target. */
+/** Spans in the same place of source and target. */
 interface Pair {
   readonly source: Span;
   readonly target: Span;
@@ -166,7 +163,7 @@ interface WordPair extends Pair {
   readonly swapped: boolean;
 }
 
-/** The words of both prompts, one by one. */
+/** Pairs the words of both prompts in order. */
 function wordPairs(source: TokenizedPrompt, target: TokenizedPrompt): WordPair[] {
   const before = spacedWords(source);
   const after = spacedWords(target);
@@ -182,7 +179,7 @@ function wordPairs(source: TokenizedPrompt, target: TokenizedPrompt): WordPair[]
   }));
 }
 
-/** The words themselves, and the punctuation before and after them where it is the same. */
+/** The words themselves, and the punctuation before and after them if it is the same. */
 function partsOf(words: Pair, source: TokenizedPrompt, target: TokenizedPrompt): Pair[] {
   const core = { source: coreOf(source, words.source), target: coreOf(target, words.target) };
   const around = [
@@ -198,13 +195,13 @@ function partsOf(words: Pair, source: TokenizedPrompt, target: TokenizedPrompt):
   return [core, ...around.filter((pair) => keyOf(source, pair.source) === keyOf(target, pair.target))];
 }
 
-/** A word without the punctuation around it; all of it where it is nothing else. */
+/** A word without the punctuation around it; all of it if it is nothing but punctuation. */
 function coreOf({ pieces }: TokenizedPrompt, word: Span): Span {
   const words = piecesIn(pieces, word).filter(({ text }) => isWord(text));
   return words.length > 0 ? { start: words[0].start, end: words[words.length - 1].end } : word;
 }
 
-/** Whether a word of a script without spaces is several words, or all that the prompt has. */
+/** Whether a word, in a script without spaces, is really several words or the whole prompt. */
 function isUnsplit(prompt: TokenizedPrompt, word: Span): boolean {
   const text = piecesIn(prompt.pieces, word)
     .map((piece) => piece.text)
@@ -220,7 +217,7 @@ function endOf({ length }: TokenizedPrompt): Span {
   return { start: length - 1, end: length };
 }
 
-/** Each target token takes all source tokens; where there are as many, the one in its place. */
+/** Each target token takes all source tokens; if there are equally many, only the one at its position. */
 function takeAll(source: Span, target: Span, alignment: Alignment): void {
   const count = target.end - target.start;
   if (count === source.end - source.start) return takeEach(source, target, alignment);
@@ -228,7 +225,7 @@ function takeAll(source: Span, target: Span, alignment: Alignment): void {
     for (let t = target.start; t < target.end; t += 1) take(s, t, 1 / count, alignment);
 }
 
-/** Token by token, as long as there are any of both. */
+/** Maps tokens one to one until either span ends. */
 function takeEach(source: Span, target: Span, alignment: Alignment): void {
   for (let [s, t] = [source.start, target.start]; s < source.end && t < target.end; s += 1, t += 1)
     take(s, t, 1, alignment);
@@ -239,7 +236,7 @@ function take(s: number, t: number, share: number, { length, matrix, aligned }: 
   aligned[t] = 1;
 }
 
-/** What each token stands for. */
+/** The text that each token stands for. */
 function tokenTexts({ ids, pieces, offsets }: TokenizedPrompt): string[] {
   const texts = ids.map(() => '');
   for (const { text, start, end } of pieces)

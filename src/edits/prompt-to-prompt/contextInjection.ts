@@ -8,17 +8,17 @@ import { perKey } from './perKey';
 import { type Injection, isDuring, rangeOf, tokenRanges } from './schedule';
 
 /**
- * Words that both prompts have go on meaning what they meant in the source: at cross sites each target takes the
- * source's keys and values of the tokens it shares with it, start, end and padding among them. Keys that another
- * controller has added stay its own.
+ * Words that both prompts share keep the meaning they have in the source: at cross sites, each target takes the
+ * source's keys and values for the tokens it shares with it, including start, end and padding. Keys that another
+ * controller has added are left alone.
  *
- * The paper injects maps alone. But the text encoder lets each word know those before it: `meadow` after `a car in a`
- * is not the `meadow` after `a cat in a`, and by that difference a swapped word reaches the whole picture, past every
- * map. Where a model says much of what it draws by the end mark and the padding, as Stable Diffusion does, an edit
- * becomes weaker by this as well. The word after a new one keeps its own meaning, for the new one may speak of it, as
- * `red` does in `a red car`; `during: { words: { car: 1 } }` has it take the source's all the same.
+ * The paper injects only maps. But in the text encoder each word sees those before it: the `meadow` after `a car in a`
+ * is not the `meadow` after `a cat in a`, and through that difference a swapped word reaches the whole picture, past
+ * every map. Where a model encodes much of the prompt in the end token and the padding, as Stable Diffusion does, this
+ * also weakens the edit. The word after a new one keeps its own meaning, because the new one may describe it, as `red`
+ * does in `a red car`; `during: { words: { car: 1 } }` makes it take the source's anyway.
  *
- * @param during the whole run if left out. Fractions are of its steps
+ * @param during default: the whole run; fractions are of its steps
  * @throws if no target has one of the words, a range is out of bounds, or the batch lacks the source's row
  */
 export function contextInjection({
@@ -29,7 +29,7 @@ export function contextInjection({
 }: {
   readonly source: TokenizedPrompt;
   readonly targets: readonly TokenizedPrompt[];
-  /** One a target. */
+  /** One per target. */
   readonly alignments: readonly Alignment[];
   readonly during?: Injection;
 }): AttentionController {
@@ -63,7 +63,7 @@ export function contextInjection({
   };
 }
 
-/** The tokens of each word that follows a new one: one of which some token is not shared. */
+/** The tokens of each word that follows a new word, that is, one with a token that is not shared. */
 function tokensAfterNewWords(target: TokenizedPrompt, shared: readonly (number | undefined)[]): Set<number> {
   const words = wordsOf(target);
   const isNew = words.map(({ start, end }) => shared.slice(start, end).includes(undefined));
@@ -74,7 +74,10 @@ function tokensAfterNewWords(target: TokenizedPrompt, shared: readonly (number |
   );
 }
 
-/** @param source, own [1, heads, keys, headSize] @param shared for each token the source's that it takes, or none */
+/**
+ * @param source, own [1, heads, keys, headSize]
+ * @param shared for each token the source token it takes, or undefined
+ */
 function takeTokens(source: tf.Tensor4D, own: tf.Tensor4D, shared: readonly (number | undefined)[]): tf.Tensor4D {
   const keys = own.shape[2];
   const places = perKey(shared, keys, undefined).map((from, key) => from ?? keys + key);

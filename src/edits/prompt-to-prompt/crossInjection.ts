@@ -6,17 +6,17 @@ import { type Alignment, type ReplacementRule, refinement, replacement } from '.
 import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
 
-/** For how many of the steps an edit takes the source's cross-attention. */
+/** The prompts, and when the targets take the source's cross-attention. */
 export interface EditOptions {
   /** The source, then its targets. */
   readonly prompts: readonly TokenizedPrompt[];
-  /** When the targets take the source's attention; 0.8 of the run if left out. */
+  /** When the targets take the source's attention (default: the first 0.8 of the run). */
   readonly during?: Injection;
 }
 
-/** The same, with how a swap is aligned. */
+/** Also how a swap is aligned. */
 export interface ReplaceOptions extends EditOptions {
-  /** Where words after a swap find their source (default: `corrected`). */
+  /** Which source tokens the words after a swap take (default: `corrected`). */
   readonly alignment?: ReplacementRule;
 }
 
@@ -37,7 +37,7 @@ export function attentionReplace({
 }
 
 /**
- * Adds words or leaves some out: tokens of both prompts take the source's cross-attention ({@link refinement}; section
+ * Adds or removes words: tokens that both prompts share take the source's cross-attention ({@link refinement}; section
  * 3.2 of the paper).
  */
 export function attentionRefine({ prompts: [source, ...targets], during }: EditOptions): AttentionController {
@@ -45,11 +45,12 @@ export function attentionRefine({ prompts: [source, ...targets], during }: EditO
 }
 
 /**
- * Each target's cross-attention becomes the source's, its columns mapped by the target's alignment, for the tokens and
- * steps that the schedule names; the other tokens keep their own, and so do keys that another controller has put after
- * the tokens, such as an image prompt's. Nothing is normalised again.
+ * Replaces each target's cross-attention by the source's, with its columns mapped by the target's alignment, for the
+ * tokens and steps in the schedule. The other tokens keep their own, and so do keys that another controller has put
+ * after the tokens, such as an image prompt's. The result is not renormalised.
  *
- * @throws if the batch lacks the source's row, or there are fewer keys than the alignments have tokens
+ * @throws if the batch lacks the source's row, it has a target without an alignment, or there are fewer keys than
+ *   tokens in the alignments
  */
 export function crossInjection({
   targets,
@@ -57,7 +58,7 @@ export function crossInjection({
   during = 0.8,
 }: {
   readonly targets: readonly TokenizedPrompt[];
-  /** One a target. */
+  /** One per target. */
   readonly alignments: readonly Alignment[];
   readonly during?: Injection;
 }): AttentionController {
@@ -96,8 +97,8 @@ export function crossInjection({
 }
 
 /**
- * source x mapping where a token's share is 1, the target's own where it is 0, or where there are no tokens any more.
- * All maps [1, heads, queries, keys].
+ * source x mapping where a token's share is 1; the target's own where it is 0 and for keys after the tokens. All maps
+ * [1, heads, queries, keys].
  */
 function inject(
   source: tf.Tensor4D,

@@ -9,15 +9,15 @@ export interface Mask {
   readonly data: Float32Array;
 }
 
-/** What a given mask does beside the words' region: the edit stays in both, or in either. */
+/** How a given mask combines with the words' region: the edit stays within both (`within`) or in either (`union`). */
 export const MASK_MODES = ['within', 'union'] as const;
 export type MaskMode = (typeof MASK_MODES)[number];
 
 /**
- * Keeps an edit to a mask that a person gives: after every step, the targets' latents are the source's where the mask
- * is 0, and between the two where it is soft (Blended Diffusion, arXiv 2111.14818, on latents).
+ * Keeps an edit inside a mask given by the user: after every step, the targets' latents are the source's where the mask
+ * is 0, and a blend of the two where it is soft (Blended Diffusion, arXiv 2111.14818, on latents).
  *
- * @param mask of the picture; its size a multiple of the latents'
+ * @param mask at the picture's size, a multiple of the latents'
  */
 export function maskBlend(mask: Mask): AttentionController {
   return {
@@ -34,7 +34,7 @@ export function maskBlend(mask: Mask): AttentionController {
 /**
  * The mask's mean over each cell of the latents: [1, height, width, 1].
  *
- * @throws RangeError if its size is no multiple of theirs
+ * @throws RangeError if its size is not a multiple of theirs
  */
 export function onLatentsGrid({ width, height, data }: Mask, grid: Grid): tf.Tensor4D {
   const cell: [number, number] = [height / grid.height, width / grid.width];

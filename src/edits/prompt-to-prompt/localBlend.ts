@@ -8,28 +8,29 @@ import { type Mask, onLatentsGrid } from './givenMask';
 import { perKey } from './perKey';
 import { BLEND_THRESHOLD } from './shares';
 
-/** Which words' region may change, and from when on. */
+/** Which words' region may change, and from which step on. */
 export interface LocalBlendOptions {
   /** The source, then its targets. */
   readonly prompts: readonly TokenizedPrompt[];
   /**
-   * For each prompt the words whose region is edited, such as `[['cat'], ['tiger']]`; none for a target leaves it the
+   * For each prompt, the words whose region is edited, such as `[['cat'], ['tiger']]`; a target with none uses the
    * source's region.
    */
   readonly words: readonly (readonly Word[])[];
-  /** For each prompt the words whose region is left as it was, even inside the other. */
+  /** For each prompt, the words whose region is left unchanged, even inside the edited region. */
   readonly subtract?: readonly (readonly Word[])[];
-  /** The fraction of the steps after which blending starts; 0.2 if left out. */
+  /** The fraction of the steps after which blending starts (default: 0.2). */
   readonly start?: number;
   /**
-   * What part of its maximum a map must exceed to count as region, from 0 to less than 1; 0.3 if
-   * left out. The lower, the larger the region.
+   * The fraction of its maximum that a map must exceed to count as region, from 0 to less than 1 (default: 0.3). The
+   * lower it is, the larger the region.
    */
   readonly threshold?: number;
-  /** A mask whose places belong to the region whatever the words' maps say. */
+  /** A mask whose places belong to the region regardless of the words' maps. */
   readonly also?: Mask;
   /**
-   * Told of the region after each step, [prompts, height, width, 1] of the latents, 0 to 1; lent, and inside `tf.tidy`.
+   * Called after each step with the region, [prompts, height, width, 1] at the latents' size, 0 to 1. It is called
+   * inside `tf.tidy`, which disposes of the region.
    */
   readonly onRegion?: (region: tf.Tensor4D) => void;
   /** The side of the largest grid whose maps are used, such as 16 (default: {@link layoutQueries} of the latents). */
@@ -39,20 +40,21 @@ export interface LocalBlendOptions {
 /** Attention summed over steps, sites and heads. */
 interface Sums {
   readonly grid: Grid;
-  /** [prompts, queries, 1 or 2]: to the words, and to the subtracted ones. */
+  /** [prompts, queries, 1 or 2]: attention to the words, then to the subtracted ones if there are any. */
   readonly maps: tf.Tensor3D;
 }
 
 /**
- * Keeps an edit to its region: outside of it, the targets' latents are the source's (the authors' `LocalBlend`, as in
+ * Keeps an edit to its region: outside it, the targets' latents are the source's (the authors' `LocalBlend`, as in
  * their null-text notebook). A region is where the attention to the words, summed over the steps so far and over the
- * sites of the largest grid allowed, widened by a 3x3 maximum and enlarged to the latents, exceeds the threshold; the
- * source's region and the target's are united. The subtracted words' region is found the same way, without widening.
+ * sites of the largest grid allowed, widened by a 3x3 maximum and enlarged to the latents, exceeds the threshold. The
+ * union of the source's region and the target's is used. The subtracted words' region is found the same way, without
+ * widening.
  *
- * Composed after the controllers that edit, it sees the edited attention, as the authors' code does.
+ * Compose it after the controllers that edit, so that it sees the edited attention, as in the authors' code.
  *
  * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid
- *   that small
+ *   small enough
  */
 export function localBlend({
   prompts,
@@ -120,7 +122,7 @@ export function localBlend({
   };
 }
 
-/** [tokens, kinds], as numbers: 1 where a token belongs to a word of that kind. */
+/** [tokens, kinds]: 1 where a token belongs to a word of that kind, else 0. */
 function selector(prompt: TokenizedPrompt, kinds: readonly (readonly Word[] | undefined)[]): number[][] {
   const chosen = kinds.map((words = []) => new Set(words.flatMap((word) => tokensOf(prompt, word))));
   return prompt.ids.map((_, token) => chosen.map((tokens) => Number(tokens.has(token))));

@@ -1,6 +1,6 @@
 /**
- * What is said of each token, for as many keys as there are: those after the tokens, which another controller has added
- * (an image prompt's, for instance), are of no token and get `added`.
+ * Extends per-token values to all keys: keys after the tokens, which another controller has added (for example an image
+ * prompt's), belong to no token and get `added`.
  *
  * @throws if there are fewer keys than tokens
  */

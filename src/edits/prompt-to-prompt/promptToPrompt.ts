@@ -12,20 +12,20 @@ import type { StepRange } from './schedule';
 import { selfInjection } from './selfInjection';
 import { AUTHORS_SHARES, type Shares, type SharesByKind } from './shares';
 
-/** A word of the source and the one of a target that stands in its place; it may be the same. */
+/** A word of the source and the word that takes its place in a target; they may be the same. */
 export interface WordPair {
   readonly source: Word;
   readonly target: Word;
 }
 
-/** What is to be edited, and how much of the source is kept. */
+/** What to edit, and how much of the source to keep. */
 export interface PromptToPromptOptions {
   readonly tokenizer: Tokenizer;
   /** The source, then its targets; or one prompt alone, to re-weight it. */
   readonly prompts: readonly string[];
   /**
-   * What `cross`, `self` and `context` are where they are left out, by the kind of each target's edit: a pipeline's
-   * `defaults.shares`, which are its checkpoint's. Default: the authors', `AUTHORS_DEFAULTS.shares`.
+   * The defaults of `cross`, `self` and `context` for each kind of edit: pass a pipeline's `defaults.shares`, which are
+   * those of its checkpoint. Default: the authors', `AUTHORS_DEFAULTS.shares`.
    */
   readonly shares?: SharesByKind;
   /** When the targets take the source's cross-attention (the authors' `cross_replace_steps`). */
@@ -35,51 +35,62 @@ export interface PromptToPromptOptions {
   /** When the targets take the source's self-attention (the authors' `self_replace_steps`). */
   readonly self?: StepRange;
   /**
-   * The side of the largest grid whose self-attention is injected, such as 32; a quarter of the latents', but at least
-   * 16, if left out.
+   * The side of the largest grid whose self-attention is injected, such as 32 (default: a quarter of the latents', but
+   * at least 16).
    */
   readonly selfSize?: number;
   /**
-   * When words that both prompts have keep the source's keys and values ({@link contextInjection}); in the paper,
-   * never.
+   * When words that both prompts share keep the source's keys and values ({@link contextInjection}); never in the
+   * paper.
    */
   readonly context?: StepRange;
-  /** The same for the tokens of some words of the targets. A word after a new one keeps its own unless it is among them. */
+  /**
+   * The same for the tokens of some words of the targets. A word after a new one keeps its own unless it is listed
+   * here.
+   */
   readonly contextWords?: PerWord<StepRange>;
-  /** Factors for words of the targets, while their attention is injected; of a prompt alone, all the time. */
+  /**
+   * Factors for words of the targets, applied while their attention is injected; for a prompt without targets, during
+   * the whole run.
+   */
   readonly weights?: PerWord<number>;
-  /** Words to whose region the edit is kept. */
+  /** Words whose region the edit is kept to. */
   readonly blend?: readonly WordPair[];
   /** Words whose region is kept out of the edit. */
   readonly blendMinus?: readonly WordPair[];
-  /** How much these words must look at a place for it to belong to the region ({@link LocalBlendOptions.threshold}). */
+  /**
+   * How much attention these words must get at a place for it to belong to the region
+   * ({@link LocalBlendOptions.threshold}).
+   */
   readonly blendThreshold?: number;
-  /** Where the targets may change, of the picture's size (default: anywhere). */
+  /** Where the targets may change, at the picture's size (default: anywhere). */
   readonly mask?: Mask;
-  /** Whether the edit stays within both the mask and the words' region (the default), or in either. */
+  /**
+   * Whether the edit stays within both the mask and the words' region (`within`, the default), or in either (`union`).
+   */
   readonly maskMode?: MaskMode;
-  /** Told of the region of the blend's words after each step ({@link LocalBlendOptions.onRegion}). */
+  /** Called after each step with the region of the blend's words ({@link LocalBlendOptions.onRegion}). */
   readonly onRegion?: LocalBlendOptions['onRegion'];
-  /** How the tokens of all targets are aligned, instead of choosing for each ({@link editKind}). */
+  /** The alignment to use for all targets (default: chosen for each, {@link editKind}). */
   readonly edit?: 'replace' | 'refine';
-  /** Where words after a swap find their source (default: `corrected`). */
+  /** Which source tokens the words after a swap take (default: `corrected`). */
   readonly alignment?: ReplacementRule;
 }
 
-/** The method as one controller, with what it made of the prompts. */
+/** The method as one controller, with how it read the prompts. */
 export interface PromptToPrompt extends AttentionController {
   readonly prompts: readonly TokenizedPrompt[];
-  /** For each target whether words were swapped, or added and left out, or none of them changed. */
+  /** For each target, whether words were swapped, added or removed, or left unchanged. */
   readonly edits: readonly EditKind[];
-  /** For each target which source tokens its tokens take the attention of: see {@link alignedTokens}. */
+  /** For each target, which source tokens its tokens take their attention from; see {@link alignedTokens}. */
   readonly alignments: readonly Alignment[];
 }
 
 /**
- * The whole method: cross- and self-attention injection, re-weighting and local blend, in the order in which the
- * authors' code has them.
+ * The whole method: cross- and self-attention injection, re-weighting and local blend, in the authors' order, and
+ * context injection, which is not in the paper.
  *
- * @throws if a word is in none of the prompts that may have it, or words do not align; the error names them
+ * @throws if a word is in none of the prompts it could be in, or words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   const {
@@ -142,13 +153,13 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   return { ...compose(...controllers), prompts, edits, alignments };
 }
 
-/** @param edit what was asked for; equal prompts align in one way only */
+/** @param edit the kind that was asked for; equal prompts are always `reweight` */
 function kindOf(source: TokenizedPrompt, target: TokenizedPrompt, edit?: EditKind): EditKind {
   const kind = editKind(source, target);
   return kind === 'reweight' ? kind : (edit ?? kind);
 }
 
-/** The words of each prompt, the source's first; a target's only where it has them. */
+/** The words of each prompt, the source's first; for a target, only those it contains. */
 function byPrompt([source, ...targets]: readonly TokenizedPrompt[], pairs: readonly WordPair[]): Word[][] {
   const found = pairs.map(({ target }) => tokensInEach(targets, target, source));
   return [

@@ -6,24 +6,24 @@ import { type PerWord, perWord, tokensInEach } from '../../text/words';
 import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
 
-/** Which words are weighted, and in which prompts. */
+/** Which words to re-weight, and in which prompts. */
 export interface ReweightOptions {
   /** The source, then its targets; or one prompt alone. */
   readonly prompts: readonly TokenizedPrompt[];
-  /** A factor for each of some words: above 1 more of it, below 1 less, negative its opposite. */
+  /** A factor for each word: above 1 strengthens it, below 1 weakens it, below 0 inverts it. */
   readonly weights: PerWord<number>;
   /**
-   * When (default: the whole run). The authors' code re-weights what it injects only, so there this is the
-   * injection's schedule.
+   * When (default: the whole run). The authors' code re-weights only what it injects, so there this is the injection's
+   * schedule.
    */
   readonly during?: Injection;
 }
 
 /**
- * Multiplies the cross-attention to the tokens of chosen words, without normalising again (section 3.2 of the paper;
- * the authors' `AttentionReweight`). Keys that another controller has added are left alone. The targets are changed and
- * the source is left as it is; a prompt without targets is changed itself. Composed after an injection, it multiplies
- * what was injected.
+ * Multiplies the cross-attention to the tokens of chosen words, without renormalising (section 3.2 of the paper; the
+ * authors' `AttentionReweight`). Keys that another controller has added are left alone. It changes the targets and
+ * leaves the source alone; a prompt without targets is changed itself. Composed after an injection, it multiplies what
+ * was injected.
  *
  * @throws if none of the changed prompts has one of the words
  */

@@ -1,27 +1,30 @@
 import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type PerWord, perWord, tokensInEach } from '../../text/words';
 
-/** A part of a run, in fractions of its steps: from the start to 0.8, or [0.2, 0.8] from one to the other. */
+/** A part of a run, as fractions of its steps: 0.8 is from the start to 0.8, [0.2, 0.8] from 0.2 to 0.8. */
 export type StepRange = number | readonly [from: number, to: number];
 
 /** A range for all targets, or one for each. */
 export interface TargetRanges {
-  /** For the targets that have none of their own (default: the whole run), as in the authors' code. */
+  /** For targets without a range of their own (default: the whole run, as in the authors' code). */
   readonly default?: StepRange;
   /** For each target, in their order. */
   readonly targets?: readonly StepRange[];
 }
 
-/** When targets take something of the source: a range for all tokens of a target, and others for some words' tokens. */
+/**
+ * When targets take something from the source: a range for all tokens of a target, and optional ranges for the tokens
+ * of some words.
+ */
 export type Injection =
   | StepRange
   | (TargetRanges & {
-      /** Words of the targets. Of two ranges for one token the later holds. */
+      /** Words of the targets. If a token has two ranges, the later one applies. */
       readonly words?: PerWord<StepRange>;
     });
 
 /**
- * Whether a step lies in a range. Fractions are of `rows`, and cut, not rounded, as the authors' code does it.
+ * Whether a step lies in a range. Fractions are of `rows`, and truncated, not rounded, as in the authors' code.
  *
  * @throws if the range is not 0 <= from <= to <= 1
  */
@@ -36,9 +39,9 @@ export function isDuring(range: StepRange, step: number, rows: number): boolean 
 }
 
 /**
- * For each target the range of each of its tokens.
+ * For each target, the range of each of its tokens.
  *
- * @param usual the range of a token that none of the words has; by default its target's
+ * @param usual the range of a token that belongs to none of the words (default: its target's)
  * @throws if no target has one of the words, or a range is out of bounds
  */
 export function tokenRanges(
@@ -60,7 +63,7 @@ export function tokenRanges(
   return ranges;
 }
 
-/** The range of a target, counted from 0, but for words that have one of their own. */
+/** The range of a target, counted from 0, ignoring words with a range of their own. */
 export function rangeOf(injection: Injection, target: number): StepRange {
   return isRange(injection) ? injection : (injection.targets?.[target] ?? injection.default ?? 1);
 }
@@ -71,12 +74,12 @@ export function checkRanges(injection: Injection): void {
   ranges.forEach((range) => isDuring(range, 0, 1));
 }
 
-/** 1 for each token of a target that is injected at a step, else 0. `target` counts from 0. */
+/** For each token of a target, 1 if it is injected at a step, else 0. `target` counts from 0. */
 export type InjectionSchedule = (target: number, step: number, steps: number) => Float32Array;
 
 /**
  * The authors' `get_time_words_attention_alpha`. Its table has one row more than the run has steps, so fractions are of
- * steps + 1: 0.8 of 50 steps are steps 0 to 39.
+ * steps + 1: 0.8 of 50 steps is steps 0 to 39.
  *
  * @throws as {@link tokenRanges}
  */

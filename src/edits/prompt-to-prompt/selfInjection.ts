@@ -4,9 +4,9 @@ import { isWithin } from '../../attention/grids';
 import { type PromptRow, replaceRows, rowOf, takeRow, targetRows } from '../../attention/rows';
 import { checkRanges, isDuring, rangeOf, type StepRange, type TargetRanges } from './schedule';
 
-/** For how many of the steps, and up to which grid, the source's self-attention is taken. */
+/** At which steps, and up to which grid, the source's self-attention is taken. */
 export interface SelfInjectionOptions {
-  /** 0.4 of the run if left out. Fractions are of its steps. */
+  /** Default: the first 0.4 of the run. Fractions are of its steps. */
   readonly during?: StepRange | TargetRanges;
   /** The side of the largest grid whose attention is injected, such as 32 (default: {@link layoutQueries} of the latents). */
   readonly maxSize?: number;
@@ -14,8 +14,8 @@ export interface SelfInjectionOptions {
 
 /**
  * The targets take the source's self-attention maps, and with them its layout (section 3.2 of the paper; the authors'
- * `replace_self_attention`). The queries and keys are what is copied: equal queries and keys give equal maps, and the
- * maps themselves never need to be laid out.
+ * `replace_self_attention`). It copies the queries and keys: these give the same maps, which then never need to be
+ * materialised.
  *
  * @throws if the batch lacks the source's row
  */

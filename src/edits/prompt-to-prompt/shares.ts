@@ -1,9 +1,9 @@
 import type { EditKind } from './alignment';
 import type { StepRange } from './schedule';
 
-/** For which part of a run a target takes something of its source. */
+/** For which part of a run a target takes something from its source. */
 export interface Shares {
-  /** Its cross-attention: where the words look. */
+  /** Its cross-attention: where each word acts. */
   readonly cross: StepRange;
   /** Its self-attention: shapes and layout. */
   readonly self: StepRange;
@@ -11,18 +11,18 @@ export interface Shares {
   readonly context: StepRange;
 }
 
-/** What each kind of edit takes. */
+/** The shares for each kind of edit. */
 export type SharesByKind = Readonly<Record<EditKind, Shares>>;
 
-/** What part of its maximum a map must exceed to count as region, by the authors' code. */
+/** The fraction of its maximum that a map must exceed to count as region, from the authors' code. */
 export const BLEND_THRESHOLD = 0.3;
 
-/** Up to where in a run the targets take self-attention, whatever the kind of edit: what a recording is to keep. */
+/** The longest part of a run for which any kind of edit takes self-attention: what a recording has to keep. */
 export function longestSelf(shares: SharesByKind): number {
   return Math.max(...Object.values(shares).map(({ self }) => (typeof self === 'number' ? self : self[1])));
 }
 
 const AUTHORS: Shares = { cross: 0.8, self: 0.4, context: 0 };
 
-/** The authors' own: those of their code's examples, and of the paper, which injects maps alone. */
+/** The authors' own: those of the examples in their code, and of the paper, which injects only maps. */
 export const AUTHORS_SHARES: SharesByKind = { replace: AUTHORS, refine: AUTHORS, reweight: AUTHORS };
