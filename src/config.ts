@@ -1,31 +1,30 @@
 import { z } from 'zod';
 
-/** A config as it was found: `json` is yet to be validated, and `file` says where, for the messages. */
+/** A config as read: `json` is not validated yet, and `file` is its path, for messages. */
 export interface ConfigFile {
   readonly file: string;
   readonly json: unknown;
 }
 
-/** A config that asks for what this project does not do. The message names the file, the key and the value. */
+/** A config that needs something this project does not support. The message names the file, the key and the value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** A key of which only these values are supported; where it is absent, it is the first. */
+/** A key for which only these values are supported. If it is absent, the first one applies. */
 export function only<const T extends readonly [z.core.util.Literal, ...z.core.util.Literal[]]>(...values: T) {
   return z.literal(values).default(values[0] as never);
 }
 
-/** A key that changes nothing in what the checkpoint computes here: it is left out of the checked config. */
+/** A key that does not affect what is computed here; it is left out of the checked config. */
 export const harmless = z.unknown().optional();
 
 /**
- * Checks a config as a checkpoint has it against a strict schema. Keys that the schema does not know are let pass where
- * they are notes (`_diffusers_version`) or switched off (null, false); anything else might change the result, so it is
- * an error.
+ * Checks a checkpoint's config against a strict schema. Keys unknown to the schema are ignored if they are notes
+ * (`_diffusers_version`) or switched off (null, false); anything else might change the result, so it is an error.
  *
- * @param file what to call the config in a message: its path
- * @throws ConfigError that lists every key with a value that is wrong or not supported
+ * @param file the config's path, for messages
+ * @throws ConfigError listing every key whose value is wrong or not supported
  */
 export function parseConfig<T extends z.ZodObject>(schema: T, json: unknown, file: string): z.output<T> {
   const { success, data, error } = schema.strict().safeParse(relevant(json, schema));
@@ -61,8 +60,8 @@ function show(value: unknown): string {
 }
 
 /**
- * JSON as Python writes it: `Infinity`, `-Infinity` and `NaN` (as null) too, which diffusers puts into scheduler
- * configs.
+ * Parses JSON as Python writes it, with `Infinity`, `-Infinity` and `NaN` (read as null), which diffusers puts into
+ * scheduler configs.
  *
  * @throws SyntaxError for anything else that is not JSON
  */

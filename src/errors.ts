@@ -1,9 +1,9 @@
-/** A checkpoint that is not what it should be. The message names the file and the key, and says what to do. */
+/** An invalid checkpoint. The message names the file and the key, and says what to do. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
 }
 
-/** At most this many names are listed in one message; the rest is counted. */
+/** The most names listed in one message; the rest are counted. */
 const MAX_LISTED = 12;
 
 /** `a, b, c and 40 more` */

@@ -1,5 +1,6 @@
 /**
- * The core: runs wherever tfjs does, in a browser too. What needs Node (files, PNG, backends) is `prompt-to-prompt-tfjs/node`.
+ * The core: runs wherever tfjs does, including in a browser. What needs Node (files, PNG, backends) is in
+ * `prompt-to-prompt-tfjs/node`.
  *
  * @module prompt-to-prompt-tfjs
  */
@@ -15,7 +16,7 @@ export type { SessionOptions } from './session/options';
 export { MemoryError } from './session/memory';
 export { NotFiniteError } from './finite';
 
-// Attention: the layer, what a controller is, and the controllers of the paper.
+// Attention: the layer, the controller interface, and the paper's controllers.
 export { Attention } from './attention/attention';
 export type { AttentionControl } from './attention/attend';
 export type { AttentionOptions } from './attention/attention';
@@ -53,7 +54,7 @@ export type { PromptRow } from './attention/rows';
 export { tokensOf, wordsOf } from './text/words';
 export type { PerWord, PromptWord, Span, Word } from './text/words';
 
-// A source's run on file, for further edits of it.
+// Recordings: a source's run saved to a file, for further edits.
 export { Recording } from './recording/recording';
 export type { RecordedStep } from './recording/recording';
 export { RecordingError } from './recording/description';
@@ -61,7 +62,7 @@ export type { RecordedSettings, RecordingDescription } from './recording/descrip
 export type { TakenStep } from './session/companion';
 export type { RecordedInversion, RecordOptions } from './recording/recorder';
 
-// Pictures of one's own: taken to noise, so that they can be edited.
+// Inversion: the user's own pictures taken to noise, so that they can be edited.
 export { Inversion, invert } from './invert';
 export type { InvertOptions } from './invert';
 export { INVERSIONS } from './inversion/names';
@@ -106,14 +107,14 @@ export type { GuidanceOption } from './guidance/combined';
 export type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance/guidance';
 export { randomLatents, TorchGenerator } from './sampler/noise';
 
-// Pictures as pixels: to a model's size and back, and masks.
+// Pictures as pixels: resizing to a model's size and back, and masks.
 export { FITS, fitMask, fitPicture, place, putBack, toMultiples } from './image/placement';
 export type { Fit, Placement } from './image/placement';
 export type { Box } from './image/layout';
 export type { Size } from './image/resample';
 export { changeMask, feather, toMask } from './image/mask';
 
-// How alike pictures are, and how well one fits a text.
+// Metrics: how similar pictures are, and how well one matches a text.
 export { CLIP_VITL14, CLIPScore } from './metrics/clipScore';
 export type { CLIPConfig } from './metrics/clipScore';
 export type { LayerConfig } from './model/transformerLayer';
@@ -146,7 +147,7 @@ export type { ByteSink } from './weights/sink';
 export { bytesOf } from './weights/source';
 export type { BytePlace, ByteSource, TensorInfo, TensorSource } from './weights/source';
 
-// Pictures, and where words look in them.
+// Pictures, and where the words' attention is in them.
 export { fromPictures, toPictures } from './image/picture';
 export type { Picture } from './image/picture';
 export { overlayHeat } from './image/heatMap';

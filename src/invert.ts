@@ -31,24 +31,24 @@ const METHODS: Readonly<Record<InversionName, InversionMethod>> = {
   'h-edit': hEdit,
 };
 
-/** How a picture is inverted. What is left out has the default that is stated with it. */
+/** The options of an inversion. */
 export interface InvertOptions
   extends Partial<Pick<InversionTask, 'negative' | 'guidance' | 'steps' | 'seed'>>,
     Pick<InversionTask, 'iterations' | 'epsilon' | 'sourceGuidance' | 'skip' | 'found' | 'signal' | 'onProgress'>,
     Pick<RunOptions, 'karras' | 'memory' | 'onWarning'> {
-  /** What the picture shows. Default: nothing; edits of it are then less faithful to its words. */
+  /** What the picture shows. Default: the empty prompt, with which edits follow their prompts less faithfully. */
   readonly prompt?: string;
   /** Default: direct. */
   readonly method?: InversionName;
-  /** Default: the checkpoint's, or ddim where the method is for that alone. */
+  /** Default: the checkpoint's, or ddim if the method works only with that. */
   readonly sampler?: SamplerName;
 }
 
 /**
  * Takes a picture to noise, so that edits can begin there.
  *
- * @param latents [1, height, width, channels], such as `pipe.toLatents(image)`; stays the caller's
- * @throws RangeError for options out of range, or a sampler that the method is not for; the signal's reason if it
+ * @param latents [1, height, width, channels], such as `pipe.toLatents(image)`; not disposed of
+ * @throws RangeError for options out of range, or a sampler that the method does not support; the signal's reason if it
  *   stops the inversion
  */
 export async function invert(
@@ -86,9 +86,9 @@ export async function invert(
   return new Inversion(prompt, method, inverted, { ...schedule, negative, guidance });
 }
 
-/** A picture that was taken to noise. It is to be disposed. */
+/** A picture that was taken to noise. Dispose of it after use. */
 export class Inversion {
-  /** @internal {@link invert} makes it. */
+  /** @internal Use {@link invert}. */
   constructor(
     readonly prompt: string,
     readonly method: InversionName,
@@ -101,16 +101,19 @@ export class Inversion {
     return this.inverted.trajectory;
   }
 
-  /** Of null-text inversion: what the unconditional rows read, [1, tokens, features] a step, from noise on; lent. */
+  /**
+   * For null-text inversion: what the unconditional rows read, [1, tokens, features] per step, starting at the noise;
+   * owned by the inversion.
+   */
   get embeddings(): readonly tf.Tensor3D[] | undefined {
     return this.inverted.embeddings;
   }
 
   /**
    * The options of a run that edits the picture: `pipe.generate([inversion.prompt, target], inversion.options(edit))`.
-   * The first picture of it is the reconstruction.
+   * The run's first picture is the reconstruction.
    *
-   * @param edit what is to be changed; nothing, for the reconstruction alone
+   * @param edit the edit's controller; leave it out for the reconstruction alone
    */
   options(edit?: AttentionController): RunOptions {
     const { options, controller } = this.inverted;
@@ -118,7 +121,7 @@ export class Inversion {
     const controllers = [controller, edit].filter((one) => one !== undefined);
     return {
       ...settings,
-      // A sampler of the method's own has its own steps.
+      // A sampler from the method has its own steps.
       ...(options.sampler ? { steps: undefined, karras: undefined } : { steps, karras }),
       ...options,
       controller: controllers.length > 0 ? compose(...controllers) : undefined,
@@ -126,7 +129,7 @@ export class Inversion {
   }
 
   /**
-   * How a run of {@link options} is recorded.
+   * The `record` option of a run with {@link options}.
    *
    * @throws RangeError for a method whose edits cannot be made from a recording
    */
@@ -138,9 +141,9 @@ export class Inversion {
   }
 
   /**
-   * Writes a recording of the picture, for any number of edits that cost their targets only.
+   * Writes a recording of the picture, for any number of edits that compute only their targets.
    *
-   * @throws RangeError for a method whose edits cannot be made from one
+   * @throws RangeError for a method whose edits cannot be made from a recording
    */
   async record(
     pipe: StableDiffusionPipeline,

@@ -8,9 +8,9 @@ import { inputProblem } from './weights/kinds';
 import { loadParameters } from './weights/load';
 
 /**
- * A checkpoint's networks as its configs describe them, with no weights in them yet.
+ * Builds a checkpoint's networks from its configs, with no weights loaded yet.
  *
- * @throws CheckpointError naming the file if it is a model for more than pictures from text; ConfigError naming the key
+ * @throws CheckpointError naming the checkpoint if its model does more than text to image; ConfigError naming the key
  */
 export async function networksOf(checkpoint: Checkpoint): Promise<Networks> {
   const textEncoder = networkOf('textEncoder', await checkpoint.config('text_encoder'));
@@ -23,7 +23,7 @@ export async function networksOf(checkpoint: Checkpoint): Promise<Networks> {
   return { textEncoder, unet, vae };
 }
 
-/** The networks that have weights, each by its name in a checkpoint. */
+/** The networks that have weights, with their names in a checkpoint. */
 export function byName({ textEncoder, unet, vae }: Networks): readonly (readonly [NetworkName, Network])[] {
   const all = [
     ['text_encoder', textEncoder],
@@ -34,9 +34,9 @@ export function byName({ textEncoder, unet, vae }: Networks): readonly (readonly
 }
 
 /**
- * Fills a checkpoint's networks, one tensor at a time. If that fails, nothing of them stays in memory.
+ * Loads a checkpoint's weights into its networks, one tensor at a time. On failure, the networks are disposed of.
  *
- * @param onProgress told how many of all the networks' numbers are loaded, of how many
+ * @param onProgress called with how many of all the networks' numbers are loaded, and their total
  * @throws CheckpointError naming the file, and the tensors that do not fit
  */
 export async function loadNetworks(

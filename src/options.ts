@@ -4,38 +4,38 @@ import type { Recording } from './recording/recording';
 import type { DenoisingStep } from './sampler/denoise';
 import type { SessionOptions } from './session/options';
 
-/** How a run goes, and what is around it: a recording, a limit of memory. */
+/** The options of a run, including recording and a memory limit. */
 export interface RunOptions extends SessionOptions {
-  /** Writes down what edits of the source, the first prompt, need of it: for `recording`. */
+  /** Records what edits of the source (the first prompt) need, for use as `recording`. */
   readonly record?: RecordOptions;
   /**
-   * The source's run, made before: only the targets are computed. Options left out are the recording's; others must be
-   * the same.
+   * A recording of the source: only the targets are computed. Options left out are taken from the recording; others
+   * must be the same as in it.
    */
   readonly recording?: Recording;
   /**
-   * Bytes for the weights and the run: attention keeps to it by smaller chunks, and what by estimate does not fit is
-   * refused. Default: no limit.
+   * A limit in bytes for the weights and the run: attention is computed in smaller chunks to stay within it, and a run
+   * estimated not to fit is refused. Default: no limit.
    */
   readonly memory?: number;
 }
 
-/** A run's options, and who is told of its steps. */
+/** A run's options, and a callback for its steps. */
 export interface GenerateOptions extends RunOptions {
   readonly onStep?: (step: DenoisingStep) => void;
 }
 
-/** What a run made. The tensors are the caller's to dispose. */
+/** The result of a run. The caller disposes of its tensors. */
 export interface Generation {
   /** [prompts, height, width, 3], -1 to 1. */
   readonly images: tf.Tensor4D;
-  /** Of the last step, [prompts, height, width, channels], as the UNet knows them. */
+  /** The latents after the last step, [prompts, height, width, channels], as the UNet uses them. */
   readonly latents: tf.Tensor4D;
   /** What the run started from, [1, height, width, channels]. */
   readonly noise: tf.Tensor4D;
   /**
-   * The encoded prompts, [rows, tokens, features]: the unconditional rows (none without guidance), the conditional, and
-   * what else a guidance wants.
+   * The encoded prompts, [rows, tokens, features]: the unconditional rows (none without guidance), the conditional
+   * ones, and any others a guidance adds.
    */
   readonly context: tf.Tensor3D;
 }

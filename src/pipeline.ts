@@ -22,21 +22,21 @@ import { TextSide, wordless } from './sides/textSide';
 import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
 import type { Checkpoint } from './weights/checkpoint';
 
-/** What a pipeline is composed of; all of one checkpoint. */
+/** The parts of a pipeline, all from one checkpoint. */
 export interface PipelineParts {
   readonly tokenizer: Tokenizer;
   readonly textEncoder: PromptEncoder;
   readonly unet: UNet;
-  /** None for a UNet that works on pixels, or to have its latents alone. */
+  /** Leave it out for a UNet that works on pixels, or if only latents are needed. */
   readonly vae?: VAE;
   readonly scheduler: ConfigFile;
-  /** What suits the checkpoint. Default: the authors', {@link AUTHORS_DEFAULTS}. */
+  /** The checkpoint's defaults. Default: the authors', {@link AUTHORS_DEFAULTS}. */
   readonly defaults?: Defaults;
   /** See {@link StableDiffusionPipeline.notes}. */
   readonly notes?: readonly string[];
 }
 
-/** Who is asked outside of a run. */
+/** Options of encoding and decoding outside a run. */
 export interface ControllerOptions {
   readonly controller?: AttentionController;
 }
@@ -48,9 +48,9 @@ export class StableDiffusionPipeline implements Networks {
   readonly unet: UNet;
   readonly vae: VAE;
   readonly scheduler: ConfigFile;
-  /** Guidance, steps and sampler of a run that says nothing of them, and how much of the source each kind of edit takes. */
+  /** Default guidance, steps and sampler of a run, and how much each kind of edit takes from the source. */
   readonly defaults: Defaults;
-  /** What was assumed of the checkpoint where it does not say, and what is odd about it; for people. */
+  /** Notes for the user: what was assumed about the checkpoint where it does not say, and what is odd about it. */
   readonly notes: readonly string[];
   private readonly texts: TextSide;
   private readonly pictures: PictureSide;
@@ -89,10 +89,10 @@ export class StableDiffusionPipeline implements Networks {
   }
 
   /**
-   * Loads all of a checkpoint, one tensor at a time. For the wasm backend call `prepareWasm()` before, unless the
-   * backend was started by this package: a pipeline itself replaces none of tfjs's kernels.
+   * Loads a whole checkpoint, one tensor at a time. For the wasm backend, call `prepareWasm()` first, unless this
+   * package started the backend: a pipeline does not replace tfjs's kernels itself.
    *
-   * @param onProgress told how many of the networks' numbers are loaded, of how many
+   * @param onProgress called with how many of the networks' numbers are loaded, and their total
    * @throws CheckpointError naming the file, the key or the tensors that do not fit
    */
   static async load(
@@ -112,25 +112,22 @@ export class StableDiffusionPipeline implements Networks {
     return pipeline;
   }
 
-  /** How many numbers the networks' parameters hold. */
+  /** The number of parameters in all networks. */
   get size(): number {
     return byName(this).reduce((sum, [, { size }]) => sum + size, 0);
   }
 
-  /** What the networks' parameters take of memory. */
+  /** The memory that the networks' parameters take, in bytes. */
   get bytes(): number {
     return byName(this).reduce((sum, [, { bytes }]) => sum + bytes, 0);
   }
 
-  /**
-   * Every attention layer of the UNet, in the order in which an evaluation comes by; `textEncoder` and `vae` have sites
-   * of their own.
-   */
+  /** Every attention layer of the UNet, in order of evaluation; `textEncoder` and `vae` have their own `sites`. */
   get sites(): readonly AttentionSite[] {
     return this.unet.sites;
   }
 
-  /** Every place of the UNet where a controller may have features outside of attention, in the same order. */
+  /** Every place in the UNet where a controller can get features outside attention, in order of evaluation. */
   get featureSites(): readonly FeatureSite[] {
     return this.unet.featureSites;
   }
@@ -142,17 +139,17 @@ export class StableDiffusionPipeline implements Networks {
   }
 
   /**
-   * @param prompts as they are written, or their tokens
-   * @param options the controller is asked at the text encoder's attention, if `text` is among its kinds
-   * @returns [prompts, tokens, features]; the caller's to dispose
+   * @param prompts texts, or tokenized prompts
+   * @param options the controller is called at the text encoder's attention, if `text` is among its kinds
+   * @returns [prompts, tokens, features]. The caller disposes of it.
    */
   encode(prompts: readonly (string | TokenizedPrompt)[], { controller }: ControllerOptions = {}): tf.Tensor3D {
     return this.texts.encode(prompts, controller);
   }
 
   /**
-   * @param latents [rows, height, width, channels], as the UNet knows them
-   * @param options the controller is asked at the decoder's attention, if `vae` is among its kinds
+   * @param latents [rows, height, width, channels], as the UNet uses them
+   * @param options the controller is called at the decoder's attention, if `vae` is among its kinds
    * @returns [rows, height, width, 3], -1 to 1
    */
   decode(latents: tf.Tensor4D, { controller }: ControllerOptions = {}): tf.Tensor4D {
@@ -160,22 +157,22 @@ export class StableDiffusionPipeline implements Networks {
   }
 
   /**
-   * Pictures as the UNet knows them: the mean of what the encoder sees in each.
+   * Encodes pictures to latents as the UNet uses them: the mean of the encoder's distribution for each.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
-   * @param options the controller is asked at the encoder's attention, if `vae` is among its kinds
-   * @returns [rows, height, width, channels] of the latents; the caller's to dispose
+   * @param options the controller is called at the encoder's attention, if `vae` is among its kinds
+   * @returns [rows, height, width, channels] at the latents' size. The caller disposes of it.
    */
   toLatents(images: tf.Tensor4D, { controller }: ControllerOptions = {}): tf.Tensor4D {
     return this.pictures.toLatents(images, controller);
   }
 
   /**
-   * Sets up a run, for a loop of one's own; `run` and `generate` are the usual one. The first prompt is the source, and
-   * all share its noise.
+   * Sets up a run for your own loop; `run` and `generate` are the usual one. The first prompt is the source, and all
+   * prompts share its noise.
    *
-   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if a
-   *   recording is not of this run
+   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if
+   *   the recording is of another run
    */
   async session(prompts: readonly string[], options: RunOptions = {}): Promise<Session> {
     if (prompts.length === 0) throw new RangeError('A run needs a prompt.');
@@ -195,10 +192,10 @@ export class StableDiffusionPipeline implements Networks {
   }
 
   /**
-   * Takes noise to latents for all the prompts at once; the first is the source, and all share its noise.
-   * Leaving the loop ends the run; however it ends, nothing of it stays in memory.
+   * Takes noise to latents for all prompts at once; the first is the source, and all share its noise. Leaving the loop
+   * ends the run; however it ends, its memory is freed.
    *
-   * @returns steps whose tensors are lent: see {@link DenoisingStep}
+   * @returns the steps; for who owns their tensors, see {@link DenoisingStep}
    * @throws as {@link session}; the signal's reason if it stops the run
    */
   async *run(prompts: readonly string[], options: RunOptions = {}): AsyncGenerator<DenoisingStep, void, undefined> {
@@ -210,7 +207,11 @@ export class StableDiffusionPipeline implements Networks {
     }
   }
 
-  /** {@link run} to its end, and the pictures of it. @throws as {@link run}; Error if latents need a VAE that is not there */
+  /**
+   * Does a {@link run} to its end and decodes the pictures.
+   *
+   * @throws as {@link run}; Error if the latents need a VAE and there is none
+   */
   async generate(prompts: readonly string[], options: GenerateOptions = {}): Promise<Generation> {
     if (this.vae instanceof PixelSpace) this.vae.checkPictures();
     const session = await this.session(prompts, options);
@@ -236,7 +237,7 @@ export class StableDiffusionPipeline implements Networks {
     for (const [, network] of byName(this)) network.dispose();
   }
 
-  /** A run as such; recordings and limits are around it. */
+  /** Opens the session itself; recordings and memory limits are handled by the caller. */
   private async open(
     prompts: readonly string[],
     options: SettledOptions,

@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { Guidance } from './guidance';
 
 /**
- * Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): the prediction goes `scale` times as far as from the
- * one with the negative prompt to the one with the prompt. At 1 or less there is the prompt alone.
+ * Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): the prediction for the negative prompt plus `scale`
+ * times its difference to the one for the prompt. At 1 or less only the prompt is used.
  *
- * @param scale of all prompts; or one for each, of which the last holds for all after it
+ * @param scale for all prompts, or one per prompt; the last one also applies to any further prompts
  * @throws RangeError if a scale is not a finite number
  */
 export function classifierFree(scale: number | readonly number[]): Guidance {
@@ -25,7 +25,7 @@ export function classifierFree(scale: number | readonly number[]): Guidance {
     rows: [{ role: 'unconditional', text: 'negative' }],
     guide: (prediction, { conditional, unconditional }, { prompts }) => {
       const guided = tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), factors(prompts)));
-      // What guidances before this one have added stays.
+      // Keeps what earlier guidances have added.
       return tf.add(guided, tf.sub(prediction, conditional));
     },
   };

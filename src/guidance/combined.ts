@@ -2,7 +2,7 @@ import type { Role } from '../attention/controller';
 import { classifierFree } from './classifierFree';
 import type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance';
 
-/** A number stands for {@link classifierFree}; several guidances are applied one after the other. */
+/** A number means {@link classifierFree}; several guidances are applied in order. */
 export type GuidanceOption = number | Guidance | readonly Guidance[];
 
 /** @throws RangeError if two guidances mean different rows by one role */
@@ -13,7 +13,7 @@ export function guidancesOf(option: GuidanceOption): readonly Guidance[] {
 }
 
 /**
- * The kinds of rows in a batch, in order: the unconditional ones if there are any, the conditional, then others.
+ * The kinds of rows in a batch, in order: the unconditional rows if there are any, the conditional ones, then others.
  *
  * @throws RangeError if two guidances mean different rows by one role
  */
@@ -34,7 +34,7 @@ export function rolesOf(guidances: readonly Guidance[]): readonly GuidanceRow[] 
   return [...all.filter(isFirst), ...all.filter((kind) => !isFirst(kind))];
 }
 
-/** What all of them make of the predictions, one after the other. @returns [prompts, height, width, channels] */
+/** Applies all the guidances in order. @returns [prompts, height, width, channels] */
 export function guide(guidances: readonly Guidance[], predictions: Predictions, call: GuidanceCall) {
   return guidances.reduce(
     (prediction, guidance) => guidance.guide(prediction, predictions, call),

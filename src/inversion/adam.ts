@@ -13,7 +13,7 @@ export class Adam {
     private readonly epsilon = 1e-8,
   ) {}
 
-  /** @returns `x` after one step against its gradient; the caller's to dispose, as are both that were given */
+  /** @returns `x` after one step against its gradient. The caller disposes of it, and of both arguments. */
   step<T extends tf.Tensor>(x: T, gradient: T): T {
     const { beta1, beta2, epsilon, rate } = this;
     this.steps++;

@@ -4,8 +4,8 @@ import type { InversionTask, Inverted } from './method';
 import { Trajectory } from './trajectory';
 
 /**
- * DDIM inversion (Song et al. 2020, arXiv 2010.02502; Dhariwal & Nichol 2021): the sampler walked the other way, with
- * the prompt and without guidance. An edit with guidance leaves the trajectory: the picture is not reconstructed.
+ * DDIM inversion (Song et al. 2020, arXiv 2010.02502; Dhariwal & Nichol 2021): the sampler run backwards, with the
+ * prompt and without guidance. An edit with guidance leaves the trajectory, so the picture is not reconstructed.
  */
 export async function ddim(task: InversionTask): Promise<Inverted> {
   const trajectory = await walkUp(task);
@@ -13,10 +13,10 @@ export async function ddim(task: InversionTask): Promise<Inverted> {
 }
 
 /**
- * The picture's way to noise, one row a step.
+ * The picture's trajectory to noise, evaluating one row per step.
  *
- * @param through what becomes of the inverse sampler, such as fixed-point iteration
- * @throws RangeError if the sampler has no way back
+ * @param through wraps the inverse sampler, for example in fixed-point iteration
+ * @throws RangeError if the sampler has no inverse
  */
 export async function walkUp(
   task: InversionTask,

@@ -6,8 +6,8 @@ import type { Trajectory } from './trajectory';
 
 /**
  * Direct inversion (Ju et al. 2023, arXiv 2310.01506): after each step the source's latents are put back on the
- * picture's trajectory, and the targets' are left as they are. So the source comes out as it went in, and what the
- * network predicts for it does not matter: of its rows there is the conditional one alone, for its attention.
+ * picture's trajectory, and the targets' are left alone. So the source comes out exactly as it went in, whatever the
+ * network predicts for it; only its conditional row is evaluated, for its attention.
  */
 export async function direct(task: InversionTask): Promise<Inverted> {
   const trajectory = await walkUp(task);
@@ -18,15 +18,19 @@ export async function direct(task: InversionTask): Promise<Inverted> {
   };
 }
 
-/** The source's rows that guidance would need: left out where its prediction is its conditional one, or none matters. */
+/**
+ * The source's rows that only guidance needs. They are left out if guidance would not change the source's prediction,
+ * or the prediction does not matter.
+ */
 export function isUnguidedSource({ prompt, role }: BatchRow): boolean {
   return prompt === 0 && role !== 'conditional';
 }
 
 /**
- * Puts the source's latents back after each step. For a composition: before controllers that look at the latents.
+ * Puts the source's latents back on the trajectory after each step. Compose it before controllers that read the
+ * latents.
  *
- * @param trajectory of as many steps as the run; stays the caller's
+ * @param trajectory with as many steps as the run; not disposed of
  */
 export function sourceOnTrajectory(trajectory: Trajectory): AttentionController {
   return {

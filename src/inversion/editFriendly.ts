@@ -6,12 +6,12 @@ import type { Sampler } from '../sampler/sampler';
 import type { InversionTask, Inverted } from './method';
 import { Trajectory } from './trajectory';
 
-/** The authors' guidance of the source. */
+/** The authors' guidance scale for the source. */
 const SOURCE_GUIDANCE = 3.5;
 
 /**
- * Edit-friendly inversion: {@link EditFriendlyNoise}, found with weaker guidance than the edits have. As the authors
- * have it, 0.36 of the steps are skipped by default.
+ * Edit-friendly inversion: {@link EditFriendlyNoise}, extracted with weaker guidance than that of the edits. By default
+ * 0.36 of the steps are skipped, as in the authors' code.
  */
 export async function editFriendly(task: InversionTask): Promise<Inverted> {
   const { sampler, picture, seed, steps, negative, guidance, skip = 0.36, onProgress } = task;
@@ -46,19 +46,21 @@ export async function editFriendly(task: InversionTask): Promise<Inverted> {
 }
 
 /**
- * Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023, arXiv 2304.06140): the picture gets noise of its own
- * at every step's level, each drawn by itself; the noise that DDPM would have to add in order to come from one to the
- * next is looked for, and an edit adds the same. Begun after some steps were skipped, it keeps the picture's structure.
+ * Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023, arXiv 2304.06140): the picture is noised to each
+ * step's level with independent noise. From these latents it extracts the noise that DDPM would have to add to get from
+ * each to the next, and an edit adds the same noise. An edit that skips the first steps keeps the picture's structure.
  */
 export class EditFriendlyNoise {
   /** The noisy latents before each step, each [1, height, width, channels], the noisiest first. */
   private readonly noisy: readonly tf.Tensor4D[];
-  /** What each step adds, in units of its deviation; each [1, height, width, channels], lent. */
+  /**
+   * What each step adds, in units of its standard deviation; each [1, height, width, channels], owned by this object.
+   */
   readonly maps: tf.Tensor4D[] = [];
 
   /**
-   * @param picture its latents, [1, height, width, channels]; stays the caller's
-   * @param generator of the noise, drawn from the least noisy level on
+   * @param picture its latents, [1, height, width, channels]; not disposed of
+   * @param generator draws the noise, starting at the least noisy level
    */
   constructor(
     private readonly sampler: DDIMSampler,
@@ -77,12 +79,15 @@ export class EditFriendlyNoise {
       .reverse();
   }
 
-  /** The noisiest latents; lent. */
+  /** The noisiest latents, owned by this object. */
   get noisiest(): tf.Tensor4D {
     return this.noisy[0];
   }
 
-  /** Walks from each noisy picture to the next, and finds what a step had to add. For a loop from {@link noisiest}. */
+  /**
+   * A sampler that goes from each noisy picture to the next and extracts what the step has to add, for a loop that
+   * starts at {@link noisiest}.
+   */
   get finding(): Sampler {
     return {
       timesteps: this.sampler.timesteps,
@@ -91,7 +96,7 @@ export class EditFriendlyNoise {
         this.maps.push(
           tf.tidy(() => {
             const { mean, deviation } = this.sampler.posterior(prediction, index, latents, 1);
-            // The last step adds none, as the authors have it.
+            // The last step adds none, as in the authors' code.
             return tf.keep(index < this.last ? tf.div(tf.sub(next, mean), deviation) : tf.zerosLike(mean));
           }),
         );
@@ -101,7 +106,7 @@ export class EditFriendlyNoise {
   }
 
   /**
-   * An edit's start and its steps, which add what was found.
+   * An edit's starting latents, and its sampler, which adds the extracted noise.
    *
    * @param skip how many of the noisiest steps are left out
    */
@@ -114,7 +119,7 @@ export class EditFriendlyNoise {
     };
   }
 
-  /** From the picture to its noisiest latents; the caller's to dispose. */
+  /** From the picture to its noisiest latents. The caller disposes of it. */
   trajectory(): Trajectory {
     return new Trajectory([this.picture, ...[...this.noisy].reverse()].map((latents) => latents.clone()));
   }
@@ -129,10 +134,11 @@ export class EditFriendlyNoise {
 }
 
 /**
- * DDPM's steps with noise that is given.
+ * DDPM's steps with the given noise.
  *
  * @param skip how many of the noisiest steps are left out
- * @param map what a step that is taken adds, in units of its deviation: [1, height, width, channels], lent
+ * @param map the noise that a step adds, by the step's index after skipping, in units of its standard deviation: [1,
+ *   height, width, channels], not disposed of
  */
 export function adding(sampler: DDIMSampler, skip: number, map: (index: number) => tf.Tensor4D): Sampler {
   return {

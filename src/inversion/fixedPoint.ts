@@ -6,9 +6,9 @@ import type { InversionTask, Inverted } from './method';
 
 /**
  * Inversion by fixed-point iteration (AIDI, Pan et al. 2023, arXiv 2309.04907; ReNoise, Garibi et al. 2024, arXiv
- * 2403.14602): DDIM's inverse step asks the network at the latents that it starts from, instead of those that it leads
- * to. Here the network is asked again where the step led, three times by default. Without guidance the picture is then
- * reconstructed.
+ * 2403.14602): DDIM's inverse step evaluates the network at the latents it starts from, instead of those it leads to.
+ * Here the network is evaluated again where the step led, by default three times in all. Without guidance the picture
+ * is then reconstructed.
  */
 export async function fixedPoint(task: InversionTask): Promise<Inverted> {
   const { iterations = 3 } = task;
@@ -19,11 +19,11 @@ export async function fixedPoint(task: InversionTask): Promise<Inverted> {
 }
 
 /**
- * An inverse sampler whose steps ask the network again where they led.
+ * An inverse sampler whose steps evaluate the network again where they led.
  *
- * @param predict the one that the loop has
- * @param iterations how often the network is asked in a step; once is DDIM inversion
- * @throws RangeError if it is no whole number from 1 on, or the sampler asks the network where its steps begin
+ * @param predict the loop's own
+ * @param iterations evaluations of the network per step; 1 is plain DDIM inversion
+ * @throws RangeError if `iterations` is not a whole number of at least 1, or the sampler cannot refine its steps
  */
 export function iterated(inverse: InverseSampler, predict: Predict, iterations: number): Sampler {
   const { timesteps, refine } = inverse;

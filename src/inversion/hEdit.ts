@@ -9,16 +9,17 @@ import { isUnguidedSource } from './direct';
 import type { InversionTask, Inverted } from './method';
 import type { Trajectory } from './trajectory';
 
-/** The authors' guidance away from the source's prompt, as a share of that to the target's. */
+/** The authors' guidance scale away from the source's prompt, as a share of that towards the target's. */
 const SOURCE_SHARE = 0.9;
 
 /**
  * h-Edit-D (Nguyen et al. 2025, arXiv 2503.02187, the implicit form with one step of optimisation): each step has two
- * parts. The first keeps: every picture takes the step that the source's prompt asks for, with what is missing for the
- * source to come out on its trajectory. The second edits, at the level reached: the latents move by how much more the
- * target's prompt asks for than the source's. Prompt-to-Prompt acts in the second.
+ * parts. The first reconstructs: every picture takes the step for the source's prompt, plus the correction that puts
+ * the source back on its trajectory. The second edits, at the noise level just reached: the latents move by the
+ * difference between the guided predictions for the target's and the source's prompt. Prompt-to-Prompt acts in the
+ * second.
  *
- * @throws RangeError for another sampler than DDIM
+ * @throws RangeError for a sampler other than DDIM
  */
 export async function hEdit(task: InversionTask): Promise<Inverted> {
   const { sampler, guidance, sourceGuidance = SOURCE_SHARE * guidance, prompt, negative } = task;
@@ -52,7 +53,7 @@ function keeping(sampler: DDIMSampler, trajectory: Trajectory): AttentionControl
   };
 }
 
-/** The second: it begins where the first has led, at the next timestep. */
+/** The second part: it begins where the first one led, at the next timestep. */
 function editing(sampler: DDIMSampler): Sampler {
   return {
     timesteps: sampler.timesteps.map((_, index) => sampler.timestepAfter(index)),
@@ -60,7 +61,7 @@ function editing(sampler: DDIMSampler): Sampler {
   };
 }
 
-/** The difference of two guided predictions of a target: with its own prompt, and with the source's. */
+/** The difference between two guided predictions for a target: with its own prompt, and with the source's. */
 function fromSourceToTarget(scale: number, sourceScale: number, source: string): Guidance {
   return {
     name: `hEdit(${scale}, ${sourceScale})`,
@@ -68,7 +69,7 @@ function fromSourceToTarget(scale: number, sourceScale: number, source: string):
       { role: 'unconditional', text: 'negative' },
       { role: 'source', text: { of: source } },
     ],
-    // The source has neither row: both are its conditional one there, and it stays where it is.
+    // The source has neither row: its conditional prediction stands in for both, so it does not move.
     guide: (_, { conditional, unconditional, source: ofSource }) =>
       tf.sub(tf.mul(tf.sub(conditional, unconditional), scale), tf.mul(tf.sub(ofSource, unconditional), sourceScale)),
   };

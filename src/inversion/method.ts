@@ -5,66 +5,83 @@ import type { SessionOptions } from '../session/options';
 import type { Session } from '../session/session';
 import type { Trajectory } from './trajectory';
 
-/** A picture to invert, and what methods work with. */
+/** A picture to invert, and what the methods need to do it. */
 export interface InversionTask {
-  /** Its latents, [1, height, width, channels]; stays the caller's. */
+  /** Its latents, [1, height, width, channels]; not disposed of. */
   readonly picture: tf.Tensor4D;
   readonly prompt: string;
-  /** What the edits are to be guided away from. */
+  /** The negative prompt of the edits. */
   readonly negative: string;
-  /** The edits' scale of guidance. */
+  /** The edits' guidance scale. */
   readonly guidance: number;
-  /** From noise to the picture, as the edits will go. */
+  /** The sampler that the edits will use, from noise to the picture. */
   readonly sampler: Sampler;
   readonly steps: number;
-  /** How often the network is asked in a step, where a method asks more than once. Default: the method's. */
+  /**
+   * Evaluations of the network per step, for fixed-point inversion, or the most optimiser iterations per step, for
+   * null-text inversion. Default: the method's.
+   */
   readonly iterations?: number;
-  /** Null-text optimisation ends a step when its loss is under this, and 2e-5 more for each step before. Default: 1e-5. */
+  /**
+   * Null-text optimisation ends a step early when its loss is under this plus 2e-5 for each earlier step. Default:
+   * 1e-5.
+   */
   readonly epsilon?: number;
   /**
-   * How strongly the source's prompt is followed by edit-friendly inversion and beside its edits (default: 3.5 at most),
-   * or left by h-edit's (default: 0.9 of `guidance`).
+   * The source's guidance scale: towards its prompt in edit-friendly inversion and its edits (default: `guidance`, but
+   * at most 3.5), or away from it in the edits of h-edit (default: 0.9 of `guidance`).
    */
   readonly sourceGuidance?: number;
-  /** The share of the steps that edit-friendly edits leave out. Default: 0.36. */
+  /** The share of the steps that edit-friendly edits skip. Default: 0.36. */
   readonly skip?: number;
-  /** Of the noise that edit-friendly inversion draws. */
+  /** The seed of the noise that edit-friendly inversion draws. */
   readonly seed: number | bigint;
-  /** What null-text optimisation has found before it was stopped: [steps, tokens, features]; stays the caller's. */
+  /**
+   * The embeddings that null-text optimisation had found before it was stopped: [steps, tokens, features]; not disposed
+   * of.
+   */
   readonly found?: tf.Tensor3D;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: InversionProgress) => void | Promise<void>;
-  /** A run of the prompt alone, set up. */
+  /** Sets up a run of the prompt alone. */
   session(options: SessionOptions): Promise<Session>;
 }
 
-/** One step that was taken. */
+/** Reported after each step. */
 export interface InversionProgress {
   readonly task: 'inverting' | 'optimising';
   /** 0 .. steps - 1. */
   readonly step: number;
   readonly steps: number;
-  /** Of null-text optimisation, after the step's last iteration. */
+  /** For null-text optimisation: the loss in the step's last iteration. */
   readonly loss?: number;
-  /** What null-text optimisation has found for the step, [1, tokens, features]; lent. */
+  /** The embedding that null-text optimisation found for the step, [1, tokens, features]; owned by the inversion. */
   readonly embedding?: tf.Tensor3D;
 }
 
-/** What a method makes of a picture. */
+/** The result of inverting a picture. */
 export interface Inverted {
   /** From the picture's latents to noise. */
   readonly trajectory: Trajectory;
-  /** What an edit's run needs besides its prompts: the noise to start from, and what keeps to the picture. */
+  /**
+   * What an edit's run needs besides its prompts: the noise to start from, and the settings that keep it close to the
+   * picture.
+   */
   readonly options: Omit<SessionOptions, 'controller'>;
-  /** Before the edit's own controllers. */
+  /** Composed before the edit's own controllers. */
   readonly controller?: AttentionController;
-  /** Of null-text inversion: what the unconditional rows read, [1, tokens, features] a step, from noise on. */
+  /**
+   * For null-text inversion: what the unconditional rows read, [1, tokens, features] per step, starting at the noise.
+   */
   readonly embeddings?: readonly tf.Tensor3D[];
-  /** Of edit-friendly inversion: what each step of an edit adds, [1, height, width, channels] a step; lent. */
+  /**
+   * For edit-friendly inversion: the noise that each step of an edit adds, [1, height, width, channels]; owned by
+   * `more`.
+   */
   readonly added?: readonly tf.Tensor4D[];
-  /** What is to be freed besides the trajectory and the embeddings. */
+  /** What else to dispose of, besides the trajectory and the embeddings. */
   readonly more?: { dispose(): void };
 }
 
-/** A method by which a picture is taken to noise, so that edits of it begin there. */
+/** A method that takes a picture to noise, where edits of it then begin. */
 export type InversionMethod = (task: InversionTask) => Promise<Inverted>;

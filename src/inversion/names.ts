@@ -10,18 +10,18 @@ export const INVERSIONS = [
   'fixed-point',
   'h-edit',
 ] as const;
-/** By which method a picture is inverted. */
+/** The method by which a picture is inverted. */
 export type InversionName = (typeof INVERSIONS)[number];
 
-/** Those whose steps are DDIM's. */
+/** Methods that work only with DDIM. */
 const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-point', 'h-edit'];
 
-/** The checkpoint's own sampler, where the method can have it. */
+/** The checkpoint's own sampler if the method works with it, else DDIM. */
 export function samplerFor(method: InversionName, { sampler }: { readonly sampler: SamplerName }): SamplerName {
   return BY_DDIM.includes(method) ? 'ddim' : sampler;
 }
 
-/** Those whose edits need more of the source than a recording has. */
+/** Methods whose edits need more of the source than a recording holds. */
 const UNRECORDED: readonly InversionName[] = ['h-edit'];
 
 /** @throws RangeError for a method whose edits cannot be made from a recording */

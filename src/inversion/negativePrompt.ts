@@ -4,7 +4,7 @@ import type { InversionTask, Inverted } from './method';
 
 /**
  * Negative-prompt inversion (Miyake et al. 2023, arXiv 2305.16807): the source's prompt is the negative prompt of all
- * rows. Guidance has then nothing to say to the source, whose prediction stays the one that inverted it; so its
+ * rows. Guidance then has no effect on the source, whose prediction stays the one that inverted it; so its
  * unconditional row is left out.
  */
 export async function negativePrompt(task: InversionTask): Promise<Inverted> {

@@ -5,7 +5,10 @@ import { walkUp } from './ddim';
 import type { InversionTask, Inverted } from './method';
 import type { Trajectory } from './trajectory';
 
-/** Null-text inversion: DDIM's trajectory, and {@link nullTextOptimization} of up to 10 iterations a step by default. */
+/**
+ * Null-text inversion: DDIM's trajectory, then {@link nullTextOptimization}, by default with up to 10 iterations per
+ * step.
+ */
 export async function nullText(task: InversionTask): Promise<Inverted> {
   const { sampler, negative, guidance, iterations, epsilon, found, signal, steps, onProgress } = task;
   if (!(sampler instanceof DDIMSampler)) throw new RangeError('Null-text inversion is for the sampler ddim.');
@@ -47,43 +50,48 @@ export async function nullText(task: InversionTask): Promise<Inverted> {
 
 export interface NullTextOptions {
   readonly sampler: DDIMSampler;
-  /** Of the picture; stays the caller's. */
+  /** The picture's trajectory; not disposed of. */
   readonly trajectory: Trajectory;
   /**
-   * [1, height, width, channels] and [1, tokens, features] to a prediction; differentiable with respect to the latter.
+   * The prediction for latents [1, height, width, channels] and a context [1, tokens, features]; differentiable with
+   * respect to the context.
    */
   readonly network: (latents: tf.Tensor4D, step: number, context: tf.Tensor3D) => tf.Tensor4D;
-  /** The encoded source prompt and the encoded negative one, each [1, tokens, features]; stay the caller's. */
+  /** The encoded source prompt and the encoded negative one, each [1, tokens, features]; not disposed of. */
   readonly conditional: tf.Tensor3D;
   readonly unconditional: tf.Tensor3D;
-  /** What the edits will have; 7.5 by default. */
+  /** The edits' guidance scale. Default: 7.5. */
   readonly guidance?: number;
-  /** The most that a step takes; 10 by default. */
+  /** The most iterations per step. Default: 10. */
   readonly iterations?: number;
-  /** A step ends early when its loss is under this, and 2e-5 more for each step before; 1e-5 by default. */
+  /** A step ends early when its loss is under this plus 2e-5 for each earlier step. Default: 1e-5. */
   readonly epsilon?: number;
-  /** Embeddings of the first steps, found before: [steps, tokens, features]; stays the caller's. */
+  /**
+   * Embeddings of the first steps from an earlier, stopped optimisation: [steps, tokens, features]; not disposed of.
+   */
   readonly found?: tf.Tensor3D;
   readonly signal?: AbortSignal;
 }
 
-/** What one step has found. */
+/** The result of one step. */
 export interface NullTextStep {
-  /** 0 .. steps - 1, from noise on. */
+  /** 0 .. steps - 1, starting at the noise. */
   readonly step: number;
-  /** Instead of the negative prompt in this step, [1, tokens, features]; the receiver's to dispose. */
+  /** Replaces the encoded negative prompt in this step, [1, tokens, features]. The consumer disposes of it. */
   readonly embedding: tf.Tensor3D;
-  /** Before each iteration: the mean square of the distance to the trajectory. None for a step that was found before. */
+  /**
+   * The mean squared distance to the trajectory before each iteration. Empty for a step whose embedding was in `found`.
+   */
   readonly losses: readonly number[];
 }
 
 /**
  * Null-text inversion (Mokady et al. 2022, arXiv 2211.09794, algorithm 1): with guidance, DDIM leaves the trajectory of
- * its inversion; the embedding of the empty prompt is optimised step by step until it stays there. An edit with these
- * embeddings in its unconditional rows reconstructs the picture in the source's row.
+ * its inversion; the embedding of the empty prompt is optimised, step by step, so that it stays on it. An edit with
+ * these embeddings in its unconditional rows reconstructs the picture in the source's row.
  *
- * Each step costs one evaluation for the prompt, one with its gradient an iteration, and one with the result. As in the
- * authors' code, each begins with the embedding of the step before and an optimiser of its own.
+ * Each step costs one evaluation for the prompt, one with its gradient per iteration, and one with the result. As in
+ * the authors' code, each step starts from the embedding of the step before, with a new optimiser.
  */
 export async function* nullTextOptimization({
   sampler,
@@ -114,7 +122,7 @@ export async function* nullTextOptimization({
         ? { optimized: started, losses: [] }
         : await optimize(started, {
             loss: (embedding) => tf.losses.meanSquaredError(trajectory.after(step), next(embedding)),
-            // Past what the authors run, the rate stays.
+            // Beyond the authors' number of steps, the rate stays at its minimum.
             rate: 0.01 * Math.max(1 - step / 100, 0.1),
             iterations,
             enough: epsilon + 2e-5 * step,
@@ -129,7 +137,7 @@ export async function* nullTextOptimization({
   }
 }
 
-/** @param started freed, or given back */
+/** @param started disposed of, or returned if no iteration runs */
 async function optimize(
   started: tf.Tensor3D,
   {

@@ -8,7 +8,7 @@ import { negativePrompt } from './negativePrompt';
 import type { Trajectory } from './trajectory';
 
 /**
- * Negative-prompt inversion with proximal guidance, and a way back to the picture where nothing is edited (Han et al.
+ * Negative-prompt inversion with proximal guidance, which also moves unedited parts back to the picture (Han et al.
  * 2023, arXiv 2306.05414).
  */
 export async function proximal(task: InversionTask): Promise<Inverted> {
@@ -18,38 +18,40 @@ export async function proximal(task: InversionTask): Promise<Inverted> {
 }
 
 export interface ProximalOptions {
-  /** How far guidance goes; 7.5 by default. */
+  /** The guidance scale. Default: 7.5. */
   readonly scale?: number;
-  /** The quantile of the differences under which they count as none; 0.75 by default. */
+  /** The quantile of the absolute differences that is the threshold. Default: 0.75. */
   readonly quantile?: number;
-  /** A fixed bound instead of a quantile. */
+  /** A fixed threshold instead of a quantile. */
   readonly threshold?: number;
-  /** `l1` takes the threshold away twice, as the authors' code does. Default: l0. */
+  /** `l0` subtracts the threshold once, `l1` twice, as in the authors' code. Default: l0. */
   readonly norm?: 'l0' | 'l1';
-  /** Goes back to the picture where nothing is edited: towards the end of a run, on its trajectory. */
+  /** Towards the end of a run, moves the latents back to the picture's trajectory where nothing is edited. */
   readonly goBack?: {
-    /** Stays the caller's. */
+    /** Not disposed of. */
     readonly trajectory: Pick<Trajectory, 'after'>;
-    /** How much of the way after each step; 1 by default. */
+    /** How far to move back after each step, 1 being all the way. Default: 1. */
     readonly rate?: number;
-    /** The timestep under which it begins; 400 by default. */
+    /** It starts below this timestep. Default: 400. */
     readonly below?: number;
   };
 }
 
 /**
  * Proximal guidance (Han et al. 2023, arXiv 2306.05414, section 3.2): where the prompt asks for little change, guidance
- * asks for none. The differences that guidance multiplies, of all prompts together, lose their threshold's share. For a
- * source whose negative prompt is its own prompt (negative-prompt inversion).
+ * asks for none. The differences that guidance multiplies are soft-thresholded, with one threshold for all prompts
+ * together. For a source whose negative prompt is its own prompt (negative-prompt inversion).
  *
- * Of one run at a time.
+ * Use it in one run at a time.
  */
 export class ProximalGuidance implements Guidance {
   readonly name: string;
   readonly rows = [{ role: 'unconditional', text: 'negative' }] as const;
-  /** Goes back where nothing is edited; for the run, before controllers that look at the latents. */
+  /**
+   * Moves the latents back where nothing is edited. Compose it into the run before controllers that read the latents.
+   */
   readonly back: AttentionController;
-  /** 1 where the last step edits, [prompts, height, width, channels]. */
+  /** 1 where the last step edited, else 0; [prompts, height, width, channels]. */
   private edited?: tf.Tensor4D;
 
   constructor(private readonly options: ProximalOptions = {}) {
@@ -78,20 +80,20 @@ export class ProximalGuidance implements Guidance {
   ): tf.Tensor4D {
     const { scale = 7.5, norm = 'l0', goBack } = this.options;
     const computed = tf.sub(conditional, unconditional) as tf.Tensor4D;
-    // A source that was recorded has no row here, but counts all the same: its differences are none.
+    // A recorded source has no row here but still counts for the quantile: its differences are 0.
     const withSource = prompts.includes(0);
     const differences = withSource ? computed : tf.concat([tf.zerosLike(takeRow(computed, 0)), computed]);
     const threshold = this.thresholdOf(differences);
     const shrunk = norm === 'l0' ? soft(differences, threshold) : softTwice(differences, threshold);
     if (goBack) {
       this.edited?.dispose();
-      // A ring of one more latent around what is edited.
+      // Widens the edited area by one latent on each side.
       const edited = tf.cast(tf.greater(tf.abs(shrunk), threshold), 'float32') as tf.Tensor4D;
       this.edited = tf.keep(tf.maxPool(edited, 3, 1, 'same'));
     }
     const ofComputed = withSource ? shrunk : tf.slice(shrunk, 1);
     const guided = tf.add(unconditional, tf.mul(ofComputed, scale));
-    // What guidances before this one have added stays.
+    // Keeps what earlier guidances have added.
     return tf.add(guided, tf.sub(prediction, conditional));
   }
 
@@ -106,7 +108,7 @@ function soft(x: tf.Tensor4D, threshold: tf.Scalar): tf.Tensor4D {
   return tf.sub(x, tf.minimum(tf.maximum(x, tf.neg(threshold)), threshold)) as tf.Tensor4D;
 }
 
-/** The one sign after the other, and each by the result so far: as in the authors' code. */
+/** First the positive values, then the negative ones of that result, as in the authors' code. */
 function softTwice(x: tf.Tensor4D, threshold: tf.Scalar): tf.Tensor4D {
   const once = soft(x, threshold);
   const positive = tf.where(tf.greater(once, 0), tf.sub(once, threshold), once);

@@ -7,37 +7,37 @@ import { adding } from './editFriendly';
 import type { InversionName } from './names';
 import { ProximalGuidance } from './proximal';
 
-/** What was recorded of a picture that was inverted. Its tensors are made where they are asked for. */
+/** What was recorded of an inverted picture. Each call creates its tensor anew. */
 export interface RecordedPicture {
-  /** The edits' scale. */
+  /** The edits' guidance scale. */
   readonly guidance: number;
-  /** How many of the noisiest steps were left out. */
+  /** How many of the noisiest steps were skipped. */
   readonly skip: number;
-  /** The source's latents after the step that is being taken. */
+  /** The source's latents after the current step. */
   latents(): tf.Tensor4D;
-  /** What that step adds, in units of its deviation. */
+  /** The noise that the current step adds, in units of its standard deviation. */
   added(): tf.Tensor4D;
 }
 
-/** What an edit's run has of its method, besides the source. */
+/** What the inversion method adds to an edit's run, besides the source. */
 export interface MethodOfRecording {
   readonly guidance?: Guidance;
   sampler?(usual: Sampler): Sampler;
-  /** Before the edit's own controllers. */
+  /** Composed before the edit's own controllers. */
   readonly controller?: AttentionController;
 }
 
-/** Those whose edits are not a usual run from the recording's noise. */
+/** Methods whose edits are not simply a run from the recording's noise. */
 const METHODS: Partial<Record<InversionName, (picture: RecordedPicture) => MethodOfRecording>> = {
   proximal: ({ guidance: scale, latents }) => {
-    // Where it goes back to the picture, the source is on the trajectory.
+    // The recorded source is on the trajectory, so its latents are where to move back to.
     const guidance = new ProximalGuidance({ scale, goBack: { trajectory: { after: latents } } });
     return { guidance, controller: guidance.back };
   },
   'edit-friendly': ({ skip, added }) => ({ sampler: (usual) => adding(usual as DDIMSampler, skip, added) }),
 };
 
-/** @param method by which the source of a recording was inverted, if it was */
+/** @param method by which the recording's source was inverted, if it was */
 export function methodOfRecording(method: string | undefined, picture: RecordedPicture): MethodOfRecording {
   return METHODS[method as InversionName]?.(picture) ?? {};
 }

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import type { DenoisingStep } from '../sampler/denoise';
 
-/** The latents of a picture on its way to noise: one more than there are steps. */
+/** A picture's latents on its way to noise: one more than there are steps. */
 export class Trajectory {
-  /** @param latents each [1, height, width, channels], from the picture's on; freed with the trajectory */
+  /** @param latents each [1, height, width, channels], starting with the picture's; disposed of with the trajectory */
   constructor(private readonly latents: readonly tf.Tensor4D[]) {}
 
   /**
-   * Walks to the end of an inversion.
+   * Runs an inversion to its end.
    *
-   * @param picture [1, height, width, channels]; stays the caller's
+   * @param picture [1, height, width, channels]; not disposed of
    * @param steps of `denoise` with a sampler's inverse
    */
   static async of(
@@ -30,7 +30,7 @@ export class Trajectory {
     return new Trajectory(latents);
   }
 
-  /** @param tensor [steps + 1, height, width, channels], as `tensor()` gives it; stays the caller's */
+  /** @param tensor [steps + 1, height, width, channels], as `tensor()` returns it; not disposed of */
   static from(tensor: tf.Tensor4D): Trajectory {
     return new Trajectory(tf.split(tensor, tensor.shape[0]));
   }
@@ -39,27 +39,27 @@ export class Trajectory {
     return this.latents.length - 1;
   }
 
-  /** The picture's latents; lent. */
+  /** The picture's latents, owned by the trajectory. */
   get picture(): tf.Tensor4D {
     return this.latents[0];
   }
 
-  /** What the picture became; lent. */
+  /** The noise that the picture became, owned by the trajectory. */
   get noise(): tf.Tensor4D {
     return this.latents[this.steps];
   }
 
-  /** What a run's latents are before one of its steps, counted from noise; lent. */
+  /** A run's latents before one of its steps, counted from noise; owned by the trajectory. */
   before(step: number): tf.Tensor4D {
     return this.latents[this.steps - step];
   }
 
-  /** What they are after it; lent. */
+  /** A run's latents after that step; owned by the trajectory. */
   after(step: number): tf.Tensor4D {
     return this.before(step + 1);
   }
 
-  /** [steps + 1, height, width, channels], from the picture to noise; the caller's to dispose. */
+  /** [steps + 1, height, width, channels], from the picture to noise. The caller disposes of it. */
   tensor(): tf.Tensor4D {
     return tf.concat([...this.latents], 0);
   }

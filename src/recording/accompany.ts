@@ -8,17 +8,17 @@ import { type RecordedRun, Recorder, type RecordOptions } from './recorder';
 import type { Recording } from './recording';
 import { checkOwn, optionsFor, settingsIn } from './settings';
 
-/** The model of a run that is recorded, or made from a recording. */
+/** The model of a run that is recorded or made from a recording. */
 export type RecordableModel = FingerprintedModel & {
   readonly vae: { readonly pixelsPerLatent: number };
   readonly defaults: { readonly shares: SharesByKind };
 };
 
 /**
- * The options of a run from a recording, with those that were left out as the recording has them.
+ * The options of a run from a recording; those left out are taken from the recording.
  *
- * @throws RangeError if there is no target, or noise beside the recorded; RecordingError if what was given is not what
- *   was recorded
+ * @throws RangeError if there is no target, or if `noise` or `record` is given; RecordingError if an option differs
+ *   from what was recorded
  */
 export function recordedOptions(
   recording: Recording,
@@ -34,7 +34,7 @@ export function recordedOptions(
   return { ...optionsFor(recording.settings), ...given };
 }
 
-/** Goes along with a run from a recording. @throws RecordingError if that was made by another model */
+/** The companion of a run from a recording. @throws RecordingError if it was recorded with another model */
 export async function playback(
   recording: Recording,
   model: RecordableModel,
@@ -44,7 +44,7 @@ export async function playback(
   return new Playback(recording);
 }
 
-/** Goes along with a run that is to be recorded. */
+/** The companion of a run to be recorded. */
 export async function recorder(
   record: RecordOptions,
   model: RecordableModel,

@@ -1,16 +1,16 @@
 /**
- * Changes of numbers as int16 with one scale a group: half of float32's size, and an error of at most 1/65534 of the
- * group's largest change.
+ * Changes between two arrays of numbers as int16 with one scale per group: half the size of float32, with an error of
+ * at most 1/65534 of the group's largest change.
  */
 export interface Changes {
   readonly numbers: Int16Array;
-  /** One a group: a number times its group's scale is what it stands for. */
+  /** One per group: a number times its group's scale is the change. */
   readonly scales: Float32Array;
 }
 
 const MAX = 32767;
 
-/** @param groups into how many parts of equal size the numbers fall, one after the other */
+/** @param groups the number of consecutive groups of equal size to divide the numbers into */
 export function changesOf(before: Float32Array, after: Float32Array, groups: number): Changes {
   const numbers = new Int16Array(after.length);
   const scales = new Float32Array(groups);
@@ -19,7 +19,7 @@ export function changesOf(before: Float32Array, after: Float32Array, groups: num
     for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(after[i] - before[i]));
     const scale = (scales[group] = Math.fround(largest / MAX));
     if (scale === 0) return;
-    // The scale is rounded: the largest change may come out just over.
+    // The scale is rounded, so the largest change may come out just over MAX.
     for (let i = start; i < end; i++)
       numbers[i] = Math.max(-MAX, Math.min(MAX, Math.round((after[i] - before[i]) / scale)));
   });
@@ -27,8 +27,8 @@ export function changesOf(before: Float32Array, after: Float32Array, groups: num
 }
 
 /**
- * The numbers after some changes. The next changes are best made from these, not from what was to be had: then no error
- * adds up.
+ * The numbers after the changes. Compute the next changes from these, not from the original numbers, so that errors do
+ * not add up.
  */
 export function changed(before: Float32Array, { numbers, scales }: Changes): Float32Array {
   const after = new Float32Array(before.length);

@@ -1,7 +1,7 @@
-/** Bytes of a section's checksum: SHA-256. */
+/** The size of a section's checksum, a SHA-256. */
 export const CHECKSUM_BYTES = 32;
 
-/** The checksum of a section of a file: of the header and the noise, or of one step's tensors, one after the other. */
+/** The checksum of one section of a file: the header and the noise, or the tensors of one step in order. */
 export class Checksum {
   private readonly parts: Uint8Array[] = [];
 
@@ -9,7 +9,7 @@ export class Checksum {
     this.parts.push(await sha256(bytes));
   }
 
-  /** Of all that was added, part by part. */
+  /** The checksum of all parts added so far. */
   async value(): Promise<Uint8Array> {
     return sha256(joined(this.parts));
   }

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 
 /**
- * A file that is no recording, or one of another run than was asked for. The message names the file and what differs.
+ * A file that is not a recording, or that is of another run than requested. The message names the file and what
+ * differs.
  */
 export class RecordingError extends Error {
   override readonly name = 'RecordingError';
 }
 
-/** What the source's run depends on: a run from its recording must have all of it alike. */
+/** What the source's run depends on: a run from its recording must have the same settings. */
 const settingsSchema = z.strictObject({
   prompt: z.string(),
   negative: z.string(),
@@ -18,7 +19,7 @@ const settingsSchema = z.strictObject({
   guidance: z.number().or(z.string()),
   sampler: z.string(),
   eta: z.number(),
-  /** As the checkpoint says, if null. */
+  /** If null, the checkpoint's setting. */
   karras: z.boolean().nullable(),
   /** In pixels. */
   height: z.int().positive(),
@@ -29,33 +30,33 @@ export type RecordedSettings = z.output<typeof settingsSchema>;
 const descriptionSchema = z.strictObject({
   version: z.literal(4),
   settings: settingsSchema,
-  /** By which method the source's picture was inverted, if it was. */
+  /** The method by which the source's picture was inverted, if it was. */
   inversion: z.string().optional(),
   model: z.strictObject({
-    /** For people; the fingerprints tell whether it is the model. */
+    /** For people to read; the fingerprints identify the model. */
     name: z.string().optional(),
     text_encoder: z.string(),
     unet: z.string(),
     scheduler: z.string(),
   }),
   /**
-   * What was kept of self-attention: that of so many steps from the first on, at grids of up to so many queries. Their
-   * number, not a side: what is kept by default has the latents' form, which need not be a square.
+   * The self-attention that was kept: of the first `steps` steps, at grids of at most `maxQueries` queries. This counts
+   * queries instead of giving a side because the default grid has the latents' aspect ratio, which need not be square.
    */
   self: z.strictObject({ steps: z.int().nonnegative(), maxQueries: z.int().nonnegative() }),
   exact: z.boolean(),
 });
-/** What a recording says of itself. */
+/** A recording's description of itself. */
 export type RecordingDescription = z.output<typeof descriptionSchema>;
 
-/** The key of a safetensors file's metadata under which the description lies, as JSON. */
+/** The key in the safetensors file's metadata that holds the description, as JSON. */
 const KEY = 'prompt-to-prompt-recording';
 
 export function toMetadata(description: RecordingDescription): Record<string, string> {
   return { [KEY]: JSON.stringify(description) };
 }
 
-/** @throws RecordingError if there is no description, or one that this version cannot read */
+/** @throws RecordingError if there is no description, or this version cannot read it */
 export function fromMetadata(metadata: ReadonlyMap<string, string>, file: string): RecordingDescription {
   const text = metadata.get(KEY);
   if (text === undefined)
@@ -78,7 +79,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Each setting that was asked for and is not the recorded one, such as "recorded with seed 8888, asked for 1". */
+/** Each requested setting that differs from the recorded one, such as "recorded with seed 8888, asked for 1". */
 export function differences(recorded: RecordedSettings, asked: Partial<RecordedSettings>): string[] {
   return (Object.keys(asked) as (keyof RecordedSettings)[])
     .filter((name) => asked[name] !== recorded[name])

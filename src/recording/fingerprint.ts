@@ -6,7 +6,7 @@ import type { Parameter } from '../nn/scope';
 import type { Sampler } from '../sampler/sampler';
 import { readSchedulerConfig, type SamplerName } from '../sampler/schedulers';
 
-/** What of a model a run's latents depend on, each by a hash. The VAE has no part in them. */
+/** Hashes of the parts of a model that a run's latents depend on. They do not depend on the VAE. */
 export interface Fingerprints {
   readonly text_encoder: string;
   readonly unet: string;
@@ -14,8 +14,8 @@ export interface Fingerprints {
 }
 
 /**
- * Numbers read of each parameter: enough to tell a fine-tuned model from its parent, and read in a fraction of a
- * second.
+ * How many numbers of each parameter are read: enough to tell a fine-tuned model from its base, and read in a fraction
+ * of a second.
  */
 const SAMPLE = 8;
 
@@ -25,7 +25,7 @@ export interface FingerprintedModel {
   readonly scheduler: ConfigFile;
 }
 
-/** @param sampler the one that the run has: a scheduler's config is what that sampler reads of it */
+/** @param sampler the run's sampler: only what it reads of the scheduler's config is hashed */
 export async function fingerprints(
   { textEncoder, unet, scheduler }: FingerprintedModel,
   sampler: SamplerName | Sampler,
@@ -37,14 +37,16 @@ export async function fingerprints(
   };
 }
 
-/** What a sampler reads of the scheduler's config; of one of the caller's own, which reads none, its timesteps. */
+/**
+ * What a sampler reads of the scheduler's config; for a custom sampler, which reads none of it, its name and timesteps.
+ */
 function scheduleOf(scheduler: ConfigFile, sampler: SamplerName | Sampler): string {
   return typeof sampler === 'string'
     ? inOrder(readSchedulerConfig(sampler, scheduler))
     : JSON.stringify([sampler.name, sampler.timesteps]);
 }
 
-/** A checked config, which has what is read of a file, however the file has it in order. */
+/** A checked config as JSON with sorted keys, so that their order in the file does not matter. */
 function inOrder(config: object): string {
   return JSON.stringify(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -52,7 +54,7 @@ function inOrder(config: object): string {
 /** The parameters' names and shapes, and the first numbers of each. */
 async function sampleOf({ parameters }: Network): Promise<[string, Float32Array]> {
   const sorted = [...parameters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  // A tidy for each: the value may be a copy.
+  // A tidy for each, because the value may be a copy.
   const first = (parameter: Parameter): tf.Tensor1D =>
     tf.tidy(() => {
       const { value } = parameter;

@@ -9,7 +9,7 @@ import type { Companion } from '../session/companion';
 import { besideRecorded, type SourceAttention } from './recordedSource';
 import type { RecordedStep, Recording } from './recording';
 
-/** A recorded source for one run: its attention, its predictions and its latents, a step at a time. */
+/** Supplies a recorded source to one run: its attention, predictions and latents, one step at a time. */
 export class Playback implements Companion, SourceAttention {
   private first?: RecordedStep;
   private current?: RecordedStep;
@@ -28,7 +28,7 @@ export class Playback implements Companion, SourceAttention {
     });
   }
 
-  /** What is left of the source's latents is what was recorded. */
+  /** Puts the recorded latents in the source's row after each step. */
   private readonly restored: AttentionController = {
     wants: () => [],
     onLatents: (latents) => replaceRows(latents, new Map([[0, this.current!.tensor('latents')]])),
@@ -83,7 +83,7 @@ export class Playback implements Companion, SourceAttention {
 
   qkv({ site: { path, kind } }: AttentionCall): Qkv {
     const current = this.current!;
-    // The text's keys and values are those of the first step.
+    // The text's keys and values are stored with the first step only.
     const ofKeys = kind === 'cross' ? this.first! : current;
     return { q: current.tensor(`${path}.q`), k: ofKeys.tensor(`${path}.k`), v: ofKeys.tensor(`${path}.v`) };
   }

@@ -5,27 +5,26 @@ import { ADDS_ROWS } from '../attention/hooks';
 import { MissingRowError } from '../attention/rows';
 import { RecordingError } from './description';
 
-/** The source's attention as an earlier run had it. */
+/** The source's attention from an earlier run. */
 export interface SourceAttention {
-  /** Whether the source's row is to be had at a call. */
+  /** Whether the source's row is available at a call. */
   has(call: AttentionCall): boolean;
   /**
-   * The source's conditional row at a call that it has: each [1, heads, tokens, headSize], made where it is called and
-   * freed by the `tf.tidy` there.
+   * The source's conditional row at an available call, each [1, heads, tokens, headSize]; disposed of by the `tf.tidy`
+   * it is called in.
    */
   qkv(call: AttentionCall): Qkv;
-  /** Why others are not to be had, for a message: a sentence. */
+  /** Why other calls are not available: a sentence for a message. */
   readonly missing: string;
 }
 
 const SOURCE: BatchRow = { prompt: 0, role: 'conditional' };
 
 /**
- * Lets a controller see the source beside the targets, where the batch has the targets' rows only: at each call that
- * the controller asks for, the recorded source's queries, keys and values are the batch's last row until the attention
- * is computed. What is made of them (logits, probabilities, output) is then the source's as in a batch with all rows,
- * and no controller needs to know where it came from. At calls that were not recorded there are the targets' rows only;
- * `rows` says so.
+ * Shows a controller the source beside the targets when the batch has only the targets' rows: at each call that the
+ * controller wants, the recorded source's queries, keys and values are the batch's last row until the attention is
+ * computed. Logits, probabilities and output then include the source's, as in a batch with all rows, and controllers
+ * need not know where it came from. Calls that were not recorded have only the targets' rows, as `rows` says.
  */
 export function besideRecorded(
   source: SourceAttention,

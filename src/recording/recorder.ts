@@ -16,48 +16,53 @@ import { CHECKSUMS, nameAt, scaleOf } from './names';
 
 export interface RecordOptions {
   /**
-   * Where the file goes: `fileSink(path)` of the Node part, or a {@link BlobSink}. It is whole after the run's last
-   * step, and nothing is left of it if the run ends before.
+   * Where to write the file: `fileSink(path)` from the Node module, or a {@link BlobSink}. The file is complete after
+   * the run's last step; if the run ends before that, it is discarded.
    */
   readonly to: ByteSink;
-  /** Everything in float32: twice the size, and no rounding. */
+  /** Store everything in float32: twice the size, but no rounding. */
   readonly exact?: boolean;
   /**
-   * The share of the steps, from the first on, of which self-attention is kept; as {@link
-   * selfInjection} has it. Default: 0.4.
+   * The share of the steps, from the first, whose self-attention is kept, as in {@link selfInjection}. Default: the
+   * longest that the checkpoint's defaults inject for any kind of edit.
    */
   readonly self?: number;
-  /** The side of the largest grid of which self-attention is kept. Default: as {@link selfInjection} has it. */
+  /** The side of the largest grid whose self-attention is kept. Default: as in {@link selfInjection}. */
   readonly selfSize?: number;
-  /** What to call the model in the file. */
+  /** The model's name, for the file. */
   readonly model?: string;
   /** How the source's picture was inverted, if it was: {@link Inversion.recordOptions}. */
   readonly inversion?: RecordedInversion;
 }
 
-/** How a picture was inverted, as edits from its recording need to know it. */
+/** What edits from a recording need to know about the picture's inversion. */
 export interface RecordedInversion {
   readonly method: string;
-  /** Of the edits, where the run's own guidance and sampler are objects of the method's. */
+  /** The edits' settings, as the run's own guidance and sampler may be objects made by the method. */
   readonly settings: Pick<SessionOptions, 'guidance' | 'sampler' | 'steps'>;
-  /** What each step adds, [1, height, width, channels] a step, where that is the picture's own; stays the caller's. */
+  /**
+   * The noise that each step adds, [1, height, width, channels], if it was extracted from the picture; not disposed of.
+   */
   readonly added?: readonly tf.Tensor4D[];
 }
 
-/** The run that is recorded. */
+/** The run to record. */
 export interface RecordedRun {
-  /** All but the size, which its latents have. */
+  /** All settings but the size, which follows from the latents. */
   readonly settings: Omit<RecordedSettings, 'height' | 'width'>;
   readonly pixelsPerLatent: number;
   readonly model: Fingerprints;
-  /** What unconditional rows read at each step, each [1, tokens, features], where that changes; stay the caller's. */
+  /**
+   * What the unconditional rows read at each step, each [1, tokens, features], if it changes from step to step; not
+   * disposed of.
+   */
   readonly embeddings?: readonly tf.Tensor3D[];
 }
 
 /**
- * What a recording will say of itself.
+ * The recording's description of itself.
  *
- * @throws RangeError if the share of self-attention is no fraction
+ * @throws RangeError if the share of self-attention is not a fraction from 0 to 1
  */
 function describe(
   { exact = false, self = 0.4, selfSize, model: name, inversion }: RecordOptions,
@@ -75,32 +80,31 @@ function describe(
   };
 }
 
-/** A tensor of the step that is being taken. */
+/** A tensor of the current step. */
 interface Kept {
   /** `prediction`, `latents`, `embedding`, `added`, or the site's path and q, k or v. */
   readonly name: string;
   readonly tensor: tf.Tensor;
-  /** In how many steps there is such a tensor, from the first on. */
+  /** The number of steps, from the first, that have this tensor. */
   readonly steps: number;
-  /** Whether from the second step on its changes are written, in int16 with a scale for each head. */
+  /** Whether, from the second step on, only its changes are written, as int16 with one scale per head. */
   readonly packed: boolean;
 }
 
 /**
- * Writes what edits need of the source as its run goes by, a step at a time: what the network predicts for it, after
- * guidance, its latents after the step, and at each site and step that is kept the queries, keys and values of its
- * conditional row, from which its attention follows. Keys and values of the text are the same at each step, and written
- * with the first.
+ * Writes what edits need from the source during its run, step by step: its prediction after guidance, its latents after
+ * the step, and, for each site and step to be kept, the queries, keys and values of its conditional row, from which its
+ * attention follows. The text's keys and values are the same at every step, so they are written only with the first.
  */
 export class Recorder implements Companion {
   private kept: Kept[] = [];
-  /** What a reader will make of the last step's packed tensors. */
+  /** The last step's packed tensors as a reader will restore them. */
   private readonly told = new Map<string, Float32Array>();
   private description!: RecordingDescription;
   private steps!: number;
   private startingNoise!: tf.Tensor4D;
   private readonly checksums: Uint8Array[] = [];
-  /** Of what is being written: the head of the file, or a step. */
+  /** The checksum of the section being written: the head of the file, or a step. */
   private section = new Checksum();
 
   constructor(
@@ -114,7 +118,7 @@ export class Recorder implements Companion {
     this.startingNoise = noise;
   }
 
-  /** Watches a run whose batch has the source's rows. */
+  /** Reads the source's rows from the batch. */
   private readonly controller: AttentionController = {
     wants: (call) => (this.stepsOf(call) > call.step ? ['qkv'] : []),
     onQkv: (qkv, call) => {
@@ -124,12 +128,12 @@ export class Recorder implements Companion {
     end: () => this.forget(),
   };
 
-  /** Before the controller, which may change what there is to see. */
+  /** The recorder comes before the controller, which may change what it reads. */
   around(controller?: AttentionController): AttentionController {
     return compose(this.controller, ...(controller ? [controller] : []));
   }
 
-  /** Writes what a step has left; with the first step, the file's header before it. After the last the file is whole. */
+  /** Writes a step, preceded by the file's header at the first step. After the last step the file is complete. */
   async after({ step, prediction, latents }: TakenStep): Promise<void> {
     const { steps } = this;
     const { embeddings } = this.recorded;
@@ -151,12 +155,12 @@ export class Recorder implements Companion {
     await this.how.to.close();
   }
 
-  /** Nothing is left of the file if it is not whole. */
+  /** Discards the file if it is not complete. */
   async end(): Promise<void> {
     await this.how.to.discard();
   }
 
-  /** The header, for which the first step has told all there will be; and the noise. */
+  /** Writes the header, which can list all tensors once the first step is known, and the noise. */
   private async writeHead(steps: number): Promise<void> {
     const stepEntries = (step: number): TensorEntry[] =>
       this.kept.filter((kept) => step < kept.steps).flatMap((kept) => entries(kept, step));
@@ -184,7 +188,7 @@ export class Recorder implements Companion {
     const values = await tensor.data<'float32'>();
     const before = this.told.get(name);
     if (!before) {
-      // Its own memory, as a backend's may be used again.
+      // A copy, because the backend may reuse its memory.
       if (packed) this.told.set(name, values.slice());
       return this.write(bytesOf(values));
     }
@@ -205,7 +209,7 @@ export class Recorder implements Companion {
     });
   }
 
-  /** In how many steps, from the first on, a site is kept. */
+  /** The number of steps, from the first, for which a site is kept. */
   private stepsOf({ site, steps, grid }: AttentionCall): number {
     const { self } = this.description;
     if (site.kind === 'cross') return steps;

@@ -14,7 +14,7 @@ import {
 import type { Fingerprints } from './fingerprint';
 import { CHECKSUMS, nameAt, scaleOf } from './names';
 
-/** A source's run in a file, for any number of edits. In memory there are the file's header and the noise, no more. */
+/** A source's run in a file, for any number of edits. Only the file's header and the noise are held in memory. */
 export class Recording {
   private constructor(
     private readonly file: SafetensorsFile,
@@ -24,9 +24,9 @@ export class Recording {
   ) {}
 
   /**
-   * @param bytes `await fileBytes(path)` of the Node part, or `bytesOf(blob)`
-   * @throws CheckpointError if it is no whole safetensors file; RecordingError if it is no recording, or not as it was
-   *   written
+   * @param bytes `await fileBytes(path)` from the Node module, or `bytesOf(blob)`
+   * @throws CheckpointError if it is not a complete safetensors file; RecordingError if it is not a recording, or was
+   *   changed after it was written
    */
   static async open(bytes: ByteSource): Promise<Recording> {
     const file = await SafetensorsFile.open(bytes);
@@ -37,7 +37,7 @@ export class Recording {
     return recording;
   }
 
-  /** What to call it in a message. */
+  /** The file's name, for messages. */
   get name(): string {
     return this.file.name;
   }
@@ -46,17 +46,17 @@ export class Recording {
     return this.description.settings;
   }
 
-  /** How many steps were recorded. */
+  /** The number of steps recorded. */
   get length(): number {
     return this.checksums.length / CHECKSUM_BYTES - 1;
   }
 
-  /** What the run started from, [1, height, width, channels]; the caller's to dispose. */
+  /** What the run started from, [1, height, width, channels]. The caller disposes of it. */
   noise(): tf.Tensor4D {
     return tf.tensor(this.startingNoise, [...this.file.tensors.get('noise')!.shape] as Shape);
   }
 
-  /** @throws RecordingError that names each setting which was asked for and is not the recorded one */
+  /** @throws RecordingError naming each requested setting that differs from the recorded one */
   checkSettings(asked: Partial<RecordedSettings>): void {
     const all = differences(this.settings, this.description.inversion === 'direct' ? ofTrajectory(asked) : asked);
     if (all.length > 0)
@@ -65,12 +65,12 @@ export class Recording {
       );
   }
 
-  /** Whether there are tensors of each step by this name. */
+  /** Whether the steps have a tensor of this name. */
   has(name: string): boolean {
     return this.file.tensors.has(nameAt(0, name));
   }
 
-  /** @internal @throws RecordingError if the run was another model's */
+  /** @internal @throws RecordingError if the run was recorded with another model */
   checkModel(found: Fingerprints): void {
     const { name, ...recorded } = this.description.model;
     const parts = (Object.keys(recorded) as (keyof Fingerprints)[]).filter((part) => recorded[part] !== found[part]);
@@ -80,13 +80,16 @@ export class Recording {
     );
   }
 
-  /** Reads what was recorded, a step at a time. @throws CheckpointError if the file cannot be read */
+  /** Reads the recorded steps, one at a time. @throws CheckpointError if the file cannot be read */
   async *steps(): AsyncGenerator<RecordedStep, void, undefined> {
     let before: RecordedStep | undefined;
     for (let step = 0; step < this.length; step++) yield (before = await this.step(step, before));
   }
 
-  /** @param section 0 of the header and the noise, or a step's number and 1 @param parts of it, in the file's order */
+  /**
+   * @param section 0 for the header and the noise, else the step's number plus 1
+   * @param parts the section's parts, in the file's order
+   */
   private async check(section: number, parts: readonly Uint8Array[]): Promise<void> {
     const checksum = new Checksum();
     for (const part of parts) await checksum.add(part);
@@ -110,7 +113,7 @@ export class Recording {
   }
 }
 
-/** The settings that a source which is put back on its picture's trajectory depends on. */
+/** The settings that matter for a source that is put back on its picture's trajectory. */
 function ofTrajectory({ seed: _, guidance: __, negative: ___, ...rest }: Partial<RecordedSettings>) {
   return rest;
 }
@@ -120,7 +123,7 @@ type Shape = [number, number, number, number];
 interface StoredTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** In memory of their own. */
+  /** In their own buffer, so that it can be viewed as numbers. */
   readonly bytes: Uint8Array;
 }
 
@@ -136,7 +139,7 @@ export class RecordedStep {
     private readonly where: string,
   ) {}
 
-  /** @param before the step before, of which some tensors say what has changed */
+  /** @param before the step before, which tensors stored as changes refer to */
   static of(stored: ReadonlyMap<string, StoredTensor>, where: string, before?: RecordedStep): RecordedStep {
     const find = (name: string): StoredTensor => stored.get(name) ?? missing(where, name);
     const read = (name: string, { dtype, shape, bytes }: StoredTensor): RecordedTensor => {
@@ -157,7 +160,7 @@ export class RecordedStep {
     return this.tensors.has(name);
   }
 
-  /** The caller's to dispose. @throws RecordingError if there is no such tensor */
+  /** The caller disposes of it. @throws RecordingError if there is no such tensor */
   tensor<T extends tf.Tensor = tf.Tensor4D>(name: string): T {
     const { shape, values } = this.tensors.get(name) ?? missing(this.where, name);
     return tf.tensor(values, [...shape]) as T;

@@ -4,14 +4,15 @@ import { isSamplerName, type SamplerName } from '../sampler/schedulers';
 import type { SessionOptions } from '../session/options';
 import { type RecordedSettings, RecordingError } from './description';
 
-/** Those of a run's options that a recording keeps; none for what is not given. */
+/** The options of a run that a recording keeps. */
 type Options = Pick<
   SessionOptions,
   'seed' | 'steps' | 'guidance' | 'negative' | 'sampler' | 'eta' | 'karras' | 'height' | 'width'
 >;
 
 /**
- * The settings that a run's prompts and options give. The first prompt is the source, and so is the first negative one.
+ * The settings given by a run's prompts and options; only what is given. The first prompt is the source's, and so is
+ * the first negative prompt.
  */
 export function settingsIn(
   [prompt]: readonly string[],
@@ -33,7 +34,7 @@ export function settingsIn(
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** The options that make a run of these settings, but for guidances and samplers of its maker's own. */
+/** The options of a run with these settings, except for custom guidances and samplers. */
 export function optionsFor({ prompt: _, seed, karras, guidance, sampler, ...rest }: RecordedSettings): Options {
   return {
     ...rest,
@@ -44,7 +45,7 @@ export function optionsFor({ prompt: _, seed, karras, guidance, sampler, ...rest
   };
 }
 
-/** @throws RecordingError if the settings need an object of their maker's own, and it was not given */
+/** @throws RecordingError if the settings need a custom guidance or sampler and it was not given */
 export function checkOwn(settings: RecordedSettings, given: Options, file: string): void {
   const made = optionsFor(settings);
   for (const name of ['guidance', 'sampler'] as const) {
@@ -55,7 +56,7 @@ export function checkOwn(settings: RecordedSettings, given: Options, file: strin
   }
 }
 
-/** A number where that says all: the prompt alone is 1. */
+/** A scale as a number, with 1 for the prompt alone; else the guidances' names. */
 function nameOfGuidance(guidance: GuidanceOption): number | string {
   if (typeof guidance === 'number') return Math.max(guidance, 1);
   return guidancesOf(guidance)

@@ -3,14 +3,14 @@ import { type Context, FixedContext } from '../attention/context';
 import type { BatchRow } from '../attention/controller';
 import type { SessionOptions } from './options';
 
-/** What each row of a run reads: its text, encoded once for all that have the same; or what it was given instead. */
+/** What each row of a run reads: its encoded text, with each distinct text encoded once, or a given context instead. */
 export class RowContexts {
   private readonly fixed = new Map<string, FixedContext>();
 
   /**
-   * @param encoded [texts, tokens, features], each text once; freed with the contexts
-   * @param textOf which of the texts a row has
-   * @param given by role instead of the texts; stays the caller's
+   * @param encoded [texts, tokens, features], each distinct text once; disposed of with the contexts
+   * @param textOf the index of a row's text
+   * @param given contexts by role, which replace the texts; not disposed of
    */
   constructor(
     private readonly encoded: tf.Tensor3D,
@@ -18,12 +18,15 @@ export class RowContexts {
     private readonly given: NonNullable<SessionOptions['context']> = {},
   ) {}
 
-  /** For the rows of a batch at one step; lent. Inside `tf.tidy`, as it may be made for the step. */
+  /**
+   * The context for the rows of a batch at one step. Call it inside `tf.tidy`, which disposes of what is made for the
+   * step; the rest is kept.
+   */
   at(rows: readonly BatchRow[], step: number): Context {
     return rows.some(({ role }) => this.given[role]) ? this.tensor(rows, step) : this.ofTexts(rows);
   }
 
-  /** @returns [rows, tokens, features]; the caller's to dispose */
+  /** @returns [rows, tokens, features]. The caller disposes of it. */
   tensor(rows: readonly BatchRow[], step: number): tf.Tensor3D {
     return tf.tidy(() => tf.concat(rows.map((row) => this.row(row, step))));
   }

@@ -7,37 +7,37 @@ import { gradientBytes, sitesAt, workingBytes } from '../model/cost';
 import type { Networks, UNet } from '../model/roles';
 import type { Session } from './session';
 
-/** More memory is needed than was allowed. The message says how much, for what, and what would need less. */
+/** More memory is needed than is allowed. The message says how much, for what, and what would need less. */
 export class MemoryError extends Error {
   override readonly name = 'MemoryError';
 }
 
 /**
- * Of attention that no controller looks into, at a time: as much as it takes where nobody sets a limit, and the least
- * that is worth computing.
+ * Bytes of probabilities held at a time by attention that no controller looks into: the usual amount without a limit,
+ * and the least that is worth computing with.
  */
 const USUAL_ATTENTION = 64 * 2 ** 20;
 const LEAST_ATTENTION = 2 ** 20;
-/** Maps of one size that attention holds at a time: logits, probabilities, and what becomes of either. */
+/** Maps of one size that attention holds at a time: logits, probabilities, and one derived from either. */
 const COPIES = 3;
 
-/** What a run holds at its peak by estimate, in bytes. The runtime itself, some 0.3 GB, is not part of it. */
+/** An estimate of what a run holds at its peak, in bytes. The runtime itself, some 0.3 GB, is not included. */
 export interface MemoryNeeds {
   readonly weights: number;
-  /** The UNet's features, or the VAE's while it decodes; or those of a gradient, where one is taken. */
+  /** The features of the UNet, of the decoding VAE or of a gradient if one is taken, whichever are largest. */
   readonly features: number;
-  /** The largest attention maps that the controller wants laid out. */
+  /** The largest attention maps that the controller wants. */
   readonly maps: number;
 }
 
-/** A run, as far as its memory depends on it. */
+/** The properties of a run that determine its memory. */
 interface RunToJudge {
   readonly run: RunInfo;
-  /** Of a step's batch. */
+  /** The rows of a step's batch. */
   readonly rows: readonly BatchRow[];
-  /** The sampler's, as controllers will be told them. */
+  /** The sampler's timesteps, as controllers will see them. */
   readonly timesteps: readonly number[];
-  /** Of the context. */
+  /** Tokens in a context. */
   readonly tokens: number;
   readonly controller?: AttentionController;
 }
@@ -53,20 +53,23 @@ export function memoryNeeds(
     weights: bytes,
     features: Math.max(
       workingBytes(unet.config, vae.config, run.latents, rows.length),
-      // A controller that acts before a step may take a gradient, of a row for each prompt.
+      // A controller with `beforeStep` may take a gradient, with one row per prompt.
       controller?.beforeStep ? gradientBytes(unet.config, run.latents, run.prompts) : 0,
     ),
     maps: calls.reduce((largest, call) => Math.max(largest, mapBytes(controller!, call)), 0),
   };
 }
 
-/** Where the run asks its controller: in the text encoder, at every step in the UNet, and where the VAE decodes. */
+/**
+ * The calls at which the run consults its controller: in the text encoder, at every step in the UNet, and in the VAE's
+ * decoder.
+ */
 function* callsOf(
   { textEncoder, unet, vae }: Networks,
   controller: AttentionController,
   { run, rows, timesteps, tokens }: Omit<RunToJudge, 'controller'>,
 ): Generator<AttentionCall> {
-  // At most: a text that several rows read is encoded once.
+  // An upper bound: a text that several rows read is encoded once.
   const text = { height: 1, width: tokens };
   const { evaluation: encoding } = outsideOfSteps(controller, rows, text)!;
   for (const site of textEncoder.sites) yield { ...encoding, site, grid: text, keys: tokens };
@@ -83,7 +86,7 @@ function* callsOf(
   }
 }
 
-/** What a call's maps take where the controller wants them laid out. */
+/** Bytes of a call's maps if the controller wants them, else 0. */
 function mapBytes(controller: AttentionController, call: AttentionCall): number {
   const { site, rows, grid, keys } = call;
   const stages = stagesWanted(controller, call);
@@ -92,11 +95,11 @@ function mapBytes(controller: AttentionController, call: AttentionCall): number 
 }
 
 /**
- * A session that keeps to a limit of memory: its attention is computed in smaller chunks.
+ * Opens a session that stays within a memory limit by computing its attention in smaller chunks.
  *
  * @param limit of all memory, in bytes
- * @param open sets the session up with the network that it is given
- * @throws MemoryError if what the session needs does not fit; nothing of it is left then
+ * @param open sets up the session with the given network
+ * @throws MemoryError if the session does not fit; it is then already ended
  */
 export async function withinMemory(
   limit: number,

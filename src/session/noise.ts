@@ -5,11 +5,11 @@ import { randomLatents, TorchGenerator } from '../sampler/noise';
 import type { SessionOptions } from './options';
 
 /**
- * What a run starts from: the noise that was given, or the seed's.
+ * The noise a run starts from: the given noise, or the seed's.
  *
- * @param size of the picture where none is given, in pixels
- * @returns [1, height, width, channels]; the caller's to dispose
- * @throws RangeError if the noise is of another shape, or the size is no multiple of a latent's
+ * @param size of the picture if the options give none, in pixels
+ * @returns [1, height, width, channels]. The caller disposes of it.
+ * @throws RangeError if the noise has the wrong shape, or the size is not a multiple of `pixelsPerLatent`
  */
 export function startingNoise(
   {
@@ -35,7 +35,9 @@ export function startingNoise(
   return randomLatents(new TorchGenerator(seed), { ...grid, channels });
 }
 
-/** Where fresh noise comes from: it goes on where the starting noise ended, as one PyTorch generator for both would. */
+/**
+ * The generator of fresh noise. It continues where the starting noise ended, like a single PyTorch generator for both.
+ */
 export function freshNoise(seed: number | bigint, [, height, width, channels]: readonly number[]): TorchGenerator {
   const generator = new TorchGenerator(seed);
   generator.randn([1, channels, height, width]);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionController } from '../attention/controller';
 
-/** Looks at every site for numbers that are not finite, in one evaluation. */
+/** Checks every site for numbers that are not finite, in one evaluation. */
 export class Probe {
   private readonly seen: { readonly path: string; readonly zero: tf.Tensor }[] = [];
 
@@ -13,7 +13,7 @@ export class Probe {
     onFeatures: (x, { site }) => this.look(x, site.path),
   };
 
-  /** The first site, in the order of the evaluation, whose result was not finite. */
+  /** The first site, in order of evaluation, whose result was not finite. */
   async first(): Promise<string | undefined> {
     for (const { path, zero } of this.seen) {
       if ((await zero.data())[0] !== 0) return path;

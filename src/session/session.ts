@@ -20,12 +20,12 @@ import type { Companion, TakenStep } from './companion';
 import type { RowContexts } from './contexts';
 import { Probe } from './probe';
 
-/** What a session is made of; all but the functions is its own to dispose. */
+/** What a session is made of. It takes ownership of the tensors. */
 export interface SessionParts {
   readonly prompts: readonly string[];
   /** What the run starts from, [1, height, width, channels]. */
   readonly noise: tf.Tensor4D;
-  /** Encodes what the rows read, once controllers know of the run. */
+  /** Encodes what the rows read, after the controllers' `begin`. */
   readonly contexts: () => Promise<RowContexts>;
   readonly sampler: Sampler;
   readonly guidances: readonly Guidance[];
@@ -37,34 +37,37 @@ export interface SessionParts {
   readonly decode: (latents: tf.Tensor4D) => tf.Tensor4D;
 }
 
-/** What a prediction is asked for, where it is not the session's own. */
+/** Options of a prediction that override the session's. */
 export interface PredictOptions {
   /** The rows to compute (default: the session's). */
   readonly rows?: readonly BatchRow[];
-  /** Who is asked instead of the session's controller; `null` for nobody. */
+  /** The controller to use instead of the session's; `null` for none. */
   readonly controller?: AttentionController | null;
 }
 
 /**
- * One run as a script has it in hand: its rows, what they read, the network with guidance, the sampler and the latents
- * to start from. {@link steps} is the usual loop; a loop of one's own calls {@link predict} and {@link step}, or
- * {@link evaluate} and the sampler. `end()` it, however it ends.
+ * One run, for scripts: its rows, what they read, the network with guidance, the sampler and the latents to start from.
+ * {@link steps} is the usual loop; your own loop calls {@link predict} and {@link step}, or {@link evaluate} and the
+ * sampler. Always call `end()`, however the run ends.
  */
 export class Session {
   readonly prompts: readonly string[];
-  /** What a step evaluates: unconditional rows if there are any, conditional ones, then others; each for all prompts. */
+  /**
+   * What a step evaluates: the unconditional rows if there are any, the conditional ones, then others, each for all
+   * prompts.
+   */
   readonly rows: readonly BatchRow[];
   readonly sampler: Sampler;
-  /** What the run starts from, [1, height, width, channels]; lent until the end. */
+  /** What the run starts from, [1, height, width, channels]; disposed of at the end. */
   readonly noise: tf.Tensor4D;
-  /** The noise for every prompt, [prompts, height, width, channels]; lent until the end. */
+  /** The noise repeated for every prompt, [prompts, height, width, channels]; disposed of at the end. */
   readonly latents: tf.Tensor4D;
-  /** The run as controllers are told of it. */
+  /** The run as described to controllers. */
   readonly run: RunInfo;
-  /** With those that were left out, or that a recording has. */
+  /** All rows, including those omitted or supplied by a recording. */
   private readonly allRows: readonly BatchRow[];
   private readonly guidingControllers: readonly AttentionController[];
-  /** Who is asked: the caller's controller, with what a guidance or a recording adds. */
+  /** The controller in use: the caller's, with what a guidance or a recording adds. */
   readonly controller?: AttentionController;
   private contexts?: RowContexts;
   private begun = false;
@@ -84,7 +87,7 @@ export class Session {
     this.controller = companion ? companion.around(own) : own;
   }
 
-  /** @internal A pipeline makes it: {@link StableDiffusionPipeline.session}. Controllers are told of the run. */
+  /** @internal Use {@link StableDiffusionPipeline.session}. This calls the controllers' `begin`. */
   static async begin(parts: SessionParts): Promise<Session> {
     const session = new Session(parts);
     try {
@@ -99,21 +102,23 @@ export class Session {
     }
   }
 
-  /** What rows read at a step, all of the run's if left out. [rows, tokens, features]; the caller's to dispose. */
+  /**
+   * What the given rows (default: all of the run's) read at a step, [rows, tokens, features]. The caller disposes of
+   * it.
+   */
   context(rows: readonly BatchRow[] = this.allRows, step = 0): tf.Tensor3D {
     return this.contexts!.tensor(rows, step);
   }
 
   /**
-   * Asks the network itself, without guidance. Gradients flow through it: to the latents, and to a context that is
-   * given.
+   * Evaluates the network itself, without guidance. Gradients flow through it to the latents, and to a given context.
    *
    * @param latents one row for each of `rows`, [rows, height, width, channels]
-   * @param step whose timestep it is, 0 .. steps - 1
-   * @param options `rows` are the session's if left out; `context` is what they read, [rows, tokens, features], if left
-   *   out the session's for rows like these; `controller` is asked instead of the session's, `null` for nobody;
-   *   `timestep` is the step's own if left out
-   * @returns the prediction, of the latents' shape; the caller's to dispose
+   * @param step the step, 0 .. steps - 1
+   * @param options `rows` (default: the session's); `context`, what they read, [rows, tokens, features] (default: the
+   *   session's for such rows); `controller`, to use instead of the session's, `null` for none; `timestep` (default:
+   *   the step's own)
+   * @returns the prediction, in the latents' shape. The caller disposes of it.
    */
   evaluate(
     latents: tf.Tensor4D,
@@ -134,7 +139,7 @@ export class Session {
    *
    * @param latents [prompts, height, width, channels]
    * @param step 0 .. steps - 1
-   * @returns of the latents' shape; the caller's to dispose
+   * @returns the prediction, in the latents' shape. The caller disposes of it.
    * @throws RangeError if a prompt has no conditional row
    */
   predict(latents: tf.Tensor4D, step: number, { rows = this.rows, controller }: PredictOptions = {}): tf.Tensor4D {
@@ -165,15 +170,16 @@ export class Session {
   }
 
   /**
-   * The sampler's step, and what the controller makes of the latents after it.
+   * Takes the sampler's step, then calls the controller's `onLatents`.
    *
-   * @param prediction after guidance, [prompts, height, width, channels] @returns of that shape; the caller's to dispose
+   * @param prediction after guidance, [prompts, height, width, channels] @returns latents of that shape. The caller
+   *   disposes of them.
    */
   step(prediction: tf.Tensor4D, step: number, latents: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => tf.clone(this.onLatents(this.sampler.step(prediction, step, latents), step)));
   }
 
-  /** Before a step: what the controller makes of the latents. @returns those given, or others: the caller's to dispose */
+  /** Calls the controller's `beforeStep`. @returns the given latents, or new ones, which the caller disposes of */
   async beforeStep(latents: tf.Tensor4D, step: number): Promise<tf.Tensor4D> {
     const call: BeforeStepCall = {
       ...this.at(step),
@@ -187,12 +193,15 @@ export class Session {
     return (await this.controller?.beforeStep?.(latents, call)) ?? latents;
   }
 
-  /** In a loop of one's own after each step: tells the recorder or the recording, if there is one. */
+  /** To be called after each step of your own loop: tells the recorder or the playback, if there is one. */
   async took(step: TakenStep): Promise<void> {
     await this.parts.companion?.after(step);
   }
 
-  /** The usual loop, from the noise to the last step. Leave it when you like. Lends its tensors: {@link DenoisingStep}. */
+  /**
+   * The usual loop, from the noise to the last step; it may be left early. For who owns its tensors, see
+   * {@link DenoisingStep}.
+   */
   async *steps(): AsyncGenerator<DenoisingStep, void, undefined> {
     const { sampler, signal } = this.parts;
     const steps = denoise({
@@ -215,7 +224,7 @@ export class Session {
     return this.parts.decode(latents);
   }
 
-  /** Frees what the session has, and tells its controller and its companion. */
+  /** Frees the session's tensors, and ends the run for its controller and companion. */
   async end(): Promise<void> {
     const { companion } = this.parts;
     if (this.begun && this.controller) endAll([this.controller]);
@@ -226,7 +235,7 @@ export class Session {
     await companion?.end?.();
   }
 
-  /** Evaluates a step again, to see where numbers are not finite. */
+  /** Evaluates a step again, to find out where the numbers stop being finite. */
   private async whyNotFinite(latents: tf.Tensor4D, step: number): Promise<string> {
     const probe = new Probe();
     const whole = this.controller ? compose(this.controller, probe.controller) : probe.controller;
@@ -271,7 +280,7 @@ export class Session {
   }
 }
 
-/** For each prompt computed, its rows' predictions by role; its conditional one where it has no row of a role. */
+/** The computed prompts' predictions by role; a prompt without a row of some role has its conditional one there. */
 function byRole(
   predicted: tf.Tensor4D,
   rows: readonly BatchRow[],

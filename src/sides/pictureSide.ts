@@ -5,16 +5,16 @@ import { promptRows } from '../attention/rows';
 import { allFinite, NotFiniteError } from '../finite';
 import type { VAE } from '../model/roles';
 
-/** Pictures to latents as the UNet knows them, and back: a VAE, with its scale and shift. */
+/** Converts pictures to latents as the UNet uses them, and back: a VAE with its scale and shift. */
 export class PictureSide {
   constructor(private readonly vae: VAE) {}
 
   /**
-   * The mean of what the encoder sees in each picture.
+   * Encodes each picture as the mean of the encoder's distribution.
    *
    * @param images [rows, height, width, 3], -1 to 1; sides that are multiples of {@link VAE.pixelsPerLatent}
-   * @param controller is asked at the encoder's attention, if `vae` is among its kinds
-   * @returns [rows, height, width, channels] of the latents; the caller's to dispose
+   * @param controller is called at the encoder's attention, if `vae` is among its kinds
+   * @returns [rows, height, width, channels] at the latents' size. The caller disposes of it.
    */
   toLatents(images: tf.Tensor4D, controller?: AttentionController): tf.Tensor4D {
     const { scaling_factor: scale, shift_factor: shift } = this.vae.config;
@@ -24,14 +24,14 @@ export class PictureSide {
 
   /**
    * @param latents [rows, height, width, channels]
-   * @param controller is asked at the decoder's attention, if `vae` is among its kinds
-   * @returns [rows, height, width, 3], -1 to 1; the caller's to dispose
+   * @param controller is called at the decoder's attention, if `vae` is among its kinds
+   * @returns [rows, height, width, 3], -1 to 1. The caller disposes of it.
    */
   decode(latents: tf.Tensor4D, controller?: AttentionController): tf.Tensor4D {
     return tf.tidy(() => tf.clipByValue(this.unclipped(latents, controller), -1, 1));
   }
 
-  /** As `decode`. @throws NotFiniteError if clipping would hide that there is no picture */
+  /** Like `decode`. @throws NotFiniteError if the picture is not finite, which clipping would hide */
   async decodeFinite(latents: tf.Tensor4D, controller?: AttentionController): Promise<tf.Tensor4D> {
     const pictures = this.unclipped(latents, controller);
     try {
@@ -51,7 +51,7 @@ export class PictureSide {
     return tf.tidy(() => this.vae.decode(tf.add(tf.div(latents, scale), shift ?? 0), control));
   }
 
-  /** @param scale cells of `x` a latent, both ways */
+  /** @param scale cells of `x` per latent in each direction */
   private control(
     { shape: [rows, height, width] }: tf.Tensor4D,
     scale: number,

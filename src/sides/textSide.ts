@@ -10,7 +10,7 @@ import type { SessionOptions } from '../session/options';
 import { foreignSyntax } from '../text/foreignSyntax';
 import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
 
-/** Prompts to what the UNet reads: tokenizer and text encoder. */
+/** Converts prompts to what the UNet reads: tokenizer and text encoder. */
 export class TextSide {
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -18,9 +18,9 @@ export class TextSide {
   ) {}
 
   /**
-   * @param controller is asked at the text encoder's attention, if `text` is among its kinds
-   * @param rows what it is told of each prompt
-   * @returns [prompts, tokens, features]; the caller's to dispose
+   * @param controller is called at the text encoder's attention, if `text` is among its kinds
+   * @param rows the row that each prompt stands for, as the controller sees it
+   * @returns [prompts, tokens, features]. The caller disposes of it.
    */
   encode(
     prompts: readonly (string | TokenizedPrompt)[],
@@ -33,10 +33,11 @@ export class TextSide {
   }
 
   /**
-   * What each row of a run reads, all texts encoded, each once.
+   * What each row of a run reads, with each distinct text encoded once.
    *
-   * @param kinds of the rows
-   * @throws RangeError if negative prompts are too few or too many, or nobody says what a row reads; NotFiniteError
+   * @param kinds the kinds of rows in the run
+   * @throws RangeError if there are too few or too many negative prompts, or no guidance says what a row reads;
+   *   NotFiniteError
    */
   async contexts(
     prompts: readonly string[],
@@ -79,7 +80,7 @@ export class TextSide {
   }
 }
 
-/** Which text a row has. @throws RangeError if negative prompts are too few or too many */
+/** The text of each row. @throws RangeError if there are too few or too many negative prompts */
 function textsOf(
   prompts: readonly string[],
   negative: string | readonly string[],
@@ -99,7 +100,9 @@ function textsOf(
   };
 }
 
-/** Notes on tokens that no prompt can have: words that were added to a model have rows at its text encoder's end. */
+/**
+ * Notes on tokens that no prompt can contain: words added to a model are the last rows of its text encoder's embedding.
+ */
 export function wordless(
   { size }: { readonly size: number },
   { config: { vocab_size: rows } }: PromptEncoder,
