@@ -9,7 +9,8 @@ import { Network } from './network';
 import { Decoder, Encoder } from './vaeBlocks';
 
 /**
- * The normal distribution of latents that the encoder sees in a picture. Both [rows, height, width, latent_channels].
+ * The normal distribution of latents that the encoder predicts for a picture. Both tensors are [rows, height, width,
+ * latent_channels].
  */
 export interface LatentDistribution {
   readonly mean: tf.Tensor4D;
@@ -18,8 +19,8 @@ export interface LatentDistribution {
 }
 
 /**
- * Pictures to latents and back (diffusers `AutoencoderKL`). Latents here are the network's own, neither shifted nor
- * scaled: the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
+ * Encodes pictures to latents and decodes them (diffusers `AutoencoderKL`). Latents here are the network's own, neither
+ * shifted nor scaled; the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
  */
 export class AutoencoderKL extends Network {
   private readonly encoder: Encoder;
@@ -40,19 +41,19 @@ export class AutoencoderKL extends Network {
       this.postQuantConv = new Conv2d(scope.at('post_quant_conv'), latentChannels, latentChannels, 1);
   }
 
-  /** Every attention layer, the encoder's and the decoder's. */
+  /** Every attention layer, first the encoder's, then the decoder's. */
   get sites(): readonly AttentionSite[] {
     return [...this.encoder.sites, ...this.decoder.sites];
   }
 
-  /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
+  /** The width and height of a latent in pixels: 8 in Stable Diffusion. */
   get pixelsPerLatent(): number {
     return 2 ** (this.config.block_out_channels.length - 1);
   }
 
   /**
    * @param images [rows, height, width, in_channels], -1 to 1
-   * @returns what the encoder says of each latent, unscaled
+   * @returns the distribution of each latent, unscaled
    */
   encode(images: tf.Tensor4D, control?: AttentionControl): LatentDistribution {
     return tf.tidy(() => {
@@ -67,7 +68,7 @@ export class AutoencoderKL extends Network {
 
   /**
    * @param latents [rows, height, width, latent_channels], unscaled
-   * @returns [rows, height x pixelsPerLatent, width x pixelsPerLatent, out_channels], about -1 to 1 and not clipped
+   * @returns [rows, height x pixelsPerLatent, width x pixelsPerLatent, out_channels], about -1 to 1, not clipped
    */
   decode(latents: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D {
     return rowByRow(latents, control, (row, ofRow) => {
@@ -82,8 +83,8 @@ function present<T>(layer: T | undefined): T[] {
 }
 
 /**
- * At 512x512 one layer's features of a single row are 256 MiB: rows take turns, so that memory does not grow with their
- * number.
+ * Processes the rows one at a time, so that memory does not grow with their number: at 512x512, one layer's features
+ * for a single row take 256 MiB.
  */
 function rowByRow(
   x: tf.Tensor4D,

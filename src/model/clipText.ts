@@ -9,7 +9,7 @@ import type { CLIPTextConfig } from './config';
 import { Network } from './network';
 import { CLIP_NAMES, TransformerLayer } from './transformerLayer';
 
-/** CLIP's text encoder: what the prompts look like to the UNet (transformers `CLIPTextModel`). */
+/** CLIP's text encoder, whose output the UNet reads (transformers `CLIPTextModel`). */
 export class CLIPTextModel extends Network {
   private readonly tokenEmbedding: Embedding;
   private readonly positionEmbedding: Embedding;
@@ -39,7 +39,7 @@ export class CLIPTextModel extends Network {
     this.finalLayerNorm = new LayerNorm(model.at('final_layer_norm'), config.hidden_size, config.layer_norm_eps);
   }
 
-  /** Every attention layer, in the order in which an evaluation comes by. */
+  /** Every attention layer, in order of evaluation. */
   get sites(): readonly AttentionSite[] {
     return this.layers.map(({ site }) => site);
   }
@@ -47,8 +47,8 @@ export class CLIPTextModel extends Network {
   /**
    * @param ids the prompts' tokens, [rows][tokens], all rows of the same length
    * @returns [rows, tokens, hidden_size], the last layer's hidden states after the final norm
-   * @throws RangeError if the rows differ in length, are longer than the model's positions, or hold an id outside its
-   *   vocabulary
+   * @throws RangeError if the rows differ in length, are longer than the model's positions, or contain an id outside
+   *   its vocabulary
    */
   forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D {
     const layers = this.layers.map((layer) => (x: tf.Tensor3D) => layer.forward(x, control));

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { harmless, only, parseConfig } from '../config';
 
 /**
- * The configs of the networks, with diffusers' and transformers' names and their defaults for what is absent. Every key
- * of theirs is here: one that the networks read, one of which a single value is supported, or one that is harmless.
+ * The configs of the networks, with the names and defaults of diffusers and transformers. All of their keys are listed:
+ * those that the networks read, those with a single supported value, and harmless ones.
  */
 
-/** Far more than any checkpoint has, and little enough that nothing breaks before the weights are compared with it. */
+/** Far more than any checkpoint has, yet small enough that nothing breaks before the weights' shapes are checked. */
 const MOST = 2 ** 20;
 const MOST_LAYERS = 1000;
 const MOST_LEVELS = 16;
-/** 65,536 pixels a side. */
+/** 65,536 pixels per side. */
 const MOST_LATENTS = 8192;
 
 const size = z.int().positive().max(MOST);
@@ -67,7 +67,7 @@ const unetSchema = z
     encoder_hid_dim: only(null),
     encoder_hid_dim_type: only(null),
     /**
-     * Despite its name the number of heads, in every checkpoint there is; diffusers reads it so and refuses
+     * Despite its name, the number of heads in every known checkpoint; diffusers reads it that way and rejects
      * `num_attention_heads`.
      */
     attention_head_dim: sizeOrSizes.default(8),
@@ -79,7 +79,7 @@ const unetSchema = z
     addition_embed_type_num_heads: harmless,
     addition_time_embed_dim: only(null),
     num_class_embeds: only(null),
-    /** Attention in float32 even where the rest is in float16: here everything is in float32. */
+    /** Asks for float32 attention when the rest is float16; here everything is float32. */
     upcast_attention: harmless,
     resnet_time_scale_shift: only('default'),
     resnet_skip_time_act: only(false),
@@ -139,11 +139,11 @@ const vaeSchema = z
     sample_size: harmless,
     /** What latents are multiplied by after encoding, and divided by before decoding. */
     scaling_factor: z.number().min(1e-6).max(1e6).default(0.18215),
-    /** What is taken from latents before scaling. */
+    /** What is subtracted from latents before scaling. */
     shift_factor: z.number().min(-1e6).max(1e6).nullable().default(null),
     latents_mean: only(null),
     latents_std: only(null),
-    /** Decoding in float32 even where the rest is in float16: here everything is in float32. */
+    /** Asks for float32 decoding when the rest is float16; here everything is float32. */
     force_upcast: harmless,
     use_quant_conv: z.boolean().default(true),
     use_post_quant_conv: z.boolean().default(true),
@@ -162,7 +162,7 @@ const vaeSchema = z
     }
   });
 
-/** What transformers writes into every config of its own that has no part in running CLIP's text encoder. */
+/** Keys that transformers writes into every config but that do not affect CLIP's text encoder. */
 const transformersNotes = [
   'architectures',
   'torch_dtype',
@@ -228,10 +228,10 @@ const clipTextSchema = z
 export type UNetConfig = z.output<typeof unetSchema>;
 /** A VAE's `config.json`, checked, with diffusers' defaults. */
 export type VAEConfig = z.output<typeof vaeSchema>;
-/** A text encoder's `config.json`, checked, with diffusers' defaults. */
+/** A text encoder's `config.json`, checked, with transformers' defaults. */
 export type CLIPTextConfig = z.output<typeof clipTextSchema>;
 
-/** @throws ConfigError that names `file`, the key and its value for all that is wrong or not supported */
+/** @throws ConfigError naming `file`, and each key and value that is wrong or not supported */
 export const parseUNetConfig = (json: unknown, file = 'unet/config.json'): UNetConfig =>
   parseConfig(unetSchema, json, file);
 /** @throws ConfigError, as `parseUNetConfig` */
@@ -241,7 +241,7 @@ export const parseVAEConfig = (json: unknown, file = 'vae/config.json'): VAEConf
 export const parseCLIPTextConfig = (json: unknown, file = 'text_encoder/config.json'): CLIPTextConfig =>
   parseConfig(clipTextSchema, json, file);
 
-/** A value that configs give once for all levels, or as a list of one for each. */
+/** The value for one level; configs give one value for all levels or a list with one per level. */
 export function atLevel(value: number | readonly number[], level: number): number {
   return typeof value === 'number' ? value : value[level];
 }

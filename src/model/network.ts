@@ -9,7 +9,7 @@ export abstract class Network {
     this.parameters = scope.parameters;
   }
 
-  /** How many numbers the parameters hold. */
+  /** The number of parameters, counting single numbers. */
   get size(): number {
     return [...this.parameters.values()].reduce(
       (sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1),
@@ -17,12 +17,12 @@ export abstract class Network {
     );
   }
 
-  /** What the parameters take of memory, or will in float32 once they are loaded. */
+  /** The memory that the parameters take, in bytes; before loading, what they would take as float32. */
   get bytes(): number {
     return [...this.parameters.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Frees the parameters; the network can be loaded anew. */
+  /** Frees the parameters; the network can be loaded again. */
   dispose(): void {
     for (const parameter of this.parameters.values()) parameter.dispose();
   }

@@ -5,21 +5,21 @@ import { Network } from './network';
 import type { VAE } from './roles';
 
 /**
- * In the VAE's place where there is none: latents are the pictures themselves. Of latents that are no pictures, such as
- * those of a checkpoint that has come without its VAE, no pictures are made.
+ * Stands in for a missing VAE: latents are the pictures themselves. It refuses latents that are not pictures, such as
+ * those of a checkpoint that came without its VAE.
  */
 export class PixelSpace extends Network implements VAE {
   readonly config: VAE['config'];
   readonly pixelsPerLatent = 1;
   readonly sites = [];
 
-  /** @param channels of the pictures */
+  /** @param channels the latents' channels */
   constructor(channels = 3) {
     super(new Scope());
     this.config = { latent_channels: channels, scaling_factor: 1, shift_factor: null, block_out_channels: [0] };
   }
 
-  /** @throws Error unless latents have the three channels of pictures */
+  /** @throws Error unless the latents have three channels, as pictures do */
   checkPictures(): void {
     const { latent_channels: channels } = this.config;
     if (channels !== 3)

@@ -6,9 +6,9 @@ import type { Networks } from './roles';
 import { UNet2DConditionModel } from './unet';
 
 /**
- * What there is, by what a config names: diffusers' `_class_name`, transformers' `model_type`. Each is made from its
- * config, with no weights in it yet; its parameters say what a checkpoint must have. Of a config that names none it is
- * the first: others come after it.
+ * The supported classes, by the name in a config: diffusers' `_class_name` or transformers' `model_type`. Each is built
+ * from its config, with no weights yet; its parameters say what a checkpoint must have. A config without a name means
+ * the first class, so add others after it.
  */
 const CLASSES: {
   readonly [Part in keyof Networks]: Readonly<Record<string, (json: unknown, file: string) => Networks[Part]>>;
@@ -24,7 +24,11 @@ const CLASSES: {
   },
 };
 
-/** The network that a config describes. @throws ConfigError naming the file, and the class or the keys that are not supported */
+/**
+ * Builds the network that a config describes.
+ *
+ * @throws ConfigError naming the file, and the class or the keys that are not supported
+ */
 export function networkOf<Part extends keyof Networks>(part: Part, { json, file }: ConfigFile): Networks[Part] {
   const classes = CLASSES[part];
   const key = part === 'textEncoder' ? 'model_type' : '_class_name';

@@ -4,11 +4,11 @@ import type { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 import { upsampleNearest } from '../nn/upsample';
 
-/** Halves height and width by a convolution of stride 2 (diffusers `Downsample2D`). */
+/** Halves height and width with a convolution of stride 2 (diffusers `Downsample2D`). */
 export class Downsample2D {
   private readonly conv: Conv2d;
 
-  /** @param padding of zeros on every side; 0 stands for what the VAE does: one below and one on the right */
+  /** @param padding zeros on every side; 0 means the VAE's padding: one row below and one column on the right */
   constructor(scope: Scope, channels: number, padding: number) {
     this.conv = new Conv2d(scope.at('conv'), channels, channels, 3, {
       stride: 2,
@@ -21,7 +21,7 @@ export class Downsample2D {
   }
 }
 
-/** Doubles height and width, or brings them to a given size, and convolves (diffusers `Upsample2D`). */
+/** Doubles height and width, or enlarges to a given size, then convolves (diffusers `Upsample2D`). */
 export class Upsample2D {
   private readonly conv: Conv2d;
 
@@ -29,7 +29,7 @@ export class Upsample2D {
     this.conv = new Conv2d(scope.at('conv'), channels, channels, 3, { padding: 1 });
   }
 
-  /** @param size height and width of the result, where they are not twice the input's */
+  /** @param size height and width of the result, if they are not twice the input's */
   forward(x: tf.Tensor4D, size?: readonly [number, number]): tf.Tensor4D {
     return sequence(x, (pixels) => upsampleNearest(pixels, size), this.conv);
   }

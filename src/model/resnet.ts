@@ -8,15 +8,15 @@ import { sequence } from '../nn/sequence';
 export interface ResnetOptions {
   readonly inChannels: number;
   readonly outChannels: number;
-  /** Features of the timestep's embedding; absent in the VAE, which knows no time. */
+  /** Features of the timestep embedding; absent in the VAE, which has no timesteps. */
   readonly timeFeatures?: number;
   readonly groups: number;
   readonly eps: number;
-  /** The sum is divided by it; default 1. */
+  /** The sum is divided by this. Default: 1. */
   readonly outputScaleFactor?: number;
 }
 
-/** Two convolutions around which the input flows unchanged (diffusers `ResnetBlock2D`). */
+/** Two convolutions with a residual connection around them (diffusers `ResnetBlock2D`). */
 export class ResnetBlock2D {
   private readonly norm1: GroupNorm;
   private readonly conv1: Conv2d;
@@ -42,7 +42,7 @@ export class ResnetBlock2D {
 
   /**
    * @param x [rows, height, width, inChannels]
-   * @param time silu of the timestep's embedding, [1, timeFeatures]
+   * @param time silu of the timestep embedding, [1, timeFeatures]
    * @returns [rows, height, width, outChannels]
    */
   forward(x: tf.Tensor4D, time?: tf.Tensor2D): tf.Tensor4D {

@@ -7,8 +7,8 @@ import type { CLIPTextConfig, UNetConfig, VAEConfig } from './config';
 import type { Network } from './network';
 
 /**
- * What a pipeline needs of its networks, whatever their classes: the parts of their configs that others read, under
- * diffusers' and transformers' names, and what they compute.
+ * The interfaces that a pipeline needs from its networks, whatever their classes: the config values that other code
+ * reads, under their names in diffusers and transformers, and what they compute.
  */
 
 /** A checkpoint's networks. */
@@ -18,7 +18,7 @@ export interface Networks {
   readonly vae: VAE;
 }
 
-/** A text encoder: tokens to what the UNet reads. */
+/** A text encoder, which turns tokens into what the UNet reads. */
 export interface PromptEncoder extends Network {
   readonly config: Pick<CLIPTextConfig, 'vocab_size' | 'hidden_size' | 'max_position_embeddings'>;
   /** Every attention layer, in the order in which an evaluation comes by. */
@@ -27,7 +27,7 @@ export interface PromptEncoder extends Network {
   forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D;
 }
 
-/** What predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. */
+/** The network that predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. */
 export interface UNet extends Network {
   readonly config: Pick<
     UNetConfig,
@@ -35,21 +35,21 @@ export interface UNet extends Network {
   >;
   /** Every attention layer, in the order in which an evaluation comes by. */
   readonly sites: readonly AttentionSite[];
-  /** Every place where features outside of attention are to be had, in the same order. */
+  /** Every place where features outside attention can be read and replaced, in order of evaluation. */
   readonly featureSites: readonly FeatureSite[];
   /** @param latents [rows, height, width, in_channels] @returns [rows, height, width, out_channels] */
   forward(latents: tf.Tensor4D, timestep: number, context: Context, control?: AttentionControl): tf.Tensor4D;
 }
 
-/** Pictures to latents and back; latents here are the network's own, neither shifted nor scaled. */
+/** Encodes pictures to latents and decodes them. Latents here are the network's own, neither shifted nor scaled. */
 export interface VAE extends Network {
   readonly config: Pick<VAEConfig, 'latent_channels' | 'scaling_factor' | 'shift_factor' | 'block_out_channels'>;
-  /** How many pixels a latent is wide and high: 8 in Stable Diffusion. */
+  /** The width and height of a latent in pixels: 8 in Stable Diffusion. */
   readonly pixelsPerLatent: number;
-  /** Every attention layer, the encoder's and the decoder's. */
+  /** Every attention layer, first the encoder's, then the decoder's. */
   readonly sites: readonly AttentionSite[];
   /** @param images [rows, height, width, 3], -1 to 1 */
   encode(images: tf.Tensor4D, control?: AttentionControl): LatentDistribution;
-  /** @param latents [rows, height, width, latent_channels] @returns pictures, about -1 to 1 and not clipped */
+  /** @param latents [rows, height, width, latent_channels] @returns pictures, about -1 to 1, not clipped */
   decode(latents: tf.Tensor4D, control?: AttentionControl): tf.Tensor4D;
 }

@@ -12,8 +12,8 @@ export interface TimestepOptions {
 /**
  * Sines and cosines of the timestep at frequencies from 1 down to 1/10000 (diffusers `get_timestep_embedding`).
  *
- * @param timestep such as 981; fractions are fine
- * @param size how many numbers, an even one
+ * @param timestep such as 981; may be fractional
+ * @param size how many numbers; must be even
  * @returns [1, size]
  */
 export function timestepSinusoids(
@@ -22,7 +22,7 @@ export function timestepSinusoids(
   { flipSinToCos, freqShift }: TimestepOptions,
 ): tf.Tensor2D {
   const half = size / 2;
-  // Rounded to float32 where PyTorch does: at timestep 1000, one bit of a frequency is 6e-5 of the angle.
+  // Rounded to float32 where PyTorch does: at timestep 1000, one bit of the frequency changes the angle by 6e-5.
   const angles = Array.from({ length: half }, (_, i) => {
     const exponent = Math.fround(Math.fround(-Math.log(10000) * i) / Math.fround(half - freqShift));
     return Math.fround(timestep * Math.fround(Math.exp(exponent)));
@@ -32,7 +32,7 @@ export function timestepSinusoids(
   return tf.tensor2d([flipSinToCos ? [...cosines, ...sines] : [...sines, ...cosines]]);
 }
 
-/** What the network makes of the timestep's sinusoids (diffusers `TimestepEmbedding`). */
+/** The learned embedding of the timestep's sinusoids (diffusers `TimestepEmbedding`). */
 export class TimestepEmbedding {
   private readonly linear1: Linear;
   private readonly linear2: Linear;

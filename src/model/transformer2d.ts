@@ -15,7 +15,7 @@ export interface TransformerOptions {
   readonly channels: number;
   readonly contextDim: number;
   readonly heads: number;
-  /** How many transformer blocks follow one another. */
+  /** The number of transformer blocks. */
   readonly layers: number;
   readonly groups: number;
   readonly useLinearProjection: boolean;
@@ -62,7 +62,7 @@ export class Transformer2DModel {
   }
 }
 
-/** Of every pixel by itself: older checkpoints store it as a convolution, newer ones as a linear layer. */
+/** A per-pixel projection: older checkpoints store it as a convolution, newer ones as a linear layer. */
 type Projection = Conv2d | Linear;
 
 function projection(scope: Scope, channels: number, linear: boolean): Projection {
@@ -70,7 +70,7 @@ function projection(scope: Scope, channels: number, linear: boolean): Projection
 }
 
 /**
- * Self-attention, cross-attention and a feed-forward network, each added to what came in (diffusers
+ * Self-attention, cross-attention and a feed-forward network, each with a residual connection (diffusers
  * `BasicTransformerBlock`).
  */
 class BasicTransformerBlock {
@@ -112,7 +112,9 @@ function residual(x: tf.Tensor3D, norm: LayerNorm, layer: (normal: tf.Tensor3D) 
   return tf.tidy(() => tf.add(x, layer(norm.forward(x))));
 }
 
-/** A hidden layer of four times the features with a gate (Shazeer 2020, GEGLU), and back (diffusers `FeedForward`). */
+/**
+ * A gated hidden layer with four times the features (Shazeer 2020, GEGLU), projected back (diffusers `FeedForward`).
+ */
 class FeedForward {
   private readonly projIn: Linear;
   private readonly projOut: Linear;

@@ -10,7 +10,7 @@ import { sequence } from '../nn/sequence';
 
 const ACTIVATIONS = { gelu, quick_gelu: quickGelu };
 
-/** Where a checkpoint keeps a layer's parts. */
+/** The names of a layer's parts in a checkpoint. */
 export interface LayerNames {
   readonly norm1: string;
   readonly attention: string;
@@ -22,7 +22,7 @@ export interface LayerNames {
   readonly fc2: string;
 }
 
-/** Transformers' CLIP, its text and its vision. */
+/** The names in transformers' CLIP, for both text and vision. */
 export const CLIP_NAMES: LayerNames = {
   norm1: 'layer_norm1',
   attention: 'self_attn',
@@ -43,11 +43,11 @@ export interface LayerConfig {
 }
 
 /**
- * Attention of tokens to each other and a feed-forward network, each after a norm and added to what came in
+ * Self-attention between tokens and a feed-forward network, each after a norm and with a residual connection
  * (transformers `CLIPEncoderLayer`, `ViTLayer`).
  */
 export class TransformerLayer {
-  /** As controllers know it, of a text encoder's layer; nobody asks elsewhere. */
+  /** The site for controllers. It describes a text encoder's layer; elsewhere no controller uses it. */
   readonly site: AttentionSite;
   private readonly norm1: LayerNorm;
   private readonly toQkv: JoinedLinear;
@@ -57,7 +57,7 @@ export class TransformerLayer {
   private readonly fc2: Linear;
   private readonly activation: (x: tf.Tensor3D) => tf.Tensor3D;
 
-  /** @param options.causal each token attends to itself and those before it only */
+  /** @param options.causal whether each token attends only to itself and the tokens before it */
   constructor(
     scope: Scope,
     names: LayerNames,
@@ -92,7 +92,7 @@ export class TransformerLayer {
     });
   }
 
-  /** The keys that the layer attends to, all heads side by side: the shape of `x`. */
+  /** The keys that the layer attends to, all heads side by side, in the shape of `x`. */
   keys(x: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => tf.split(sequence(x, this.norm1, this.toQkv), 3, 2)[1] as tf.Tensor3D);
   }

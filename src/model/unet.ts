@@ -45,7 +45,7 @@ export class UNet2DConditionModel extends Network {
     this.convIn = new Conv2d(scope.at('conv_in'), config.in_channels, channels[0], 3, { padding: 1 });
     this.timeEmbedding = new TimestepEmbedding(scope.at('time_embedding'), channels[0], timeFeatures);
 
-    // What the way down leaves for the way up, by its channels.
+    // The channels of the skip connections from the down path to the up path.
     const skips = [channels[0]];
     this.downBlocks = config.down_block_types.map((type, level) => {
       const layers = atLevel(config.layers_per_block, level);
@@ -84,24 +84,24 @@ export class UNet2DConditionModel extends Network {
     this.convOut = new Conv2d(scope.at('conv_out'), channels[0], config.out_channels, 3, { padding: 1 });
   }
 
-  /** Every attention layer, in the order in which an evaluation comes by. */
+  /** Every attention layer, in order of evaluation. */
   get sites(): readonly AttentionSite[] {
     return [...this.downBlocks, this.midBlock, ...this.upBlocks].flatMap((block) => block.sites);
   }
 
-  /** Every place where features outside of attention are to be had, in the same order. */
+  /** Every place where features outside attention can be read and replaced, in order of evaluation. */
   get featureSites(): readonly FeatureSite[] {
     return [...this.downBlocks, this.midBlock, ...this.upBlocks].flatMap((block) => block.featureSites);
   }
 
   /**
    * @param latents [rows, height, width, in_channels]; any height and width
-   * @param timestep of every row, such as 981
-   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens. {@link FixedContext}
-   *   where they stay the same for a run
-   * @param control a controller that may read and change attention, and what it is told of this evaluation
+   * @param timestep the timestep for all rows, such as 981
+   * @param context the encoded prompts, [rows, tokens, cross_attention_dim]; any number of tokens; or a
+   *   {@link FixedContext} if they stay the same for a run
+   * @param control a controller that may read and change attention, and the description of this evaluation for it
    * @returns [rows, height, width, out_channels]
-   * @throws RangeError if rows, channels or features do not fit
+   * @throws RangeError if rows, channels or features do not match
    */
   forward(latents: tf.Tensor4D, timestep: number, context: Context, control?: AttentionControl): tf.Tensor4D {
     this.check(latents, context);
@@ -111,7 +111,7 @@ export class UNet2DConditionModel extends Network {
       const sinusoids = timestepSinusoids(timestep, channels[0], { flipSinToCos, freqShift });
       const conditioning: Conditioning = { time: sequence(sinusoids, this.timeEmbedding, silu), context, control };
 
-      // 2. down: every result is kept for the way up
+      // 2. down: every result is kept for the up path
       const skips = [this.convIn.forward(latents)];
       for (const block of this.downBlocks) skips.push(...block.forward(skips[skips.length - 1], conditioning));
 

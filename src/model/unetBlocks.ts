@@ -9,9 +9,9 @@ import { Downsample2D, Upsample2D } from './resample';
 import { ResnetBlock2D, type ResnetOptions } from './resnet';
 import { Transformer2DModel, type TransformerOptions } from './transformer2d';
 
-/** What every layer of an evaluation of the UNet is told besides its input. */
+/** What every layer of the UNet gets besides its input. */
 export interface Conditioning {
-  /** silu of the timestep's embedding, [1, features]. */
+  /** silu of the timestep embedding, [1, features]. */
   readonly time: tf.Tensor2D;
   /** [rows, tokens, contextDim] */
   readonly context: Context;
@@ -31,7 +31,7 @@ export interface DownBlockOptions extends BlockOptions {
   readonly downsample?: { readonly padding: number };
 }
 
-/** diffusers `CrossAttnDownBlock2D`, or `DownBlock2D` where there are no transformers. */
+/** diffusers `CrossAttnDownBlock2D`, or `DownBlock2D` if there are no transformers. */
 export class DownBlock {
   private readonly resnets: readonly ResnetBlock2D[];
   private readonly attentions: readonly Transformer2DModel[];
@@ -60,7 +60,7 @@ export class DownBlock {
     return this.attentions.flatMap((attention) => attention.sites);
   }
 
-  /** @returns what each layer made, for the up blocks to use again; the last is the block's result */
+  /** @returns each layer's output, for the skip connections; the last is the block's output */
   forward(x: tf.Tensor4D, conditioning: Conditioning): tf.Tensor4D[] {
     return tf.tidy(() => {
       const results: tf.Tensor4D[] = [];
@@ -116,20 +116,17 @@ export class MidBlock {
 }
 
 export interface UpBlockOptions extends BlockOptions {
-  /**
-   * Channels of the results of the way down that this block uses again, in the order in which it uses them; one for
-   * each layer.
-   */
+  /** Channels of the skip connections this block takes, one per layer, in order of use. */
   readonly skipChannels: readonly number[];
   readonly upsample: boolean;
 }
 
-/** diffusers `CrossAttnUpBlock2D`, or `UpBlock2D` where there are no transformers. */
+/** diffusers `CrossAttnUpBlock2D`, or `UpBlock2D` if there are no transformers. */
 export class UpBlock {
   private readonly resnets: readonly ResnetBlock2D[];
   private readonly attentions: readonly Transformer2DModel[];
   private readonly upsampler?: Upsample2D;
-  /** Of each resnet what it is given, the layer before's and the way down's, and what it makes. */
+  /** For each resnet, the sites of its two inputs (from the layer before and the skip connection) and of its output. */
   private readonly layerSites: readonly (readonly [backbone: FeatureSite, skip: FeatureSite, made: FeatureSite])[];
   private readonly end: FeatureSite;
 
@@ -160,10 +157,9 @@ export class UpBlock {
   }
 
   /**
-   * @param x freed as soon as it is used
-   * @param skips the results of the way down that are not used yet: the block takes its own from the end, and frees
-   *   them. The last of those that stay tells the size to upsample to, so that sizes which were rounded up on the way
-   *   down come back.
+   * @param x disposed of as soon as it is used
+   * @param skips the unused outputs of the down path. The block takes its own from the end and disposes of them. The
+   *   last one remaining gives the size to upsample to, which undoes any rounding up in the down path.
    */
   forward(x: tf.Tensor4D, skips: tf.Tensor4D[], conditioning: Conditioning): tf.Tensor4D {
     return tf.tidy(() => {

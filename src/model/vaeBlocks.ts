@@ -11,10 +11,10 @@ import type { VAEConfig } from './config';
 import { Downsample2D, Upsample2D } from './resample';
 import { ResnetBlock2D } from './resnet';
 
-/** All norms of the VAE have this; it is in no config. */
+/** The epsilon of all norms in the VAE; no config states it. */
 const EPS = 1e-6;
 
-/** Pictures to the moments of latents (diffusers `Encoder`). */
+/** Encodes pictures to the moments of their latents (diffusers `Encoder`). */
 export class Encoder {
   private readonly convIn: Conv2d;
   private readonly downBlocks: readonly ResnetStack[];
@@ -55,7 +55,7 @@ export class Encoder {
   }
 }
 
-/** Latents to pictures (diffusers `Decoder`). */
+/** Decodes latents to pictures (diffusers `Decoder`). */
 export class Decoder {
   private readonly convIn: Conv2d;
   private readonly midBlock: MidBlock;
@@ -99,11 +99,11 @@ interface StackOptions {
   readonly outChannels: number;
   readonly layers: number;
   readonly groups: number;
-  /** Makes the layer after the residual blocks, where there is one. */
+  /** Makes the layer after the residual blocks, if there is one. */
   resample(block: Scope): Downsample2D | Upsample2D | false;
 }
 
-/** Residual blocks, then perhaps a change of size (diffusers `DownEncoderBlock2D` and `UpDecoderBlock2D`). */
+/** Residual blocks, optionally followed by a change of size (diffusers `DownEncoderBlock2D` and `UpDecoderBlock2D`). */
 class ResnetStack {
   private readonly layers: Layer<tf.Tensor4D>[];
 
@@ -153,7 +153,7 @@ class MidBlock {
   }
 }
 
-/** Attention of one head between all pixels, added to what came in (diffusers `Attention` as the VAE uses it). */
+/** Single-head attention between all pixels, with a residual connection (diffusers `Attention` as the VAE uses it). */
 class PixelAttention {
   readonly site: AttentionSite;
   private readonly groupNorm: GroupNorm;

@@ -30,7 +30,9 @@ export function swishSlope<T extends tf.Tensor>(x: T, slope: number): T {
   });
 }
 
-/** x Phi(x), with the normal distribution's Phi exact (by erf), as PyTorch's `gelu` without approximation. */
+/**
+ * x Phi(x), with the exact normal distribution function Phi (using erf), like PyTorch's `gelu` without approximation.
+ */
 export function gelu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => tf.mul(x, phi(x)) as T);
 }
@@ -43,7 +45,7 @@ function geluSlope<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** The normal distribution's Phi. */
+/** Phi, the distribution function of the standard normal distribution. */
 function phi<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5) as T);
 }
@@ -67,7 +69,7 @@ export function geglu<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** Of the features: two slices, which backends are faster with than with `tf.split`. */
+/** The two halves of the features, as slices, which are faster than `tf.split` on the backends. */
 function halves<T extends tf.Tensor>(x: T): [T, T] {
   const shape = [...x.shape];
   const features = shape.pop()! / 2;

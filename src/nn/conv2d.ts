@@ -5,11 +5,11 @@ import type { Parameter, Scope } from './scope';
 export interface Conv2dOptions {
   /** Default 1. */
   readonly stride?: number;
-  /** Zeros around the picture: as many on every side (default 0), or [above and left, below and right]. */
+  /** Zero padding: the same on every side (default 0), or [above and left, below and right]. */
   readonly padding?: number | readonly [number, number];
 }
 
-/** A square convolution with bias over NHWC. */
+/** A convolution with a square kernel and a bias, over NHWC. */
 export class Conv2d {
   private readonly weight: Parameter;
   private readonly bias: Parameter;
@@ -31,7 +31,7 @@ export class Conv2d {
 
   /**
    * @param x [rows, height, width, inChannels]
-   * @param shift added to the result besides the bias, [1, outChannels]
+   * @param shift added to the result in addition to the bias, [1, outChannels]
    * @returns [rows, (height + padding - kernel) / stride + 1, likewise, outChannels]; gradients flow to `x` and `shift`
    */
   forward(x: tf.Tensor4D, shift?: tf.Tensor2D): tf.Tensor4D {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Parameter, Scope } from './scope';
 
-/** A table of vectors, looked up by number. */
+/** A table of vectors, looked up by index. */
 export class Embedding {
   private readonly weight: Parameter;
 

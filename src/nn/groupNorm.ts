@@ -5,7 +5,7 @@ import { type Normalised, normGradient } from './normalised';
 import type { Parameter, Scope } from './scope';
 
 export interface GroupNormOptions {
-  /** What follows the norm at once. */
+  /** An activation applied right after the norm. */
   readonly activation?: 'silu';
 }
 
@@ -17,7 +17,7 @@ export class GroupNorm {
   private readonly weight: Parameter;
   private readonly bias: Parameter;
 
-  /** @throws if the channels do not fall into groups of equal size. */
+  /** @throws if the channels cannot be divided into groups of equal size */
   constructor(
     scope: Scope,
     readonly groups: number,
@@ -31,7 +31,7 @@ export class GroupNorm {
     this.bias = scope.parameter('bias', [channels]);
   }
 
-  /** @param x [rows, height, width, channels] @returns the same shape; gradients flow to `x` alone */
+  /** @param x [rows, height, width, channels] @returns the same shape; gradients flow only to `x` */
   forward(x: tf.Tensor4D): tf.Tensor4D {
     return fused<tf.Tensor4D, { x: tf.Tensor4D }>('P2pGroupNorm', {
       inputs: { x },
@@ -62,7 +62,7 @@ export class GroupNorm {
     return this.options.activation === 'silu';
   }
 
-  /** What both kernels are given. */
+  /** The constants and attributes that both kernels get. */
   private numbers() {
     return {
       constants: { weight: this.weight.value, bias: this.bias.value },
@@ -82,7 +82,7 @@ export class GroupNorm {
     });
   }
 
-  /** The mean of each row's groups, for each channel its group's. @returns [rows, 1, 1, channels] */
+  /** The mean of each row's groups, repeated for each channel of the group. @returns [rows, 1, 1, channels] */
   private groupMeans(x: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => {
       const [rows, height, width, channels] = x.shape;

@@ -19,7 +19,7 @@ export class LayerNorm {
     this.bias = scope.parameter('bias', [features]);
   }
 
-  /** @param x [..., features] @returns the same shape; gradients flow to `x` alone */
+  /** @param x [..., features] @returns the same shape; gradients flow only to `x` */
   forward<T extends tf.Tensor>(x: T): T {
     return fused<T, { x: T }>('P2pLayerNorm', {
       inputs: { x },
@@ -42,7 +42,7 @@ export class LayerNorm {
     });
   }
 
-  /** What both kernels are given. */
+  /** The constants and attributes that both kernels get. */
   private numbers() {
     return {
       constants: { weight: this.weight.value, bias: this.bias.value },

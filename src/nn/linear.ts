@@ -17,18 +17,18 @@ export class Linear {
     if (options.bias ?? true) this.bias = scope.parameter('bias', [outFeatures]);
   }
 
-  /** @param x [..., inFeatures] @returns [..., outFeatures]; gradients flow to `x` alone */
+  /** @param x [..., inFeatures] @returns [..., outFeatures]; gradients flow only to `x` */
   forward<T extends tf.Tensor>(x: T): T {
     return product(x, this.weight, this.bias);
   }
 }
 
-/** Linear layers that take the same input, as one product. */
+/** Linear layers with the same input, computed as one product. */
 export class JoinedLinear {
   private readonly weight: JoinedParameters;
   private readonly bias?: JoinedParameters;
 
-  /** @param scopes of the layers, each of outFeatures */
+  /** @param scopes the layers' scopes, each with outFeatures */
   constructor(scopes: readonly Scope[], inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
     this.weight = new JoinedParameters(
       scopes.map((scope) => scope.parameter('weight', [outFeatures, inFeatures], 'linear')),
@@ -37,8 +37,8 @@ export class JoinedLinear {
   }
 
   /**
-   * @param x [..., inFeatures] @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow
-   * to `x` alone
+   * @param x [..., inFeatures]
+   * @returns the layers' results side by side, [..., layers x outFeatures]; gradients flow only to `x`
    */
   forward<T extends tf.Tensor>(x: T): T {
     return product(x, this.weight, this.bias);
@@ -57,7 +57,7 @@ function product<T extends tf.Tensor>(x: T, weight: Values, bias?: Values): T {
     attributes: { biases: bias ? 1 : 0 },
     plain: (inputs) => {
       const [a, b] = [rows(inputs.x, inFeatures), weight.value as tf.Tensor2D];
-      // tfjs gives a fused product three reshapes that a plain one does without.
+      // tfjs's fused product does three reshapes that a plain one does not need.
       const y = bias ? tf.fused.matMul({ a, b, bias: bias.value }) : tf.matMul(a, b);
       return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
     },

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** What a norm makes of its input before it scales and shifts it. */
+/** A norm's input, normalised but not yet scaled and shifted. */
 export interface Normalised {
   /** (x - mean) / standard deviation, of x's shape. */
   readonly normal: tf.Tensor;
@@ -9,10 +9,10 @@ export interface Normalised {
 }
 
 /**
- * The gradient for a norm's input.
+ * The gradient with respect to a norm's input.
  *
- * @param dNormal the gradient for what was normalised
- * @param mean over what is normalised together; broadcasts to x's shape
+ * @param dNormal the gradient with respect to `normal`
+ * @param mean takes the mean over what is normalised together; its result broadcasts to x's shape
  */
 export function normGradient(
   dNormal: tf.Tensor,

@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { bytesPerNumber, widened } from '../backend/narrow';
 
 /**
- * How a parameter lies in memory, against how the checkpoint stores it (PyTorch's layout):
- * `plain` as it is; `linear` [out, in] -> [in, out]; `conv` OIHW -> HWIO.
+ * A parameter's layout in memory, compared with the checkpoint's (PyTorch's): `plain` is the same; `linear` is [out,
+ * in] -> [in, out]; `conv` is OIHW -> HWIO.
  */
 export type Layout = 'plain' | 'linear' | 'conv';
 
-/** A tensor that a layer is made with and a checkpoint fills. */
+/** A tensor that a layer declares and a checkpoint fills. */
 export class Parameter {
   private tensor?: tf.Tensor;
   private joined?: JoinedParameters;
@@ -25,21 +25,22 @@ export class Parameter {
   }
 
   /**
-   * Lent; of a joined parameter, and of one that the backend keeps in 16 bits, a copy, the caller's to dispose.
+   * The tensor, owned by the parameter. For a joined parameter, or one that the backend keeps in 16 bits, it is a copy,
+   * which the caller disposes of.
    * @throws if the parameter has not been loaded, or was disposed.
    */
   get value(): tf.Tensor {
     return this.tensor ? widened(this.tensor) : this.kept;
   }
 
-  /** What a layer's kernel is given: as `value`, but lent also where the backend keeps it in 16 bits. */
+  /** For kernels: like `value`, but not a copy even if the backend keeps it in 16 bits. */
   get kept(): tf.Tensor {
     if (this.tensor) return this.tensor;
     if (this.joined?.isLoaded) return this.joined.part(this);
     throw new Error(`Parameter ${this.name} has no value: load a checkpoint into the network first.`);
   }
 
-  /** What it takes of memory, or will in float32 once it is loaded. */
+  /** The memory it takes, in bytes; before loading, what it would take as float32. */
   get bytes(): number {
     const tensor = this.joined?.isLoaded ? this.joined.kept : this.tensor;
     const numbers = this.shape.reduce((product, length) => product * length, 1);
@@ -47,19 +48,20 @@ export class Parameter {
   }
 
   /**
-   * Those that this one lies side by side with along the last axis, itself among them; alone if it does so with none.
+   * The parameters that share a tensor with this one, side by side along the last axis, including itself; only itself
+   * if it is not joined.
    */
   get companions(): readonly Parameter[] {
     return this.joined?.parts ?? [this];
   }
 
-  /** Becomes the owner of a tensor that holds all its companions as they lie in memory. */
+  /** Takes ownership of a tensor that holds all its companions in their layout in memory. */
   take(laidOut: tf.Tensor): void {
     if (this.joined) this.joined.take(laidOut);
     else this.keep(laidOut);
   }
 
-  /** Takes the checkpoint's numbers and lays them out for tfjs. */
+  /** Takes the checkpoint's numbers and converts them to the layout for tfjs. */
   assign(data: Float32Array): void {
     const laidOut = tf.tidy(() => {
       const stored = tf.tensor(data, [...this.shape], 'float32');
@@ -75,7 +77,7 @@ export class Parameter {
     this.tensor = tf.keep(laidOut);
   }
 
-  /** @internal From now on the parameter is kept as a part of these, which call it. */
+  /** @internal Called by `JoinedParameters`: from now on the parameter is kept as a part of these. */
   joinTo(joined: JoinedParameters): void {
     this.joined = joined;
   }
@@ -86,14 +88,14 @@ export class Parameter {
     this.release();
   }
 
-  /** Frees what the parameter has for itself. */
+  /** Frees the parameter's own tensor. */
   release(): void {
     this.tensor?.dispose();
     this.tensor = undefined;
   }
 }
 
-/** OIHW -> HWIO, with height and width as one axis: backends are faster with three axes than with four. */
+/** OIHW -> HWIO, with height and width as one axis, because backends transpose three axes faster than four. */
 function toHwio(filter: tf.Tensor4D): tf.Tensor4D {
   const [outputs, inputs, height, width] = filter.shape;
   return tf.reshape(tf.transpose(tf.reshape(filter, [outputs, inputs, height * width]), [2, 1, 0]), [
@@ -104,9 +106,7 @@ function toHwio(filter: tf.Tensor4D): tf.Tensor4D {
   ]);
 }
 
-/**
- * Parameters that lie in memory side by side, along the last axis of one tensor, from when all of them are assigned.
- */
+/** Parameters that are kept side by side along the last axis of one tensor, once all of them are assigned. */
 export class JoinedParameters {
   private tensor?: tf.Tensor;
 
@@ -119,27 +119,28 @@ export class JoinedParameters {
   }
 
   /**
-   * All of them; lent, or if the backend keeps them in 16 bits a copy. @throws if one of them has not been loaded, or
-   * was disposed
+   * The joined tensor, owned by this object; a copy if the backend keeps it in 16 bits.
+   *
+   * @throws if one of them has not been loaded, or was disposed
    */
   get value(): tf.Tensor {
     return widened(this.kept);
   }
 
-  /** What a layer's kernel is given: all of them, lent. @throws as `value` */
+  /** For kernels: the joined tensor, never a copy. @throws as `value` */
   get kept(): tf.Tensor {
     if (this.tensor) return this.tensor;
     const missing = this.parts.find((part) => !part.isLoaded) ?? this.parts[0];
     return missing.kept;
   }
 
-  /** A copy of one of them. */
+  /** A copy of one of the parts. */
   part(part: Parameter): tf.Tensor {
     const sizes = this.parts.map(({ shape, layout }) => (layout === 'linear' ? shape[0] : shape[shape.length - 1]));
     return tf.tidy(() => tf.split(this.value, sizes, -1)[this.parts.indexOf(part)]);
   }
 
-  /** Takes in what the parts have for themselves. */
+  /** Joins the parts' own tensors, once all are loaded. */
   join(): void {
     if (!this.parts.every((part) => part.isLoaded)) return;
     this.take(
@@ -152,7 +153,7 @@ export class JoinedParameters {
     );
   }
 
-  /** Becomes the owner of a tensor that holds all the parts. */
+  /** Takes ownership of a tensor that holds all the parts. */
   take(joined: tf.Tensor): void {
     this.dispose();
     this.tensor = tf.keep(joined);
@@ -166,8 +167,8 @@ export class JoinedParameters {
 }
 
 /**
- * A place in a network, named as the checkpoint names it. Layers declare their parameters here, so that a checkpoint's
- * path leads to its layer and a network knows what it needs before anything is read.
+ * A place in a network, named as in the checkpoint. Layers declare their parameters here, so that a checkpoint's paths
+ * match the layers and a network knows what it needs before anything is read.
  */
 export class Scope {
   constructor(

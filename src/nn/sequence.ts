@@ -1,14 +1,14 @@
 import type * as tf from '@tensorflow/tfjs';
 
-/** A layer without parameters, or with. */
+/** A layer, as a function or as an object with parameters. */
 export type Layer<T extends tf.Tensor> = ((x: T) => T) | { forward(x: T): T };
 
 /**
- * Applies layers one after the other. Each result is freed as soon as the next one is there, so that at most two exist
- * at a time; `x` itself stays the caller's.
+ * Applies layers one after the other. Each result is disposed of as soon as the next one is computed, so that at most
+ * two exist at a time; `x` itself is not disposed of.
  */
 export function sequence<T extends tf.Tensor>(x: T, ...layers: Layer<T & {}>[]): T {
-  // `& {}`: T is what x is, whatever the layers take
+  // `& {}` makes TypeScript infer T from x, not from the layers
   let current = x;
   for (const layer of layers) {
     const next = typeof layer === 'function' ? layer(current) : layer.forward(current);

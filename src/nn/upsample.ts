@@ -4,12 +4,12 @@ import * as tf from '@tensorflow/tfjs';
  * Enlarges pictures by repeating pixels (PyTorch's `interpolate` with mode `nearest`).
  *
  * @param x [rows, height, width, channels]
- * @param size the height and width to reach, where they are not twice those of `x`
+ * @param size the height and width of the result, if they are not twice those of `x`
  */
 export function upsampleNearest(x: tf.Tensor4D, size?: readonly [number, number]): tf.Tensor4D {
   const [, height, width] = x.shape;
   const [toHeight, toWidth] = size ?? [2 * height, 2 * width];
-  // With a gradient of our own: that of tfjs's cpu backend is wrong.
+  // With our own gradient, because that of tfjs's cpu backend is wrong.
   return tf.customGrad((small) => ({
     value: tf.image.resizeNearestNeighbor(small as tf.Tensor4D, [toHeight, toWidth]),
     gradFunc: (dy: tf.Tensor) => collect(dy as tf.Tensor4D, height, width),
@@ -17,8 +17,10 @@ export function upsampleNearest(x: tf.Tensor4D, size?: readonly [number, number]
 }
 
 /**
- * The sum of what lies where each pixel was repeated to. @param y [rows, toHeight, toWidth, channels] @returns [rows,
- * height, width, channels]
+ * Sums, for each pixel, the values at the places it was repeated to.
+ *
+ * @param y [rows, toHeight, toWidth, channels]
+ * @returns [rows, height, width, channels]
  */
 function collect(y: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
   const [rows, toHeight, toWidth, channels] = y.shape;
@@ -31,7 +33,7 @@ function collect(y: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
   ]);
 }
 
-/** Which of `to` places are repeats of which of `from`: [1, from, to], 0 or 1. */
+/** A matrix of 0 and 1 telling which of `to` places repeat which of `from`: [1, from, to]. */
 function repeats(from: number, to: number): tf.Tensor3D {
   return tf.tensor3d(
     Array.from({ length: from * to }, (_, i) => Number(Math.floor(i / to) === Math.floor(((i % to) * from) / to))),

@@ -14,20 +14,20 @@ import {
   type SchedulerConfig,
 } from './schedulers';
 
-/** How a schedule is walked. */
+/** The options of a sampler. */
 export interface SamplerOptions {
   /** Default: `ddim`, which the authors of Prompt-to-Prompt use. */
   readonly sampler?: SamplerName;
   readonly steps: number;
   /** DDIM only: how much fresh noise each step adds, from 0 (none, the default) to 1 (as much as DDPM). */
   readonly eta?: number;
-  /** Where fresh noise comes from; needed if `eta` is over 0. */
+  /** The source of fresh noise; needed if `eta` is over 0. */
   readonly generator?: TorchGenerator;
-  /** DPM-Solver++ only: Karras' noise levels; by default as the checkpoint says. */
+  /** DPM-Solver++ only: whether to use Karras noise levels. Default: the checkpoint's setting. */
   readonly karras?: boolean;
 }
 
-/** How the sampler of each of the {@link SCHEDULERS} is made. */
+/** Makes the sampler for each of the {@link SCHEDULERS}. */
 const MAKE: {
   readonly [Name in SamplerName]: (config: SchedulerConfig<Name>, options: SamplerOptions) => Sampler;
 } = {
@@ -37,11 +37,11 @@ const MAKE: {
 };
 
 /**
- * The sampler that diffusers would make by `from_config` of the checkpoint's scheduler config, whatever class that
- * names: `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`.
+ * The sampler that diffusers would make with `from_config` from the checkpoint's scheduler config, whatever class that
+ * config names: `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`.
  *
- * @throws ConfigError for what the config asks for and cannot be had; RangeError for options out of range, or a sampler
- *   that there is not
+ * @throws ConfigError if the config asks for something not supported; RangeError for options out of range, or an
+ *   unknown sampler
  */
 export function createSampler(scheduler: ConfigFile, options: SamplerOptions): Sampler {
   const { sampler = 'ddim', steps } = options;

@@ -7,14 +7,14 @@ import type { SchedulerConfig } from './schedulers';
 
 export type DDIMConfig = SchedulerConfig<'ddim'>;
 
-/** Denoising diffusion implicit models (Song et al. 2020, arXiv 2010.02502), as diffusers' `DDIMScheduler`. */
+/** Denoising diffusion implicit models (Song et al. 2020, arXiv 2010.02502), like diffusers' `DDIMScheduler`. */
 export class DDIMSampler implements Sampler {
   readonly timesteps: readonly number[];
   private readonly alphasCumprod: Float32Array;
 
   /**
-   * @param eta how much fresh noise each step adds, from 0 to 1; over 0 it needs a generator
-   * @throws RangeError if `steps` or `eta` is out of range, or the schedule cannot be walked
+   * @param eta how much fresh noise each step adds, from 0 to 1; if over 0, a generator is needed
+   * @throws RangeError if `steps` or `eta` is out of range, or the schedule is not possible
    */
   constructor(
     readonly config: DDIMConfig,
@@ -42,9 +42,9 @@ export class DDIMSampler implements Sampler {
   }
 
   /**
-   * Where a step leads: a normal distribution about `mean`, of the latents' shape and the caller's to dispose.
+   * The normal distribution a step samples from. `mean` has the latents' shape; the caller disposes of it.
    *
-   * @param eta the sampler's own by default; at 1 the step is DDPM's
+   * @param eta default: the sampler's own; at 1 the step is DDPM's
    */
   posterior(
     prediction: tf.Tensor4D,
@@ -66,10 +66,10 @@ export class DDIMSampler implements Sampler {
   }
 
   /**
-   * A picture's latents with as much noise as there is before a step (diffusers' `add_noise`).
+   * Noises a picture's latents to the level before a step (diffusers' `add_noise`).
    *
-   * @param original [rows, height, width, channels] @param noise of that shape @returns that shape too, the caller's to
-   *   dispose
+   * @param original [rows, height, width, channels] @param noise of the same shape @returns latents of the same shape.
+   *   The caller disposes of them.
    */
   addNoise(original: tf.Tensor4D, noise: tf.Tensor4D, index: number): tf.Tensor4D {
     const { alpha, sigma } = levelOf(this.products(index).now);
@@ -82,15 +82,16 @@ export class DDIMSampler implements Sampler {
   }
 
   /**
-   * How far the latents after a step lie from where they would if the noise in the step had differed.
+   * How far the latents after a step would move if the predicted noise in that step were different.
    *
-   * @param difference between two predictions of the network for the latents after the step; of their shape
-   * @returns the same shape, the caller's to dispose
+   * @param difference the difference between two predictions of the network for the latents after the step; of their
+   *   shape
+   * @returns a tensor of the same shape. The caller disposes of it.
    */
   moveAfter(difference: tf.Tensor4D, index: number): tf.Tensor4D {
     const { now, next } = this.products(index);
     const { prediction_type } = this.config;
-    // A network that predicts the picture says nothing of the noise over a picture without any.
+    // Where there is no noise, a network that predicts the picture gives no noise estimate.
     if (prediction_type === 'sample' && next === 1) return tf.zerosLike(difference);
     const move = (1 - next) ** 0.5 - (((1 - now) * next) / now) ** 0.5;
     return tf.tidy(() =>
@@ -98,7 +99,11 @@ export class DDIMSampler implements Sampler {
     );
   }
 
-  /** As diffusers' `DDIMInverseScheduler`. @throws RangeError for steps that add fresh noise: nothing undoes those */
+  /**
+   * Like diffusers' `DDIMInverseScheduler`.
+   *
+   * @throws RangeError for steps that add fresh noise, which cannot be undone
+   */
   inverse(): InverseSampler {
     if (this.eta > 0)
       throw new RangeError(`eta is ${this.eta}: a step that adds fresh noise cannot be undone. Invert at eta 0.`);
@@ -113,9 +118,9 @@ export class DDIMSampler implements Sampler {
   }
 
   /**
-   * The latents from which a step with this prediction leads to these.
+   * The latents from which a step with this prediction would lead to `latents`.
    *
-   * @param shown the latents that the network was shown with the step's timestep
+   * @param shown the latents that the network was evaluated on, at the step's timestep
    */
   private undo(prediction: tf.Tensor4D, index: number, latents: tf.Tensor4D, shown: tf.Tensor4D): tf.Tensor4D {
     return tf.tidy(() => {
@@ -135,7 +140,7 @@ export class DDIMSampler implements Sampler {
     });
   }
 
-  /** How much is left of the picture before a step and after it: products of alphas. */
+  /** The cumulative products of alphas before and after a step: how much of the picture is left. */
   private products(index: number): { now: number; next: number } {
     const timestep = this.timesteps[index];
     return { now: this.alphaCumprod(timestep), next: this.alphaCumprod(timestep - this.stride) };
@@ -145,7 +150,7 @@ export class DDIMSampler implements Sampler {
     return Math.floor(this.config.num_train_timesteps / this.steps);
   }
 
-  /** Before the first timestep there is the picture: no noise, or the least that training knew. */
+  /** Below timestep 0 is the picture itself: without noise, or with the lowest level seen in training. */
   private alphaCumprod(timestep: number): number {
     if (timestep >= 0) return this.alphasCumprod[timestep];
     return this.config.set_alpha_to_one ? 1 : this.alphasCumprod[0];
@@ -157,7 +162,7 @@ export class DDIMSampler implements Sampler {
     return clip_sample ? tf.clipByValue(original, -range, range) : original;
   }
 
-  /** One row for all: the rows of an edit differ in their prompts only. */
+  /** One row for all, because the rows of an edit differ only in their prompts. */
   private freshNoise([, height, width, channels]: number[]): tf.Tensor4D {
     return randomLatents(this.generator!, { height, width, channels });
   }

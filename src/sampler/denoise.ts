@@ -12,31 +12,30 @@ import type { Sampler } from './sampler';
  */
 export type Predict = (latents: tf.Tensor4D, timestep: number, step: number) => tf.Tensor4D;
 
-/** What a denoising loop needs, and what may watch or stop it. */
+/** What a denoising loop needs, with optional hooks and a signal to stop it. */
 export interface DenoisingOptions {
   readonly sampler: Sampler;
-  /** The noise to start from, [rows, height, width, channels]; stays the caller's. */
+  /** The noise to start from, [rows, height, width, channels]; not disposed of. */
   readonly latents: tf.Tensor4D;
   readonly predict: Predict;
   /**
-   * Changes the latents before each step. Runs outside of `tf.tidy`; what it returns, if not what it was given, is the
-   * loop's to dispose.
+   * Changes the latents before each step. Runs outside `tf.tidy`; if it returns a new tensor, the loop disposes of it.
    */
   readonly beforeStep?: (latents: tf.Tensor4D, step: number) => tf.Tensor4D | Promise<tf.Tensor4D>;
   /**
-   * Changes the latents after each step: local blend, masks. Runs inside `tf.tidy`; what it wants to have later, it
-   * keeps.
+   * Changes the latents after each step, for local blend or masks. Runs inside `tf.tidy`, so it must `tf.keep` what it
+   * needs later.
    */
   readonly onLatents?: (latents: tf.Tensor4D, call: { step: number; steps: number; timestep: number }) => tf.Tensor4D;
-  /** What to say of a step that makes numbers which are not finite. @param latents before the step */
+  /** Explains, for the error message, why a step's numbers are not finite. @param latents before the step */
   readonly notFinite?: (latents: tf.Tensor4D, step: number) => Promise<string>;
   /** Stops the run before its next step, with the signal's reason as the error. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * One step that was taken. Both tensors are lent until the next step is asked for or the run ends: clone what is to
- * last.
+ * One completed step. Its tensors are disposed of when the next step is requested or the run ends; clone what you need
+ * longer.
  */
 export interface DenoisingStep {
   /** 0 .. steps - 1. */
@@ -45,15 +44,15 @@ export interface DenoisingStep {
   readonly timestep: number;
   /** After the step, [rows, height, width, channels]. */
   readonly latents: tf.Tensor4D;
-  /** What the network said, after guidance; of the latents' shape. */
+  /** The network's prediction after guidance, in the latents' shape. */
   readonly prediction: tf.Tensor4D;
   readonly seconds: number;
 }
 
 /**
- * Takes noise to latents of pictures, step by step. Whoever iterates owns the pace: leaving the loop ends the run, and
- * whatever way it ends, nothing of it stays in memory. Between steps the event loop gets its turn, for timers, signals
- * and progress bars.
+ * Takes noise to latents of pictures, step by step. The consumer sets the pace: leaving the loop ends the run, and
+ * however it ends, its memory is freed. Between steps it yields to the event loop, for timers, signals and progress
+ * bars.
  */
 export async function* denoise({
   sampler,
@@ -75,7 +74,7 @@ export async function* denoise({
       const ready = (await beforeStep?.(current, step)) ?? current;
       if (ready !== current) current.dispose();
       current = ready;
-      // Clones, because a hook may keep the very tensor that it was given, or give one that it keeps.
+      // Clones, because a hook may keep the tensor it is given, or return one that it keeps.
       const taken = tf.tidy(() => {
         const prediction = predict(current, timestep, step);
         const stepped = sampler.step(prediction, step, current);
@@ -87,7 +86,7 @@ export async function* denoise({
       const before = current;
       current = taken.latents;
       try {
-        // A GPU computes when it is asked for the numbers: without this, steps would pile up and take no time.
+        // A GPU computes only when its results are read: without this, steps would queue up and appear to take no time.
         if (!allFinite(await current.data()))
           throw new NotFiniteError(
             `Step ${step} of ${steps} (timestep ${timestep}) made numbers that are not finite. ${(await notFinite?.(before, step)) ?? ''}`.trim(),
@@ -103,7 +102,7 @@ export async function* denoise({
   }
 }
 
-/** By a message, as timers take a millisecond at least, in browsers four. */
+/** Waits for a message, because timers take at least a millisecond, four in browsers. */
 function eventLoop(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {

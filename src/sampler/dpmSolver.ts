@@ -6,16 +6,16 @@ import type { SchedulerConfig } from './schedulers';
 
 type DPMSolverConfig = SchedulerConfig<'dpm++'>;
 
-/** DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095), multistep, as diffusers' `DPMSolverMultistepScheduler`. */
+/** DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095), multistep, like diffusers' `DPMSolverMultistepScheduler`. */
 export class DPMSolverSampler implements Sampler {
   readonly timesteps: readonly number[];
   /** sigma / alpha at each timestep, and at the end. */
   private readonly sigmas: Float32Array;
-  /** What the last steps saw behind the noise, newest first; at most as many as the solver's order. */
+  /** The pictures predicted in the last steps, newest first; at most as many as the solver's order. */
   private originals: tf.Tensor4D[] = [];
 
   /**
-   * @param levels where the solver goes: down from noise by default
+   * @param levels the noise levels to step through; by default down from noise
    * @throws RangeError if `steps` is out of range
    */
   constructor(
@@ -28,8 +28,8 @@ export class DPMSolverSampler implements Sampler {
   }
 
   /**
-   * The solver itself, going up from the least noise that training knew (diffusers'
-   * `DPMSolverMultistepInverseScheduler`): the network is asked at the timestep that a step starts from.
+   * The same solver, going up from the lowest noise level seen in training (diffusers'
+   * `DPMSolverMultistepInverseScheduler`). The network is evaluated at the timestep that a step starts from.
    */
   inverse(): InverseSampler {
     const { timesteps, sigmas } = this;
@@ -61,8 +61,8 @@ export class DPMSolverSampler implements Sampler {
   }
 
   /**
-   * Of the solver at this step: lower at the start, where there is nothing to remember yet, and at the end of a short
-   * run.
+   * The solver's order at this step: lower at the start, before there are earlier predictions, and at the end of a
+   * short run.
    */
   private order(index: number): number {
     const { lower_order_final, euler_at_final } = this.config;
@@ -83,8 +83,8 @@ export class DPMSolverSampler implements Sampler {
     const h = Math.fround(lambdas[0] - lambdas[1]);
     const decay = Math.expm1(-h);
     const first = [next.sigma / now.sigma, -next.alpha * decay];
-    // Without a last noise level of its own (sigma_min), a run by Karras' levels ends with a step that stands still, and
-    // its inverse begins with one: no slope can be had of that.
+    // With final sigma `sigma_min`, a run on Karras levels ends with a step between equal levels, and its inverse
+    // begins with one; no slope can be computed from such a step.
     const still = lambdas.findIndex((level, i) => level === lambdas[i - 1]);
     const distinct = still < 0 ? order : Math.min(order, still - 1);
     if (distinct <= 1) return first;
@@ -109,13 +109,15 @@ function level(sigma: number): NoiseLevel {
   return { alpha, sigma: Math.fround(sigma * alpha) };
 }
 
-/** Half the logarithm of the signal-to-noise ratio, in the reference's float32: differences of it are small. */
+/**
+ * Half the log of the signal-to-noise ratio, rounded to float32 like the reference, because its differences are small.
+ */
 function lambda(sigma: number): number {
   const { alpha, sigma: scaled } = level(sigma);
   return Math.fround(Math.fround(Math.log(alpha)) - Math.fround(Math.log(scaled)));
 }
 
-/** The noise levels of the training: alphas' products, and sigma / alpha, at each timestep. */
+/** The training's noise levels: the cumulative products of alphas, and sigma / alpha, at each timestep. */
 function trainedLevels(config: DPMSolverConfig): { products: Float32Array; sigmas: Float32Array } {
   const products = alphasCumprod(config);
   // Just over 0, so that the first sigma is finite.
@@ -160,7 +162,7 @@ function karrasSigmas(min: number, max: number, steps: number): number[] {
   return linspace(0, 1, steps).map((ramp) => (from + ramp * (to - from)) ** rho);
 }
 
-/** Where a noise level lies among those of the training, between two of them. */
+/** The fractional training timestep of a noise level, interpolated between two of the training's levels. */
 function timestepOf(logSigma: number, logs: Float32Array): number {
   const above = logs.findIndex((log) => log > logSigma);
   const low = Math.min(Math.max((above < 0 ? logs.length : above) - 1, 0), logs.length - 2);

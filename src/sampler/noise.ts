@@ -36,7 +36,7 @@ class MersenneTwister {
   }
 }
 
-/** PyTorch draws in blocks of this many numbers, and one by one where there are fewer. */
+/** PyTorch draws normal numbers in blocks of this size, or one by one if there are fewer. */
 const BLOCK = 16;
 const TWO_PI = fround(2 * PI);
 
@@ -49,13 +49,13 @@ const TWO_PI = fround(2 * PI);
  */
 export class TorchGenerator {
   private readonly engine: MersenneTwister;
-  /** The second number of a pair drawn one by one, until it is asked for. */
+  /** The second number of a pair, until it is used. */
   private spare?: number;
 
   /**
    * @param seed a whole number from -2^63 to 2^64 - 1 (as a bigint beyond 2^53). PyTorch's engine takes its lower 32
-   *   bits; of a negative one those of 2^64 and it.
-   * @throws RangeError for any other number.
+   *   bits; for a negative seed, those of 2^64 + seed.
+   * @throws RangeError for any other number
    */
   constructor(readonly seed: number | bigint) {
     if (typeof seed === 'number' ? !Number.isSafeInteger(seed) : seed < -(1n << 63n) || seed >= 1n << 64n) {
@@ -67,8 +67,9 @@ export class TorchGenerator {
   }
 
   /**
-   * Standard normal numbers in row-major order. @param shape in PyTorch's order: latents are [rows, channels, height,
-   * width]
+   * Standard normal numbers in row-major order.
+   *
+   * @param shape in PyTorch's axis order: latents are [rows, channels, height, width]
    */
   randn(shape: readonly number[]): Float32Array {
     const numbers = new Float32Array(shape.reduce((product, size) => product * size, 1));
@@ -124,9 +125,9 @@ function toNormal(block: Float32Array): void {
 }
 
 /**
- * The noise that a run starts from: `torch.randn([1, channels, height, width])`, laid out for tfjs.
+ * The noise that a run starts from: `torch.randn([1, channels, height, width])`, transposed to NHWC.
  *
- * @returns [1, height, width, channels]; the caller's to dispose
+ * @returns [1, height, width, channels]. The caller disposes of it.
  */
 export function randomLatents(
   generator: TorchGenerator,

@@ -7,7 +7,7 @@ export interface NoiseLevel {
   readonly sigma: number;
 }
 
-/** The picture that the network sees behind the noise. @returns [rows, height, width, channels], the latents' shape */
+/** The picture without noise that the network predicts. @returns [rows, height, width, channels], the latents' shape */
 export function predictedOriginal(
   type: SchedulerConfig['prediction_type'],
   prediction: tf.Tensor4D,
@@ -24,7 +24,7 @@ export function predictedOriginal(
   }
 }
 
-/** The noise that the network sees over the picture. @returns [rows, height, width, channels], the latents' shape */
+/** The noise that the network predicts. @returns [rows, height, width, channels], the latents' shape */
 export function predictedNoise(
   type: SchedulerConfig['prediction_type'],
   prediction: tf.Tensor4D,
@@ -42,7 +42,7 @@ export function predictedNoise(
 }
 
 /**
- * Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): each row is cut at a quantile of its
+ * Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): each row is clipped at a quantile of its
  * absolute values (at least 1, at most `sample_max_value`) and divided by it.
  */
 export function thresholdSample(
@@ -57,10 +57,7 @@ export function thresholdSample(
   });
 }
 
-/**
- * Of each row, interpolated linearly between two numbers, as `torch.quantile`. @param x [rows, numbers] @returns [rows,
- * 1]
- */
+/** A quantile of each row, linearly interpolated, like `torch.quantile`. @param x [rows, numbers] @returns [rows, 1] */
 export function quantile(x: tf.Tensor2D, ratio: number): tf.Tensor2D {
   const rank = Math.fround(Math.fround(ratio) * (x.shape[1] - 1));
   const below = Math.floor(rank);

@@ -1,8 +1,8 @@
 import type { SchedulerConfig } from './schedulers';
 
 /**
- * How much of the picture is left at each training timestep: the running product of 1 - beta, rounded to float32 where
- * diffusers rounds it (1 minus its first values loses digits, and the last steps of a run show them).
+ * How much of the picture is left at each training timestep: the cumulative product of 1 - beta, rounded to float32
+ * where diffusers rounds it (1 minus its first values loses digits, which shows in the last steps of a run).
  *
  * @returns `alphas_cumprod` [num_train_timesteps]
  */
@@ -29,7 +29,7 @@ function trainingBetas({
   }
 }
 
-/** `torch.linspace` in float32: the lower half counted from the start, the upper from the end. */
+/** `torch.linspace` in float32: the lower half is computed from the start, the upper from the end. */
 function linspace32(start: number, end: number, count: number): Float32Array {
   const first = Math.fround(start);
   const last = Math.fround(end);
@@ -39,7 +39,7 @@ function linspace32(start: number, end: number, count: number): Float32Array {
   );
 }
 
-/** Nichol & Dhariwal 2021, no beta over 0.999. */
+/** Cosine schedule (Nichol & Dhariwal 2021), with betas of at most 0.999. */
 function cosineBetas(count: number): Float32Array {
   const alphaBar = (t: number): number => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
   return Float32Array.from({ length: count }, (_, i) =>
@@ -47,13 +47,13 @@ function cosineBetas(count: number): Float32Array {
   );
 }
 
-/** PyTorch's `cumprod(1 - betas)`: float32 factors, a product in double, rounded as it is stored. */
+/** PyTorch's `cumprod(1 - betas)`: float32 factors, multiplied in double precision and rounded when stored. */
 function cumulativeProduct(betas: Float32Array): Float32Array {
   let product = 1;
   return betas.map((beta) => (product *= Math.fround(1 - beta)));
 }
 
-/** Betas after which the last timestep is pure noise (Lin et al. 2023, arXiv 2305.08891, algorithm 1). */
+/** Rescales betas so that the last timestep is pure noise (Lin et al. 2023, arXiv 2305.08891, algorithm 1). */
 function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
   const roots = cumulativeProduct(betas).map(Math.sqrt);
   const first = roots[0];
@@ -63,7 +63,7 @@ function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
   return products.map((product, i) => 1 - Math.fround(i === 0 ? product : product / products[i - 1]));
 }
 
-/** @throws RangeError if there are more timesteps than in the training, or one lies beyond them */
+/** @throws RangeError if there are more timesteps than in training, or the first is beyond them */
 export function checkTimesteps(timesteps: readonly number[], trained: number): void {
   if (timesteps.length <= trained && timesteps[0] < trained) return;
   throw new RangeError(
@@ -71,7 +71,7 @@ export function checkTimesteps(timesteps: readonly number[], trained: number): v
   );
 }
 
-/** numpy's `round`: a half goes to the even neighbour. */
+/** numpy's `round`: halves go to the even neighbour. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   if (x - floor !== 0.5) return Math.round(x);
@@ -85,8 +85,8 @@ export function linspace(start: number, end: number, count: number): number[] {
 }
 
 /**
- * "trailing" timesteps: from the last one down in equal parts of the training's (`numpy.arange(last, 0, -ratio)`,
- * rounded, less 1).
+ * "trailing" timesteps: from the last one down, evenly spaced over the training's (`numpy.arange(last, 0, -ratio)`,
+ * rounded, minus 1).
  */
 export function trailingTimesteps(last: number, ratio: number): number[] {
   return Array.from({ length: Math.ceil(last / ratio) }, (_, i) => roundHalfEven(last + i * (last - ratio - last)) - 1);

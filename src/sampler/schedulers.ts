@@ -2,17 +2,17 @@ import { z } from 'zod';
 import { type ConfigFile, harmless, only, parseConfig } from '../config';
 
 /**
- * The scheduler classes of diffusers that there are samplers for, and what each reads of `scheduler_config.json`,
- * whatever class that names. As diffusers' `from_config` does it, options that the class to be made has too keep their
- * values, the rest of its options take its own defaults, and options of other classes are left aside.
+ * The diffusers scheduler classes that there are samplers for, and what each reads from `scheduler_config.json`,
+ * whatever class that file names. As in diffusers' `from_config`, options that the class has take the file's values,
+ * its other options take its own defaults, and options of other classes are ignored.
  *
- * Apart from the samplers themselves, so that `p2p --help` need not load TensorFlow.js.
+ * Kept apart from the samplers themselves, so that `p2p --help` need not load TensorFlow.js.
  */
 
 /** A hundred times as many as checkpoints were trained with. */
 const MOST_TIMESTEPS = 100_000;
 
-/** Of every class, with the same defaults. */
+/** Keys of every class, with the same defaults. */
 const schedule = {
   num_train_timesteps: z.int().min(2).max(MOST_TIMESTEPS).default(1000),
   beta_start: z.number().positive().lt(1).default(0.0001),
@@ -27,11 +27,11 @@ const schedule = {
   rescale_betas_zero_snr: z.boolean().default(false),
 };
 
-/** By the names that samplers are asked for with; `createSampler` makes them. */
+/** By sampler name; `createSampler` makes them. */
 export const SCHEDULERS = {
   ddim: {
     className: 'DDIMScheduler',
-    /** Keys of a config that the class has besides `schedule`'s. */
+    /** Config keys of the class besides those in `schedule`. */
     config: {
       timestep_spacing: z.enum(['leading', 'linspace', 'trailing']).default('leading'),
       clip_sample: z.boolean().default(true),
@@ -41,15 +41,15 @@ export const SCHEDULERS = {
     /** Options of a run that only some samplers have. */
     options: ['eta'],
   },
-  /** As far as it is DPM-Solver++. */
+  /** Only DPM-Solver++, of the algorithms that the class has. */
   'dpm++': {
     className: 'DPMSolverMultistepScheduler',
     config: {
       timestep_spacing: z.enum(['linspace', 'leading', 'trailing']).default('linspace'),
-      /** diffusers turns DEIS' into DPM-Solver++. */
+      /** diffusers treats `deis` as DPM-Solver++. */
       algorithm_type: only('dpmsolver++', 'deis'),
       solver_order: z.int().min(1).max(3).default(2),
-      /** diffusers turns those of DEIS and UniPC into midpoint. */
+      /** diffusers treats the types of DEIS and UniPC as midpoint. */
       solver_type: only('midpoint', 'heun', 'logrho', 'bh1', 'bh2'),
       lower_order_final: z.boolean().default(true),
       euler_at_final: z.boolean().default(false),
@@ -61,9 +61,9 @@ export const SCHEDULERS = {
       use_lu_lambdas: only(false),
       use_flow_sigmas: only(false),
       use_dynamic_shifting: only(false),
-      /** A learned variance would be in the prediction, beside the noise. */
+      /** With a learned variance, the prediction would contain it beside the noise. */
       variance_type: only(null, 'fixed_small', 'fixed_small_log', 'fixed_large', 'fixed_large_log'),
-      /** Options of other classes; diffusers reads them for Karras' noise levels all the same. */
+      /** Options of other classes, which diffusers nevertheless reads for Karras noise levels. */
       sigma_min: z.number().positive().nullable().default(null),
       sigma_max: z.number().positive().nullable().default(null),
     },
@@ -71,7 +71,7 @@ export const SCHEDULERS = {
   },
 } as const;
 
-/** Options of classes that there are no samplers for. */
+/** Options of classes without a sampler here. */
 const OTHER_CLASSES = [
   'corrector_order',
   'disable_corrector',
@@ -93,7 +93,7 @@ export const SAMPLERS = Object.keys(SCHEDULERS) as [SamplerName, ...SamplerName[
 
 type Output<Shape> = { readonly [Key in keyof Shape]: z.output<Shape[Key]> };
 
-/** A scheduler's config, checked, with diffusers' defaults. */
+/** A checked scheduler config, with diffusers' defaults. */
 export type SchedulerConfig<Name extends SamplerName = SamplerName> = {
   [N in SamplerName]: Output<typeof schedule> & Output<(typeof SCHEDULERS)[N]['config']>;
 }[Name];
@@ -102,7 +102,7 @@ export function isSamplerName(name: string): name is SamplerName {
   return Object.hasOwn(SCHEDULERS, name);
 }
 
-/** What a sampler reads of a checkpoint's scheduler config. @throws ConfigError for what cannot be had */
+/** What a sampler reads from a checkpoint's scheduler config. @throws ConfigError for anything not supported */
 export function readSchedulerConfig<Name extends SamplerName>(
   sampler: Name,
   { json, file }: ConfigFile,
@@ -120,7 +120,7 @@ export function hasOption(sampler: SamplerName, option: SamplerOption): boolean 
   return (SCHEDULERS[sampler].options as readonly SamplerOption[]).includes(option);
 }
 
-/** Which of the options that were given is for other samplers, if one is. */
+/** The first given option that only other samplers have, if there is one. */
 export function foreignOption(
   sampler: SamplerName,
   given: { readonly [Option in SamplerOption]?: unknown },
