@@ -1,9 +1,9 @@
 import type { TokenizerFiles } from './tokenizer';
 
-/** How many tokens CLIP's own vocabulary has. */
+/** The size of CLIP's own vocabulary. */
 export const CLIP_TOKENS = 49408;
 
-/** CLIP's `tokenizer_config.json`, but for the pad token, in which Stable Diffusion 1.x and 2.x differ. */
+/** CLIP's `tokenizer_config.json`, except for the pad token, which differs between Stable Diffusion 1.x and 2.x. */
 export const CLIP_CONFIG = {
   tokenizer_class: 'CLIPTokenizer',
   bos_token: '<|startoftext|>',
@@ -14,10 +14,10 @@ export const CLIP_CONFIG = {
 };
 
 /**
- * A vocabulary as it follows from its merges, as CLIP's own does: the letters that stand for the bytes, the same at a
- * word's end, what the merges make, start and end of text (OpenAI's simple_tokenizer.py).
+ * The vocabulary that follows from the merges, as CLIP's own does: the letters that stand for bytes, the same letters
+ * at the end of a word, the merged tokens, and the start and end of text (OpenAI's simple_tokenizer.py).
  *
- * @param merges a line each
+ * @param merges one per line
  */
 export function vocabularyOf(merges: string): Pick<TokenizerFiles, 'vocab' | 'merges'> {
   const made = merges
@@ -35,7 +35,7 @@ export function vocabularyOf(merges: string): Pick<TokenizerFiles, 'vocab' | 'me
   return { vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: `#version: 0.2\n${merges}` };
 }
 
-/** A printable letter for every byte, those that are printable themselves first. */
+/** A printable letter for every byte, starting with the bytes that are printable themselves. */
 function byteLetters(): string[] {
   const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i);
   const printed = [...range(33, 127), ...range(161, 173), ...range(174, 256)];

@@ -1,4 +1,4 @@
-/** Ways of other programs to weigh or change words inside a prompt, which here are text like any other. */
+/** Other programs' syntax for weighting or changing words inside a prompt, which is plain text here. */
 const SYNTAXES: readonly RegExp[] = [
   /<(?:lora|lyco|hypernet|embedding):[^<>]*>/i, // <lora:name:0.8>
   /\([^()]+:\s*[-+]?\d*\.?\d+\s*\)/, // (cat:1.3)
@@ -11,7 +11,7 @@ const SYNTAXES: readonly RegExp[] = [
 ];
 
 /**
- * What a prompt has that other programs read as more than text, such as `(cat:1.3)`; nothing if there is no such thing.
+ * The first part of a prompt that other programs would read as syntax, such as `(cat:1.3)`; undefined if there is none.
  */
 export function foreignSyntax(prompt: string): string | undefined {
   return SYNTAXES.map((syntax) => syntax.exec(prompt)?.[0]).find((found) => found !== undefined);

@@ -2,42 +2,42 @@ import { Tokenizer as Encoder } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { CheckpointError } from '../errors';
 
-/** A word, number or mark of punctuation, as CLIP's pattern cuts a prompt before it is cut into tokens. */
+/** A word, number or punctuation mark, as CLIP's pattern splits a prompt before it is split into tokens. */
 export interface Piece {
-  /** As the network sees it: in lower case. */
+  /** In lower case, as the network sees it. */
   readonly text: string;
   /** Its tokens are `ids[start]` to `ids[end - 1]`. */
   readonly start: number;
   readonly end: number;
 }
 
-/** A prompt as the text encoder takes it, with what its tokens stand for. */
+/** A prompt as the text encoder takes it, with the text that its tokens stand for. */
 export interface TokenizedPrompt {
   readonly text: string;
   /** Start, the prompt's tokens, end, and padding up to the tokenizer's `maxLength`. */
   readonly ids: number[];
-  /** How many of them are not padding: start and end included. */
+  /** How many of them are not padding, including start and end. */
   readonly length: number;
   readonly pieces: Piece[];
   /**
-   * For each of `ids` the part of its piece's text that it stands for, [start, end); of a character whose bytes fall to
-   * several tokens, each has the whole. Without it each token counts as the whole piece.
+   * For each of `ids`, the part of its piece's text that it stands for, [start, end). If a character's bytes are split
+   * between tokens, each has the whole character. Without offsets, each token stands for its whole piece.
    */
   readonly offsets?: readonly (readonly [start: number, end: number])[];
-  /** The end of a prompt that is too long, cut off; '' where nothing is lost. */
+  /** The end of the prompt that was truncated because it is too long; '' if none was. */
   readonly lost: string;
 }
 
-/** What makes tokens of prompts; {@link CLIPTokenizer} is one. */
+/** Turns prompts into tokens; {@link CLIPTokenizer} is one. */
 export interface Tokenizer {
-  /** How many tokens the text encoder takes. */
+  /** The number of tokens that the text encoder takes. */
   readonly maxLength: number;
   tokenize(prompt: string): TokenizedPrompt;
 }
 
 /**
- * A checkpoint's tokenizer files, parsed from JSON except for `merges`. The vocabulary and merges are in `tokenizer`,
- * or in files of their own.
+ * A checkpoint's tokenizer files, parsed from JSON except for `merges`. The vocabulary and merges are in `tokenizer` or
+ * in separate files.
  */
 export interface TokenizerFiles {
   /** tokenizer.json */
@@ -50,24 +50,24 @@ export interface TokenizerFiles {
   readonly config: unknown;
   /** special_tokens_map.json */
   readonly specialTokens?: unknown;
-  /** added_tokens.json: words that were added, with their ids */
+  /** added_tokens.json: added words with their ids */
   readonly addedTokens?: unknown;
 }
 
 /**
- * CLIP's byte-level BPE, with the ids that transformers' `CLIPTokenizer` (5.x) gives. As there, the pipeline around the
- * vocabulary is CLIP's own, whatever tokenizer.json says of it.
+ * CLIP's byte-level BPE, with the same ids as transformers' `CLIPTokenizer` (5.x). As there, the pipeline around the
+ * vocabulary is CLIP's own, whatever tokenizer.json says.
  *
  * @throws CheckpointError from the constructor, naming the file, if the files are not those of a CLIP tokenizer
  */
 export class CLIPTokenizer implements Tokenizer {
   readonly maxLength: number;
-  /** How many tokens there are, counted by the highest id: as many as the text encoder needs rows. */
+  /** The highest id plus 1: the number of rows that the text encoder needs. */
   readonly size: number;
   private readonly encoder: Encoder;
-  /** Finds the special tokens that someone typed. */
+  /** Matches special tokens typed in a prompt. */
   private readonly special: RegExp;
-  /** Their ids, by how they are written, and in lower case. */
+  /** Their ids, by their spelling and by its lower case. */
   private readonly specialIds: ReadonlyMap<string, number>;
   private readonly start: number;
   private readonly end: number;
@@ -112,8 +112,8 @@ export class CLIPTokenizer implements Tokenizer {
   private split(prompt: string): number[][] {
     const { normalizer, pre_tokenizer, model } = this.encoder;
     const idsOf = (tokens: string[]) => tokens.map((token) => this.encoder.token_to_id(token)!);
-    // Splitting by a group gives text and special tokens in turn. JavaScript's lower case of a word's last Σ is ς; the
-    // reference goes letter by letter.
+    // Splitting by a capture group gives text and special tokens alternately. JavaScript lowercases a Σ at the end of a
+    // word to ς; the reference lowercases letter by letter.
     return prompt
       .replaceAll('Σ', 'σ')
       .split(this.special)
@@ -154,7 +154,7 @@ export class CLIPTokenizer implements Tokenizer {
     return offsets;
   }
 
-  /** How many of a piece's bytes a token holds: byte-level BPE writes each as one letter. */
+  /** How many of a piece's bytes a token holds: byte-level BPE writes each byte as one letter. */
   private bytesOf(id: number, piece: string): number {
     const token = this.encoder.id_to_token(id)!;
     return token === piece ? new TextEncoder().encode(piece).length : token.replace(END_OF_WORD, '').length;
@@ -163,7 +163,7 @@ export class CLIPTokenizer implements Tokenizer {
 
 const END_OF_WORD = /<\/w>$/;
 
-/** For each byte of a text in UTF-8 where its character starts and ends. */
+/** For each byte of a text in UTF-8, where its character starts and ends. */
 function bytePlaces(text: string): [number, number][] {
   let at = 0;
   return [...text].flatMap((character) => {
@@ -174,9 +174,9 @@ function bytePlaces(text: string): [number, number][] {
 
 const addedToken = z.object({
   content: z.string().min(1),
-  /** Only where no letters stand beside it. */
+  /** Matched only if no letters are next to it. */
   single_word: z.literal(false).default(false),
-  /** Found in other letter case too. */
+  /** Matched in any letter case. */
   normalized: z.boolean().default(false),
 });
 type AddedToken = z.output<typeof addedToken>;
@@ -207,8 +207,8 @@ const bpeSchema = z.object({
 type Bpe = z.output<typeof bpeSchema>;
 
 /**
- * special_tokens_map.json wins over tokenizer_config.json, unless this is of the newer kind that lists the added tokens
- * itself.
+ * special_tokens_map.json takes precedence over tokenizer_config.json, unless the latter is of the newer kind that
+ * lists the added tokens itself.
  */
 function readConfig({ config, specialTokens }: TokenizerFiles): Config {
   const older = parse('tokenizer_config.json', z.looseObject({}, 'must be there, and be a JSON object'), config);
@@ -223,7 +223,7 @@ function readVocabulary(files: TokenizerFiles): Bpe {
   const ids = parse('added_tokens.json', schema, files.addedTokens ?? {});
   const listed = new Set(bpe.added.map(({ content }) => content));
   const more = Object.entries(ids).filter(([content]) => !listed.has(content));
-  // As in transformers, they are found in any letter case.
+  // As in transformers, they are matched in any letter case.
   return {
     ...bpe,
     added: [...bpe.added, ...more.map(([content, id]) => addedWord.parse({ content, id, normalized: true }))],
@@ -251,12 +251,12 @@ function readBpe({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
   return parse('vocab.json', bpeSchema, { vocab, merges: lines });
 }
 
-/** All special tokens: those that are listed with their ids, then those that the config names. */
+/** All special tokens: those listed with their ids, then those that the config names. */
 function addedTokens(config: Config, { vocab, added }: Bpe): ListedToken[] {
   const listed = config.added_tokens_decoder
     ? Object.entries(config.added_tokens_decoder).map(([id, token]) => ({ ...token, id: Number(id) }))
     : added;
-  // Of two names for one token, the later one says how it is found: so does transformers.
+  // If two entries name the same token, the later one says how to match it, as in transformers.
   const named = new Map(
     [config.bos_token, config.eos_token, config.unk_token, config.pad_token].map((token) => [token.content, token]),
   );
@@ -269,7 +269,7 @@ function addedTokens(config: Config, { vocab, added }: Bpe): ListedToken[] {
   return [...listed, ...[...named.values()].map((token) => ({ ...token, id: vocab[token.content] }))];
 }
 
-/** What finds a token in a prompt. */
+/** The pattern that matches a token in a prompt. */
 function pattern({ content, normalized }: AddedToken): string {
   const escaped = content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   return normalized
@@ -279,7 +279,7 @@ function pattern({ content, normalized }: AddedToken): string {
 
 const longestFirst = (a: string, b: string): number => b.length - a.length;
 
-/** The steps of transformers' `CLIPTokenizer`, written as a tokenizer.json. */
+/** The pipeline of transformers' `CLIPTokenizer`, as a tokenizer.json. */
 function clipPipeline({ vocab, merges }: Bpe, added: readonly ListedToken[]): object {
   const words = "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+";
   const split = (regex: string) => ({ type: 'Split', pattern: { Regex: regex }, behavior: 'Removed', invert: true });
@@ -297,8 +297,8 @@ function clipPipeline({ vocab, merges }: Bpe, added: readonly ListedToken[]): ob
       type: 'Sequence',
       pretokenizers: [
         split(`<\\|startoftext\\|>|<\\|endoftext\\|>|${words}`),
-        // The reference's byte level splits once more. The library's own would do so at U+FEFF, which is a space to
-        // JavaScript alone.
+        // The reference's ByteLevel splits once more. The library's own would also split at U+FEFF, which only
+        // JavaScript treats as a space.
         split(words),
         { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
       ],

@@ -1,36 +1,36 @@
 import type { TokenizedPrompt } from './tokenizer';
 
 /**
- * A word or phrase of a prompt: `'bicycle'`, `'blossom tree'`. It stands for every place where the prompt has it;
- * `'cat#2'` or `{ word: 'cat', index: 2 }` for the second one only. Case does not matter, nor punctuation: `red haired`
- * is in `a red-haired man`. It begins and ends where words do: `2` is not in `12`, nor in `2.5`; in a script that is
- * written without spaces, such as Chinese, anywhere.
+ * A word or phrase of a prompt: `'bicycle'`, `'blossom tree'`. It means every occurrence in the prompt; `'cat#2'` or `{
+ * word: 'cat', index: 2 }` means the second one only. Case and punctuation do not matter: `red haired` is in `a
+ * red-haired man`. It must begin and end at word boundaries (`2` is not in `12` or `2.5`), except in scripts written
+ * without spaces, such as Chinese.
  */
 export type Word = string | { readonly word: string; readonly index: number };
 
-/** Something for each of some words: a record where strings do, or a list of pairs. */
+/** A value for each of several words: a record if strings suffice, or a list of pairs. */
 export type PerWord<T> = Readonly<Record<string, T>> | readonly (readonly [Word, T])[];
 
 export function perWord<T>(entries: PerWord<T>): readonly (readonly [Word, T])[] {
   return Array.isArray(entries) ? entries : Object.entries(entries);
 }
 
-/** A stretch of tokens: [start, end). */
+/** A range of tokens: [start, end). */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** The positions of a word's tokens. @throws if the prompt does not have the word; the error lists those it has */
+/** The positions of a word's tokens. @throws if the prompt does not have the word; the error lists the words it has */
 export function tokensOf(prompt: TokenizedPrompt, word: Word): number[] {
   return tokensInEach([prompt], word)[0];
 }
 
 /**
- * The positions of a word's tokens in each of some prompts.
+ * The positions of a word's tokens in each of several prompts.
  *
- * @param source a prompt that may have the word too, where that is not enough: the error then says so
- * @throws if none of them has the word; the error lists those they have
+ * @param source a prompt in which the word alone is not enough: if only this one has it, the error says so
+ * @throws if none of them has the word; the error lists the words they have
  */
 export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word, source?: TokenizedPrompt): number[][] {
   const positions = prompts.map((prompt) => findTokens(prompt, word));
@@ -44,8 +44,8 @@ export function tokensInEach(prompts: readonly TokenizedPrompt[], word: Word, so
 }
 
 /**
- * The words of a prompt, punctuation included: what spaces separate. Words cut off with the end of a long prompt are
- * not among them.
+ * The words of a prompt, separated by spaces, with their punctuation. Words truncated from a long prompt are not
+ * included.
  */
 export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   const words: Span[] = [];
@@ -59,17 +59,17 @@ export function spacedWords({ text, pieces }: TokenizedPrompt): Span[] {
   return words;
 }
 
-/** A word of a prompt as figures and errors list it, with its tokens. */
+/** A word of a prompt with its tokens, as listed in figures and errors. */
 export interface PromptWord extends Span {
   /** In lower case. */
   readonly text: string;
-  /** What it is called: its text, or `cat#2` where the prompt has that before. */
+  /** Its name: its text, or `cat#2` if the prompt has that word before. */
   readonly name: string;
 }
 
 /**
- * The words of a prompt, numbers and emoji among them, without the punctuation around them; those of a script that is
- * written without spaces are told by a dictionary. `red-haired` is two, `2023` and `dog's` are one.
+ * The words of a prompt, including numbers and emoji, without the punctuation around them. In scripts written without
+ * spaces, a dictionary separates them. `red-haired` is two words, `2023` and `dog's` are one.
  */
 export function wordsOf(prompt: TokenizedPrompt): PromptWord[] {
   const line = lineOf(prompt);
@@ -81,7 +81,7 @@ export function wordsOf(prompt: TokenizedPrompt): PromptWord[] {
   });
 }
 
-/** Whether a text is of a script that is written without spaces between words: Chinese, Japanese, Thai and others. */
+/** Whether a text has letters of a script written without spaces between words: Chinese, Japanese, Thai and others. */
 export function isUnspaced(text: string): boolean {
   return UNSPACED.test(text);
 }
@@ -92,12 +92,12 @@ export function isSeveralWords(text: string): boolean {
   return [...segments].filter(({ isWordLike }) => isWordLike).length > 1;
 }
 
-/** All of a text but its punctuation and spaces, in lower case. */
+/** A text without punctuation and spaces, in lower case. */
 export function withoutPunctuation(text: string): string {
   return plainly(text).replace(PUNCTUATION, '');
 }
 
-/** Whether a text has a letter, a digit or an emoji: whether it is more than punctuation. */
+/** Whether a text has a letter, digit or emoji, and so is more than punctuation. */
 export function isWord(text: string): boolean {
   return WORD.test(text);
 }
@@ -106,15 +106,15 @@ const LETTER = /[\p{L}\p{N}\p{M}]/u;
 const WORD = /[\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/u;
 const UNSPACED =
   /(?=\p{L})[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Tibt}]/u;
-/** What is no part of a word. A point or comma between digits is the number's. */
+/** Whatever is not part of a word. A point or comma between digits belongs to the number. */
 const PUNCTUATION =
   /(?!(?<=\p{N})[.,](?=\p{N}))[^\p{L}\p{N}\p{M}\p{Extended_Pictographic}\p{Regional_Indicator}\p{Emoji_Modifier}\u200d]/gu;
 const NUMBER = /\p{N}+(?:[.,]\p{N}+)*/gu;
 
-/** A prompt's pieces as one line, in lower case, in which words are looked for. */
+/** A prompt's pieces as one line in lower case, in which words are searched for. */
 interface Line {
   readonly text: string;
-  /** For each of its UTF-16 units the tokens that hold it; of a space none. */
+  /** For each of its UTF-16 units, the tokens that hold it; none for a space. */
   readonly tokens: readonly Span[];
 }
 
@@ -156,7 +156,7 @@ function findTokens(prompt: TokenizedPrompt, word: Word): number[] {
   return tokensAt(placesOf(line, plain), Number(index));
 }
 
-/** The tokens of all places, or of the one counted from 1. */
+/** The tokens of all places, or of one of them, counted from 1. */
 function tokensAt(places: readonly Span[], index?: number): number[] {
   const chosen = index === undefined ? places : places.slice(index - 1, index);
   const tokens = chosen.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
@@ -164,8 +164,8 @@ function tokensAt(places: readonly Span[], index?: number): number[] {
 }
 
 /**
- * The tokens of each place where the line has the phrase, without regard to punctuation; with that which the phrase has
- * itself, where it stands there too. A phrase that is nothing but punctuation is looked for as it is.
+ * The tokens of each place where the line has the phrase, ignoring punctuation; if the phrase's own punctuation is
+ * there too, it is included. A phrase of only punctuation is searched for literally.
  */
 function placesOf(line: Line, phrase: string): Span[] {
   const literal = occurrences(line, split(plainly(phrase)));
@@ -174,7 +174,7 @@ function placesOf(line: Line, phrase: string): Span[] {
   return plain.map((place) => literal.find(({ start, end }) => start <= place.start && place.end <= end) ?? place);
 }
 
-/** The tokens of each place where words follow one another, spaces between them. */
+/** The tokens of each place where these words follow one another, separated by spaces. */
 function occurrences({ text, tokens }: Line, words: readonly string[]): Span[] {
   if (words.length === 0) return [];
   const boundaries = wordBoundaries(text);
@@ -189,7 +189,7 @@ function occurrences({ text, tokens }: Line, words: readonly string[]): Span[] {
   return places;
 }
 
-/** Where a word may begin or end: never inside a character, and between two letters only of an unspaced script. */
+/** Where a word may begin or end: never inside a character, and between two letters only in an unspaced script. */
 function wordBoundaries(text: string): Set<number> {
   const boundaries = new Set([0, text.length]);
   let before = '';
@@ -213,12 +213,12 @@ function segmentsOf(text: string): [start: number, end: number][] {
     .filter(([start, end]) => isWord(text.slice(start, end)));
 }
 
-/** The same length, with spaces for punctuation. */
+/** The text with spaces in place of punctuation, at the same length. */
 function unpunctuated(text: string): string {
   return text.replace(PUNCTUATION, (mark) => ' '.repeat(mark.length));
 }
 
-/** The end of the shortest run of pieces from `first` that is as long as the word, or of all that are left. */
+/** The end of the shortest run of pieces from `first` that is at least as long as the word, or of all that are left. */
 function endOfRun(pieces: TokenizedPrompt['pieces'], first: number, word: string): number {
   let end = first;
   for (let length = 0; end < pieces.length && length < word.length; end += 1)
@@ -230,7 +230,7 @@ function split(text: string): string[] {
   return text.split(/\s+/u).filter((word) => word !== '');
 }
 
-/** As the tokenizer sees it, which lowers a Greek sigma without regard to its place in the word. */
+/** As the tokenizer sees it, which lowercases a Greek sigma regardless of its position in the word. */
 export function plainly(text: string): string {
   return text.normalize('NFC').replaceAll('Σ', 'σ').toLowerCase();
 }

@@ -14,37 +14,37 @@ export const CONFIG_FILES: Readonly<Record<PartName, string>> = {
   scheduler: 'scheduler/scheduler_config.json',
 };
 
-/** What says how a checkpoint is best used. */
+/** The file that states a checkpoint's best settings. */
 export const DEFAULTS_FILE = 'p2p.json';
 
 /** The folders that a checkpoint has. */
 const FOLDERS = [...Object.keys(CONFIG_FILES), 'tokenizer'];
 
-/** The weights' file names without their endings: diffusers' name, and transformers'. */
+/** The weights' file names without extensions, as diffusers and transformers name them. */
 const WEIGHT_FILES: Readonly<Record<NetworkName, string>> = {
   unet: 'unet/diffusion_pytorch_model',
   vae: 'vae/diffusion_pytorch_model',
   text_encoder: 'text_encoder/model',
 };
 
-/** The pipelines whose networks these are, in `model_index.json`. */
+/** The supported pipeline classes in `model_index.json`. */
 const PIPELINES = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline'];
 
-/** Which of a checkpoint's files are taken. */
+/** Which of a checkpoint's files to use. */
 export interface DiffusersOptions {
   /**
-   * What stands in the weights' file names before the ending, such as `fp16`. By default none, or else the only one
+   * The variant in the weights' file names, before the extension, such as `fp16`. Default: none, or the only variant
    * there is.
    */
   readonly variant?: string;
 }
 
 /**
- * A checkpoint in the layout of diffusers: a folder for each network, with its config and its weights. Of what else
- * there may be (safety checker, feature extractor) nothing is read. It has no VAE where there is no folder `vae` and
- * `model_index.json` names none.
+ * Opens a checkpoint in the diffusers layout: a folder for each network, with its config and weights. Anything else in
+ * it (safety checker, feature extractor) is ignored. It has no VAE if there is no folder `vae` and `model_index.json`
+ * names none.
  *
- * @throws CheckpointError if it is of another kind; the parts are checked when they are asked for
+ * @throws CheckpointError if it is of another kind; its parts are checked when they are read
  */
 export async function openDiffusersLayout(tree: FileTree, { variant }: DiffusersOptions = {}): Promise<Checkpoint> {
   const names = await tree.list('');
@@ -82,10 +82,10 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
   };
 }
 
-/** `model_index.json`: each part with its library and class, or with nulls where the pipeline has none. */
+/** `model_index.json`: each part with its library and class, or with nulls if the pipeline does not have it. */
 type Index = { readonly [key in '_class_name' | NetworkName]?: unknown };
 
-/** @throws CheckpointError if the index names a VAE of which there is no folder */
+/** @throws CheckpointError if the index names a VAE but there is no folder for it */
 function networksIn(tree: FileTree, names: readonly string[], index?: Index): readonly NetworkName[] {
   if (!index || names.includes('vae')) return NETWORKS;
   if (Array.isArray(index.vae) && index.vae.some((name) => name !== null))
@@ -95,7 +95,7 @@ function networksIn(tree: FileTree, names: readonly string[], index?: Index): re
   return NETWORKS.filter((network) => network !== 'vae');
 }
 
-/** A folder with none of a checkpoint's parts is something else. */
+/** Rejects a folder that has none of a checkpoint's parts. */
 function checkKind(tree: FileTree, names: readonly string[]): void {
   if (['model_index.json', ...FOLDERS].some((name) => names.includes(name))) return;
   const pickles = names.filter((name) => PICKLE.test(name));
@@ -104,7 +104,7 @@ function checkKind(tree: FileTree, names: readonly string[]): void {
   throw noCheckpoint(tree.name, Object.values(CONFIG_FILES), names);
 }
 
-/** @param files what lies in the checkpoint's folder itself */
+/** @param files the names in the checkpoint's folder itself */
 function noCheckpoint(place: string, absent: readonly string[], files: readonly string[]): CheckpointError {
   const single = files.filter((path) => path.endsWith('.safetensors') && !path.includes('/'));
   const instead =
@@ -123,23 +123,23 @@ async function openWeights(tree: FileTree, network: NetworkName, variant?: strin
   return SafetensorsFile.open(bytes);
 }
 
-/** One way in which a network's weights lie in a checkpoint. */
+/** A file with a network's weights, or the index of several. */
 export interface WeightFile {
-  /** Below the checkpoint's folder. */
+  /** Relative to the checkpoint's folder. */
   readonly path: string;
   /** Such as `fp16`. */
   readonly variant?: string;
-  /** Whether it is the index of several files. */
+  /** Whether it is an index of several files. */
   readonly sharded: boolean;
 }
 
 /**
- * The file to read a network's weights from: of the variant asked for, or of none; where there is only one variant, it
- * needs no asking.
+ * The file to read a network's weights from: that of the requested variant, or without one; a single variant is used
+ * without being requested.
  *
- * @param names what lies in the network's folder
- * @param place what to call the checkpoint in a message
- * @throws CheckpointError that says what there is instead
+ * @param names the names in the network's folder
+ * @param place the checkpoint's name, for messages
+ * @throws CheckpointError listing what there is instead
  */
 export function chooseWeights(
   network: NetworkName,
@@ -188,7 +188,7 @@ function refuse(
 /** File names of PyTorch's pickle format. */
 export const PICKLE = /\.(?:bin|ckpt|pt|pth|pkl)$/i;
 
-/** The files of a checkpoint that it takes to run it, below its folder. */
+/** The files needed to run a checkpoint, relative to its folder. */
 export interface NeededFiles {
   /** Configs and the tokenizer. */
   readonly small: readonly string[];
@@ -199,11 +199,12 @@ export interface NeededFiles {
 }
 
 /**
- * What is needed of all that a checkpoint has. Whether it may be without a VAE its index says, when it is opened.
+ * Selects the files needed from all of a checkpoint's files. Whether it may lack a VAE is checked against its index
+ * when it is opened.
  *
  * @param paths every file of the checkpoint
- * @param place what to call it in a message
- * @throws CheckpointError if it is no checkpoint in this layout, or not whole
+ * @param place the checkpoint's name, for messages
+ * @throws CheckpointError if it is not a checkpoint in this layout, or is incomplete
  */
 export function neededFiles(paths: readonly string[], place: string, variant?: string): NeededFiles {
   const there = new Set(paths);
@@ -223,7 +224,7 @@ export function neededFiles(paths: readonly string[], place: string, variant?: s
   };
 }
 
-/** What is wrong with `.bin`, `.ckpt` and `.pt`, and what to do. */
+/** Why `.bin`, `.ckpt` and `.pt` are not read, and what to do. */
 export const WHY_NO_PICKLE =
   "PyTorch's pickle format can run any code when it is read, so it is not read here. Take the checkpoint's safetensors files, or convert it once where you trust it: " +
   'in Python, DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or StableDiffusionPipeline.from_single_file(FILE).save_pretrained(NEW_FOLDER).';

@@ -1,7 +1,8 @@
-/** The number formats of a safetensors file, and how they become float32. */
+/** The number formats of a safetensors file, and their conversion to float32. */
 
 /**
- * Every dtype of the format with its bits per number, in the reference implementation's order (by growing alignment).
+ * Every dtype of the format with its bits per number, in the reference implementation's order (by increasing
+ * alignment).
  */
 const BITS = {
   BOOL: 8,
@@ -28,7 +29,7 @@ const BITS = {
   U64: 64,
 } as const;
 
-/** How numbers are stored in a safetensors file, by its own names. */
+/** A number format of a safetensors file, by its name there. */
 export type Dtype = keyof typeof BITS;
 
 export const DTYPES = Object.keys(BITS) as readonly Dtype[];
@@ -41,7 +42,7 @@ export function bitsOf(dtype: Dtype): number {
   return BITS[dtype];
 }
 
-/** The dtypes that `toFloat32` knows; the others hold complex numbers, scales, or several numbers in a byte. */
+/** The dtypes that `toFloat32` knows; the others hold complex numbers, scales, or several numbers per byte. */
 const DECODERS: Partial<Record<Dtype, (bytes: ArrayBuffer) => Float32Array>> = {
   F32: (bytes) => new Float32Array(bytes),
   F64: (bytes) => Float32Array.from(new Float64Array(bytes)),
@@ -63,11 +64,11 @@ const DECODERS: Partial<Record<Dtype, (bytes: ArrayBuffer) => Float32Array>> = {
 };
 
 /**
- * Numbers of any plain dtype (little-endian) as float32: wider ones are rounded, as a cast does.
- * @returns nothing for the dtypes that have no float32 counterpart of their own (C64, F8_E8M0, 6 bits and fewer).
+ * Converts numbers of any plain dtype (little-endian) to float32, rounding wider ones as a cast does.
+ * @returns undefined for dtypes that are not converted (C64, F8_E8M0, 6 bits and fewer)
  */
 export function toFloat32(bytes: Uint8Array, dtype: Dtype): Float32Array | undefined {
-  // Memory of their own that starts at 0 is aligned for every number format, and float32 then needs no copy.
+  // A buffer used from offset 0 is aligned for every number format, and float32 then needs no copy.
   const own = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
   return DECODERS[dtype]?.(own.buffer as ArrayBuffer);
 }
@@ -82,7 +83,7 @@ function decodeHalf(values: Uint16Array): Float32Array {
   return out;
 }
 
-/** The number that 16 bits stand for in IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction. */
+/** The value of 16 bits in IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction. */
 function halfValue(bits: number): number {
   const sign = bits >> 15 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -93,7 +94,7 @@ function halfValue(bits: number): number {
 
 /**
  * Floats of 8 bits (OCP 8-bit Floating Point Specification; `FNUZ` as in arXiv 2206.02915): a sign, an exponent and a
- * fraction. Above `largest` the bits stand for what no number is.
+ * fraction. Bits above `largest` stand for infinity or NaN.
  */
 const FORMATS = {
   F8_E4M3: { fraction: 3, bias: 7, largest: 0x7e, above: () => NaN, minusZero: -0 },

@@ -4,32 +4,32 @@ import { FOREIGN_BYTES, foreignKind } from './foreignFile';
 import type { ByteSource } from './source';
 import { decodeUtf8 } from './utf8';
 
-/** A folder with what lies below it, wherever that is. Paths are relative, with `/` between their parts. */
+/** A folder and everything below it, from any source. Paths are relative, with `/` between their parts. */
 export interface FileTree {
-  /** What to call it in a message: the folder's path. */
+  /** The folder's path, for messages. */
   readonly name: string;
-  /** The names of what lies in a folder; none if there is no such folder. `''` is the tree itself. */
+  /** The names in a folder; none if there is no such folder. `''` is the tree itself. */
   list(folder: string): Promise<readonly string[]>;
-  /** A file's bytes; nothing if there is no such file. */
+  /** A file's bytes; undefined if there is no such file. */
   open(path: string): Promise<ByteSource | undefined>;
 }
 
-/** What {@link FileTree.list} gives of a folder, where all that is known is the paths of all files. */
+/** What {@link FileTree.list} returns for a folder, computed from the paths of all files. */
 export function namesIn(folder: string, paths: readonly string[]): string[] {
   const prefix = folder === '' ? '' : `${folder}/`;
   const below = paths.filter((path) => path.startsWith(prefix));
   return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0]))];
 }
 
-/** What to call a file of the tree in a message. */
+/** The path of a file in the tree, for messages. */
 export function nameIn(tree: FileTree, path: string): string {
   return tree.name === '' ? path : `${tree.name}/${path}`;
 }
 
 /**
- * A text without the byte order mark that some editors put before it.
+ * A file's text without a byte order mark, which some editors add; undefined if there is no such file.
  *
- * @throws CheckpointError if the file is there and is not UTF-8, or is another file altogether
+ * @throws CheckpointError if the file exists but is not UTF-8, or is of another kind altogether
  */
 export async function readText(tree: FileTree, path: string): Promise<string | undefined> {
   const file = await tree.open(path);
@@ -42,7 +42,7 @@ export async function readText(tree: FileTree, path: string): Promise<string | u
   return text.replace(/^\ufeff/, '');
 }
 
-/** @throws CheckpointError if the file is there and is not JSON */
+/** @throws CheckpointError if the file exists but is not JSON */
 export async function readJson(tree: FileTree, path: string): Promise<unknown> {
   const text = await readText(tree, path);
   if (text === undefined) return undefined;
@@ -53,17 +53,17 @@ export async function readJson(tree: FileTree, path: string): Promise<unknown> {
   }
 }
 
-/** A JSON file with its name; nothing if there is none. @throws CheckpointError as {@link readJson} */
+/** A JSON file with its name; undefined if there is none. @throws CheckpointError as {@link readJson} */
 export async function readConfig(tree: FileTree, path: string): Promise<ConfigFile | undefined> {
   const json = await readJson(tree, path);
   return json === undefined ? undefined : { file: nameIn(tree, path), json };
 }
 
 /**
- * A file name that something else than the user states (an index, a hub), once it is sure that it stays below its
- * folder, on Windows too: no way up, no root, no drive, nothing that a terminal or a file system reads differently.
+ * Checks that a file name that does not come from the user (but from an index or a hub) stays below its folder, on
+ * Windows too: no parent folder, root or drive, and nothing that a terminal or file system would interpret.
  *
- * @throws CheckpointError that names the file and who states it
+ * @throws CheckpointError naming the file and where the name comes from
  */
 export function safePath(path: string, statedBy: string): string {
   const parts = path.split(/[\\/]/);

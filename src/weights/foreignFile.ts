@@ -1,4 +1,4 @@
-/** How the first bytes of other files look that are found where a checkpoint's should be. */
+/** The first bytes of other kinds of files that are found in place of a checkpoint's. */
 const MAGIC: readonly [readonly number[], string][] = [
   [[0x50, 0x4b, 3, 4], "a zip file, as PyTorch's pickles (.ckpt, .bin, .pt) are"],
   [[0x80, 2], "a pickle, PyTorch's own format"],
@@ -11,13 +11,13 @@ const MAGIC: readonly [readonly number[], string][] = [
   [[0x37, 0x7a, 0xbc, 0xaf], 'a 7z file'],
 ];
 
-/** How many of a file's first bytes {@link foreignKind} wants to see. */
+/** How many of a file's first bytes {@link foreignKind} needs. */
 export const FOREIGN_BYTES = 512;
 
 /**
- * What a file is by its first bytes, if it is not what it is called: a pointer of git-lfs, a web page, a pickle.
+ * Recognises, by its first bytes, a file that is not what its name says: a git-lfs pointer, a web page, a pickle.
  *
- * @returns what it is, and what to do; nothing if the bytes tell nothing
+ * @returns what it is and what to do; undefined if it is not recognised
  */
 export function foreignKind(bytes: Uint8Array): string | undefined {
   const magic = MAGIC.find(([start]) => start.every((byte, i) => bytes[i] === byte));
@@ -33,7 +33,7 @@ export function foreignKind(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** The beginning of a text file, to be shown; nothing if the bytes are no text. */
+/** The beginning of a text file, to be shown; undefined if the bytes are not text. */
 export function textStart(bytes: Uint8Array): string | undefined {
   const line = new TextDecoder().decode(bytes).trimStart().slice(0, 40);
   return line !== '' && /^[\x20-\x7e\n\r\t]*$/.test(line) ? JSON.stringify(line) : undefined;

@@ -1,23 +1,24 @@
 /**
- * JSON read as strictly as the reference safetensors reader (Rust's serde_json) does, with what `JSON.parse` hides:
+ * Reads JSON as strictly as the reference safetensors reader (Rust's serde_json), keeping what `JSON.parse` hides:
  * repeated keys, whether a number was written as an integer, and integers beyond 2 ** 53.
  */
 
 export type Json = null | boolean | string | number | bigint | Json[] | JsonObject;
 
-/** An object's entries as they stand, repeated keys included. */
+/** An object's entries as written, including repeated keys. */
 export class JsonObject {
   constructor(readonly entries: readonly (readonly [string, Json])[]) {}
 }
 
-/** Arrays and objects may lie this deep in one another, as in serde_json. */
+/** The deepest nesting of arrays and objects allowed, as in serde_json. */
 const MAX_DEPTH = 127;
 const MAX_UNSIGNED = 2n ** 64n - 1n;
 const MAX_DIGITS = String(MAX_UNSIGNED).length;
 
 /**
- * @returns the value; a number written as an integer from 0 to 2 ** 64 - 1 is a bigint, every other a number
- * @throws SyntaxError for what is not JSON: also lone surrogates, numbers that overflow a double, more than 127 levels
+ * @returns the value; a number written as an integer from 0 to 2 ** 64 - 1 is a bigint, any other is a number
+ * @throws SyntaxError for anything that is not JSON, and for lone surrogates, numbers that overflow a double and more
+ *   than 127 levels
  */
 export function parseJson(text: string): Json {
   const parser = new Parser(text);
@@ -72,7 +73,7 @@ class Parser {
     return items;
   }
 
-  /** From the opening bracket to the closing one, with `item` reading what stands between the commas. */
+  /** Reads from the opening bracket to the closing one; `item` reads what is between the commas. */
   private list(depth: number, close: string, item: () => void): void {
     if (depth > MAX_DEPTH) this.fail(`more than ${MAX_DEPTH} levels`);
     this.at++;
@@ -104,7 +105,7 @@ class Parser {
     return value;
   }
 
-  /** Whether an odd number of backslashes stands before. */
+  /** Whether an odd number of backslashes precedes this position. */
   private isEscaped(at: number): boolean {
     let slash = at;
     while (this.text[slash - 1] === '\\') slash--;
@@ -157,7 +158,7 @@ class Parser {
   }
 }
 
-/** Printable ASCII without quotes and backslashes, which stands for itself: nearly every string in a header. */
+/** Printable ASCII without quotes and backslashes, which needs no unescaping: nearly every string in a header. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const NUMBER = /(-)?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;

@@ -1,6 +1,6 @@
 import type { TensorSource } from './source';
 
-/** Files that are often taken for a Stable Diffusion 1.x or 2.x checkpoint, by the names of their tensors. */
+/** Files often mistaken for a Stable Diffusion 1.x or 2.x checkpoint, recognised by their tensor names. */
 const OTHERS: readonly [RegExp, string][] = [
   [/^conditioner\./, 'a Stable Diffusion XL checkpoint'],
   [/(?:^|\.)joint_blocks\./, 'a Stable Diffusion 3 checkpoint'],
@@ -10,13 +10,13 @@ const OTHERS: readonly [RegExp, string][] = [
 
 const LORA = /^lora_|\.lora(?:_linear_layer)?\.|\.?lora_?(?:down|up|A|B|a|b)(?:\.|$)|_lora\./;
 
-/** What is a file of its own, or left over in a checkpoint. */
+/** Additions, which are files of their own or leftovers in a checkpoint. */
 const ADDITIONS: readonly [RegExp, string][] = [
   [LORA, 'a LoRA, which changes a checkpoint and is none: give it beside one, by --lora or `loras`'],
   [/^emb_params$|^string_to_param/, 'an embedding (textual inversion)'],
 ];
 
-/** Networks alone, as diffusers saves them. */
+/** Single networks, as diffusers saves them. */
 const PARTS: readonly [RegExp, string][] = [
   [/^(?:down_blocks|up_blocks|mid_block)\..*(?:attn2|time_emb_proj)\./, 'a UNet alone'],
   [/^(?:encoder|decoder)\.(?:mid_block|mid)\./, 'a VAE alone'],
@@ -24,9 +24,9 @@ const PARTS: readonly [RegExp, string][] = [
 ];
 
 /**
- * What a file is that is no Stable Diffusion 1.x or 2.x checkpoint, where its tensors' names tell.
+ * What kind of file it is, if its tensor names show that it is not a Stable Diffusion 1.x or 2.x checkpoint.
  *
- * @param networks whether it has networks of one: what else there is beside them is then left over
+ * @param networks whether it has networks of a checkpoint: then additions in it are only leftovers
  */
 export function otherKind({ tensors }: TensorSource, networks: boolean): string | undefined {
   const names = [...tensors.keys()];
@@ -39,7 +39,7 @@ export function isLora(name: string): boolean {
   return LORA.test(name);
 }
 
-/** What to do about tensors that no network has, where their names tell why they are there. */
+/** What to do about tensors that no network has, if their names show why they are there. */
 export function hintOn(names: readonly string[]): string | undefined {
   if (names.some((name) => /\.base_layer\./.test(name) || isLora(name)))
     return (
@@ -51,7 +51,7 @@ export function hintOn(names: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** What UNets are for that take more than latents, by the number of channels that they take besides. */
+/** The purpose of UNets that take more than latents, by the number of extra input channels. */
 const BESIDES: Readonly<Record<number, string>> = {
   1: 'depth (depth2img)',
   3: 'upscaling',
@@ -59,7 +59,7 @@ const BESIDES: Readonly<Record<number, string>> = {
   5: 'inpainting',
 };
 
-/** What is wrong with a UNet that takes more, or less, than latents; nothing if it takes just them. */
+/** What is wrong with a UNet that takes more or less than latents; undefined if it takes just them. */
 export function inputProblem(inChannels: number, latentChannels: number): string | undefined {
   if (inChannels === latentChannels) return undefined;
   const purpose = BESIDES[inChannels - latentChannels];

@@ -7,22 +7,19 @@ import type { TensorSource } from './source';
 import { count } from './view';
 
 export interface LoadOptions {
-  /** After each tensor: how many of the network's numbers are loaded, of how many. */
+  /** Called after each tensor with how many of the network's numbers are loaded, and their total. */
   onProgress?(loaded: number, total: number): void;
 }
 
-/**
- * Numbers after which a backend is asked to read what there is so far, 64 MiB: between two such batches others have
- * their turn.
- */
+/** Numbers in a batch that a backend reads at once, 64 MiB: between batches, other work gets its turn. */
 const AT_ONCE = 2 ** 24;
 
 /**
- * Fills a network's parameters from a checkpoint, one tensor at a time: the peak of memory is the network and one
- * tensor. A backend that can read files by itself does so, many at once, and then there is no such tensor besides. If
- * anything fails, no parameter is left with a value.
+ * Fills a network's parameters from a checkpoint, one tensor at a time, so that peak memory is the network plus one
+ * tensor. A backend that can read files itself reads many tensors at once, without that extra tensor. On failure, all
+ * parameters are disposed of.
  *
- * @throws CheckpointError that lists the tensors which are missing, left over, or of another shape than the network's
+ * @throws CheckpointError listing the tensors that are missing, left over, or of the wrong shape
  */
 export async function loadParameters(
   parameters: ReadonlyMap<string, Parameter>,
@@ -41,7 +38,7 @@ export async function loadParameters(
   }
 }
 
-/** Parameters that lie in memory as one: a parameter's companions. */
+/** Parameters that share one tensor in memory: a parameter's companions. */
 type Group = readonly Parameter[];
 
 /** All groups, in the order of the file. */
@@ -75,7 +72,7 @@ async function fill(
   }
 }
 
-/** A tensor's numbers. @throws CheckpointError that names it if one of them is NaN or infinite in float32 */
+/** A tensor's numbers. @throws CheckpointError naming it if one of them is NaN or infinite in float32 */
 async function readFinite(name: string, source: TensorSource): Promise<Float32Array> {
   const numbers = await source.read(name);
   const first = numbers.findIndex((number) => !Number.isFinite(number));
@@ -87,10 +84,10 @@ async function readFinite(name: string, source: TensorSource): Promise<Float32Ar
   );
 }
 
-/** The same for what the backend has read by itself; only what is wrong is read again, to say where. */
+/** The same check for what the backend has read itself; only a tensor that fails is read again, to say where. */
 async function checkTaken(parameters: readonly Parameter[], source: TensorSource): Promise<void> {
   if (parameters.length === 0) return;
-  // A tidy for each: the value may be a copy. A number times 0 is 0 if it is finite.
+  // A tidy for each, because the value may be a copy. A number times 0 is 0 only if it is finite.
   const sums = tf.tidy(() =>
     tf.stack(parameters.map((parameter) => tf.tidy(() => tf.sum(tf.mul(parameter.value, 0))))),
   );
@@ -99,7 +96,7 @@ async function checkTaken(parameters: readonly Parameter[], source: TensorSource
   for (const [i, { name }] of parameters.entries()) if (found[i] !== 0) await readFinite(name, source);
 }
 
-/** What the backend can read by itself. */
+/** Reads those groups that the backend can read itself. */
 async function readDirectly(groups: readonly Group[], source: TensorSource): Promise<Map<Group, tf.Tensor>> {
   const reader = directReader();
   if (!reader) return new Map();

@@ -6,21 +6,21 @@ import type { SafetensorsFile } from './safetensors';
 import type { TensorSource } from './source';
 import { count } from './view';
 
-/** A LoRA (Hu et al. 2021), and how much of it is added to the weights. */
+/** A LoRA (Hu et al. 2021), and its scale. */
 export interface Lora<File = SafetensorsFile> {
   readonly file: File;
-  /** Default: 1. Less than 0 takes it away. */
+  /** Default: 1. Less than 0 subtracts it. */
   readonly scale?: number;
 }
 
 /**
- * A checkpoint with LoRAs merged into the weights of its UNet and text encoder: each becomes
- * W + scale · alpha / rank · up · down as it is loaded (diffusers' `load_lora_weights` and `fuse_lora`). Linear layers
- * and convolutions; names of PEFT (`unet.….lora_A.weight`), of diffusers before it (`lora.down`) and of kohya's trainer
- * (`lora_unet_….lora_down.weight`). Without an alpha, in the file's metadata or beside each layer, it is the rank.
+ * A checkpoint with LoRAs merged into the weights of its UNet and text encoder: each W becomes W + scale · alpha / rank
+ * · up · down as it is loaded (diffusers' `load_lora_weights` and `fuse_lora`). It supports linear layers and
+ * convolutions, and the names of PEFT (`unet.….lora_A.weight`), older diffusers (`lora.down`) and kohya's trainer
+ * (`lora_unet_….lora_down.weight`). An alpha given neither in the file's metadata nor beside the layer is the rank.
  *
- * @throws CheckpointError naming the tensors that belong to no layer, or are not of its shape; RangeError for a scale
- *   that is no number
+ * @throws CheckpointError naming the tensors that belong to no layer or do not match its shape; RangeError for a scale
+ *   that is not finite
  */
 export async function withLoras(checkpoint: Checkpoint, loras: readonly Lora[]): Promise<Checkpoint> {
   if (loras.length === 0) return checkpoint;
@@ -45,7 +45,7 @@ interface Layer {
   readonly shape: readonly number[];
 }
 
-/** What a LoRA adds to a layer: factor · up · down. */
+/** What a LoRA adds to a layer's weights: factor · up · down. */
 interface Change {
   readonly layer: Layer;
   readonly file: SafetensorsFile;
@@ -57,7 +57,7 @@ interface Change {
 
 // ------------------------------------------------------------------------------------------------ names
 
-/** The layers that a LoRA may change, by every name that one may have in a file. */
+/** The layers that a LoRA may change, by every name they may have in a file. */
 async function layersOf(checkpoint: Checkpoint): Promise<Map<string, Layer>> {
   const layers = new Map<string, Layer>();
   for (const network of ['unet', 'text_encoder'] as const) {
@@ -73,7 +73,7 @@ async function layersOf(checkpoint: Checkpoint): Promise<Map<string, Layer>> {
 
 const NAMES = {
   unet: (path: string) => [path, `unet.${path}`, `lora_unet_${underscored(path)}`],
-  // As transformers names its layers today, and as it did before.
+  // With and without `text_model.`, as versions of transformers differ.
   text_encoder: (path: string) =>
     [path, path.replace(/^text_model\./, '')].flatMap((one) => [
       `text_encoder.${one}`,
@@ -88,7 +88,7 @@ function underscored(path: string): string {
 
 type Part = 'up' | 'down' | 'alpha';
 
-/** How the tensors of a layer end, and which they are. */
+/** The endings of a layer's tensor names, and which part each is. */
 const ENDINGS: readonly (readonly [ending: string, part: Part])[] = [
   ['.lora_A.weight', 'down'],
   ['.lora_B.weight', 'up'],
@@ -122,7 +122,7 @@ async function changesOf(
 
 type Keys = Partial<Record<Part, string>>;
 
-/** @throws CheckpointError that lists the tensors which belong to no layer */
+/** @throws CheckpointError listing the tensors that belong to no layer */
 function partsByLayer(
   file: SafetensorsFile,
   layers: ReadonlyMap<string, Layer>,
@@ -158,7 +158,7 @@ function hintOn(unknown: readonly string[]): string {
     : 'Take a LoRA that was made for Stable Diffusion 1.x or 2.x, whichever the checkpoint is.';
 }
 
-/** @throws CheckpointError if one of a layer's two is missing, or not of its shape */
+/** @throws CheckpointError if one of a layer's two matrices is missing, or does not match its shape */
 function checkedParts(
   { name, tensors }: SafetensorsFile,
   { path, shape }: Layer,
@@ -177,7 +177,10 @@ function checkedParts(
   return { up, down, rank };
 }
 
-/** Whether shapes are the same but for a kernel of 1: some checkpoints have linear layers where others convolve. */
+/**
+ * Whether shapes are the same except for a kernel of size 1: some checkpoints have linear layers where others have
+ * convolutions.
+ */
 function sameSizes(a: readonly number[], b: readonly number[]): boolean {
   const axes = Array.from({ length: Math.max(a.length, b.length) }, (_, axis) => axis);
   return axes.every((axis) => (a[axis] ?? 1) === (b[axis] ?? 1));
@@ -185,7 +188,7 @@ function sameSizes(a: readonly number[], b: readonly number[]): boolean {
 
 // ------------------------------------------------------------------------------------------------ weights
 
-/** The source with what is added to its weights as they are read. */
+/** The source with the changes added to its weights as they are read. */
 function changed(source: TensorSource, changes: readonly Change[]): TensorSource {
   const byKey = new Map<string, Change[]>();
   for (const change of changes) {

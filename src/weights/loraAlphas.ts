@@ -3,7 +3,7 @@ import { CheckpointError } from '../errors';
 import type { NetworkName } from './checkpoint';
 import type { SafetensorsFile } from './safetensors';
 
-/** What diffusers calls the configs of PEFT in a file's metadata: one JSON object, `unet.lora_alpha` and so on. */
+/** diffusers' metadata key for PEFT's configs: one JSON object with `unet.lora_alpha` and so on. */
 const METADATA = 'lora_adapter_metadata';
 
 const schema = z.looseObject({
@@ -12,14 +12,14 @@ const schema = z.looseObject({
   use_rslora: z.boolean().default(false),
 });
 
-/** What products of a LoRA's matrices are multiplied by, as far as its metadata say: PEFT's `LoraConfig`. */
+/** The factors of a LoRA's layers, as stated in its metadata (PEFT's `LoraConfig`). */
 export class LoraAlphas {
   private constructor(
     private readonly file: string,
     private readonly stated: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** @throws CheckpointError if the metadata are not JSON */
+  /** @throws CheckpointError if the metadata is not a JSON object */
   static of({ name, metadata }: SafetensorsFile): LoraAlphas {
     const json = metadata.get(METADATA);
     try {
@@ -29,7 +29,11 @@ export class LoraAlphas {
     }
   }
 
-  /** alpha / rank, or with `use_rslora` alpha / √rank; without an alpha 1. @throws CheckpointError */
+  /**
+   * alpha / rank, or alpha / √rank with `use_rslora`; 1 without an alpha.
+   *
+   * @throws CheckpointError if the metadata is not valid
+   */
   factor({ network, path }: { readonly network: NetworkName; readonly path: string }, rank: number): number {
     const { success, data, error } = schema.safeParse(this.of(network));
     if (!success) throw new CheckpointError(`${this.file}: ${METADATA} of ${network}: ${z.prettifyError(error)}`);
@@ -45,7 +49,9 @@ export class LoraAlphas {
     return Object.fromEntries(own.map(([key, value]) => [key.slice(network.length + 1), value]));
   }
 
-  /** PEFT takes a name for the end of a path, and after `^` for all of it. Other patterns nobody writes. */
+  /**
+   * In PEFT, a name matches the end of a path or, after `^`, the whole path. Other patterns are not used in practice.
+   */
   private matches(pattern: string, path: string): boolean {
     const name = pattern.replace(/^\^/, '').replaceAll('\\.', '.');
     if (!/^[\w.]+$/.test(name))

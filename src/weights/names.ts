@@ -3,8 +3,8 @@ import type { TensorSource } from './source';
 import { Origins, viewOf } from './view';
 
 /**
- * The one place where names that checkpoints have had over the years become the ones of the networks here,
- * which are those of diffusers and transformers today. (The layout of single files is another: see originalLayout.ts.)
+ * The one place that maps the names used in checkpoints over the years to those of the networks here, which are the
+ * current names of diffusers and transformers. (For the layout of single files, see originalLayout.ts.)
  */
 export function canonicalNames(network: NetworkName, source: TensorSource): TensorSource {
   const origins = new Origins(source);
@@ -15,7 +15,7 @@ export function canonicalNames(network: NetworkName, source: TensorSource): Tens
   return viewOf(source, origins);
 }
 
-/** From any name in use to the canonical one; nothing for what no network needs. */
+/** Maps any name in use to the canonical one; undefined for tensors that no network needs. */
 const RENAME: Record<NetworkName, (key: string) => string | undefined> = {
   unet: (key) => key,
   vae: (key) => key.replace(OLD_VAE_ATTENTION, (_, layer: string) => VAE_ATTENTION[layer]),
@@ -28,13 +28,13 @@ const OLD_VAE_ATTENTION = /(?<=\.mid_block\.attentions\.0\.)(query|key|value|pro
 const VAE_ATTENTION: Record<string, string> = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' };
 
 /**
- * A buffer that counts from 0 on (saved by transformers before 4.31), and what only CLIP's comparison with pictures
- * needs.
+ * A buffer that holds 0, 1, 2, ... (saved by transformers before 4.31), and tensors that only CLIP's comparison with
+ * pictures needs.
  */
 const UNUSED_IN_TEXT_ENCODER =
   /^(?:text_model\.embeddings\.position_ids|embeddings\.position_ids|text_projection(?:\.weight)?|logit_scale)$/;
 
-/** The VAE's projections were convolutions with a kernel of 1 before they were linear. */
+/** The VAE's projections used to be convolutions with a kernel of size 1; now they are linear. */
 function isVaeProjection(name: string): boolean {
   return /\.mid_block\.attentions\.0\.to_(?:q|k|v|out\.0)\.weight$/.test(name);
 }

@@ -6,12 +6,13 @@ import type { SafetensorsFile } from './safetensors';
 import type { TensorSource } from './source';
 
 /**
- * The configs that a single file lacks, as diffusers would have written them: sizes and numbers of layers follow from
- * the shapes, what shapes cannot tell (heads, activation, prediction type, scaling factor) is the family's.
+ * Infers the configs that a single file lacks, as diffusers would have written them: sizes and numbers of layers follow
+ * from the shapes; the rest (heads, activation, prediction type, scaling factor) from the model family.
  */
 
 /**
- * What the shapes of SD 1.x and 2.x checkpoints leave open, from their repositories' configs; of SD 2.x those of 2.1.
+ * What the shapes of SD 1.x and 2.x checkpoints do not determine, from their repositories' configs; for SD 2.x, those
+ * of 2.1.
  */
 const FAMILIES = {
   sd1: { heads: () => 8, activation: 'quick_gelu', prediction: 'epsilon' },
@@ -23,9 +24,9 @@ export type Config = Readonly<Record<string, unknown>>;
 
 /**
  * @param source the network, under diffusers' names
- * @param stated what is known of the config; it wins
- * @throws CheckpointError if a tensor that tells a size is missing, or the family's rule for heads does not fit and
- *   none are stated
+ * @param stated the known part of the config, which takes precedence
+ * @throws CheckpointError if a tensor that determines a size is missing, or the family's rule for heads does not apply
+ *   and none are stated
  */
 export function inferConfig(network: NetworkName, source: TensorSource, family: Family, stated: Config = {}): Config {
   const infer = { unet: inferUNet, vae: inferVAE, text_encoder: inferTextEncoder }[network];
@@ -33,7 +34,7 @@ export function inferConfig(network: NetworkName, source: TensorSource, family: 
 }
 
 /**
- * The schedule that all SD 1.x and 2.x checkpoints were trained with, but for what is stated beside the file or in it.
+ * The schedule that all SD 1.x and 2.x checkpoints were trained with, except for what is stated beside or in the file.
  */
 export function inferSchedulerConfig(family: Family, file: SafetensorsFile, stated: Config = {}): Config {
   return {
@@ -51,16 +52,19 @@ export function inferSchedulerConfig(family: Family, file: SafetensorsFile, stat
   };
 }
 
-/** The size of the latents that a model was trained on, by how it predicts: v at 768x768, epsilon at 512x512. */
+/** The size of the latents that a model was trained on, by its prediction type: v at 768x768, epsilon at 512x512. */
 export function sampleSize(prediction: unknown): number {
   return prediction === 'v_prediction' ? 96 : 64;
 }
 
-/** Tensors by which trainers mark what a model predicts, and that its schedule ends in pure noise; their numbers say nothing. */
+/**
+ * Tensors by which trainers mark that a model predicts v, and that its schedule ends in pure noise; their values do not
+ * matter.
+ */
 const V_PREDICTION = 'v_pred';
 const ZERO_SNR = 'ztsnr';
 
-/** What a file itself says that it predicts: by a mark, or by the Stability AI Model Metadata Standard. */
+/** The prediction type that a file states itself, by a marker tensor or by the Stability AI Model Metadata Standard. */
 export function statedPrediction({ tensors, metadata }: SafetensorsFile): string | undefined {
   if (tensors.has(V_PREDICTION)) return 'v_prediction';
   return { v: 'v_prediction', epsilon: 'epsilon' }[metadata.get('modelspec.prediction_type') ?? ''];
@@ -130,7 +134,7 @@ function inferTextEncoder(shapes: Shapes, family: Family, stated: Config): Confi
   };
 }
 
-/** CLIP's rule for its heads, and Stable Diffusion 2's; a network narrower than that has one. */
+/** CLIP's rule for the number of heads, and Stable Diffusion 2's; a narrower network has one head. */
 function headsOfSize64(channels: number): number {
   return Math.max(1, channels / 64);
 }
@@ -139,7 +143,7 @@ function oneOrAll<T>(values: readonly T[]): T | readonly T[] {
   return values.every((value) => value === values[0]) ? values[0] : values;
 }
 
-/** Questions to a network's tensors. */
+/** Answers questions about the shapes of a network's tensors. */
 class Shapes {
   constructor(private readonly source: TensorSource) {}
 
@@ -162,7 +166,7 @@ class Shapes {
     return this.of(name)[axis];
   }
 
-  /** The paths `<path>.0`, `<path>.1`, ... of which there are tensors. */
+  /** The paths `<path>.0`, `<path>.1`, ... that have tensors. */
   numbered(path: string): string[] {
     const names = [...this.source.tensors.keys()].filter((name) => name.startsWith(`${path}.`));
     const numbers = new Set(names.map((name) => Number(name.slice(path.length + 1).split('.')[0])));
@@ -172,7 +176,7 @@ class Shapes {
       .map((number) => `${path}.${number}`);
   }
 
-  /** @throws CheckpointError if the channels do not fall into so many heads */
+  /** @throws CheckpointError if the channels cannot be divided into that many heads */
   divided(channels: number, heads: number, where: string): number {
     if (Number.isInteger(heads) && channels % heads === 0) return heads;
     throw new CheckpointError(

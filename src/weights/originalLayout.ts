@@ -5,13 +5,13 @@ import type { TensorInfo, TensorSource } from './source';
 import { type Origin, Origins, viewOf } from './view';
 
 /**
- * The layout of Stable Diffusion's own code (CompVis `latent-diffusion`, Stability AI `stablediffusion`), in which
- * single files are: all three networks in one file, blocks numbered through. Here each becomes a source with diffusers'
- * names. The mapping is that of diffusers' loaders/single_file_utils.py; the block a layer is in follows from where the
- * samplers between the blocks stand.
+ * The layout of Stable Diffusion's original code (CompVis `latent-diffusion`, Stability AI `stablediffusion`), which
+ * single files use: all three networks in one file, with blocks numbered consecutively. Here each network becomes a
+ * source with diffusers' names. The mapping is that of diffusers' loaders/single_file_utils.py; the block of a layer
+ * follows from the positions of the down- and upsamplers between the blocks.
  */
 
-/** Which of the two text encoders: CLIP ViT-L/14 (SD 1.x), or OpenCLIP ViT-H/14 (SD 2.x). */
+/** The model family, by its text encoder: CLIP ViT-L/14 (SD 1.x), or OpenCLIP ViT-H/14 (SD 2.x). */
 export type Family = 'sd1' | 'sd2';
 
 /** OpenCLIP ViT-H/14's width, and how many of its 24 layers Stable Diffusion 2 uses (`layer: penultimate`). */
@@ -25,7 +25,7 @@ const OPEN_CLIP = 'cond_stage_model.model.';
 
 const PREFIXES: Record<NetworkName, readonly string[]> = { unet: [UNET], vae: [VAE], text_encoder: [CLIP, OPEN_CLIP] };
 
-/** The networks that have no tensor in the file. */
+/** The networks without a tensor in the file. */
 export function missingNetworks(source: TensorSource): NetworkName[] {
   const keys = [...source.tensors.keys()].filter((key) => !isLora(key));
   const networks = Object.keys(PREFIXES) as NetworkName[];
@@ -33,7 +33,8 @@ export function missingNetworks(source: TensorSource): NetworkName[] {
 }
 
 /**
- * By the text encoder's names; where they are those of transformers, which SD 2.x may have too, by its width.
+ * The family, by the names of the text encoder's tensors, or by its width if they are those of transformers, which SD
+ * 2.x may have too.
  */
 export function familyOf(source: TensorSource): Family {
   const keys = [...source.tensors.keys()];
@@ -43,11 +44,10 @@ export function familyOf(source: TensorSource): Family {
 }
 
 /**
- * One network of a single file. Keys that the layout does not know keep their names, so that loading lists them as left
- * over.
+ * One network of a single file. Keys unknown to the layout keep their names, so that loading lists them as left over.
  *
- * @param textLayers how many layers of the text encoder there are to be; by default all of CLIP's, and of OpenCLIP's 24
- *   all but the last, which Stable Diffusion 2 leaves out, and which a file may lack (`layer: penultimate` in its config)
+ * @param textLayers how many layers of the text encoder to use; by default all of CLIP's, and all but the last of
+ *   OpenCLIP's 24, which Stable Diffusion 2 does not use and a file may lack (`layer: penultimate` in its config)
  */
 export function networkOf(source: TensorSource, network: NetworkName, textLayers?: number): TensorSource {
   const named = network === 'unet' ? unet(source) : network === 'vae' ? vae(source) : textEncoder(source, textLayers);
@@ -84,15 +84,15 @@ const UNET_RESNET: Names = {
   skip_connection: 'conv_shortcut',
 };
 
-/** Which of diffusers' blocks a numbered block lies in, and as which layer of it. */
+/** The diffusers block that a numbered block belongs to, and its layer in that block. */
 interface BlockPlace {
   readonly block: number;
   readonly layer: number;
 }
 
 /**
- * @param numbered finds a block's number in a key; `sampler` does so where the key is of the down- or upsampler that
- * ends one of diffusers' blocks
+ * @param numbered finds a block's number in a key; `sampler` does so if the key belongs to the down- or upsampler that
+ *   ends a diffusers block
  */
 function blockPlaces(keys: readonly string[], numbered: RegExp, sampler: RegExp): Map<number, BlockPlace> {
   const numbers = (pattern: RegExp) => new Set(keys.flatMap((key) => pattern.exec(key)?.[1] ?? []).map(Number));
@@ -164,11 +164,11 @@ const VAE_ENDS: Names = {
   'mid.attn_1.k': 'mid_block.attentions.0.to_k',
   'mid.attn_1.v': 'mid_block.attentions.0.to_v',
   'mid.attn_1.proj_out': 'mid_block.attentions.0.to_out.0',
-  // As some converters leave them: diffusers' names, old or new, and linear layers.
+  // As some converters write them: with diffusers' names, old or new, and linear layers.
   'mid.attn_1': 'mid_block.attentions.0',
 };
 
-/** Levels are numbered from the picture on; diffusers numbers the decoder's in the order in which they are run. */
+/** Levels are numbered from the picture down; diffusers numbers the decoder's in order of evaluation. */
 function vaeLayer(key: string, levels: number): string | undefined {
   const [, way, level, rest] = /^(down|up)\.(\d+)\.(.+)$/.exec(key) ?? [];
   if (way === undefined) return undefined;
@@ -227,7 +227,7 @@ function openClip(source: TensorSource, layers?: number): Origins {
   return origins;
 }
 
-/** PyTorch's own attention keeps the projections to queries, keys and values in one matrix, one below the other. */
+/** PyTorch's `MultiheadAttention` stacks the projections to queries, keys and values in one matrix. */
 function addInputProjections(
   origins: Origins,
   path: string,
@@ -243,7 +243,7 @@ function addInputProjections(
 
 type Names = Readonly<Record<string, string>>;
 
-/** @param rename from the key below the prefix to diffusers' name, or nothing if the layout has no such key */
+/** @param rename maps the key after the prefix to diffusers' name, or undefined if the layout has no such key */
 function renamed(
   source: TensorSource,
   prefix: string,
@@ -265,7 +265,7 @@ function whole(source: TensorSource, key: string): Origin {
   return { key, shape: (source.tensors.get(key) as TensorInfo).shape };
 }
 
-/** The name with its start replaced, where the start is one of the table's and ends where a part of the name ends. */
+/** The name with its start replaced, if the start is in the table and ends at a dot or the name's end. */
 function replaceStart(name: string, table: Names): string | undefined {
   const start = Object.keys(table).find((key) => name === key || name.startsWith(`${key}.`));
   return start && table[start] + name.slice(start.length);

@@ -4,9 +4,9 @@ import { CheckpointError } from '../errors';
 import type { PartName } from './checkpoint';
 
 /**
- * The config of Stable Diffusion's own code, as it often lies beside a checkpoint: `v2-inference-v.yaml` and its like.
- * Only what a checkpoint's shapes cannot tell is read from it; names and defaults are those of ldm's `DDPM` and
- * `UNetModel`. (Its `image_size` says nothing of the pictures that the model was trained on.)
+ * The config of Stable Diffusion's original code, often found beside a checkpoint, such as `v2-inference-v.yaml`. Only
+ * what a checkpoint's shapes do not determine is read from it; names and defaults are those of ldm's `DDPM` and
+ * `UNetModel`. (Its `image_size` is not the size of the pictures that the model was trained on.)
  */
 const schema = z.object({
   model: z.object({
@@ -37,9 +37,9 @@ const schema = z.object({
 const PREDICTIONS = { eps: 'epsilon', v: 'v_prediction', x0: 'sample' } as const;
 
 /**
- * @param file what to call the config in a message
- * @returns by part, in diffusers' keys
- * @throws CheckpointError if it is no such config, or asks for what is not supported
+ * @param file the config's name, for messages
+ * @returns the configs by part, with diffusers' keys
+ * @throws CheckpointError if it is not such a config, or asks for something not supported
  */
 export function readOriginalYaml(text: string, file: string): Partial<Record<PartName, Record<string, unknown>>> {
   const { success, data, error } = schema.safeParse(parseYaml(text, file));

@@ -5,7 +5,7 @@ import { type Json, JsonObject, parseJson } from './json';
 import type { BytePlace, ByteSource, TensorInfo, TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
 
-/** A tensor's place among the bytes after the header. */
+/** A tensor and its place in the data after the header. */
 export interface StoredTensor extends TensorInfo {
   readonly begin: number;
   readonly end: number;
@@ -23,8 +23,8 @@ export const MAX_HEADER_BYTES = 100_000_000;
 export const LENGTH_BYTES = 8;
 
 /**
- * A safetensors file: the header is read and the whole file checked against it at once, the tensors when they are asked
- * for. Accepts and refuses what the reference implementation (`SafeTensors::read_metadata`) accepts and refuses.
+ * A safetensors file. Opening it reads the header and checks the file's size against it; tensors are read on request.
+ * It accepts and rejects the same files as the reference implementation (`SafeTensors::read_metadata`).
  */
 export class SafetensorsFile implements TensorSource {
   private constructor(
@@ -33,7 +33,7 @@ export class SafetensorsFile implements TensorSource {
     private readonly header: SafetensorsHeader,
   ) {}
 
-  /** @throws CheckpointError if the bytes are not a whole safetensors file. */
+  /** @throws CheckpointError if the bytes are not a complete safetensors file */
   static async open(bytes: ByteSource): Promise<SafetensorsFile> {
     try {
       if (bytes.size < LENGTH_BYTES)
@@ -66,7 +66,7 @@ export class SafetensorsFile implements TensorSource {
     return this.bytes.read(this.dataStart + begin, this.dataStart + end);
   }
 
-  /** The bytes of tensors that lie one after the other, by name, in one read. */
+  /** The bytes of consecutive tensors, by name, in one read. */
   async readRun(keys: readonly string[]): Promise<Map<string, Uint8Array>> {
     const all = keys.map((key) => this.stored(key));
     const start = Math.min(...all.map(({ begin }) => begin));
@@ -99,10 +99,10 @@ export class SafetensorsFile implements TensorSource {
   }
 }
 
-/** What is wrong with a file, before its name is known. */
+/** An invalid file; the file's name is added to the message later. */
 class InvalidFile extends Error {}
 
-/** What is wrong with a file: that it is another one altogether, or where it is broken. */
+/** The message for an invalid file: that it is of another kind, or what is wrong in it. */
 async function complaint(bytes: ByteSource, problem: string): Promise<string> {
   const start = await bytes.read(0, Math.min(FOREIGN_BYTES, bytes.size));
   const kind = foreignKind(start);
@@ -123,7 +123,7 @@ function headerLength(bytes: Uint8Array, fileSize: number): number {
 
 /**
  * @param bytes the header, without the length before it
- * @param dataSize how many bytes follow the header
+ * @param dataSize the number of bytes after the header
  */
 function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
   const { metadata, tensors } = readEntries(parse(bytes));
@@ -151,7 +151,7 @@ function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
   return { metadata, tensors: new Map(stored) };
 }
 
-/** What the header says of a tensor: unsigned 64-bit integers, not yet checked against one another. */
+/** A tensor's entry in the header, in unsigned 64-bit integers not yet checked for consistency. */
 interface Entry {
   readonly dtype: Dtype;
   readonly shape: readonly bigint[];
@@ -160,8 +160,8 @@ interface Entry {
 }
 
 /**
- * Repeated tensor names and metadata keys count once, the last one, as in the reference; repeated fields are errors
- * there too.
+ * Of repeated tensor names and metadata keys the last one counts, and repeated fields are errors, both as in the
+ * reference.
  */
 function readEntries(header: Json): { metadata: Map<string, string>; tensors: Map<string, Entry> } {
   if (!(header instanceof JsonObject)) throw new InvalidFile('its header is not a JSON object');
@@ -201,7 +201,7 @@ function readEntry(name: string, value: Json): Entry {
 
 const FIELDS = ['dtype', 'shape', 'data_offsets'];
 
-/** The three fields by name, whatever else stands beside them, or in a row. */
+/** The three fields of an object, ignoring others, or the items of an array, which the reference also accepts. */
 function entryFields(value: Json, invalid: (what: string) => Error): readonly (Json | undefined)[] {
   if (Array.isArray(value)) return value;
   if (!(value instanceof JsonObject)) throw invalid('not an object');

@@ -3,7 +3,7 @@ import { bitsOf, DTYPES, type Dtype } from './dtype';
 import { LENGTH_BYTES, MAX_HEADER_BYTES } from './safetensors';
 import { count } from './view';
 
-/** What a file's header says of a tensor; float32 unless it says otherwise. */
+/** A tensor's entry in a file's header; float32 by default. */
 export interface TensorEntry {
   readonly name: string;
   readonly shape: readonly number[];
@@ -13,16 +13,17 @@ export interface TensorEntry {
 /** A tensor to be written. */
 export interface TensorToWrite extends TensorEntry {
   /**
-   * The numbers in row-major order as the dtype stores them (little-endian); or what gives them when their turn comes.
+   * The numbers in row-major order, as the dtype stores them (little-endian), or a function called for them when they
+   * are to be written.
    */
   readonly data: ArrayBufferView | (() => Promise<ArrayBufferView>);
 }
 
 /**
- * A safetensors file in memory, byte for byte as the reference implementation writes it.
+ * Writes a safetensors file to memory, byte for byte as the reference implementation does.
  *
- * @param tensors at most 2 GiB together; larger ones go to disk with `saveSafetensors`
- * @throws CheckpointError if a name stands twice or cannot be written, or the data do not fill the shape
+ * @param tensors at most 2 GiB in total; write more to disk with `saveSafetensors`
+ * @throws CheckpointError if a name is repeated or cannot be written, or the data does not fit the shape
  */
 export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
@@ -40,7 +41,7 @@ export async function writeSafetensors(
 }
 
 /**
- * The file piece by piece, its header first and then one tensor at a time, whose data are asked for only then.
+ * The file in parts: the header, then one tensor at a time, whose data is requested only then.
  *
  * @throws CheckpointError, as `writeSafetensors`
  */
@@ -67,9 +68,9 @@ function byAlignment(a: TensorEntry, b: TensorEntry): number {
 }
 
 /**
- * A file's first bytes; its tensors' bytes follow, in the order given here and with nothing between them.
+ * A file's first bytes; its tensors' bytes must follow in the order given here, with nothing between them.
  *
- * @throws CheckpointError if a name stands twice or cannot be written
+ * @throws CheckpointError if a name is repeated or cannot be written
  */
 export function safetensorsHeader(
   tensors: readonly TensorEntry[],
@@ -89,7 +90,7 @@ export function safetensorsHeader(
       data_offsets: [position, (position += byteSize(tensor))],
     });
   }
-  // Not by way of an object: it would move names that look like numbers to the front.
+  // Not built from an object, which would move names that look like numbers to the front.
   const json = `{${[...entries].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
   const text = new TextEncoder().encode(json);
   const length = Math.ceil(text.length / LENGTH_BYTES) * LENGTH_BYTES;

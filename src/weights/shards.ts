@@ -7,10 +7,10 @@ import type { TensorInfo, TensorSource } from './source';
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * From each tensor's name to the path of the shard that it is in, as an index states it.
+ * For each tensor's name, the path of its shard, as stated in an index.
  *
- * @param index the index's path in the tree; the shards lie beside it
- * @throws CheckpointError if it is no index, or leads outside its folder
+ * @param index the index's path in the tree; the shards are beside it
+ * @throws CheckpointError if it is not an index, or a path leads outside its folder
  */
 export async function shardsOf(tree: FileTree, index: string): Promise<Map<string, string>> {
   const name = nameIn(tree, index);
@@ -24,10 +24,10 @@ export async function shardsOf(tree: FileTree, index: string): Promise<Map<strin
 }
 
 /**
- * A network that is spread over several safetensors files, by its `*.safetensors.index.json`.
+ * Opens a network spread over several safetensors files, by its `*.safetensors.index.json`.
  *
  * @param index the index's path in the tree
- * @throws CheckpointError if the index and the shards do not state the same tensors, or as `shardsOf`
+ * @throws CheckpointError if the index and the shards disagree on the tensors, or as `shardsOf`
  */
 export async function openShards(tree: FileTree, index: string): Promise<TensorSource> {
   const name = nameIn(tree, index);

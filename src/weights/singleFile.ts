@@ -12,15 +12,16 @@ import type { SafetensorsFile } from './safetensors';
 import { readTokenizer } from './tokenizerFiles';
 
 /**
- * A checkpoint in one file, in the layout of Stable Diffusion's own code. Its configs follow from its tensors; what a
- * config beside it states wins: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`, `text_encoder`,
- * `scheduler`; or `NAME.yaml`, a config of Stable Diffusion's own code; or else diffusers' own files
- * (`unet/config.json`, ...). The tokenizer is looked for beside it too, in `tokenizer/` or right there; if there is
- * none, it is CLIP's own, where the text encoder has as many tokens. `NAME.p2p.json` says how it is best used.
+ * Opens a checkpoint in one file, in the layout of Stable Diffusion's original code. Its configs are inferred from its
+ * tensors, but configs beside it take precedence: `NAME.json` beside `NAME.safetensors`, an object with `unet`, `vae`,
+ * `text_encoder`, `scheduler`; or `NAME.yaml`, a config of the original code; or diffusers' own files
+ * (`unet/config.json`, ...). The tokenizer is also looked for beside it, in `tokenizer/` or in the same folder; if
+ * there is none, CLIP's own is used, provided that the text encoder has the same number of tokens. `NAME.p2p.json`
+ * states its best settings.
  *
- * @param beside the folder the file lies in
- * @param clipMerges the merges of CLIP's own vocabulary, a line each
- * @throws CheckpointError if it is not a whole Stable Diffusion 1.x or 2.x checkpoint
+ * @param beside the folder that the file is in
+ * @param clipMerges the merges of CLIP's own vocabulary, one per line
+ * @throws CheckpointError if it is not a complete Stable Diffusion 1.x or 2.x checkpoint
  */
 export async function openSingleFile(
   file: SafetensorsFile,
@@ -72,7 +73,7 @@ export async function openSingleFile(
   return { name: file.name, layout: 'single-file', networks: NETWORKS, config, weights, tokenizer, notes, defaults };
 }
 
-/** What a file of a family is taken to predict, if nobody says. */
+/** The note on what a file is assumed to predict, if nothing states it. */
 function assumed(family: Family, name: string): string {
   const beside = (prediction: string) => `${name}.json beside it: {"scheduler": {"prediction_type": "${prediction}"}}`;
   return family === 'sd1'
@@ -80,7 +81,7 @@ function assumed(family: Family, name: string): string {
     : `${name} does not say what its UNet predicts. It is taken for a Stable Diffusion 2.x model that predicts v at 768x768; if it is a "base" model, which predicts epsilon, say so in ${beside('epsilon')}`;
 }
 
-/** Tensors beside the networks that might have changed the pictures. */
+/** The note on ignored tensors that might have changed the pictures. */
 function leftAside(file: SafetensorsFile): string[] {
   const loras = [...file.tensors.keys()].filter(isLora);
   return loras.length > 0
@@ -107,13 +108,13 @@ function checkKind(file: SafetensorsFile): void {
   );
 }
 
-/** A config that states some keys, and the file it is from. */
+/** A config with some of the keys, and the file it is from. */
 interface GivenConfig {
   readonly file: string;
   readonly json: Config;
 }
 
-/** What configs beside the file state, by part: the first of the places that knows the part. */
+/** The config beside the file for each part, from the first place that has the part. */
 async function givenConfigs(
   file: SafetensorsFile,
   beside: FileTree,
@@ -145,7 +146,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `NAME` of `folder/NAME.safetensors`, which files beside it share. */
+/** `NAME` in `folder/NAME.safetensors`, which the files beside it share. */
 function stem({ name }: SafetensorsFile): string {
   return name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1).replace(/\.safetensors$/i, '');
 }

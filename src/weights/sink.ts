@@ -1,16 +1,13 @@
-/**
- * Where a file's bytes go, one part after the other: to disk, or into memory. Nothing is there to be read before
- * `close`.
- */
+/** A destination for a file's bytes, written in order: on disk or in memory. Nothing can be read before `close`. */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
-  /** The file is whole. */
+  /** The file is complete. */
   close(): Promise<void>;
-  /** The file will not be whole: leave nothing of it. After `close` it does nothing. */
+  /** The file will not be completed: delete what was written. Does nothing after `close`. */
   discard(): Promise<void>;
 }
 
-/** A file in memory. Read it by `bytesOf(sink.blob)`, or offer it as a download. */
+/** A file in memory. Read it with `bytesOf(sink.blob)`, or offer it as a download. */
 export class BlobSink implements ByteSink {
   private parts: Uint8Array<ArrayBuffer>[] = [];
   private whole?: Blob;
@@ -28,7 +25,7 @@ export class BlobSink implements ByteSink {
     this.parts = [];
   }
 
-  /** @throws Error if the file is not whole */
+  /** @throws Error if the file is not complete */
   get blob(): Blob {
     if (!this.whole) throw new Error('The file is not whole: the run that writes it has not come to its end.');
     return this.whole;

@@ -1,38 +1,38 @@
 import type { Dtype } from './dtype';
 
-/** Where a network's tensors come from: a safetensors file, several shards of one, or one seen under other names. */
+/** The sources of a network's tensors: a safetensors file, its shards, or a view of one with other names. */
 
 export interface TensorInfo {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
 }
 
-/** Where a tensor's numbers lie: in row-major order, one behind the other. */
+/** The location of a tensor's numbers, stored contiguously in row-major order. */
 export interface BytePlace {
   readonly bytes: ByteSource;
-  /** The first of the tensor's bytes. */
+  /** The offset of the tensor's first byte. */
   readonly begin: number;
   readonly dtype: Dtype;
-  /** What the tensor is called there. */
+  /** The tensor's name there. */
   readonly key: string;
 }
 
 /**
- * Named tensors that are read one at a time, so that loading a network needs the network's memory and one tensor more.
+ * Named tensors that are read one at a time, so that loading a network needs only the network's memory plus one tensor.
  * Shapes and names are the checkpoint's own (PyTorch's layouts).
  */
 export interface TensorSource {
-  /** What to call the source in a message: a file's path, or a folder's. */
+  /** The path of the file or folder, for messages. */
   readonly name: string;
-  /** In the order in which they lie in the file. */
+  /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /**
-   * The tensor's numbers in row-major order, widened or narrowed to float32, in memory of their own.
-   * @throws CheckpointError if the source has no tensor of that name, or one whose dtype has no float32 counterpart.
+   * The tensor's numbers in row-major order, widened or narrowed to float32, in an array of their own.
+   * @throws CheckpointError if the source has no tensor of that name, or its dtype cannot be converted to float32
    */
   read(key: string): Promise<Float32Array>;
   /**
-   * Where the tensor lies, for what reads it by itself; nothing if it lies nowhere as it is.
+   * The tensor's location, for a reader that reads it itself; undefined if it is not stored as such.
    * @throws CheckpointError if the source has no tensor of that name
    */
   place?(key: string): BytePlace | undefined;
@@ -40,15 +40,15 @@ export interface TensorSource {
 
 /** Bytes that are read piece by piece: a file on disk, or a Blob. */
 export interface ByteSource {
-  /** What to call them in a message. */
+  /** Their name, for messages. */
   readonly name: string;
-  /** How many bytes there are. */
+  /** The number of bytes. */
   readonly size: number;
-  /** The bytes from `start` up to, not including, `end`, in memory of their own. */
+  /** The bytes from `start` up to but not including `end`, in a buffer of their own. */
   read(start: number, end: number): Promise<Uint8Array>;
 }
 
-/** Bytes that are in memory, or behind a Blob (a browser's `File` is one). */
+/** A source of bytes in memory or in a Blob (such as a browser's `File`). */
 export function bytesOf(data: Blob | ArrayBuffer | Uint8Array, name = 'safetensors'): ByteSource {
   if (data instanceof Blob) {
     return {

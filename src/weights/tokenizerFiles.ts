@@ -1,7 +1,7 @@
 import type { TokenizerFiles } from '../text/tokenizer';
 import { type FileTree, readJson, readText } from './fileTree';
 
-/** What a tokenizer's folder may have that is of use. */
+/** The useful files that a tokenizer's folder may have. */
 export const TOKENIZER_FILES = [
   'tokenizer.json',
   'vocab.json',
@@ -12,10 +12,10 @@ export const TOKENIZER_FILES = [
 ] as const;
 
 /**
- * A tokenizer's files: `tokenizer.json`, or `vocab.json` and `merges.txt` as SD 1.x has them; and what configures them.
+ * A tokenizer's files: `tokenizer.json`, or `vocab.json` and `merges.txt` as in SD 1.x; and their configs.
  *
  * @param folder the path in the tree; '' for the tree itself
- * @returns nothing if there is no vocabulary
+ * @returns undefined if there is no vocabulary
  */
 export async function readTokenizer(tree: FileTree, folder: string): Promise<TokenizerFiles | undefined> {
   const below = (file: (typeof TOKENIZER_FILES)[number]) => (folder === '' ? file : `${folder}/${file}`);

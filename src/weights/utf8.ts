@@ -1,4 +1,4 @@
-/** @returns nothing if the bytes are not UTF-8; a byte order mark is kept */
+/** @returns the text, including a byte order mark; undefined if the bytes are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

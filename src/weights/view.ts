@@ -2,7 +2,7 @@ import { CheckpointError, listed } from '../errors';
 import { bitsOf } from './dtype';
 import type { TensorInfo, TensorSource } from './source';
 
-/** Where a tensor lies that is known by another name: the whole of `key`, or as much as `shape` holds from a row on. */
+/** The origin of a renamed tensor: the whole of `key`, or as much as `shape` holds, starting at a row. */
 export interface Origin {
   readonly key: string;
   readonly shape: readonly number[];
@@ -10,7 +10,7 @@ export interface Origin {
   readonly row?: number;
 }
 
-/** A source's tensors under other names, in other shapes of as many numbers, or split by rows. */
+/** A view of a source's tensors with other names, other shapes of the same size, or split by rows. */
 export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin>): TensorSource {
   const tensors = new Map<string, TensorInfo>();
   for (const [name, { key, shape }] of origins)
@@ -39,13 +39,13 @@ export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin
   };
 }
 
-/** Names with their origins, put together one by one. */
+/** A map from names to their origins that refuses duplicates. */
 export class Origins extends Map<string, Origin> {
   constructor(private readonly source: TensorSource) {
     super();
   }
 
-  /** @throws CheckpointError if the name is taken: the file then has one tensor under two of the names in use. */
+  /** @throws CheckpointError if the name is taken, because the file then has one tensor under two names */
   add(name: string, origin: Origin): void {
     const other = this.get(name);
     if (other)
