@@ -77,6 +77,48 @@ class Conv2D : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D);
 
+// ---- A convolution's filter for its gradient: [high, wide, in, out] -> [high, wide, out, in], by half a turn
+
+REGISTER_OP("P2pTurnedFilter").Input("filter: Stored").Attr("Stored: {float, half, bfloat16}").Output("turned: float").SetShapeFn(UnknownShape);
+
+class TurnedFilter : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& filter = context->input(0);
+    OP_REQUIRES(context, filter.dims() == 4, InvalidArgumentError("a filter has four axes"));
+    const int64_t high = filter.dim_size(0), wide = filter.dim_size(1), in = filter.dim_size(2), out = filter.dim_size(3);
+    Tensor* turned = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {high, wide, out, in}, &turned));
+    float* to = turned->flat<float>().data();
+    const int64_t taps = high * wide, bands = parts(out, kSquare);
+    Weight(filter).Visit([&](const auto* from) {
+      parallel(context, taps * bands, 2 * kSquare * in, [&](int64_t begin, int64_t end) {
+        for (int64_t unit = begin; unit < end; ++unit) {
+          const int64_t tap = unit / bands, first = unit % bands * kSquare;
+          Transpose(from + (taps - 1 - tap) * in * out, to + tap * in * out, in, out, first, std::min(out, first + kSquare));
+        }
+      });
+    });
+  }
+
+ private:
+  static constexpr int64_t kSquare = 32;  // numbers; squares of them stay in the first cache
+
+  // Columns of from [in, out], which are rows of to [out, in].
+  template <typename Number>
+  static void Transpose(const Number* from, float* to, int64_t in, int64_t out, int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < in; row += kSquare) {
+      const int64_t last = std::min(in, row + kSquare);
+      for (int64_t column = begin; column < end; ++column) {
+        for (int64_t i = row; i < last; ++i) to[column * in + i] = static_cast<float>(from[i * out + column]);
+      }
+    }
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pTurnedFilter").Device(tensorflow::DEVICE_CPU), TurnedFilter);
+
 // ---- A linear layer: x [..., in], weight [in, out], bias [out] or none -> [..., out]
 
 REGISTER_OP("P2pLinear")

@@ -6,6 +6,7 @@ import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from './no
 import { product, rowTable } from './product';
 import { softmax } from './softmax';
 import { sum } from './sum';
+import { turnedFilter } from './turnedFilter';
 import { winograd, winogradFilter } from './winograd';
 
 /** One chunk of a job. @param kind a {@link Job} */
@@ -26,5 +27,6 @@ export function compute(kind: i32, slot: usize, chunk: i32, thread: i32): void {
     case Job.sum: return sum(slot, chunk);
     case Job.groupNormGradient: return groupNormGradient(slot, chunk, thread);
     case Job.layerNormGradient: return layerNormGradient(slot, chunk);
+    case Job.turnedFilter: return turnedFilter(slot, chunk);
   }
 }

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 /** Kernels of ours, each one pass for what takes tfjs several operations. A backend has them or not. */
 export type FusedKernel =
   | 'P2pConv2D'
+  | 'P2pTurnedFilter'
   | 'P2pLinear'
   | 'P2pGroupNorm'
   | 'P2pLayerNorm'

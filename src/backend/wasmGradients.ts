@@ -1,5 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
 import type { WasmCall, WasmKernel } from './wasmKernel';
+import { Job, TurnedFilterAt } from './wasmLayout';
+import { placed } from './wasmPool';
+
+/** For `turned` (src/nn/convolution.ts). */
+export const turnedFilter: WasmKernel = ({ inputs: { filter }, backend, pool }) => {
+  const [height, width, inputs, outputs] = filter.shape;
+  const out = backend.makeOutput([height, width, outputs, inputs], 'float32');
+  const taps = height * width;
+  const parameters = placed(TurnedFilterAt, {
+    filter: pool.address(filter),
+    out: pool.address(out),
+    taps,
+    inputs,
+    outputs,
+  });
+  pool.run(Job.turnedFilter, taps, parameters, 2 * taps * inputs * outputs);
+  return out;
+};
 
 /** The gradient of `tf.gather`, which the wasm backend lacks: rows with the same number are added up. */
 export const unsortedSegmentSum: WasmKernel = ({

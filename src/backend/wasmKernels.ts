@@ -4,7 +4,7 @@ import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
 import { concatOr, identity, resizeNearestOr, reverseOr, sliceOr } from './wasmCopies';
 import { arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
-import { BORROWED, borrowed, unsortedSegmentSum } from './wasmGradients';
+import { BORROWED, borrowed, turnedFilter, unsortedSegmentSum } from './wasmGradients';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
 import { batchMatMul, fusedMatMul, linear } from './wasmMatMul';
@@ -17,6 +17,7 @@ type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues' | 'P2pSelfAttentionGrad
 
 const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
   P2pConv2D: conv2d,
+  P2pTurnedFilter: turnedFilter,
   P2pLinear: linear,
   P2pGroupNorm: groupNorm,
   P2pLayerNorm: layerNorm,

@@ -20,6 +20,7 @@ export enum Job {
   sum,
   groupNormGradient,
   layerNormGradient,
+  turnedFilter,
 }
 
 /** tfjs's kernels that `arithmetic` stands for. */
@@ -236,6 +237,15 @@ export enum MoveHeadsAt {
   outRow,
   outHead,
   outToken,
+}
+
+/** A filter for the gradient of its convolution. */
+export enum TurnedFilterAt {
+  filter,
+  out,
+  taps,
+  inputs,
+  outputs,
 }
 
 /** A filter for Winograd's convolution. */

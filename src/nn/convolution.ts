@@ -57,7 +57,7 @@ function inputGradient(
     const [before, after] = padding;
     const places = (pixels: number): number => pixels + before + after - kernelSize + 1;
     return convolve(stride === 1 ? dy : apart(dy, stride, [places(height), places(width)]), {
-      filter: turned(widened(filter)),
+      filter: turned(filter),
       bias: tf.zeros([inChannels]),
       stride: 1,
       padding: [kernelSize - 1 - before, kernelSize - 1 - after],
@@ -67,9 +67,14 @@ function inputGradient(
 
 /** [height, width, in, out] -> [height, width, out, in], by half a turn. */
 function turned(filter: tf.Tensor4D): tf.Tensor4D {
-  const [height, width, inChannels, outChannels] = filter.shape;
-  const taps: tf.Tensor3D = tf.reshape(filter, [height * width, inChannels, outChannels]);
-  return tf.reshape(tf.transpose(tf.reverse(taps, 0), [0, 2, 1]), [height, width, outChannels, inChannels]);
+  return fused<tf.Tensor4D, { filter: tf.Tensor4D }>('P2pTurnedFilter', {
+    inputs: { filter },
+    plain: () => {
+      const [height, width, inChannels, outChannels] = filter.shape;
+      const taps: tf.Tensor3D = tf.reshape(widened(filter), [height * width, inChannels, outChannels]);
+      return tf.reshape(tf.transpose(tf.reverse(taps, 0), [0, 2, 1]), [height, width, outChannels, inChannels]);
+    },
+  });
 }
 
 /** The pixels `stride` apart, with zeros between them. @param size height and width of the result */

@@ -26,7 +26,7 @@ const SHAPES = [
 ];
 
 test.each(OPTIONS.flatMap(([size, options]) => SHAPES.map((shape) => [size, options, shape] as const)))(
-  "a filter of %p with %p over %p is as in tfjs's operations and leaves nothing behind",
+  "a filter of %p with %p over %p and its gradient are as in tfjs's operations and leave nothing behind",
   (size, options, [rows, height, width, inChannels, outChannels]) => {
     const scope = new Scope();
     const conv = new Conv2d(scope, inChannels, outChannels, size, options);
@@ -39,5 +39,12 @@ test.each(OPTIONS.flatMap(([size, options]) => SHAPES.map((shape) => [size, opti
     const plain = plainly(() => conv.forward(x));
     expect(fast.shape).toEqual(plain.shape);
     expect(tf.max(tf.abs(tf.sub(fast, plain))).dataSync()[0]).toBeLessThan(1e-4);
+
+    const gradient = (): tf.Tensor => tf.grad((at: tf.Tensor) => tf.square(conv.forward(at as tf.Tensor4D)))(x);
+    const [count, ofFast, ofPlain] = [tf.memory().numTensors, gradient(), plainly(gradient)];
+    expect(tf.memory().numTensors).toBe(count + 2);
+    expect(tf.max(tf.abs(tf.sub(ofFast, ofPlain))).dataSync()[0]).toBeLessThan(
+      1e-3 * tf.max(tf.abs(ofPlain)).dataSync()[0],
+    );
   },
 );

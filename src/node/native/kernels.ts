@@ -32,6 +32,7 @@ interface Operation {
 /** The operations of native/. */
 const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | 'P2pRead', Operation>> = {
   P2pConv2D: { inputs: ['x', 'filter', 'bias'], attributes: { stride: 'INT', before: 'INT', after: 'INT' } },
+  P2pTurnedFilter: { inputs: ['filter'] },
   P2pLinear: { inputs: ['x', 'weight', 'bias'], attributes: { biases: 'INT' } },
   P2pGroupNorm: { inputs: ['x', 'weight', 'bias'], attributes: { groups: 'INT', epsilon: 'FLOAT', silu: 'INT' } },
   P2pLayerNorm: { inputs: ['x', 'weight', 'bias'], attributes: { epsilon: 'FLOAT' } },

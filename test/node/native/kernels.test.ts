@@ -142,7 +142,10 @@ native('convolutions and linear layers, with a shift and without a bias', () => 
     const conv = loaded((scope) => new Conv2d(scope, 5, 11, kernelSize, options));
     expect(difference((x) => conv.forward(x as tf.Tensor4D), tf.randomNormal([2, 8, 6, 5]))).toBeLessThan(1e-4);
     expect(difference((x) => conv.forward(x as tf.Tensor4D, shift), tf.randomNormal([2, 8, 6, 5]))).toBeLessThan(1e-4);
+    expect(gradientDifference((x) => conv.forward(x as tf.Tensor4D), tf.randomNormal([2, 8, 6, 5]))).toBeLessThan(1e-4);
   }
+  const large = loaded((scope) => new Conv2d(scope, 35, 70, 3, { padding: 1 }));
+  expect(gradientDifference((x) => large.forward(x as tf.Tensor4D), tf.randomNormal([1, 9, 8, 35]))).toBeLessThan(1e-3);
   for (const shape of [
     [7, 5],
     [2, 3, 5],
