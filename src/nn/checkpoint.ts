@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { isTaped } from '../backend/fused';
 
-/** 1 MiB. */
-const LEAST = 1 << 18;
+/** How many numbers a map has at least, 4 MiB of them, for the blocks of its size to be computed anew. */
+export const LEAST_TO_RECOMPUTE = 1 << 20;
 
 /**
  * Computes a block of layers. While a gradient is being taken, what the block makes on its way is freed, and computed
@@ -20,7 +20,7 @@ const LEAST = 1 << 18;
 export function checkpoint<T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
   inputs: Inputs,
   block: (...inputs: Inputs) => T,
-  least = LEAST,
+  least = LEAST_TO_RECOMPUTE,
 ): T {
   if (!isTaped() || inputs.every(({ size }) => size < least)) return block(...inputs);
   const tape = tf.engine().state.activeTape;
