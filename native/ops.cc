@@ -466,6 +466,37 @@ class Geglu : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGeglu").Device(tensorflow::DEVICE_CPU), Geglu);
 
+// ---- Its gradient: dy of y's shape -> dx
+
+REGISTER_OP("P2pGegluGradient").Input("x: float").Input("dy: float").Output("dx: float").SetShapeFn(UnchangedShape);
+
+class GegluGradient : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const int64_t features = x.dim_size(x.dims() - 1) / 2;
+    OP_REQUIRES(context, x.NumElements() == 2 * context->input(1).NumElements(), InvalidArgumentError("dy is not of y's shape"));
+    Tensor* dx = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &dx));
+    if (x.NumElements() == 0) return;
+    const float *in = x.flat<float>().data(), *dy = context->input(1).flat<float>().data();
+    float* out = dx->flat<float>().data();
+    parallel(context, x.NumElements() / (2 * features), 48 * features, [&](int64_t begin, int64_t end) {
+      for (int64_t vector = begin; vector < end; ++vector) {
+        const ConstArray value(in + vector * 2 * features, features), gate(in + (vector * 2 + 1) * features, features);
+        const ConstArray given(dy + vector * features, features);
+        Array forValue(out + vector * 2 * features, features), forGate(out + (vector * 2 + 1) * features, features);
+        forValue = 0.5f + 0.5f * (gate * float(M_SQRT1_2)).erf();
+        forGate = given * value * (forValue + gate * (gate.square() * -0.5f).exp() * float(M_SQRT1_2 * M_2_SQRTPI / 2));
+        forValue *= given * gate;
+      }
+    });
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("P2pGegluGradient").Device(tensorflow::DEVICE_CPU), GegluGradient);
+
 // Where heads' vectors lie in [rows, heads, vectors, numbers].
 template <typename Number>
 auto headsIn(Number* data, const Tensor& tensor) {

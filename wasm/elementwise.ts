@@ -1,6 +1,6 @@
 import { Arithmetic, ArithmeticAt, GegluAt, SiluAt } from '../src/backend/wasmLayout';
 import { address, float, integer } from './pool';
-import { phi, read, sigmoid, write } from './vector';
+import { exp, phi, read, sigmoid, write } from './vector';
 
 /** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. */
 export function geglu(slot: usize, chunk: i32): void {
@@ -14,6 +14,25 @@ export function geglu(slot: usize, chunk: i32): void {
       const four = i < fours;
       const gate = read(x + bytes + i, four);
       write(out + i, f32x4.mul(f32x4.mul(read(x + i, four), gate), phi(gate)), four);
+    }
+  }
+}
+
+/** Its gradient: for the hidden features dy x gate x Phi(gate), for the gates dy x hidden x the slope of gate x Phi(gate). */
+export function gegluGradient(slot: usize, chunk: i32): void {
+  const bytes = <usize>integer(slot, GegluAt.features) << 2;
+  const fours = bytes & ~15;
+  const each = integer(slot, GegluAt.rowsPerChunk);
+  for (let row = chunk * each, end = min(row + each, integer(slot, GegluAt.rows)); row < end; row++) {
+    const x = address(slot, GegluAt.x) + 2 * <usize>row * bytes, out = address(slot, GegluAt.out) + 2 * <usize>row * bytes;
+    const dy = address(slot, GegluAt.dy) + <usize>row * bytes;
+    for (let i: usize = 0; i < bytes; i += i < fours ? 16 : 4) {
+      const four = i < fours;
+      const given = read(dy + i, four), gate = read(x + bytes + i, four), share = phi(gate);
+      const density = f32x4.mul(exp(f32x4.mul(f32x4.splat(-0.5), f32x4.mul(gate, gate))), f32x4.splat(0.398942280));
+      const slope = f32x4.add(share, f32x4.mul(gate, density));
+      write(out + i, f32x4.mul(given, f32x4.mul(gate, share)), four);
+      write(out + bytes + i, f32x4.mul(f32x4.mul(given, read(x + i, four)), slope), four);
     }
   }
 }

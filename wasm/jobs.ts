@@ -1,6 +1,6 @@
 import { Job } from '../src/backend/wasmLayout';
 import { attention } from './attention';
-import { arithmetic, geglu, silu } from './elementwise';
+import { arithmetic, geglu, gegluGradient, silu } from './elementwise';
 import { moveHeads } from './heads';
 import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from './norms';
 import { product, rowTable } from './product';
@@ -28,5 +28,6 @@ export function compute(kind: i32, slot: usize, chunk: i32, thread: i32): void {
     case Job.groupNormGradient: return groupNormGradient(slot, chunk, thread);
     case Job.layerNormGradient: return layerNormGradient(slot, chunk);
     case Job.turnedFilter: return turnedFilter(slot, chunk);
+    case Job.gegluGradient: return gegluGradient(slot, chunk);
   }
 }

@@ -11,6 +11,7 @@ export type FusedKernel =
   | 'P2pLayerNormGradient'
   | 'P2pSilu'
   | 'P2pGeglu'
+  | 'P2pGegluGradient'
   | 'P2pAttention'
   | 'P2pAttentionLogits'
   | 'P2pAttentionValues'

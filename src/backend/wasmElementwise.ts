@@ -1,14 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
-import { rowsPerChunk, type WasmKernel } from './wasmKernel';
+import { rowsPerChunk, type WasmCall, type WasmKernel } from './wasmKernel';
 import { Arithmetic, ArithmeticAt, GegluAt, Job, SiluAt, SoftmaxAt } from './wasmLayout';
 import { bitsOf, placed } from './wasmPool';
 
 /** For `geglu` (src/nn/activations.ts). */
-export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
+export const geglu: WasmKernel = (call) => runGeglu(Job.geglu, call, 40);
+
+/** For its gradient. */
+export const gegluGradient: WasmKernel = (call) => runGeglu(Job.gegluGradient, call, 70);
+
+/** @param operations a number of the result's features takes */
+function runGeglu(job: Job, { inputs: { x, dy }, backend, pool }: WasmCall, operations: number): tf.TensorInfo {
   const features = x.shape[x.shape.length - 1] / 2;
-  const out = backend.makeOutput([...x.shape.slice(0, -1), features], 'float32');
-  const size = tf.util.sizeFromShape(out.shape);
-  const rows = size / features;
+  const out = backend.makeOutput(dy ? x.shape : [...x.shape.slice(0, -1), features], 'float32');
+  const rows = tf.util.sizeFromShape(x.shape) / (2 * features);
   const each = rowsPerChunk(rows, features, pool.threads);
   const parameters = placed(GegluAt, {
     x: pool.address(x),
@@ -16,10 +21,11 @@ export const geglu: WasmKernel = ({ inputs: { x }, backend, pool }) => {
     rows,
     features,
     rowsPerChunk: each,
+    dy: dy ? pool.address(dy) : 0,
   });
-  pool.run(Job.geglu, Math.ceil(rows / each), parameters, 40 * size);
+  pool.run(job, Math.ceil(rows / each), parameters, operations * rows * features);
   return out;
-};
+}
 
 /** For `silu` and `quickGelu` (src/nn/activations.ts). */
 export const silu: WasmKernel = ({ inputs: { x }, attrs: { slope }, backend, pool }) => {

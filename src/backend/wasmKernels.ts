@@ -3,7 +3,7 @@ import type { FusedKernel } from './fused';
 import { attention, selfAttention } from './wasmAttention';
 import { conv2d } from './wasmConv2d';
 import { concatOr, identity, resizeNearestOr, reverseOr, sliceOr } from './wasmCopies';
-import { arithmeticOr, geglu, silu, softmax } from './wasmElementwise';
+import { arithmeticOr, geglu, gegluGradient, silu, softmax } from './wasmElementwise';
 import { BORROWED, borrowed, turnedFilter, unsortedSegmentSum } from './wasmGradients';
 import { mergeHeads, splitHeads } from './wasmHeads';
 import { registerWasm, settleBeforeOthers, type WasmKernel } from './wasmKernel';
@@ -25,6 +25,7 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
   P2pLayerNormGradient: layerNormGradient,
   P2pSilu: silu,
   P2pGeglu: geglu,
+  P2pGegluGradient: gegluGradient,
   P2pAttention: attention,
   P2pSelfAttention: selfAttention,
   P2pSplitHeads: splitHeads,

@@ -21,6 +21,7 @@ export enum Job {
   groupNormGradient,
   layerNormGradient,
   turnedFilter,
+  gegluGradient,
 }
 
 /** tfjs's kernels that `arithmetic` stands for. */
@@ -187,14 +188,16 @@ export enum SoftmaxAt {
   rowsPerChunk,
 }
 
-/** GEGLU. */
+/** GEGLU, and its gradient. */
 export enum GegluAt {
   x,
   out,
   rows,
-  /** Of the result. */
+  /** Half of x's. */
   features,
   rowsPerChunk,
+  /** Of the gradient alone. */
+  dy,
 }
 
 /** SiLU, and what is like it. */

@@ -62,9 +62,17 @@ export function geglu<T extends tf.Tensor>(x: T): T {
       return tf.mul(hidden, gelu(gate));
     },
     saved: ['x'],
-    gradient: (dy, saved) => {
-      const [hidden, gate] = halves(saved.x);
-      return { x: tf.concat([tf.mul(dy, gelu(gate)), tf.mul(tf.mul(dy, hidden), geluSlope(gate))], -1) as T };
+    gradient: (dy, saved) => ({ x: gegluGradient(saved.x, dy) }),
+  });
+}
+
+function gegluGradient<T extends tf.Tensor>(x: T, dy: T): T {
+  return fused<T, { x: T; dy: T }>('P2pGegluGradient', {
+    inputs: { x, dy },
+    plain: (inputs) => {
+      const [hidden, gate] = halves(inputs.x);
+      const forHidden = tf.mul(inputs.dy, gelu(gate));
+      return tf.concat([forHidden, tf.mul(tf.mul(inputs.dy, hidden), geluSlope(gate))], -1) as T;
     },
   });
 }

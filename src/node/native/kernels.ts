@@ -43,6 +43,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pLayerNormGradient: { inputs: ['x', 'weight', 'dy'], attributes: { epsilon: 'FLOAT' } },
   P2pSilu: { inputs: ['x'], attributes: { slope: 'FLOAT' } },
   P2pGeglu: { inputs: ['x'] },
+  P2pGegluGradient: { inputs: ['x', 'dy'] },
   // TensorFlow's rounds by where in a tensor a number stands.
   P2pSoftmax: { inputs: ['logits'], replaces: 'Softmax' },
   P2pAttention: { inputs: ['q', 'k', 'v'] },

@@ -282,6 +282,7 @@ native('silu, quickGelu and geglu, far out too', () => {
   const x = tf.mul(tf.randomNormal([3, 5, 34]), 40);
   for (const swish of [silu, quickGelu]) expect(difference(swish, x)).toBeLessThan(1e-4);
   expect(difference(geglu, tf.mul(x, 0.1))).toBeLessThan(1e-4);
+  expect(gradientDifference(geglu, tf.mul(x, 0.1))).toBeLessThan(1e-4);
   expect(Array.from(silu(tf.tensor1d([-200, 0, 200])).dataSync())).toEqual([-0, 0, 200]);
 });
 
