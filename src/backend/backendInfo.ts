@@ -1,29 +1,29 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** What tensors are computed with; `node-gpu` and `node` are TensorFlow's own kernels. Best first. */
+/** The backends, best first; `node-gpu` and `node` use TensorFlow's own kernels. */
 export const BACKEND_NAMES = ['node-gpu', 'node', 'wasm', 'webgpu', 'cpu'] as const;
-/** The backends there can be: see docs/cli.md. */
+/** A backend's name; see docs/cli.md. */
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** The backend that was started. */
 export interface BackendInfo {
   readonly name: BackendName;
-  /** Of what computes, by package name. */
+  /** The versions of the packages that compute, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Threads that one operation is spread over; 1 where a GPU computes. */
+  /** The threads that one operation is spread over; 1 on a GPU. */
   readonly threads: number;
-  /** What computes, where there is a choice: a graphics adapter's name. */
+  /** The device that computes, if there is a choice: a graphics adapter's name. */
   readonly device?: string;
 }
 
 export interface BackendOptions {
-  /** Threads to spread an operation over; all cores by default. Taken by `wasm` and `node`, before they first start. */
+  /** Threads to spread an operation over. Default: all cores. Only `wasm` and `node` use it, when they first start. */
   readonly threads?: number;
-  /** Told what could not be had although all goes on; `console.warn` by default. */
+  /** Called with what is not available although the backend starts. Default: `console.warn`. */
   readonly warn?: (message: string) => void;
 }
 
-/** A backend that cannot be had: the message says why, and how to get it. */
+/** A backend is not available. The message says why, and how to get it. */
 export class BackendError extends Error {
   override readonly name = 'BackendError';
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** Kernels of ours, each one pass for what takes tfjs several operations. A backend has them or not. */
+/** Our fused kernels, each doing in one pass what takes tfjs several operations. A backend may or may not have them. */
 export type FusedKernel =
   | 'P2pConv2D'
   | 'P2pTurnedFilter'
@@ -21,25 +21,25 @@ export type FusedKernel =
   | 'P2pMergeHeads';
 
 export interface FusedCall<T extends tf.Tensor, Inputs extends tf.NamedTensorMap> {
-  /** What gradients flow to. */
+  /** The inputs that gradients flow to. */
   readonly inputs: Inputs;
-  /** What the kernel is given besides: a layer's weights. No gradient flows to them. */
+  /** The kernel's other inputs: a layer's weights. No gradient flows to them. */
   readonly constants?: tf.NamedTensorMap;
   readonly attributes?: Readonly<Record<string, number>>;
-  /** The same in tfjs's operations. It knows the constants by itself. */
+  /** The same with tfjs's operations. It has access to the constants itself. */
   readonly plain: (inputs: Inputs) => T;
-  /** Which inputs `gradient` looks at: they stay in memory until a gradient is taken. Default: none. */
+  /** The inputs that `gradient` reads: they stay in memory until the gradient is taken. Default: none. */
   readonly saved?: readonly (keyof Inputs & string)[];
   /**
-   * The gradient for each input, of its shape, given the one for the result. Without, `plain` computes while a gradient
-   * is taken, as its operations know theirs.
+   * The gradient with respect to each input, given that of the result. Without it, `plain` is used while a gradient is
+   * taken, because tfjs knows the gradients of its operations.
    */
   readonly gradient?: (dy: T, saved: Inputs) => Inputs;
 }
 
 /**
- * Computes with the current backend's own kernel where it has that one, else with `plain`. While a gradient is being
- * taken the same computes, and tfjs is told the gradient.
+ * Computes with the current backend's kernel if it has one, else with `plain`. While a gradient is being taken it does
+ * the same, and gives tfjs the gradient function.
  */
 export function fused<T extends tf.Tensor, Inputs extends tf.NamedTensorMap>(
   kernel: FusedKernel,
@@ -67,7 +67,7 @@ export function fused<T extends tf.Tensor, Inputs extends tf.NamedTensorMap>(
   })(...names.map((name) => inputs[name])) as T;
 }
 
-/** Whether tfjs writes down what is computed now, because a gradient of it will be taken. */
+/** Whether tfjs is recording operations on its tape, to take a gradient later. */
 export function isTaped(): boolean {
   const { gradientDepth, kernelDepth } = tf.engine().state;
   return gradientDepth > 0 && kernelDepth === 0;

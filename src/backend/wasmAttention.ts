@@ -2,7 +2,10 @@ import type { WasmKernel } from './wasmKernel';
 import { AttentionAt, COLUMNS, Job, LINE_BYTES, ROWS, TILE_BYTES } from './wasmLayout';
 import { bitsOf, placed, type WasmPool } from './wasmPool';
 
-/** [rows, heads, tokens, headSize] in memory: where, and how many numbers further the next row, head and token are. */
+/**
+ * A tensor [rows, heads, tokens, headSize] in memory: its address, and the strides in numbers to the next row, head and
+ * token.
+ */
 interface Heads {
   readonly address: number;
   readonly steps: readonly [row: number, head: number, token: number];
@@ -14,7 +17,7 @@ interface Sizes {
   readonly queries: number;
   readonly keys: number;
   readonly headSize: number;
-  /** 1 if a query sees no key after it, else 0. */
+  /** 1 if a query attends to no keys after it, else 0. */
   readonly causal: number;
 }
 
@@ -36,7 +39,7 @@ export const attention: WasmKernel = ({ inputs: { q, k, v }, backend, pool }) =>
   return out;
 };
 
-/** The same of queries, keys and values side by side, for `selfAttention`. */
+/** The same for queries, keys and values side by side, for `selfAttention`. */
 export const selfAttention: WasmKernel = ({ inputs: { qkv }, attrs: { heads, causal }, backend, pool }) => {
   const [rows, tokens, features] = qkv.shape;
   const inner = features / 3;
@@ -65,7 +68,7 @@ function attend(
   const valuePanels = Math.ceil(headSize / COLUMNS);
   const packed = LINE_BYTES * (keyPanels * headSize + valuePanels * keys);
   const each = TILE_BYTES + 2 * LINE_BYTES + 4 * ROWS * headSize + packed + ROWS * keyPanels * LINE_BYTES;
-  // Every part of a head's queries lays out the keys and values for itself.
+  // Each part of a head's queries packs the keys and values again, so there are no more parts than useful.
   const parts = Math.min(Math.ceil(queries / ROWS), Math.ceil((4 * (pool.threads - 1)) / (rows * heads))) || 1;
   const scratch = pool.reserve(pool.threads * each);
   const [q, k, v, out] = tensors.map(({ address }) => address);

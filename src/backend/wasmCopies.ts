@@ -3,7 +3,7 @@ import { move, type StridedPlace } from './wasmHeads';
 import type { WasmKernel } from './wasmKernel';
 import type { WasmPool } from './wasmPool';
 
-/** In place of tfjs's `Identity`, which copies: no tensor's numbers ever change, so both can have the same. */
+/** Replaces tfjs's `Identity`, which copies: tensors are immutable, so both can share the same data. */
 export const identity: WasmKernel = ({
   inputs: {
     x: { dataId, shape, dtype },
@@ -15,8 +15,8 @@ export const identity: WasmKernel = ({
 };
 
 /**
- * In place of tfjs's `Concat`, whose copying is done by one thread, in JavaScript; of other numbers than float32
- * `plain`, which is tfjs's.
+ * Replaces tfjs's `Concat`, which copies on one thread in JavaScript; for dtypes other than float32 it uses `plain`,
+ * which is tfjs's.
  */
 export function concatOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
@@ -38,8 +38,8 @@ export function concatOr(plain: tf.KernelFunc): WasmKernel {
 }
 
 /**
- * In place of tfjs's `Slice`, which copies all of its input first. Where more than one axis is cut, or the numbers are
- * no float32, `plain`.
+ * Replaces tfjs's `Slice`, which copies all of its input first; uses `plain` if more than one axis is cut or the dtype
+ * is not float32.
  */
 export function sliceOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
@@ -64,7 +64,7 @@ export function sliceOr(plain: tf.KernelFunc): WasmKernel {
   };
 }
 
-/** In place of tfjs's `Reverse` along one axis, of float32; else `plain`. */
+/** Replaces tfjs's `Reverse` along one axis for float32; else uses `plain`. */
 export function reverseOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { x } = inputs;
@@ -86,7 +86,7 @@ export function reverseOr(plain: tf.KernelFunc): WasmKernel {
   };
 }
 
-/** In place of tfjs's `ResizeNearestNeighbor` where each pixel is repeated some whole times each way; else `plain`. */
+/** Replaces tfjs's `ResizeNearestNeighbor` if it enlarges by whole factors; else uses `plain`. */
 export function resizeNearestOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { images } = inputs;
@@ -118,13 +118,13 @@ export function resizeNearestOr(plain: tf.KernelFunc): WasmKernel {
   };
 }
 
-/** Of pieces of numbers: where the first begins, and how many numbers further the next. */
+/** Evenly spaced pieces of memory: the first one's address, and the stride in numbers to the next. */
 interface Pieces {
   readonly address: number;
   readonly step: number;
 }
 
-/** What the copying is divided into, about: a few chunks a thread. */
+/** About how many chunks a copy is divided into: a few per thread. */
 const CHUNKS = 16;
 
 function copy(pool: WasmPool, pieces: number, size: number, from: Pieces, to: Pieces): void {

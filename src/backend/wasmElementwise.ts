@@ -43,7 +43,7 @@ export const silu: WasmKernel = ({ inputs: { x }, attrs: { slope }, backend, poo
   return out;
 };
 
-/** In place of tfjs's `Softmax`, which always is along the last axis. */
+/** Replaces tfjs's `Softmax`, which is always along the last axis. */
 export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
   const size = logits.shape[logits.shape.length - 1];
   const out = backend.makeOutput(logits.shape, 'float32');
@@ -61,7 +61,7 @@ export const softmax: WasmKernel = ({ inputs: { logits }, backend, pool }) => {
 };
 
 /**
- * In place of tfjs's kernel of that name where both operands are of one shape or the second is one number; else
+ * Replaces tfjs's kernel of that name if both operands have the same shape or the second is a single number; else uses
  * `plain`, which is tfjs's.
  */
 export function arithmeticOr(name: keyof typeof Arithmetic, plain: tf.KernelFunc): WasmKernel {

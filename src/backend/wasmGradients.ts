@@ -19,7 +19,7 @@ export const turnedFilter: WasmKernel = ({ inputs: { filter }, backend, pool }) 
   return out;
 };
 
-/** The gradient of `tf.gather`, which the wasm backend lacks: rows with the same number are added up. */
+/** The gradient of `tf.gather`, which the wasm backend lacks: sums the rows with the same segment id. */
 export const unsortedSegmentSum: WasmKernel = ({
   inputs: { x, segmentIds },
   attrs: { numSegments },
@@ -39,14 +39,14 @@ export const unsortedSegmentSum: WasmKernel = ({
   return out;
 };
 
-/** Gradients of convolutions that the wasm backend lacks, and nothing here needs: slow and right. */
+/** Gradients of convolutions that the wasm backend lacks and nothing here needs: slow but correct. */
 export const BORROWED = [
   'Conv2DBackpropFilter',
   'DepthwiseConv2dNativeBackpropFilter',
   'DepthwiseConv2dNativeBackpropInput',
 ] as const;
 
-/** Computes with the kernel of that name of tfjs's backend in JavaScript, `cpu`. */
+/** Computes with the kernel of that name from tfjs's JavaScript backend, `cpu`. */
 export function borrowed(kernelName: (typeof BORROWED)[number]): WasmKernel {
   return ({ inputs, attrs, backend, pool }: WasmCall) => {
     const cpu = tf.findBackend('cpu');

@@ -4,8 +4,8 @@ import { Job, MoveHeadsAt } from './wasmLayout';
 import { placed, type WasmPool } from './wasmPool';
 
 /**
- * For `splitHeads` (src/attention/scaledDotProduct.ts): one of the tensors that lie side by side in [rows, tokens,
- * parts x heads x headSize].
+ * For `splitHeads` (src/attention/scaledDotProduct.ts): takes one of the tensors side by side in [rows, tokens, parts x
+ * heads x headSize].
  */
 export const splitHeads: WasmKernel = ({ inputs: { x }, attrs: { heads, part, parts }, backend, pool }) => {
   const [rows, tokens, features] = x.shape;
@@ -33,7 +33,7 @@ export const mergeHeads: WasmKernel = ({ inputs: { x }, backend, pool }) => {
   return out;
 };
 
-/** Where numbers lie, and how many numbers further those of the next row, head and token. */
+/** An address, and the strides in numbers to the next row, head and token. */
 export interface StridedPlace {
   readonly address: number;
   readonly steps: readonly number[];

@@ -1,13 +1,16 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { hasWasmKernels, WasmPool } from './wasmPool';
 
-/** What a helping thread is told. */
+/** The data passed to a helper thread. */
 export interface HelperData extends Pick<WasmPool, 'module' | 'memory' | 'queue'> {
   /** 1 for the first helper. */
   readonly thread: number;
 }
 
-/** A helper's script: a function of {@link HelperData}. All that it does is its share of the jobs, and to sleep while there are none (wasm/pool.ts). */
+/**
+ * A helper's script, a function of {@link HelperData}. It works on the queued jobs and sleeps while there are none
+ * (wasm/pool.ts).
+ */
 export const HELP = `({ module, memory, queue, thread }) => {
   const { help } = new WebAssembly.Instance(module, { env: { memory } }).exports;
   const events = new Int32Array(memory.buffer, queue, 1);
@@ -19,9 +22,10 @@ export const HELP = `({ module, memory, queue, thread }) => {
 }`;
 
 /**
- * Gives a backend helpers for our kernels, where its memory can be shared. They begin when they are ready, and end with the backend.
+ * Gives a backend helper threads for our kernels, if its memory is shared. They begin when they are ready and end with
+ * the backend.
  *
- * @param start starts a thread that runs {@link HELP} @returns ends it
+ * @param start starts a thread that runs {@link HELP} and returns a function that ends it
  */
 export function helpWith(backend: BackendWasm, count: number, start: (data: HelperData) => () => void): void {
   if (!hasWasmKernels()) return;

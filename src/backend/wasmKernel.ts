@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { WasmPool } from './wasmPool';
 
-/** What a kernel of the wasm backend is called with. */
+/** The arguments of a kernel for the wasm backend. */
 export interface WasmCall {
   readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
   readonly attrs: Readonly<Record<string, number>>;
@@ -12,7 +12,7 @@ export interface WasmCall {
 
 export type WasmKernel = (call: WasmCall) => tf.TensorInfo;
 
-/** Gives the wasm backend a kernel, in place of the one of that name if it has one. */
+/** Registers a kernel for the wasm backend, replacing the one of that name if there is one. */
 export function registerWasm(kernelName: string, kernel: WasmKernel): void {
   const before = tf.getKernel(kernelName, 'wasm');
   if (before) tf.unregisterKernel(kernelName, 'wasm');
@@ -21,7 +21,7 @@ export function registerWasm(kernelName: string, kernel: WasmKernel): void {
   tf.registerKernel({ ...before, kernelName, backendName: 'wasm', kernelFunc });
 }
 
-/** All kernels of tfjs's own wait for the jobs of ours to be finished, but the one that looks at no numbers. */
+/** Makes tfjs's own kernels wait until our jobs are finished, except the one that does not read any numbers. */
 export function settleBeforeOthers(): void {
   for (const { kernelName, kernelFunc, ...rest } of tf.getKernelsForBackend('wasm')) {
     if (kernelName === 'Reshape') continue;
@@ -49,7 +49,7 @@ export function callWasm(
     .kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }) as tf.TensorInfo;
 }
 
-/** How many rows of a size make a chunk: enough numbers to be worth taking, and a few chunks a thread. */
+/** How many rows of a size make a chunk: enough numbers to be worth it, and a few chunks per thread. */
 export function rowsPerChunk(rows: number, size: number, threads: number): number {
   return Math.max(1, Math.ceil(4096 / size), Math.ceil(rows / (8 * threads)));
 }

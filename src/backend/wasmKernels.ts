@@ -12,7 +12,7 @@ import { groupNorm, groupNormGradient, layerNorm, layerNormGradient } from './wa
 import { hasWasmKernels } from './wasmPool';
 import { sumOr } from './wasmSum';
 
-/** What products and softmax, which are ours here too, do as well one by one. */
+/** Kernels not needed here, because our separate kernels for products and softmax are as fast. */
 type Plain = 'P2pAttentionLogits' | 'P2pAttentionValues' | 'P2pSelfAttentionGradient';
 
 const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
@@ -33,14 +33,14 @@ const LAYERS: Readonly<Record<Exclude<FusedKernel, Plain>, WasmKernel>> = {
 };
 
 /**
- * Gives the wasm backend the kernels that make a diffusion network fast on it: one for each layer, and others in place
- * of tfjs's products, softmax, arithmetic, sums and copies, with the same gradients; and those that gradients of
- * `tf.gather` and of convolutions' filters need and tfjs has not for it. Call it once the package
- * `@tensorflow/tfjs-backend-wasm` is imported; again, or where that backend is not used, it does no harm. Where the
- * runtime cannot run them (no SIMD), tfjs's kernels stay.
+ * Registers the kernels that make a diffusion network fast on the wasm backend: one for each layer, replacements for
+ * tfjs's products, softmax, arithmetic, sums and copies, with the same gradients, and those that tfjs lacks there for
+ * the gradients of `tf.gather` and of convolutions' filters. Call it after importing `@tensorflow/tfjs-backend-wasm`;
+ * calling it again, or without that backend, does no harm. If the runtime cannot run them (no SIMD), tfjs's kernels
+ * stay.
  *
- * With several threads a kernel of ours may still be at work when it has returned. All others that are registered by
- * now wait for it; so register your own for that backend before.
+ * With several threads, our kernels may still be running after they return. All other kernels registered so far will
+ * wait for them, so register your own kernels for that backend first.
  */
 export function prepareWasm(): void {
   if (!tf.getKernel('Add', 'wasm') || tf.getKernel('P2pLinear', 'wasm') || !hasWasmKernels()) return;

@@ -1,6 +1,6 @@
 /**
- * What the wasm backend's kernels of ours and who calls them have to agree on. AssemblyScript (wasm/) reads this file as
- * TypeScript does, so it holds plain numbers only.
+ * What our wasm kernels and their callers have to agree on. This file is compiled as AssemblyScript (wasm/) as well as
+ * TypeScript, so it holds only plain numbers.
  */
 
 /** Every kind of job. */
@@ -24,7 +24,7 @@ export enum Job {
   gegluGradient,
 }
 
-/** tfjs's kernels that `arithmetic` stands for. */
+/** tfjs's kernels that `arithmetic` replaces. */
 export enum Arithmetic {
   Add,
   Sub,
@@ -33,36 +33,36 @@ export enum Arithmetic {
 }
 
 /**
- * Rows and columns of a result that are computed together. More sums than these would not find registers: 6 x 8 take
- * half as long again.
+ * The rows and columns of a result computed together. More sums would not fit in registers: 6 x 8 takes half as long
+ * again.
  */
 export const ROWS = 4;
 export const COLUMNS = 8;
-/** Of a tile, and of one of its rows. */
+/** The size of a tile, and of one of its rows. */
 export const TILE_BYTES = 128;
 export const LINE_BYTES = 32;
 
 /** Blocks of rows in a chunk of a product's table. */
 export const BLOCKS = 64;
 
-/** Of Winograd's convolutions: 4x4 times four numbers. */
+/** For Winograd's convolutions: 4x4 times four numbers. */
 export const SUMS_BYTES = 256;
 /**
- * Bytes from one of their 16 matrices to the next besides what its numbers take: a cache keeps few things that are a
- * power of two apart.
+ * Padding in bytes between their 16 matrices, because a cache can hold only a few addresses that are a power of two
+ * apart.
  */
 export const GAP = 64;
 
 /*
- * Where a job's parameters stand, each of 32 bits. Tensors, `scratch` and what else is a place in memory are addresses in
- * bytes; `scratchBytes` is what each thread has of it. What is named after a chunk is how many of them are one.
+ * The positions of a job's parameters, each of 32 bits. Tensors, `scratch` and other places in memory are byte
+ * addresses; `scratchBytes` is the scratch memory per thread; `...PerChunk` is how many make a chunk.
  */
 
 /** A table of the addresses of A's rows. */
 export enum RowTableAt {
   table,
   x,
-  /** As many as a pixel has channels. */
+  /** As many zeros as a pixel has channels. */
   zeros,
   blocks,
   blocksPerMatrix,
@@ -77,22 +77,22 @@ export enum RowTableAt {
   filterHeight,
   filterWidth,
   stride,
-  /** Zeros around the picture. */
+  /** Zero padding around the picture. */
   above,
   left,
 }
 
 /** Products and convolutions. */
 export enum ProductAt {
-  /** 0 where there is none: then `a` is. */
+  /** 0 if there is none; then `a` is used. */
   table,
   taps,
   inner,
   b,
-  /** From row to row of b, and from matrix to matrix. */
+  /** Bytes from row to row of b, and from matrix to matrix. */
   rowBytes,
   matrixBytes,
-  /** Whether b is. */
+  /** Whether b is transposed. */
   transposed,
   /** 0 for none. */
   bias,
@@ -124,7 +124,7 @@ export enum AttentionAt {
   scale,
   scratch,
   scratchBytes,
-  /** Of each tensor the bytes from row to row, from head to head, from token to token. */
+  /** For each tensor, the bytes from row to row, head to head and token to token. */
   qRow,
   qHead,
   qToken,
@@ -137,7 +137,7 @@ export enum AttentionAt {
   outRow,
   outHead,
   outToken,
-  /** Whether a query sees no key after it. */
+  /** Whether queries attend to no keys after them. */
   causal,
 }
 
@@ -200,7 +200,7 @@ export enum GegluAt {
   dy,
 }
 
-/** SiLU, and what is like it. */
+/** SiLU and similar activations. */
 export enum SiluAt {
   x,
   out,
@@ -225,15 +225,15 @@ export enum ArithmeticAt {
   isOne,
 }
 
-/** Heads in another order of axes. */
+/** Copies heads to another order of axes. */
 export enum MoveHeadsAt {
   x,
   out,
   heads,
   tokens,
-  /** Of a head of one token. */
+  /** Of one head of one token. */
   bytes,
-  /** Of both tensors the bytes from row to row, from head to head, from token to token. */
+  /** For both tensors, the bytes from row to row, head to head and token to token. */
   xRow,
   xHead,
   xToken,
@@ -242,7 +242,7 @@ export enum MoveHeadsAt {
   outToken,
 }
 
-/** A filter for the gradient of its convolution. */
+/** Turns a filter for the gradient of its convolution. */
 export enum TurnedFilterAt {
   filter,
   out,
@@ -251,7 +251,7 @@ export enum TurnedFilterAt {
   outputs,
 }
 
-/** A filter for Winograd's convolution. */
+/** Transforms a filter for Winograd's convolution. */
 export enum WinogradFilterAt {
   filter,
   to,

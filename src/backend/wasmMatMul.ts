@@ -7,12 +7,12 @@ import { multiply } from './wasmProduct';
 /**
  * Matrix products for the wasm backend.
  *
- * tfjs 4.22 hands only the plain product of two matrices to XNNPACK. Batches and transposed operands, which is all of
- * attention, go through a naive loop some twenty times slower, and that loop adds a fused bias once per block of 48
- * (tfjs-backend-wasm `batch_mat_mul_impl.cc`, `slow_batch_matmul`).
+ * tfjs 4.22 hands only the plain product of two matrices to XNNPACK. Batches and transposed operands, which all of
+ * attention consists of, go through a naive loop about twenty times slower, and that loop adds a fused bias once per
+ * block of 48 (tfjs-backend-wasm `batch_mat_mul_impl.cc`, `slow_batch_matmul`).
  */
 
-/** The layer's weight is one matrix for all of x's, however many axes they lie in (src/nn/linear.ts). */
+/** For `Linear` (src/nn/linear.ts): one weight matrix for all rows of x, whatever its rank. */
 export const linear: WasmKernel = ({ inputs: { x, weight, bias }, backend, pool }) => {
   const [inner, columns] = weight.shape;
   const out = backend.makeOutput([...x.shape.slice(0, -1), columns], 'float32');
@@ -25,7 +25,7 @@ export const linear: WasmKernel = ({ inputs: { x, weight, bias }, backend, pool 
   return out;
 };
 
-/** In place of tfjs's `BatchMatMul`. */
+/** Replaces tfjs's `BatchMatMul`. */
 export const batchMatMul: WasmKernel = ({
   inputs: { a, b, bias },
   attrs: { transposeA, transposeB },
@@ -50,7 +50,7 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
   elu: 'Elu',
 };
 
-/** In place of tfjs's `_FusedMatMul`. */
+/** Replaces tfjs's `_FusedMatMul`. */
 export const fusedMatMul: WasmKernel = (call) => {
   const { activation, leakyreluAlpha: alpha } = call.attrs as unknown as {
     activation: string;
@@ -97,7 +97,7 @@ function matMul(
     out: outAt + 4 * outBatch * rows * columns,
   });
   if (tf.util.sizeFromShape(b.shape.slice(0, -2)) === 1) {
-    // One matrix for all of a's: a's are one tall matrix.
+    // One matrix b for all of a's matrices, so these form one tall matrix.
     multiply(pool, { address: aAt, matrices: 1, rows: batches * rows, channels: inner }, columnsAt(0, 0));
   } else if (
     tf.util.sizeFromShape(a.shape.slice(0, -2)) === batches &&
@@ -123,7 +123,7 @@ function swapLastAxes(x: tf.TensorInfo, backend: BackendWasm): tf.TensorInfo {
   return callWasm('Transpose', { x }, { perm: [...x.shape.keys()].slice(0, -2).concat(rank - 1, rank - 2) }, backend);
 }
 
-/** Which matrix of `shape`'s batch belongs to the n-th of the broadcast batch. */
+/** The index in `shape`'s batch of the n-th matrix of the broadcast batch. */
 function batchIndexer(shape: readonly number[], broadcast: readonly number[]): (batch: number) => number {
   return (batch) => {
     let index = 0;

@@ -32,10 +32,10 @@ function layerNormJob(
   return out;
 }
 
-/** Of a cache's lines, which hold 16 numbers, a slab of channels takes two. */
+/** A slab of channels takes two cache lines, which hold 16 numbers each. */
 const SLAB = 32;
 
-/** For `GroupNorm` (src/nn/groupNorm.ts); then SiLU if told. */
+/** For `GroupNorm` (src/nn/groupNorm.ts), optionally followed by SiLU. */
 export const groupNorm: WasmKernel = (call) => groupNormJob(Job.groupNorm, call);
 
 export const groupNormGradient: WasmKernel = (call) => groupNormJob(Job.groupNormGradient, call);
@@ -72,7 +72,7 @@ function groupNormJob(
   return out;
 }
 
-/** The smallest number from `least` on that divides `whole`, or `whole` itself. */
+/** The smallest divisor of `whole` that is at least `least`, or `whole` itself. */
 function wholeShare(whole: number, least: number): number {
   for (let share = least; share < whole; share++) if (whole % share === 0) return share;
   return whole;

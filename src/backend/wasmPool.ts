@@ -4,17 +4,17 @@ import { WASM_BINARY } from './wasmBinary';
 import type { Job } from './wasmLayout';
 
 /**
- * Kernels of our own for tfjs's wasm backend, and who runs them.
+ * Our kernels for tfjs's wasm backend, and the threads that run them.
  *
- * tfjs's kernels leave all but products and convolutions to one thread, and take a pass over memory for every addition.
- * The folder `wasm/` has kernels in AssemblyScript that do in one pass what a layer does. They work in tfjs's own
- * memory, so nothing is copied. Where that memory is shared, other threads help: see `wasm/pool.ts` for how they divide
- * the work, and src/backend/wasmHelp.ts for who starts them.
+ * tfjs's kernels run everything but products and convolutions on one thread, and take a pass over memory for every
+ * addition. The folder `wasm/` has kernels in AssemblyScript that compute a layer in one pass. They work in tfjs's own
+ * memory, so nothing is copied. If that memory is shared, other threads help: wasm/pool.ts describes how they divide
+ * the work, and src/backend/wasmHelp.ts starts them.
  */
 export class WasmPool {
   private static readonly pools = new WeakMap<BackendWasm, WasmPool>();
 
-  /** What a helper needs besides the module: where the queue of jobs is. */
+  /** The address of the job queue, which a helper needs besides the module and the memory. */
   readonly queue: number;
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -22,9 +22,9 @@ export class WasmPool {
   private readonly exports: PoolExports;
   private readonly free: (address: number) => void;
   private helpers = 0;
-  /** How many jobs have been given out. */
+  /** The number of jobs queued so far. */
   private given = 0;
-  /** Those of them that may not be done yet, in order. */
+  /** The queued jobs that may not be done yet, in order. */
   private readonly pending: PendingJob[] = [];
 
   private constructor(private readonly backend: BackendWasm) {
@@ -36,8 +36,8 @@ export class WasmPool {
     const bytes = this.exports.QUEUE_BYTES.value;
     this.queue = this.reserve(bytes, bytes);
 
-    // What a job reads is nobody else's, and what it writes is read by nobody, before it is done. (At its first call
-    // the loader's `_free` puts another in its place.)
+    // Until a job is done, the memory it reads must not be freed, and the memory it writes must not be read. (The
+    // loader's `_free` replaces itself at its first call, hence the call here.)
     this.tfjs._free(this.tfjs._malloc(1));
     this.free = this.tfjs._free.bind(this.tfjs);
     const read = backend.readSync.bind(backend);
@@ -48,14 +48,14 @@ export class WasmPool {
     };
   }
 
-  /** @throws where the runtime lacks SIMD, threads or this tfjs's memory: see `hasWasmKernels` */
+  /** @throws if the runtime lacks SIMD or threads, or this tfjs's memory is not found: see `hasWasmKernels` */
   static of(backend: BackendWasm): WasmPool {
     let pool = WasmPool.pools.get(backend);
     if (!pool) WasmPool.pools.set(backend, (pool = new WasmPool(backend)));
     return pool;
   }
 
-  /** How many threads there are, this one included. */
+  /** The number of threads, including this one. */
   get threads(): number {
     return 1 + this.helpers;
   }
@@ -65,37 +65,35 @@ export class WasmPool {
     return isShared(this.memory);
   }
 
-  /**
-   * From now on so many other threads take part; each of them runs the module's `help`, and may begin when it likes.
-   */
+  /** From now on, `count` other threads take part. Each runs the module's `help`, and may start at any time. */
   setHelpers(count: number): void {
     this.helpers = count;
   }
 
-  /** Where a tensor's numbers lie, in bytes. */
+  /** The byte address of a tensor's numbers. */
   address(tensor: TensorInfo): number {
     return this.backend.getMemoryOffset(tensor.dataId);
   }
 
-  /** Memory for jobs to work in; {@link release} it once they have been given out. The first `zeros` bytes are 0. */
+  /** Reserves memory for jobs to work in; {@link release} it once they are queued. The first `zeros` bytes are 0. */
   reserve(bytes: number, zeros = 0): number {
     const address = this.tfjs._malloc(bytes);
     if (zeros > 0) this.tfjs.HEAP32.fill(0, address >>> 2, (address + zeros) >>> 2);
     return address;
   }
 
-  /** Memory that is nobody's any more, once the jobs that have been given out are done. */
+  /** Frees memory once the jobs queued so far are done. */
   release(address: number): void {
     if (this.pending.length > 0) this.pending[this.pending.length - 1].freed.push(address);
     else this.free(address);
   }
 
   /**
-   * Has a job done. Where others help it is only given out then, and done before whatever looks at memory next ({@link
-   * settle}): while JavaScript finds out what the next jobs are, they are not idle.
+   * Runs a job. If there are helpers, it is only queued, and completed before anything reads memory ({@link settle}),
+   * so that the helpers work while JavaScript prepares the next jobs.
    *
-   * @param parameters {@link placed} as this kind of job has them
-   * @param operations about how many there are
+   * @param parameters the parameters for this kind of job, in order ({@link placed})
+   * @param operations their approximate number
    */
   run(job: Job, chunks: number, parameters: readonly number[], operations: number): void {
     if (chunks === 0) return;
@@ -103,20 +101,20 @@ export class WasmPool {
     while (this.pending.length === this.exports.QUEUE.value || this.ahead() > AHEAD) this.finish(1);
     this.tfjs.HEAP32.set(parameters, this.exports.parameters(this.queue) >>> 2);
     this.exports.give(this.queue, job, chunks, this.threads);
-    this.given = (this.given + 1) | 0; // As in wasm.
+    this.given = (this.given + 1) | 0; // Wraps at 32 bits, as in wasm.
     this.pending.push({ operations, freed: [] });
     if (this.helpers === 0) this.settle();
   }
 
   /**
-   * Finishes the jobs that have been given out, if any. Who reads or writes tensors' memory by other means than jobs
-   * calls it first.
+   * Waits for all queued jobs, and helps with them. Call it before reading or writing tensors' memory other than in
+   * jobs.
    */
   settle(): void {
     this.finish(this.pending.length);
   }
 
-  /** Finishes so many of the jobs that are pending, the first ones. */
+  /** Finishes the first `count` pending jobs. */
   private finish(count: number): void {
     if (count === 0) return;
     const job = this.given - this.pending.length + count;
@@ -129,7 +127,7 @@ export class WasmPool {
     this.forgetDone();
   }
 
-  /** What the jobs that are done had kept from being freed is free now. */
+  /** Frees the memory that finished jobs were holding. */
   private forgetDone(): void {
     const undone = (this.given - this.exports.done(this.queue)) | 0;
     while (this.pending.length > undone) for (const address of this.pending.shift()!.freed) this.free(address);
@@ -144,17 +142,16 @@ export class WasmPool {
 
 interface PendingJob {
   readonly operations: number;
-  /** Memory that it or one before it may still read, and that is nobody's after it. */
+  /** Memory that this or an earlier job may still read, to be freed after it. */
   readonly freed: number[];
 }
 
 /**
- * Some milliseconds' operations: with so many ahead of them the helpers need no more, and what waits to be freed is not
- * much.
+ * A few milliseconds' worth of operations: enough queued work for the helpers, while little memory waits to be freed.
  */
 const AHEAD = 50_000_000;
 
-/** The part of tfjs's emscripten module that is needed. With threads the memory is made outside of it. */
+/** The part of tfjs's emscripten module that is needed. With threads, the memory is created outside the module. */
 interface TfjsModule {
   readonly HEAP32: Int32Array;
   readonly wasmMemory?: WebAssembly.Memory;
@@ -181,21 +178,23 @@ export function hasWasmKernels(): boolean {
 const float = new Float32Array(1);
 const bits = { float, integer: new Int32Array(float.buffer) };
 
-/** A float32 as the integer of the same bits. */
+/** A float32 as the integer with the same bits. */
 export function bitsOf(value: number): number {
   bits.float[0] = value;
   return bits.integer[0];
 }
 
 /**
- * A job's parameters in their places. @param places those of its kind, in wasmLayout.ts @param values of a float its
- * {@link bitsOf}
+ * A job's parameters in order.
+ *
+ * @param places the enum for its kind, in wasmLayout.ts
+ * @param values by name, with floats as their {@link bitsOf}
  */
 export function placed<Places extends object>(
   places: Places,
   values: Readonly<Record<Extract<keyof Places, string>, number>>,
 ): number[] {
-  // By the enum's names in order: hundreds of jobs are a step, and this takes a tenth of a microsecond.
+  // Loops over the enum's names, which takes a tenth of a microsecond: a step has hundreds of jobs.
   const names = places as Readonly<Record<number, keyof typeof values>>;
   const list: number[] = [];
   for (let place = 0; names[place] !== undefined; place++) list.push(values[names[place]]);

@@ -1,16 +1,16 @@
 import { BLOCKS, COLUMNS, Job, LINE_BYTES, ProductAt, ROWS, RowTableAt, TILE_BYTES } from './wasmLayout';
 import { placed, type WasmPool } from './wasmPool';
 
-/** A of a product A B: matrices that lie one after the other. */
+/** The operand A of a product A B: consecutive matrices. */
 export interface ProductRows {
   readonly address: number;
-  /** Matrices that each have a B of their own. */
+  /** The number of matrices, each with its own B. */
   readonly matrices: number;
-  /** Rows of the result that each of them has. */
+  /** The result's rows per matrix. */
   readonly rows: number;
-  /** Numbers a row of a matrix, or a pixel. */
+  /** Numbers per row of a matrix, or per pixel. */
   readonly channels: number;
-  /** Absent where A's rows are a matrix's, and not the pixels under a convolution's filter. */
+  /** Set if A's rows are the pixels under a convolution's filter, not the rows of a matrix. */
   readonly under?: Filter;
 }
 
@@ -19,7 +19,7 @@ export interface Filter {
   readonly result: readonly [height: number, width: number];
   readonly filter: readonly [height: number, width: number];
   readonly stride: number;
-  /** Zeros above and left of the picture. */
+  /** Zero padding above and left of the picture. */
   readonly zeros: readonly [above: number, left: number];
 }
 
@@ -28,7 +28,7 @@ export interface ProductColumns {
   readonly b: number;
   readonly columns: number;
   readonly transposed: boolean;
-  /** Absent for none. */
+  /** Left out if there is none. */
   readonly bias?: number;
   readonly out: number;
 }
@@ -72,7 +72,7 @@ export function multiply(
     pool.run(Job.rowTable, Math.ceil((matrices * blocks) / BLOCKS), tableOf, 10 * matrices * rows * taps);
   }
 
-  // Every thread has rows of its own, as far as there are enough of them: each part lays out the panels for itself.
+  // Each thread gets its own rows if there are enough of them, because each part packs the panels again.
   const parts =
     pool.threads === 1
       ? 1

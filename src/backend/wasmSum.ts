@@ -3,7 +3,7 @@ import { rowsPerChunk, type WasmKernel } from './wasmKernel';
 import { Job, SumAt } from './wasmLayout';
 import { placed } from './wasmPool';
 
-/** In place of tfjs's `Sum` along one axis that is not the last; else `plain`. */
+/** Replaces tfjs's `Sum` along one axis other than the last; else uses `plain`. */
 export function sumOr(plain: tf.KernelFunc): WasmKernel {
   return ({ inputs, attrs, backend, pool }) => {
     const { x } = inputs;

@@ -1,16 +1,17 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 
 /**
- * tfjs's wasm module with threads, as Node and browsers both start it: src/node/wasmThreads.ts and src/browser/wasm.ts bring what differs.
+ * Starts tfjs's threaded wasm module, for both Node and browsers; src/node/wasmThreads.ts and src/browser/wasm.ts
+ * supply what differs.
  *
- * The module asks for the number of cores when it starts and allows half as many threads, so the answer is twice the number wanted; and the
- * loader always makes eight workers, of which those are ended that there is no work for.
+ * When it starts, the module asks for the number of cores and uses half as many threads, so it is told twice the number
+ * wanted. The loader always makes eight workers; the surplus ones are terminated.
  */
 
-/** The module's own limit; the thread that it is loaded in is one of them. */
+/** The module's own limit, which includes the thread that loads it. */
 export const MAX_WASM_THREADS = 8;
 
-/** A worker as either platform has it. */
+/** A worker on either platform. */
 interface Ending {
   terminate(): unknown;
 }
@@ -21,7 +22,7 @@ export interface ThreadedModule<W extends Ending = Ending> {
   cwrap(name: string, result: 'number' | null, parameters: 'number'[]): (...parameters: number[]) => number;
 }
 
-/** What the loader takes; it makes the module of this very object. */
+/** The loader's options. The loader turns this very object into the module. */
 export interface LoaderOptions extends Partial<ThreadedModule> {
   /** The loader itself, which every worker runs again. */
   mainScriptUrlOrBlob: string | Blob;
@@ -36,8 +37,8 @@ export type Loader = (options: LoaderOptions) => Promise<ThreadedModule>;
 
 /**
  * @param threads 2 .. MAX_WASM_THREADS
- * @returns what tfjs-backend-wasm's `BackendWasm` is made with
- * @throws where the runtime lacks threads or SIMD for WebAssembly
+ * @returns the module that tfjs-backend-wasm's `BackendWasm` takes
+ * @throws if the runtime lacks threads or SIMD for WebAssembly
  */
 export async function startThreadedModule(
   load: Loader,
@@ -58,7 +59,7 @@ export async function startThreadedModule(
   return Object.assign(module, { tfjs: tfjsFunctions(module) }) as unknown as BackendWasm['wasm'];
 }
 
-/** The C functions as tfjs names them (tfjs-backend-wasm `init` in backend_wasm.ts). */
+/** The C functions under tfjs's names (tfjs-backend-wasm `init` in backend_wasm.ts). */
 function tfjsFunctions({ cwrap }: ThreadedModule): object {
   return {
     init: cwrap('init', null, []),

@@ -4,7 +4,7 @@ import { rowsPerChunk } from './wasmKernel';
 import { COLUMNS, GAP, Job, LINE_BYTES, ROWS, SUMS_BYTES, WinogradAt, WinogradFilterAt } from './wasmLayout';
 import { placed, type WasmPool } from './wasmPool';
 
-/** Where the operands of a 3x3 convolution and its result, of x's height and width, lie. */
+/** The operands of a 3x3 convolution and its result, which has x's height and width. */
 export interface Convolution {
   readonly x: tf.TensorInfo;
   readonly filter: tf.TensorInfo;
@@ -13,23 +13,21 @@ export interface Convolution {
 }
 
 /**
- * Fewer tiles a picture are not worth a transformation of the filter, which each call makes anew. Not of all pictures
- * together: the numbers of one are to be the same, to the last bit, whichever others are computed with it
+ * With fewer tiles per picture, transforming the filter, which every call repeats, does not pay off. It is counted per
+ * picture because a picture's numbers must be identical to the last bit, whichever others are computed with it
  * (src/recording).
  */
 const LEAST_TILES = 16;
 /**
- * Tiles that are computed together, if there are enough for all threads: fewer would have the whole filter read for
+ * The tiles computed together, if there are enough for all threads: with fewer, the whole filter would be read for
  * fewer products.
  */
 const MOST_TILES = 32;
 
-/** Of one picture. */
+/** The number of tiles in one picture. */
 const tilesOf = ([, height, width]: readonly number[]): number => Math.ceil(height / 2) * Math.ceil(width / 2);
 
-/**
- * Whether a convolution of stride 1 with zeros around is one that {@link winograd} does, and faster than as a product.
- */
+/** Whether {@link winograd} can do a convolution with stride 1 and padding 1, faster than as a product. */
 export function paysWinograd(x: tf.TensorInfo, filter: tf.TensorInfo): boolean {
   const [height, width, channels, columns] = filter.shape;
   return (
@@ -43,7 +41,7 @@ export function paysWinograd(x: tf.TensorInfo, filter: tf.TensorInfo): boolean {
   );
 }
 
-/** A 3x3 convolution of stride 1 by fewer products (wasm/winograd.ts). */
+/** A 3x3 convolution with stride 1, using fewer multiplications (wasm/winograd.ts). */
 export function winograd(backend: BackendWasm, pool: WasmPool, { x, filter, bias, out }: Convolution): void {
   const [rows, height, width, channels] = x.shape;
   const columns = filter.shape[3];

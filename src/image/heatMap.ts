@@ -1,13 +1,13 @@
 import type { Picture } from './picture';
 
-/** How much each cell of a grid looks at something: not negative, row by row from the top left. */
+/** The attention from each cell of a grid to something: non-negative, row by row from the top left. */
 export interface HeatMap {
   readonly width: number;
   readonly height: number;
   readonly values: Float32Array;
 }
 
-/** Black over violet and orange to a pale yellow: even steps of lightness, readable without colour vision. */
+/** From black through violet and orange to pale yellow: even steps of lightness, readable without colour vision. */
 const COLOURS = [
   [8, 6, 32],
   [49, 13, 92],
@@ -20,7 +20,7 @@ const COLOURS = [
   [252, 252, 190],
 ];
 
-/** @param heat 0 (nothing) .. 1 (the most) @returns red, green and blue in 0..255 */
+/** @param heat 0 (none) to 1 (the most) @returns red, green and blue, each 0 to 255 */
 export function heatColour(heat: number): [number, number, number] {
   const place = Math.min(1, Math.max(0, heat)) * (COLOURS.length - 1);
   const below = Math.min(Math.floor(place), COLOURS.length - 2);
@@ -33,8 +33,8 @@ export function heatColour(heat: number): [number, number, number] {
 }
 
 /**
- * The map over the picture: the picture in grey, lit in colour from the map's coldest place to its hottest. It shows
- * where, not how much. Maps are coarse; between the centres of their cells, heat goes over evenly.
+ * Overlays the map on the picture: the picture in grey, coloured from the map's coldest place to its hottest. It shows
+ * where attention is, not how much. Maps are coarse, so values are interpolated between the centres of their cells.
  */
 export function overlayHeat(picture: Picture, map: HeatMap): Picture {
   const { width, height, data } = picture;
@@ -55,7 +55,9 @@ export function overlayHeat(picture: Picture, map: HeatMap): Picture {
 }
 
 /**
- * Bilinear between the centres of the cells; beyond the outermost centres, their value. @returns width x height values
+ * Interpolates bilinearly between the centres of the cells and extends the outermost values.
+ *
+ * @returns width x height values
  */
 function resample(map: HeatMap, width: number, height: number): Float32Array {
   const across = between(map.width, width);
@@ -74,9 +76,7 @@ function resample(map: HeatMap, width: number, height: number): Float32Array {
   return result;
 }
 
-/**
- * For each of `points` along a line: the two of `cells` between whose centres it lies, and how far it is on the way.
- */
+/** For each of `points` along a line, the two of `cells` whose centres it lies between, and its relative position. */
 function between(cells: number, points: number): { low: number; high: number; share: number }[] {
   return Array.from({ length: points }, (_, point) => {
     const place = Math.min(cells - 1, Math.max(0, ((point + 0.5) * cells) / points - 0.5));

@@ -1,6 +1,6 @@
 import type { Picture } from './picture';
 
-/** What a stretch of text is, which its drawing shows. */
+/** How a piece of text is marked in a drawing. */
 export type Mark = 'plain' | 'changed' | 'replaced' | 'quiet';
 
 export interface TextRun {
@@ -10,14 +10,15 @@ export interface TextRun {
 
 export type TextStyle = 'title' | 'heading' | 'prompt' | 'caption';
 
-/** A picture with words under it. */
+/** A picture with a caption under it. */
 export interface Tile {
   readonly picture: Picture;
   readonly caption?: readonly TextRun[];
 }
 
 /**
- * One column's part of a band: tiles in rows, all in the column's width; under them a prompt and lines of small print.
+ * One column's part of a band: tiles in rows, within the column's width, and under them a prompt and lines of small
+ * print.
  */
 export interface Panel {
   readonly heading?: string;
@@ -53,13 +54,13 @@ export interface TextBox extends Box {
 export interface Layout {
   readonly width: number;
   readonly height: number;
-  /** What text and margins are multiplied by: 1 in columns of up to 320 pixels, up to 2 in wider ones. */
+  /** The scale of text and margins: 1 in columns of up to 320 pixels, up to 2 in wider ones. */
   readonly unit: number;
   readonly pictures: readonly PictureBox[];
   readonly texts: readonly TextBox[];
 }
 
-/** The width in pixels of a text that is drawn in this style, at this unit. */
+/** Measures the width in pixels of a text drawn in a style, at a unit. */
 export type Measure = (text: string, style: TextStyle, mark: Mark, unit: number) => number;
 
 /** Heights of a line, in units. */
@@ -72,11 +73,11 @@ const BAND_GAP = 24;
 const TEXT_GAP = 8;
 
 /**
- * Where everything in a figure goes: bands below each other, their panels in columns of one width, and text wrapped so
- * that none of it leaves its column.
+ * Computes the layout of a figure: bands one below the other, their panels in columns of equal width, and text wrapped
+ * to stay within its column.
  *
- * @param columnWidth in pixels; pictures are scaled to it
- * @param measure how wide a text is when it is drawn
+ * @param columnWidth in pixels; pictures are scaled to fit
+ * @param measure measures a text's width as drawn
  */
 export function layOut(bands: readonly Band[], columnWidth: number, measure: Measure): Layout {
   const unit = Math.min(2, Math.max(1, columnWidth / 320));
@@ -104,7 +105,7 @@ export function layOut(bands: readonly Band[], columnWidth: number, measure: Mea
   };
 }
 
-/** What has been placed so far. Each method places one thing from `y` down and returns where it ends. */
+/** What has been placed so far. Each method places one item from `y` down and returns where it ends. */
 class Sheet {
   readonly pictures: PictureBox[] = [];
   readonly texts: TextBox[] = [];
@@ -155,7 +156,7 @@ interface Fragment {
   readonly width: number;
 }
 
-/** Lines no wider than `width`, broken at spaces, and inside a word only where the word alone is wider than a line. */
+/** Wraps text to `width`, breaking at spaces, and inside a word only if the word alone is wider than a line. */
 function wrap(runs: readonly TextRun[], width: number, measure: (text: string, mark: Mark) => number): Fragment[][] {
   const lines: Fragment[][] = [];
   let line: Fragment[] = [];
@@ -190,7 +191,7 @@ function wrap(runs: readonly TextRun[], width: number, measure: (text: string, m
   return lines;
 }
 
-/** What stands between spaces; a word may be of several runs, as `bicycle` and `.` are. */
+/** Splits at spaces; a word may consist of several runs, such as `bicycle` and `.`. */
 function words(runs: readonly TextRun[]): TextRun[][] {
   const result: TextRun[][] = [[]];
   for (const { text, mark } of runs) {
@@ -202,7 +203,7 @@ function words(runs: readonly TextRun[]): TextRun[][] {
   return result.filter((word) => word.length > 0);
 }
 
-/** The text in parts that each fit into the width; never less than one character. */
+/** Splits a text into parts that each fit the width, but have at least one character. */
 function breakUp(text: string, width: number, measure: (text: string) => number): string[] {
   if (measure(text) <= width) return [text];
   const parts: string[] = [];

@@ -3,10 +3,10 @@ import type { TokenizedPrompt } from '../text/tokenizer';
 import { type PromptWord, plainly, tokensInEach, wordsOf } from '../text/words';
 import type { Mark, TextRun } from './layout';
 
-/** A word that an edit is about. */
+/** A word that an edit affects. */
 export interface MarkedWord {
   readonly word: PromptWord;
-  /** What its attention is multiplied by. */
+  /** The factor on its attention. */
   readonly factor?: number;
 }
 
@@ -16,7 +16,7 @@ export function isArticle({ text }: PromptWord): boolean {
 }
 
 /**
- * The words of each prompt that an edit is about: those that were swapped, added or left out, and those with a weight.
+ * The words of each prompt that an edit affects: those swapped, added or removed, and those with a weight.
  *
  * @param prompts the source, then its targets
  * @param weights factors for words of the targets
@@ -44,7 +44,7 @@ export function markedWords(
 
 type IsChanged = (token: number) => boolean;
 
-/** The tokens of a target that its source does not have in that place, and those of the source that it lacks. */
+/** The tokens of a target that are not aligned with the source, and those of the source that the target lacks. */
 function changedTokens(source: TokenizedPrompt, target: TokenizedPrompt): { source: IsChanged; target: IsChanged } {
   const { length, matrix, aligned } = refinement(source, target);
   return {
@@ -53,7 +53,7 @@ function changedTokens(source: TokenizedPrompt, target: TokenizedPrompt): { sour
   };
 }
 
-/** The prompt as it was written, with some of its words marked; what was cut off, being too long, is pale. */
+/** The prompt as written, with some of its words marked; a truncated end is pale. */
 export function markedPrompt(prompt: TokenizedPrompt, marked: readonly MarkedWord[], mark: Mark): TextRun[] {
   const lower = plainly(prompt.text);
   const written = lower.length === prompt.text.normalize('NFC').length ? prompt.text.normalize('NFC') : lower;
@@ -72,7 +72,7 @@ export function markedPrompt(prompt: TokenizedPrompt, marked: readonly MarkedWor
   );
 }
 
-/** `×4` where a word has a factor; with a space that does not break. */
+/** ` ×4` if a word has a factor, with a non-breaking space. */
 export function times(word?: MarkedWord): string {
   return word?.factor === undefined ? '' : `\u00a0×${String(word.factor).replace('-', '−')}`;
 }

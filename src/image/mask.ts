@@ -2,15 +2,15 @@ import type { Mask } from '../edits/prompt-to-prompt/givenMask';
 import type { Picture } from './picture';
 import type { Raster } from './resample';
 
-/** A picture as a mask: white may change, black may not, and grey only so much (its luma by Rec. 601). */
+/** Reads a picture as a mask: white may change, black may not, and grey may change partly (by its Rec. 601 luma). */
 export function toMask({ width, height, data }: Picture): Mask {
   const share = (i: number): number => (0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]) / 255;
   return { width, height, data: Float32Array.from({ length: width * height }, (_, i) => share(i)) };
 }
 
 /**
- * Where one picture differs from another of the same size: 0 up to differences that rounding and the autoencoder make,
- * 1 from four times as much on, of the channel that differs most.
+ * Where one picture differs from another of the same size, by the channel that differs most: 0 for differences up to
+ * `least`, which rounding and the autoencoder cause, rising to 1 at four times that.
  */
 export function changeMask(before: Picture, after: Picture, least = 6): Mask {
   const { width, height } = before;
@@ -21,10 +21,10 @@ export function changeMask(before: Picture, after: Picture, least = 6): Mask {
 }
 
 /**
- * The mask with edges that go from 0 to 1 over twice the radius, half of it on either side: two means over a square,
- * one after the other.
+ * Softens a mask so that its edges go from 0 to 1 over twice the radius, half of that on either side, by two box blurs
+ * in a row.
  *
- * @param radius in pixels of the mask; 0 leaves it as it is
+ * @param radius in pixels of the mask; 0 leaves it unchanged
  */
 export function feather(mask: Mask, radius: number): Mask {
   if (!(radius >= 0)) throw new RangeError(`A mask is feathered by 0 or more pixels, not by ${radius}.`);
@@ -32,7 +32,9 @@ export function feather(mask: Mask, radius: number): Mask {
   return half === 0 ? mask : boxMean(boxMean(mask, half), half);
 }
 
-/** The mean over the square that reaches `reach` to all sides; beyond the edge the outermost values go on. */
+/**
+ * The mean over a square that extends `reach` in all directions; the outermost values are extended beyond the edges.
+ */
 function boxMean({ width, height, data }: Mask, reach: number): Mask {
   const across = new Float32Array(data.length);
   for (let y = 0; y < height; y++) lineMean(data, across, y * width, 1, width, reach);
@@ -41,7 +43,7 @@ function boxMean({ width, height, data }: Mask, reach: number): Mask {
   return { width, height, data: both };
 }
 
-/** Along one line, by sums up to each place. A reach of 1.5 takes half of the second neighbour. */
+/** The mean along one line, from cumulative sums. A reach of 1.5 includes half of the second neighbour. */
 function lineMean(
   from: Float32Array,
   to: Float32Array,
@@ -62,7 +64,7 @@ function lineMean(
   for (let i = 0; i < length; i++) to[start + i * step] = (upTo(i + 1 + reach) - upTo(i - reach)) / (1 + 2 * reach);
 }
 
-/** A mask as a picture in shades of grey. */
+/** A mask as a greyscale picture. */
 export function maskPicture({ width, height, data }: Raster<Float32Array>): Picture {
   const bytes = new Uint8ClampedArray(width * height * 4);
   data.forEach((share, i) => bytes.fill(share * 255, 4 * i, 4 * i + 3).fill(255, 4 * i + 3, 4 * i + 4));

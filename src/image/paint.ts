@@ -5,7 +5,7 @@ const PAPER = '#ffffff';
 const FRAME = 'rgba(15, 23, 42, 0.12)';
 const CORNER = 6;
 
-/** Of Inter, the font of figures. */
+/** A weight of Inter, the font of figures. */
 export type Weight = 400 | 500 | 600;
 
 /** Size in pixels at unit 1, weight and colour of each style. */
@@ -16,7 +16,7 @@ const STYLES: Record<TextStyle, { size: number; weight: Weight; colour: string }
   caption: { size: 12.5, weight: 400, colour: '#475569' },
 };
 
-/** What a mark changes about a style; `tint` is laid under the words. */
+/** How a mark changes a style; `tint` is drawn behind the words. */
 const MARKS: Record<Mark, { weight?: Weight; colour?: string; tint?: string }> = {
   plain: {},
   changed: { weight: 600, colour: '#b4430b', tint: '#fdeadb' },
@@ -24,15 +24,15 @@ const MARKS: Record<Mark, { weight?: Weight; colour?: string; tint?: string }> =
   quiet: { colour: '#7c8ba1' },
 };
 
-/** What figures are drawn with, in Node and in browsers. */
+/** The drawing surface for figures, in Node and in browsers. */
 export interface Painter {
   readonly context: CanvasRenderingContext2D;
-  /** A weight of Inter at a size in pixels, as the canvas takes a font. */
+  /** A weight of Inter at a size in pixels, as a canvas font string. */
   font(weight: Weight, size: number): string;
   imageOf(picture: Picture): CanvasImageSource;
 }
 
-/** Draws a figure whose parts have their places. */
+/** Draws a figure from its layout. */
 export function paint(layout: Layout, painter: Painter): void {
   const { context } = painter;
   context.fillStyle = PAPER;
@@ -42,13 +42,13 @@ export function paint(layout: Layout, painter: Painter): void {
   layout.texts.forEach((box) => drawText(painter, box, layout.unit));
 }
 
-/** The width of a text in the font that draws it: what a layout measures with. */
+/** The width of a text in the font it is drawn with, for measuring a layout. */
 export function widthOf({ context, font }: Painter, text: string, style: TextStyle, mark: Mark, unit: number): number {
   context.font = fontOf(font, style, mark, unit);
   return context.measureText(text).width;
 }
 
-/** The font of a style, as a canvas takes it. */
+/** The font of a style, as a canvas font string. */
 export function fontOf(font: Painter['font'], style: TextStyle, mark: Mark = 'plain', unit = 1): string {
   const { size, weight } = STYLES[style];
   return font(MARKS[mark].weight ?? weight, size * unit);
@@ -83,6 +83,6 @@ function drawText({ context, font }: Painter, { x, y, height, text, style, mark 
   context.font = fontOf(font, style, mark, unit);
   context.fillStyle = MARKS[mark].colour ?? STYLES[style].colour;
   context.textBaseline = 'alphabetic';
-  // Inter's capitals are 0.73 of its size: this centres them in the line.
+  // Inter's capitals are 0.73 of its size high; this centres them in the line.
   context.fillText(text, x, y + height / 2 + 0.36 * STYLES[style].size * unit);
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** A picture of 8 bits a channel: RGBA, row by row from the top left, as PNG files and canvases hold it. */
+/** A picture with 8 bits per channel: RGBA, row by row from the top left, as in PNG files and canvases. */
 export interface Picture {
   readonly width: number;
   readonly height: number;
@@ -8,9 +8,9 @@ export interface Picture {
 }
 
 /**
- * The pictures of a batch, opaque; values outside the range are clipped, as diffusers' `VaeImageProcessor` does.
+ * Converts a batch to opaque pictures; values outside the range are clipped, as in diffusers' `VaeImageProcessor`.
  *
- * @param images [n, height, width, 3] in -1..1; not disposed
+ * @param images [n, height, width, 3], -1 to 1; not disposed of
  */
 export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
   const [count, height, width] = images.shape;
@@ -29,9 +29,9 @@ export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
 }
 
 /**
- * Pictures of one size as a batch, without their alpha.
+ * Converts pictures of the same size to a batch, without alpha.
  *
- * @returns [n, height, width, 3] in -1..1, as the autoencoder takes them
+ * @returns [n, height, width, 3], -1 to 1, as the autoencoder takes them
  * @throws RangeError if they differ in size
  */
 export function fromPictures(pictures: readonly Picture[]): tf.Tensor4D {
@@ -46,7 +46,7 @@ export function fromPictures(pictures: readonly Picture[]): tf.Tensor4D {
   });
 }
 
-/** The picture with every pixel drawn as a square of `factor` x `factor` (a positive integer). */
+/** Enlarges a picture, drawing every pixel as a square of `factor` x `factor` (a positive integer). */
 export function enlarge({ width, height, data }: Picture, factor: number): Picture {
   const enlarged = {
     width: width * factor,

@@ -4,13 +4,13 @@ import type { Picture } from './picture';
 import { bilinear, resample, type Size } from './resample';
 
 /**
- * How a picture comes to a model's size: `cover` fills it and cuts off what is over, evenly on both sides; `contain`
- * shows the whole picture and goes on with its outermost pixels where it is too short; `stretch` changes its shape.
+ * How a picture is fitted to a model's size: `cover` fills it and crops the excess evenly on both sides; `contain`
+ * shows the whole picture and pads it with its outermost pixels; `stretch` changes its aspect ratio.
  */
 export const FITS = ['cover', 'contain', 'stretch'] as const;
 export type Fit = (typeof FITS)[number];
 
-/** Which part of the original lies where in the fitted picture. */
+/** Which part of the original goes where in the fitted picture. */
 export interface Placement {
   readonly original: Size;
   readonly fitted: Size;
@@ -18,7 +18,7 @@ export interface Placement {
   readonly to: Box;
 }
 
-/** The size with each side at the nearest multiple of the factor, and no less than it. */
+/** The size with each side rounded to the nearest multiple of the factor, but at least the factor. */
 export function toMultiples({ width, height }: Size, factor: number): Size {
   const nearest = (side: number): number => Math.max(1, Math.round(side / factor)) * factor;
   return { width: nearest(width), height: nearest(height) };
@@ -32,7 +32,7 @@ export function place(original: Size, fitted: Size, fit: Fit = 'cover'): Placeme
   return whole;
 }
 
-/** The scaled size as a box in the middle of a larger one, in whole pixels. */
+/** The scaled size as a box centred in a larger one, in whole pixels. */
 function inTheMiddle(size: Size, scale: number, outer: Size): Box {
   const width = Math.min(outer.width, Math.max(1, Math.round(size.width * scale)));
   const height = Math.min(outer.height, Math.max(1, Math.round(size.height * scale)));
@@ -41,7 +41,7 @@ function inTheMiddle(size: Size, scale: number, outer: Size): Box {
 
 const sizeOf = ({ width, height }: Size): Size => ({ width, height });
 
-/** The picture at the model's size. */
+/** Fits the picture to the model's size. */
 export function fitPicture(picture: Picture, { from, to, fitted }: Placement): Picture {
   const { data } = resample(picture, from, to);
   if (to.width === fitted.width && to.height === fitted.height) return { ...sizeOf(fitted), data };
@@ -57,8 +57,8 @@ export function fitPicture(picture: Picture, { from, to, fitted }: Placement): P
 }
 
 /**
- * A mask of the original, in whatever size it was drawn, as a mask of the fitted picture. What is no part of the
- * original is 0.
+ * Converts a mask of the original, drawn at any size, to a mask of the fitted picture. Padding, which is not part of
+ * the original, is 0.
  */
 export function fitMask(mask: Mask, { original, from, to, fitted }: Placement): Mask {
   const full = resample(mask, { x: 0, y: 0, ...sizeOf(mask) }, original, bilinear);
@@ -70,13 +70,13 @@ export function fitMask(mask: Mask, { original, from, to, fitted }: Placement): 
 }
 
 /**
- * The original at its own size with the edit in it. Where the mask is 0, and in what the fitted picture does not show,
+ * Puts an edit back into the original at its own size. Where the mask is 0, and outside what the fitted picture shows,
  * every byte is the original's.
  *
- * @param edited of the fitted size
- * @param mask of the fitted picture, in any size, such as the latents'; soft from one of its cells to the next
- * @param fade how many of the original's pixels the edit takes to fade towards a side where the original was cut off
- * @throws RangeError if the pictures are not of the placement's sizes
+ * @param edited the edited picture, at the fitted size
+ * @param mask of the fitted picture, at any size, such as the latents'; it is interpolated between its cells
+ * @param fade over how many of the original's pixels the edit fades out towards a cropped side
+ * @throws RangeError if the pictures do not have the placement's sizes
  */
 export function putBack(original: Picture, edited: Picture, mask: Mask, placement: Placement, fade = 16): Picture {
   const { from, to, fitted } = placement;
@@ -105,7 +105,7 @@ export function putBack(original: Picture, edited: Picture, mask: Mask, placemen
   return { ...sizeOf(original), data };
 }
 
-/** How much of the edit is left at a place of a side, which fades where the original goes on beyond it. */
+/** The edit's share at a position along one axis; it fades towards an end if the original continues beyond it. */
 function fading(start: number, length: number, whole: number, fade: number): (at: number) => number {
   const before = start > 0;
   const after = start + length < whole;

@@ -1,6 +1,6 @@
 import type { Box } from './layout';
 
-/** Values on a grid, row by row from the top left, all channels of a place together: a picture's bytes, or a mask. */
+/** Values on a grid, row by row from the top left, with channels interleaved: a picture's bytes, or a mask. */
 export interface Raster<Values extends Uint8ClampedArray | Float32Array = Uint8ClampedArray | Float32Array> {
   readonly width: number;
   readonly height: number;
@@ -12,7 +12,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** What a value counts for at a distance from the middle, and the distance from which on it counts for nothing. */
+/** A value's weight at a distance from the centre, and the distance from which on the weight is 0. */
 interface Filter {
   readonly support: number;
   weight(distance: number): number;
@@ -28,14 +28,14 @@ export const bicubic: Filter = {
   },
 };
 
-/** Never leaves the range of the values it is given. */
+/** Never exceeds the range of the input values. */
 export const bilinear: Filter = { support: 1, weight: (distance) => Math.max(0, 1 - Math.abs(distance)) };
 
 /**
- * A part of a raster in another size, as Pillow's `crop` and `resize` make it: when it gets smaller, the filter widens,
- * so that every value counts. Bytes are rounded after each of the two directions, as there.
+ * Resizes a part of a raster like Pillow's `crop` and `resize`: for downscaling, the filter widens so that every value
+ * contributes. Bytes are rounded after each of the two passes, as in Pillow.
  *
- * @param box whole pixels inside of the raster
+ * @param box whole pixels inside the raster
  */
 export function resample<Values extends Uint8ClampedArray | Float32Array>(
   raster: Raster<Values>,
@@ -71,7 +71,7 @@ export function resample<Values extends Uint8ClampedArray | Float32Array>(
   return { ...size, data };
 }
 
-/** What one value of the result is made of: the first that counts, and the weights of it and of those after it. */
+/** The inputs of one output value: the first contributing index, and the weights from there on. */
 interface Taps {
   readonly first: number;
   readonly weights: Float64Array;
@@ -93,7 +93,7 @@ function taps(from: number, to: number, filter: Filter): Taps[] {
   });
 }
 
-/** Strides, in values: from line to line and from place to place, each of what is read and of what is written. */
+/** `line` and `step` are strides in values, from line to line and from place to place, for reading and for writing. */
 interface Lines {
   readonly from: Uint8ClampedArray | Float32Array;
   readonly to: Uint8ClampedArray | Float32Array;

@@ -3,12 +3,12 @@ import type { Span } from '../text/words';
 import type { HeatMap } from './heatMap';
 
 /**
- * Where each of some words of a prompt looks: the attention to all its tokens, averaged over the run. A negative weight
- * makes it negative; it is the same places that the word turns away from, so the sign is left out.
+ * Where the attention to each of several words of a prompt is: the sum over the word's tokens, averaged over the run.
+ * With a negative weight it is negative; the word then acts on the same places in reverse, so absolute values are used.
  *
- * @param store of the run
+ * @param store the run's store
  * @param prompt which of the run's prompts: 0 is the source
- * @param words of that prompt, such as {@link wordsOf} finds
+ * @param words words of that prompt, such as those from {@link wordsOf}
  */
 export async function wordMaps(store: AttentionStore, prompt: number, words: readonly Span[]): Promise<HeatMap[]> {
   const maps = store.maps({ prompt });

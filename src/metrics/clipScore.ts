@@ -14,7 +14,7 @@ import { Patches } from './patches';
 
 const NORM = { mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711] };
 
-/** The sizes of a CLIP, by transformers' names. */
+/** The sizes of a CLIP model, by transformers' names. */
 export interface CLIPConfig {
   readonly text: CLIPTextConfig;
   readonly vision: LayerConfig & {
@@ -50,7 +50,7 @@ export const CLIP_VITL14: CLIPConfig = {
   projection_dim: 768,
 };
 
-/** How well a picture fits a text (Hessel et al. 2021): transformers' `CLIPModel`, scored as torchmetrics does. */
+/** How well a picture matches a text (Hessel et al. 2021): transformers' `CLIPModel`, scored as in torchmetrics. */
 export class CLIPScore extends Network {
   private readonly text: CLIPTextModel;
   private readonly textProjection: Linear;
@@ -79,7 +79,7 @@ export class CLIPScore extends Network {
       vision.hidden_size,
       { bias: false },
     );
-    // The name is spelt so in every checkpoint.
+    // Misspelt like this in every checkpoint.
     this.preNorm = new LayerNorm(model.at('pre_layrnorm'), vision.hidden_size, vision.layer_norm_eps);
     this.layers = Array.from(
       { length: vision.num_hidden_layers },
@@ -91,7 +91,7 @@ export class CLIPScore extends Network {
     });
   }
 
-  /** @param ids a text's tokens, up to and with the end; what follows does not count @returns [1, projection_dim] */
+  /** @param ids a text's tokens, including the end token; what follows it is ignored @returns [1, projection_dim] */
   embedText(ids: readonly number[]): tf.Tensor2D {
     return tf.tidy(() => {
       const states = this.text.forward([ids]);
@@ -109,7 +109,7 @@ export class CLIPScore extends Network {
     });
   }
 
-  /** From 0 to 100: the cosine of the two embeddings, times 100, where it is positive. */
+  /** From 0 to 100: the cosine of the two embeddings times 100, or 0 if negative. */
   async score(picture: Picture, text: string, tokenizer: Tokenizer): Promise<number> {
     const score = tf.tidy(() => {
       const [a, b] = [this.embedPicture(this.prepared(picture)), this.embedText(tokenizer.tokenize(text).ids)];
@@ -120,7 +120,10 @@ export class CLIPScore extends Network {
     return Math.max(0, 100 * cosine);
   }
 
-  /** As transformers' processor: the shorter side to the size by Pillow's bicubic, the middle, CLIP's mean and deviation. */
+  /**
+   * Preprocesses like transformers' processor: resizes the shorter side with Pillow's bicubic filter, crops the centre,
+   * and normalises with CLIP's mean and standard deviation.
+   */
   private prepared(picture: Picture): tf.Tensor4D {
     const side = this.config.vision.image_size;
     const scale = side / Math.min(picture.width, picture.height);

@@ -6,7 +6,10 @@ import { Conv2d } from '../nn/conv2d';
 import { type Parameter, Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 
-/** SqueezeNet 1.1's fire modules, by their place in torchvision's list: the channels that they get and make. */
+/**
+ * SqueezeNet 1.1's fire modules, by their index in torchvision's list, with their input, squeezed and expanded
+ * channels.
+ */
 const FIRE: Readonly<Record<number, readonly [channels: number, squeezed: number, expanded: number]>> = {
   3: [64, 16, 64],
   4: [128, 16, 64],
@@ -19,7 +22,7 @@ const FIRE: Readonly<Record<number, readonly [channels: number, squeezed: number
 };
 const POOLS: readonly number[] = [2, 5, 8];
 
-/** The places of each of the slices whose features are compared, and how many channels those have. */
+/** The layer indices of each slice whose features are compared, and the number of its channels. */
 const SLICES: readonly { places: readonly number[]; channels: number }[] = [
   { places: [0], channels: 64 },
   { places: [2, 3, 4], channels: 128 },
@@ -30,12 +33,12 @@ const SLICES: readonly { places: readonly number[]; channels: number }[] = [
   { places: [12], channels: 512 },
 ];
 
-/** What brings pictures of -1 to 1 to ImageNet's mean and deviation. */
+/** Normalises pictures from -1 to 1 by ImageNet's mean and standard deviation. */
 const SCALING = { shift: [-0.03, -0.088, -0.188], scale: [0.458, 0.448, 0.45] };
 
 /**
- * Learned perceptual distance (Zhang et al. 2018) on SqueezeNet's features, as the `lpips` package has it
- * (`lpips.LPIPS(net='squeeze')`, whose names the checkpoint has).
+ * Learned perceptual distance (Zhang et al. 2018) on SqueezeNet's features, as in the `lpips` package
+ * (`lpips.LPIPS(net='squeeze')`, whose names the checkpoint uses).
  */
 export class LPIPS extends Network {
   private readonly slices: readonly Slice[];
@@ -49,7 +52,7 @@ export class LPIPS extends Network {
     );
   }
 
-  /** @param images two pictures, each [1, height, width, 3] in -1..1 @returns a scalar */
+  /** @param images two pictures, each [1, height, width, 3], -1 to 1 @returns a scalar */
   between(...images: readonly [tf.Tensor4D, tf.Tensor4D]): tf.Scalar {
     return tf.tidy(() => {
       let [a, b] = images.map((image) => tf.div(tf.sub(image, SCALING.shift), SCALING.scale) as tf.Tensor4D);
@@ -63,7 +66,7 @@ export class LPIPS extends Network {
     });
   }
 
-  /** From 0 up. @param kept multiplies both pictures, in a range of 0 to 1, before */
+  /** The distance, 0 or more. @param kept a mask that both pictures, in the range 0 to 1, are first multiplied by */
   async distance(a: Picture, b: Picture, kept?: Mask): Promise<number> {
     const distance = tf.tidy(() => this.between(prepared(a, kept), prepared(b, kept)));
     const [value] = await distance.data();
@@ -79,12 +82,12 @@ function prepared(picture: Picture, kept?: Mask): tf.Tensor4D {
   return tf.sub(tf.mul(tf.add(image, 1), mask), 1);
 }
 
-/** Every place's channels as a vector of length 1. */
+/** Normalises the channels at every place to a vector of length 1. */
 function unit(x: tf.Tensor4D): tf.Tensor4D {
   return tf.div(x, tf.add(tf.norm(x, 'euclidean', 3, true), 1e-10));
 }
 
-/** Some of torchvision's `squeezenet1_1().features`. */
+/** A slice of torchvision's `squeezenet1_1().features`. */
 class Slice {
   private readonly layers: readonly ((x: tf.Tensor4D) => tf.Tensor4D)[];
 
@@ -105,11 +108,11 @@ class Slice {
   }
 }
 
-/** 3x3, every second place; a last window that is not whole counts too (`ceil_mode`). */
+/** 3x3 max pooling with stride 2, including an incomplete last window (`ceil_mode`). */
 function pool(x: tf.Tensor4D): tf.Tensor4D {
   return tf.tidy(() => {
     const [below, right] = x.shape.slice(1).map((side) => (side % 2 === 0 ? 1 : 0));
-    // What comes in is no less than 0, so zeros never count.
+    // Inputs are not negative, so padding with zeros does not change the maximum.
     const whole = tf.pad(x, [
       [0, 0],
       [0, below],
@@ -120,7 +123,9 @@ function pool(x: tf.Tensor4D): tf.Tensor4D {
   });
 }
 
-/** Few channels, from which many are made, half of them with their surroundings (Iandola et al. 2016). */
+/**
+ * SqueezeNet's fire module: squeezes to few channels, then expands with 1x1 and 3x3 convolutions (Iandola et al. 2016).
+ */
 class Fire {
   private readonly squeeze: Conv2d;
   private readonly expand1x1: Conv2d;

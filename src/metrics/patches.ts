@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Parameter, Scope } from '../nn/scope';
 
-/** A picture as tokens: one for each square of it, and one before them for the whole. */
+/** Turns a picture into tokens: one for each square patch, preceded by one for the whole picture. */
 export class Patches {
   private readonly weight: Parameter;
   private readonly bias?: Parameter;
 
   /**
-   * @param scope of the projection
-   * @param whole what the first token begins with, of `features` numbers
-   * @param position of each token, tokens x features numbers
+   * @param scope the projection's scope
+   * @param whole the embedding of the first token, of `features` numbers
+   * @param position the position embeddings, tokens x features numbers
    */
   constructor(
     scope: Scope,
@@ -24,8 +24,8 @@ export class Patches {
   }
 
   /**
-   * @param pixels [rows, height, width, 3], sides that are multiples of a square's
-   * @returns [rows, 1 + squares, features]
+   * @param pixels [rows, height, width, 3], with sides that are multiples of a patch's
+   * @returns [rows, 1 + patches, features]
    */
   forward(pixels: tf.Tensor4D): tf.Tensor3D {
     return tf.tidy(() => {

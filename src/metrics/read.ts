@@ -4,7 +4,7 @@ import { loadParameters } from '../weights/load';
 import type { TensorSource } from '../weights/source';
 
 /**
- * Fills a network from a checkpoint that may hold more than it needs, such as heads that nobody asks.
+ * Fills a network from a checkpoint that may hold more than it needs, such as unused heads.
  *
  * @returns the network
  * @throws CheckpointError if the source lacks a tensor, or has it in another shape

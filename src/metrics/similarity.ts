@@ -1,16 +1,16 @@
 import type { Mask } from '../edits/prompt-to-prompt/givenMask';
 import type { Picture } from '../image/picture';
 
-/** The window of {@link ssim}: 11 Gaussian weights, as torchmetrics makes them for its standard deviation. */
+/** The window of {@link ssim}: 11 Gaussian weights, as in torchmetrics for a standard deviation of 1.5. */
 const WINDOW = gaussian(11, 1.5);
 
-/** What keeps {@link ssim}'s quotients from dividing by nothing, at a range of 1. */
+/** The constants that keep {@link ssim}'s quotients from dividing by zero, at a range of 1. */
 const [C1, C2] = [0.01 ** 2, 0.03 ** 2];
 
 /**
- * The mean squared error of two pictures of one size, in a range of 0 to 1.
+ * The mean squared error of two pictures of the same size, in the range 0 to 1.
  *
- * @param kept multiplies both before; the mean is over all places nevertheless, as PnPInversion's script has it
+ * @param kept a mask that both are first multiplied by; the mean is still over all places, as in PnPInversion's script
  */
 export function mse(a: Picture, b: Picture, kept?: Mask): number {
   const [x, y] = [channels(a, kept), channels(b, kept)];
@@ -19,15 +19,15 @@ export function mse(a: Picture, b: Picture, kept?: Mask): number {
   return sum / (3 * x[0].length);
 }
 
-/** The peak signal-to-noise ratio in dB at a range of 1; infinite where {@link mse} is 0. */
+/** The peak signal-to-noise ratio in dB at a range of 1; infinite if {@link mse} is 0. */
 export function psnr(a: Picture, b: Picture, kept?: Mask): number {
   return -10 * Math.log10(mse(a, b, kept));
 }
 
 /**
- * The structural similarity (Wang et al. 2004), up to 1: the mean over an 11x11 Gaussian window of standard deviation
- * 1.5 wherever it lies in the picture whole, as in torchmetrics 1.2 and the benchmarks of its time. Later ones let the
- * window go over the sides, where it sees the picture mirrored.
+ * The structural similarity (Wang et al. 2004), at most 1: the mean over all positions of an 11x11 Gaussian window with
+ * standard deviation 1.5 that lie entirely in the picture, as in torchmetrics 1.2 and the benchmarks of its time. Later
+ * versions let the window extend over the edges, mirroring the picture there.
  *
  * @throws RangeError if the pictures are smaller than the window
  */
@@ -54,7 +54,7 @@ function similarities(x: Float64Array, y: Float64Array, width: number): Float64A
   });
 }
 
-/** Weighted by the window, wherever it lies inside whole. */
+/** Weighted means at all positions where the window lies entirely inside. */
 function smooth(values: Float64Array, width: number): Float64Array {
   const height = values.length / width;
   const across = correlate(values, width - WINDOW.length + 1, height, width, 1);
@@ -67,7 +67,7 @@ function smooth(values: Float64Array, width: number): Float64Array {
   );
 }
 
-/** @param stride from line to line @param step from one of the window's values to the next */
+/** @param stride from line to line @param step between the values under the window */
 function correlate(values: Float64Array, width: number, height: number, stride: number, step: number): Float64Array {
   const result = new Float64Array(width * height);
   for (let y = 0, at = 0; y < height; y++) {
@@ -80,7 +80,7 @@ function correlate(values: Float64Array, width: number, height: number, stride: 
   return result;
 }
 
-/** Red, green and blue, 0 to 1. */
+/** The red, green and blue planes, 0 to 1. */
 function channels({ width, height, data }: Picture, kept?: Mask): Float64Array[] {
   return [0, 1, 2].map((c) =>
     Float64Array.from({ length: width * height }, (_, i) => (data[4 * i + c] / 255) * (kept ? kept.data[i] : 1)),

@@ -5,7 +5,7 @@ import { type LayerNames, TransformerLayer } from '../model/transformerLayer';
 import { Scope } from '../nn/scope';
 import { Patches } from './patches';
 
-/** Transformers' `ViTModel`, as `facebook/dino-vitb8` has it on the hub. */
+/** The names in transformers' `ViTModel`, as in `facebook/dino-vitb8` on the hub. */
 const VIT_NAMES: LayerNames = {
   norm1: 'layernorm_before',
   attention: 'attention.attention',
@@ -40,7 +40,7 @@ const IMAGENET = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]
 
 /**
  * How much the structure of two pictures differs (Tumanyan et al. 2022, arXiv 2201.00424): the mean squared difference
- * of how similar each two squares of a picture are, by the keys of the last layer.
+ * between the pictures' self-similarities, that is, the similarity of each pair of patches by the last layer's keys.
  */
 export class StructureDistance extends Network {
   private readonly patches: Patches;
@@ -87,8 +87,8 @@ export class StructureDistance extends Network {
   }
 
   /**
-   * As PnPInversion's script has it, from 0 up: ImageNet's mean and deviation, which are meant for values from 0 to 1,
-   * are applied to bytes, and pictures are resized between four pixels each, however many there are.
+   * The distance, 0 or more, as in PnPInversion's script: ImageNet's mean and standard deviation, which are meant for
+   * values from 0 to 1, are applied to bytes, and pictures are resized bilinearly without antialiasing.
    */
   async distance(a: Picture, b: Picture): Promise<number> {
     const distance = tf.tidy(() => this.between(this.prepared(a), this.prepared(b)));
@@ -105,7 +105,7 @@ export class StructureDistance extends Network {
   }
 }
 
-/** The cosine of each two rows. @param x [tokens, features] @returns [tokens, tokens] */
+/** The cosine similarity of each pair of rows. @param x [tokens, features] @returns [tokens, tokens] */
 function selfSimilarity(x: tf.Tensor2D): tf.Tensor2D {
   const norms = tf.norm(x, 'euclidean', 1, true);
   const factors = tf.maximum(tf.matMul(norms, norms, false, true), 1e-8);
