@@ -2,14 +2,14 @@ import * as tf from '@tensorflow/tfjs';
 import { activate, BackendError, type BackendInfo } from '../backend/backendInfo';
 import { startWasm, type WasmOptions } from './wasm';
 
-/** The backends that the browser part starts. */
+/** The backends that the browser module can start. */
 export type BrowserBackend = 'wasm' | 'webgpu';
 
 /**
  * Starts a backend and makes it tfjs's current one.
  *
  * @param name `webgpu` needs the package `@tensorflow/tfjs-backend-webgpu` imported
- * @throws BackendError if it cannot be had; the message says why
+ * @throws BackendError if it is not available; the message says why
  */
 export async function chooseBackend(name: BrowserBackend, options: WasmOptions): Promise<BackendInfo> {
   return name === 'webgpu' ? startWebgpu() : startWasm(options);

@@ -13,17 +13,17 @@ export type ModelPlace = string | URL | FileSystemDirectoryHandle | readonly Fil
 
 export interface OpenOptions extends DiffusersOptions {
   readonly onDownload?: OnDownload;
-  /** Where CLIP's merges are served (weights/clip/merges.txt.gz of this package), for single files, which have none. */
+  /** The URL of CLIP's merges (weights/clip/merges.txt.gz of this package), for single files, which have none. */
   readonly clipMerges?: string;
   /** LoRAs to merge into the weights as they are loaded; all are added. */
   readonly loras?: readonly Lora<File>[];
 }
 
 /**
- * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; of a served one, only its small files are downloaded yet.
+ * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; from a URL, only small files are downloaded so far.
  *
- * @param where a URL is of a manifest ({@link ModelManifest}), relative to the page or worker
- * @throws CheckpointError if there is none, or one of another kind, or a LoRA does not fit it
+ * @param where a URL must be that of a manifest ({@link ModelManifest}); it is relative to the page or worker
+ * @throws CheckpointError if there is none, if it is of another kind, or if a LoRA does not fit it
  */
 export async function openCheckpoint(
   where: ModelPlace,

@@ -2,7 +2,7 @@ import { CheckpointError } from '../errors';
 import { type FileTree, namesIn } from '../weights/fileTree';
 import { bytesOf } from '../weights/source';
 
-/** A folder that someone picked with `showDirectoryPicker()`, or dropped. */
+/** A folder picked with `showDirectoryPicker()`, or dropped. */
 export function handleTree(root: FileSystemDirectoryHandle): FileTree {
   const folderAt = async (parts: readonly string[]): Promise<FileSystemDirectoryHandle | undefined> => {
     let folder: FileSystemDirectoryHandle | undefined = root;
@@ -26,7 +26,11 @@ export function handleTree(root: FileSystemDirectoryHandle): FileTree {
   };
 }
 
-/** The files of a folder, as `<input type="file" webkitdirectory>` gives them. @throws CheckpointError if they are of no folder */
+/**
+ * The files of a folder, as returned by `<input type="file" webkitdirectory>`.
+ *
+ * @throws CheckpointError if they are not from a folder
+ */
 export function filesTree(files: readonly File[]): FileTree {
   const name = files[0]?.webkitRelativePath.split('/')[0];
   if (!name) throw new CheckpointError('No folder was picked. Pick the folder that has model_index.json in it.');
@@ -41,7 +45,7 @@ export function filesTree(files: readonly File[]): FileTree {
   };
 }
 
-/** What lies beside a single file that was picked: a page cannot look there. */
+/** Stands for the folder of a single picked file, which a page cannot read. */
 export const NOTHING_BESIDE: FileTree = { name: '', list: async () => [], open: async () => undefined };
 
 function partsOf(path: string): string[] {

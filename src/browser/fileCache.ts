@@ -1,21 +1,21 @@
-/** Files that were downloaded before, in the browser's own storage for this site (the origin's private file system). */
+/** Downloaded files, in the browser's storage for this site (the origin private file system). */
 export interface FileCache {
-  /** @returns the file, if it is whole */
+  /** @returns the file, if it is complete */
   find(key: string, size: number): Promise<Blob | undefined>;
-  /** Opens a file, new or half written, to write on; nothing if another page is writing it. */
+  /** Opens a new or partly written file for writing; undefined if another page is writing it. */
   write(key: string): Promise<CacheWriter | undefined>;
   /** Removes all files but these. */
   keepOnly(keys: ReadonlySet<string>): Promise<void>;
 }
 
 export interface CacheWriter {
-  /** How many bytes there are. */
+  /** The number of bytes written so far. */
   readonly size: number;
   write(bytes: Uint8Array, at: number): void;
   close(): void;
 }
 
-/** Of workers alone, and so not among the types of the DOM. */
+/** Available only in workers, and so missing from the DOM's types. */
 interface SyncAccessHandle {
   getSize(): number;
   write(bytes: Uint8Array, options: { at: number }): number;
@@ -24,7 +24,10 @@ interface SyncAccessHandle {
 }
 type FileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncAccessHandle> };
 
-/** @param name of the folder for one model @returns nothing where the browser offers no such storage, or not here: it does in workers of secure pages */
+/**
+ * @param name names the folder for one model
+ * @returns undefined if the storage is not available: it needs a worker of a secure page
+ */
 export async function openFileCache(name: string): Promise<FileCache | undefined> {
   try {
     const root = await navigator.storage.getDirectory();
@@ -63,7 +66,7 @@ function cacheIn(folder: FileSystemDirectoryHandle): FileCache {
     },
     async keepOnly(keys) {
       for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) {
-        if (!keys.has(name)) await folder.removeEntry(name).catch(() => undefined); // One that another page is reading goes next time.
+        if (!keys.has(name)) await folder.removeEntry(name).catch(() => undefined); // A file that another page is reading is removed next time.
       }
     },
   };

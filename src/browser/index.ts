@@ -1,5 +1,6 @@
 /**
- * What needs a browser: models by URL and from disk, the start of a backend. Load in a worker: a page's own thread gets one thread's speed and freezes.
+ * What needs a browser: models by URL and from disk, and starting a backend. Load in a worker: on a page's own thread
+ * it runs single-threaded and freezes the page.
  *
  * @module prompt-to-prompt-tfjs/browser
  */
@@ -18,11 +19,11 @@ export type { WasmFile, WasmOptions, WasmPaths } from './wasm';
 export type { BrowserBackend, ModelPlace, OpenOptions };
 export { chooseBackend, openCheckpoint };
 
-/** How a pipeline is loaded. */
+/** The options of loading a pipeline. */
 export interface LoadPipelineOptions extends OpenOptions, WasmOptions {
   /** Default: `wasm`. */
   readonly backend?: BrowserBackend;
-  /** Told how many of the networks' numbers are loaded, of how many. */
+  /** Called with how many of the networks' numbers are loaded, and their total. */
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
@@ -30,7 +31,7 @@ export interface LoadPipelineOptions extends OpenOptions, WasmOptions {
  * Starts a backend and loads a checkpoint onto it.
  *
  * @param where as for {@link openCheckpoint}
- * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
+ * @throws BackendError if the backend is not available; CheckpointError if the checkpoint cannot be loaded
  */
 export async function loadPipeline(
   where: ModelPlace,

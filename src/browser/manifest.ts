@@ -3,7 +3,7 @@ import { CheckpointError } from '../errors';
 import { safePath } from '../weights/fileTree';
 
 const schema = z.object({
-  /** What to call the model. */
+  /** The model's name. */
   name: z.string().min(1),
   files: z
     .array(
@@ -19,10 +19,10 @@ const schema = z.object({
     .min(1),
 });
 
-/** What a model served over HTTP consists of, as no server lists its folders: a JSON file beside the model's own. */
+/** The list of a model's files, a JSON file beside them, because HTTP servers do not list folders. */
 export type ModelManifest = z.output<typeof schema>;
 
-/** @param url where it was found @throws CheckpointError that names the field */
+/** @param url where it was found @throws CheckpointError naming the field */
 export function parseManifest(json: unknown, url: string): ModelManifest {
   const { success, data, error } = schema.safeParse(json);
   if (!success) throw new CheckpointError(`${url} is not a model's manifest:\n${z.prettifyError(error)}`);

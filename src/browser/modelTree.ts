@@ -6,14 +6,14 @@ import { type ModelManifest, parseManifest } from './manifest';
 import { request, requestJson } from './request';
 
 type Entry = ModelManifest['files'][number];
-/** Told how many of the model's bytes are there, of how many. */
+/** Called with how many of the model's bytes are downloaded, and their total. */
 export type OnDownload = (done: number, total: number) => void;
 
 /**
- * A model that is served over HTTP, as its manifest lists it. A file is downloaded when it is first read, as a whole, and kept in the browser's
- * storage where there is any; one that was half downloaded goes on where it ended, if the server knows ranges.
+ * A model served over HTTP, as listed in its manifest. A file is downloaded as a whole when it is first read, and kept
+ * in the browser's storage if available; an interrupted download resumes if the server supports ranges.
  *
- * @throws CheckpointError if the manifest cannot be had or is none
+ * @throws CheckpointError if the manifest cannot be fetched or is not valid
  */
 export async function modelTree(manifestUrl: string, onDownload?: OnDownload): Promise<FileTree> {
   const { name, files } = parseManifest(await requestJson(manifestUrl), manifestUrl);
@@ -60,7 +60,7 @@ class RemoteFile implements ByteSource {
 
   async read(start: number, end: number): Promise<Uint8Array> {
     this.whole ??= this.get().catch((error: unknown) => {
-      this.whole = undefined; // The next reading tries again.
+      this.whole = undefined; // The next read tries again.
       throw error;
     });
     return new Uint8Array(await (await this.whole).slice(start, end).arrayBuffer());
@@ -77,7 +77,7 @@ class RemoteFile implements ByteSource {
     return (await (writer && this.download(writer))) ?? this.downloadToMemory();
   }
 
-  /** @returns nothing if the storage is full */
+  /** @returns undefined if the storage is full */
   private async download(writer: CacheWriter): Promise<Blob | undefined> {
     try {
       let at = writer.size < this.size ? writer.size : 0;
@@ -103,7 +103,7 @@ class RemoteFile implements ByteSource {
     return this.checked(new Blob(parts));
   }
 
-  /** @throws CheckpointError if there are fewer or more of them than the manifest says */
+  /** @throws CheckpointError if there are fewer or more bytes than the manifest says */
   private async *bytes(from: number, onStart?: (start: number) => void): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const { start, stream } = await request(this.name, from, this.size);
     onStart?.(start);
@@ -123,7 +123,10 @@ class RemoteFile implements ByteSource {
       throw new CheckpointError(`${this.name} came with ${done} bytes; its manifest says ${this.size}. Load it again.`);
   }
 
-  /** @throws CheckpointError if these are other bytes than the manifest's; pages that are not secure cannot tell, nor can files of more than 1 GiB be looked at */
+  /**
+   * @throws CheckpointError if the file's hash differs from the manifest's; not checked on pages that are not secure,
+   *   or for files of more than 1 GiB
+   */
   private async checked(file: Blob): Promise<Blob> {
     if (!globalThis.crypto?.subtle || file.size > 2 ** 30) return file;
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));

@@ -1,16 +1,16 @@
 import { CheckpointError } from '../errors';
 
-/** A file's bytes from some place on. */
+/** A file's bytes from an offset on. */
 export interface Body {
-  /** Where they begin: 0 if the server sends whole files only. */
+  /** The offset they begin at: 0 if the server only sends whole files. */
   readonly start: number;
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 /**
- * Asks a server for a file's bytes from `start` up to, not including, `end`.
+ * Requests a file's bytes from `start` up to but not including `end`.
  *
- * @throws CheckpointError that names the address and says what the server answered
+ * @throws CheckpointError naming the URL and the server's answer
  */
 export async function request(url: string, start: number, end: number): Promise<Body> {
   const response = await answer(url, start === 0 ? {} : { Range: `bytes=${start}-${end - 1}` });
@@ -18,7 +18,7 @@ export async function request(url: string, start: number, end: number): Promise<
   return { start: response.status === 206 ? start : 0, stream: response.body };
 }
 
-/** @throws CheckpointError likewise */
+/** @throws CheckpointError as {@link request} */
 export async function requestJson(url: string): Promise<unknown> {
   const response = await answer(url, {}, 'no-cache');
   const text = await response.text();

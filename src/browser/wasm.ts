@@ -16,7 +16,10 @@ import { type Loader, MAX_WASM_THREADS, startThreadedModule } from '../backend/w
 
 const THREADED = 'tfjs-backend-wasm-threaded-simd';
 
-/** Where the files of tfjs-backend-wasm's `wasm-out` are served: a folder's URL, or a URL for each file by its name. */
+/**
+ * Where the files of tfjs-backend-wasm's `wasm-out` are served: the folder's URL with a slash at its end, or a URL for
+ * each file by name.
+ */
 export type WasmPaths = string | Readonly<Record<WasmFile, string>>;
 export type WasmFile =
   | 'tfjs-backend-wasm.wasm'
@@ -28,13 +31,16 @@ export interface WasmOptions extends BackendOptions {
   readonly wasmPaths: WasmPaths;
 }
 
-/** Starts tfjs's wasm backend, on all cores where the page may share memory between threads; once started it stays as it is. */
+/**
+ * Starts tfjs's wasm backend, on all cores if the page may share memory between threads. Once started, its threads stay
+ * the same.
+ */
 export async function startWasm({ threads, warn = console.warn, wasmPaths }: WasmOptions): Promise<BackendInfo> {
   prepareWasm();
   setWasmPaths(typeof wasmPaths === 'string' ? wasmPaths : { ...wasmPaths });
   const wanted = Math.min(threads ?? navigator.hardwareConcurrency, MAX_WASM_THREADS);
   if (!('wasm' in tf.engine().registry)) {
-    // Else tfjs would start threads of its own, which our kernels could not wait for.
+    // Otherwise tfjs would start its own threads, which our kernels could not wait for.
     tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
     const problem = wanted > 1 ? whyOneThread() : undefined;
     if (problem) warn(`wasm runs on one thread here: ${problem}`);
@@ -44,7 +50,7 @@ export async function startWasm({ threads, warn = console.warn, wasmPaths }: Was
   return { name: 'wasm', versions: { '@tensorflow/tfjs-backend-wasm': version_wasm }, threads: getThreadsCount() };
 }
 
-/** Why threads cannot be had here; nothing if they can. */
+/** Why threads are not available here; undefined if they are. */
 function whyOneThread(): string | undefined {
   if (!globalThis.crossOriginIsolated)
     return 'the page is not cross-origin isolated. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
@@ -60,7 +66,7 @@ async function registerThreaded(threads: number, paths: WasmPaths, warn: (messag
       await WebAssembly.compileStreaming(fetch(urlOf(`${THREADED}.wasm`, paths))),
       threads,
       {
-        // As it was published: what a bundler makes of it does not stand alone.
+        // The file as published, because the bundled version does not work on its own.
         mainScriptUrlOrBlob: urlOf(`${THREADED}.js`, paths),
         locateFile: (file) => (file.endsWith('.worker.js') ? scriptUrl(workerScript()) : file),
       },
@@ -76,8 +82,8 @@ async function registerThreaded(threads: number, paths: WasmPaths, warn: (messag
 }
 
 /**
- * The loader makes eight workers at once, before its first wait: of those that there is no work for none are begun.
- * Firefox may never come to the end of so many.
+ * The loader makes eight workers at once, before its first await; the surplus ones are not started. Firefox may hang
+ * when starting so many.
  */
 function withWorkers(count: number, load: Loader): Loader {
   return (options) => {
@@ -94,7 +100,7 @@ function withWorkers(count: number, load: Loader): Loader {
   };
 }
 
-/** tfjs's string has lost the backslashes of its own strings. */
+/** In tfjs's string, the backslashes of inner strings are lost. */
 function workerScript(): string {
   return (wasmWorkerContents as string).replace(/\n/g, '\\n');
 }

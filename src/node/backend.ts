@@ -15,14 +15,14 @@ import { startWebgpu } from './webgpu';
 
 const ALIASES: Readonly<Record<string, BackendName>> = { tensorflow: 'node' };
 
-/** Those that are chosen without being asked for. */
+/** The backends tried when none is named. */
 const DEFAULTS: readonly BackendName[] = ['node-gpu', 'node', 'wasm'];
 
 /**
- * Starts the best backend there is of `node-gpu`, `node` and `wasm`, or the one named, and makes it tfjs's current one.
+ * Starts the named backend, or the best available of `node-gpu`, `node` and `wasm`, and makes it tfjs's current one.
  *
  * @param name one of BACKEND_NAMES, or `tensorflow` for `node`
- * @throws BackendError if the one named cannot be had; RangeError for a number of threads that is none
+ * @throws BackendError if it is not available; RangeError for an invalid number of threads
  */
 export async function chooseBackend(name?: string, options: BackendOptions = {}): Promise<BackendInfo> {
   const { threads } = options;
@@ -64,6 +64,6 @@ async function start(name: BackendName, options: BackendOptions): Promise<Backen
 
 async function startCpu(): Promise<BackendInfo> {
   await activate('cpu');
-  Object.assign(tf.backend(), { firstUse: false }); // Else it says, at length, that tfjs-node is faster.
+  Object.assign(tf.backend(), { firstUse: false }); // Otherwise it prints a long note that tfjs-node is faster.
   return { name: 'cpu', versions: { '@tensorflow/tfjs': tf.version.tfjs }, threads: 1 };
 }

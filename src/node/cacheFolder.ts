@@ -1,10 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/**
- * Where this program keeps what it can make again, by the platform's convention (on Linux `$XDG_CACHE_HOME`, else
- * `~/.cache`).
- */
+/** The cache folder of this program, by the platform's convention (on Linux `$XDG_CACHE_HOME`, else `~/.cache`). */
 export function cacheFolder(): string {
   const base =
     process.env.XDG_CACHE_HOME ||

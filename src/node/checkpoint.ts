@@ -22,23 +22,23 @@ import { hubEnvironment } from './hub/environment';
 
 export { EMBEDDED } from './embedded';
 
-/** Which of a checkpoint's files are taken, and of which revision. */
+/** Which of a checkpoint's files to use, of which revision, and with which LoRAs. */
 export interface OpenOptions extends DiffusersOptions {
-  /** Of a name on the hub: the branch, tag or commit. Default: `main`. */
+  /** For a name on the hub: the branch, tag or commit. Default: `main`. */
   readonly revision?: string;
   /** LoRAs to merge into the weights as they are loaded, by the paths of their `.safetensors` files; all are added. */
   readonly loras?: readonly Lora<string>[];
 }
 
-/** What comes with the package. */
+/** The weights that come with the package. */
 const WEIGHTS = join(__dirname, '../../weights');
 
 /**
  * Opens a Stable Diffusion 1.x or 2.x checkpoint for reading; nothing is loaded yet, and nothing downloaded.
  *
- * @param where a folder in the layout of diffusers, a `.safetensors` file in the original layout, the name of a model
- *   on the hub that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name comes first
- * @throws CheckpointError if there is none, or one of another kind, or a LoRA does not fit it
+ * @param where a folder in the diffusers layout, a `.safetensors` file in the original layout, the name of a hub model
+ *   that was pulled into the hub's cache, or {@link EMBEDDED}; a folder or file of that name takes precedence
+ * @throws CheckpointError if there is none, if it is of another kind, or if a LoRA does not fit it
  */
 export async function openCheckpoint(where: string, { loras = [], ...options }: OpenOptions = {}): Promise<Checkpoint> {
   const checkpoint = await openPlain(where, options);
@@ -81,7 +81,7 @@ async function openPulled(name: string, options: Omit<OpenOptions, 'loras'>): Pr
   return { ...(await openWhole(folder, name, options)), name };
 }
 
-/** Other clients of the hub download what they need, which may be less. */
+/** Checks that all needed files are there: other hub clients may have downloaded fewer. */
 async function openWhole(folder: string, name: string, options: DiffusersOptions): Promise<Checkpoint> {
   const paths = await readdir(folder, { recursive: true });
   try {

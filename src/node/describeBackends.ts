@@ -9,10 +9,10 @@ import {
 import { chooseBackend } from './backend';
 import { memoryLimit, WASM_MEMORY } from './memoryLimit';
 
-/** What a backend of this machine can do, or why it is not to be had and how to get it. */
+/** What a backend can do on this machine, or why it is not available and how to get it. */
 export type BackendDescription = {
   readonly name: BackendName;
-  /** Bytes that tensors can take altogether; unknown for a GPU. */
+  /** The bytes that all tensors together can take; unknown for a GPU. */
   readonly memoryLimit?: number;
 } & (
   | { readonly info: BackendInfo; readonly gflops: { readonly matMul: number; readonly conv2d: number } }
@@ -20,8 +20,8 @@ export type BackendDescription = {
 );
 
 /**
- * Starts every backend that is there and measures it for about a second: a matrix product and a 3x3 convolution, each
- * in 10^9 floating-point operations a second. tfjs's current backend is another one afterwards.
+ * Starts every available backend and measures it for about a second: a matrix product and a 3x3 convolution, each in
+ * 10^9 floating-point operations per second. This changes tfjs's current backend.
  */
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendDescription[]> {
   const descriptions: BackendDescription[] = [];
@@ -38,8 +38,8 @@ export async function describeBackends(options: BackendOptions = {}): Promise<Ba
 }
 
 /**
- * Which of these backends a model would be run on, and why.
- * @param modelBytes of all weights in float32
+ * Which of these backends to run a model on, and why.
+ * @param modelBytes the size of all weights in float32
  */
 export function recommendBackend(
   descriptions: readonly BackendDescription[],
@@ -65,7 +65,7 @@ export function recommendBackend(
   };
 }
 
-/** What activations and the allocator take beside the weights, for a model that wasm is any use for. */
+/** What activations and the allocator take besides the weights, for a model small enough for wasm. */
 const WORKING_MEMORY = 2 ** 30;
 
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(0)} GiB`;
@@ -81,7 +81,7 @@ async function measure(): Promise<{ matMul: number; conv2d: number }> {
   return { matMul, conv2d };
 }
 
-/** The best of half a second's runs, as other programs may take the processor meanwhile. */
+/** The best of half a second's runs, because other programs may be using the processor. */
 async function gflops(operations: number, compute: () => tf.Tensor): Promise<number> {
   const end = performance.now() + 500;
   let best = Infinity;

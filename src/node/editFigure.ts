@@ -8,26 +8,26 @@ import type { TokenizedPrompt } from '../text/tokenizer';
 import { drawFigure } from './figure';
 import { columnWidth, lit, shown } from './wordFigure';
 
-/** Of pictures for one row of edits: edited, without injection, and maps. */
+/** Rows of pictures per row of edits: edited, without injection, and maps. */
 const ROWS = 3;
 
-/** What a figure of edits shows besides the pictures. */
+/** What a figure of edits shows in addition to the pictures. */
 export interface EditFigureOptions {
-  /** What the attention to words of the targets was multiplied by. */
+  /** The factors on the attention to words of the targets. */
   readonly weights?: Readonly<Record<string, number>>;
-  /** The targets' pictures without injection. */
+  /** The targets' pictures made without injection. */
   readonly fresh?: readonly Picture[];
-  /** What made the edit, a line each. */
+  /** Lines that describe how the edit was made. */
   readonly notes?: readonly string[];
 }
 
 /**
- * Draws edits beside their source: the pictures over their prompts, in which the words that were changed are marked,
- * what the prompts give without injection, and where the marked words look.
+ * Draws edits beside their source: the pictures above their prompts with the changed words marked, the pictures that
+ * the prompts give without injection, and where the attention to the marked words is.
  *
  * @param pictures the source's, then the targets'
- * @param prompts of these pictures, as `promptToPrompt` tokenized them: its `prompts`
- * @param store of the run that made them
+ * @param prompts these pictures' prompts, tokenized: the `prompts` of `promptToPrompt`
+ * @param store the store of the run that made them
  * @returns the bytes of a PNG file
  */
 export async function editFigure(
@@ -39,11 +39,11 @@ export async function editFigure(
   return drawEdits(await editPanels(pictures, prompts, store, weights), fresh, notes);
 }
 
-/** A source and its edits, ready to be laid out; in each list the source's panel is first. */
+/** A source and its edits, ready for layout; each list starts with the source's panel. */
 export interface EditPanels {
-  /** Each picture over its prompt, with the marked words. */
+  /** Each picture above its prompt, with the changed words marked. */
   readonly pictures: readonly Panel[];
-  /** Where the marked words look; nothing where none are. */
+  /** Where the attention to the marked words is; undefined if no words are marked. */
   readonly maps: readonly (Panel | undefined)[];
 }
 
@@ -64,14 +64,14 @@ export async function editPanels(
   };
 }
 
-/** The figure of such panels. @returns the bytes of a PNG file */
+/** Draws the figure of such panels. @returns the bytes of a PNG file */
 export function drawEdits({ pictures, maps }: EditPanels, fresh: readonly Picture[], notes: readonly string[]): Buffer {
   const [source, ...edits] = headed(pictures);
   const across = editsAcross(edits.length);
   const bands: Band[] = [];
   for (let first = 0; first < Math.max(1, edits.length); first += across) {
     const row = <T>(panels: readonly T[]): T[] => panels.slice(first, first + across);
-    // The source, what made the edits and where its words look stand once, at the left of the first row.
+    // The source, its maps and the notes appear once, at the left of the first row.
     const left = <T>(panel: T): T | undefined => (first === 0 ? panel : undefined);
     bands.push({ panels: [left(source), ...row(edits)] });
     if (fresh.length > 0)
@@ -88,12 +88,12 @@ export function drawEdits({ pictures, maps }: EditPanels, fresh: readonly Pictur
   return drawFigure(bands, columnWidth(pictures[0].tiles[0].picture));
 }
 
-/** How many edits stand side by side: five, or so many that a figure of many is about as wide as it is high. */
+/** How many edits are side by side: at least five, and enough that a figure of many is about as wide as high. */
 function editsAcross(edits: number): number {
   return Math.max(5, Math.ceil(Math.sqrt(ROWS * edits)));
 }
 
-/** The panels with a heading each: the source, and the edits by number. */
+/** Adds headings to the panels: the source, and the edits by number. */
 export function headed(panels: readonly Panel[]): Panel[] {
   return panels.map((panel, i) => ({
     ...panel,
@@ -101,7 +101,7 @@ export function headed(panels: readonly Panel[]): Panel[] {
   }));
 }
 
-/** An article looks nowhere of its own: it is shown only where nothing else was changed. */
+/** An article has no place of its own in the picture, so its map is shown only if nothing else was changed. */
 async function mapPanel(
   store: AttentionStore,
   index: number,

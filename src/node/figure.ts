@@ -6,21 +6,21 @@ import { layOut } from '../image/layout';
 import { fontOf, type Painter, paint, type Weight, widthOf } from '../image/paint';
 import type { Picture } from '../image/picture';
 
-/** Of a figure: 400 MB to draw, and what a canvas can hold. */
+/** The limits of a figure: 400 MB to draw, and the longest side of a canvas. */
 const MAX_PIXELS = 100e6;
 const MAX_SIDE = 32_000;
-/** Columns are not made narrower than that. */
+/** Columns narrower than this are not halved any further. */
 const LEAST_COLUMN = 64;
 
-/** Comes with the package. */
+/** The fonts that come with the package. */
 const FONTS = join(__dirname, '../../fonts');
 
 /**
- * Draws a figure. The fonts come with the package, so that a figure needs none of the machine's: Inter for the Latin,
- * Greek and Cyrillic scripts, Noto for Chinese, Japanese, Korean, Thai and emoji. Other scripts are drawn where the
- * machine has Noto's fonts or DejaVu for them.
+ * Draws a figure. The fonts come with the package, so that a figure does not need the machine's: Inter for the Latin,
+ * Greek and Cyrillic scripts, Noto for Chinese, Japanese, Korean, Thai and emoji. Other scripts need Noto or DejaVu
+ * fonts on the machine.
  *
- * @param columnWidth how wide a column of pictures is drawn, in pixels; less where the figure would become too large
+ * @param columnWidth the width of a column of pictures in pixels; reduced if the figure would become too large
  * @returns the bytes of a PNG file
  */
 export function drawFigure(bands: readonly Band[], columnWidth: number): Buffer {
@@ -31,7 +31,7 @@ export function drawFigure(bands: readonly Band[], columnWidth: number): Buffer 
   return canvas.toBuffer('image/png');
 }
 
-/** In columns as wide as asked for, or half as wide until the figure is of a size that can be drawn and looked at. */
+/** Lays out columns of the requested width, halved until the figure is small enough to draw. */
 function fittedLayout(bands: readonly Band[], columnWidth: number): Layout {
   const layout = layoutFigure(bands, columnWidth);
   const { width, height } = layout;
@@ -39,23 +39,23 @@ function fittedLayout(bands: readonly Band[], columnWidth: number): Layout {
   return fits || columnWidth < LEAST_COLUMN ? layout : fittedLayout(bands, columnWidth / 2);
 }
 
-/** @internal Where a figure's parts go, with text measured in the font that draws it. */
+/** @internal A figure's layout, with text measured in the font it is drawn with. */
 export function layoutFigure(bands: readonly Band[], columnWidth: number): Layout {
   const painter = painterOn(createCanvas(1, 1).getContext('2d'));
   return layOut(bands, columnWidth, (text, style, mark, unit) => widthOf(painter, text, style, mark, unit));
 }
 
-/** The whole number by which a picture is enlarged so that its pixels stay square and its shorter side is about 256. */
+/** The whole-number factor that enlarges a picture so that its shorter side is about 256 pixels. */
 export function enlargement({ width, height }: Picture): number {
   return Math.max(1, Math.round(256 / Math.min(width, height)));
 }
 
-/** @internal The font of a style, as a canvas takes it. */
+/** @internal The font of a style, as a canvas font string. */
 export function font(style: TextStyle, mark: Mark = 'plain', unit = 1): string {
   return fontOf(fontAt, style, mark, unit);
 }
 
-/** The canvas has what the DOM's has, as far as figures need it. */
+/** This canvas has everything from the DOM's that figures need. */
 function painterOn(context: SKRSContext2D): Painter {
   return { context: context as unknown as CanvasRenderingContext2D, font: fontAt, imageOf };
 }
@@ -73,14 +73,14 @@ function fontAt(weight: Weight, size: number): string {
 const registered = new Map<Weight, string>();
 
 /**
- * Registers a weight's files, one a script, and names them for the canvas: a character comes from the first that has
- * it.
+ * Registers a weight's files, one per script, and lists their families for the canvas, which uses the first that has a
+ * character.
  */
 function families(weight: Weight): string {
   const known = registered.get(weight);
   if (known) return known;
   const inter = join(dirname(require.resolve('@fontsource/inter/package.json')), 'files');
-  // Under a family of its own for each weight, as not every version of the canvas finds a weight by its number.
+  // Each weight gets its own families, because not every version of the canvas selects a weight by its number.
   const ofWeight = ['latin', 'latin-ext', 'cyrillic', 'cyrillic-ext', 'greek', 'greek-ext', 'vietnamese'].map(
     (script) => registerFont(`p2p ${weight} ${script}`, join(inter, `inter-${script}-${weight}-normal.woff2`)),
   );
@@ -89,7 +89,10 @@ function families(weight: Weight): string {
   return names;
 }
 
-/** What Inter lacks, in regular weight: from the package, then from the machine's fonts that are made to have the rest. */
+/**
+ * Families for what Inter lacks, in regular weight: the package's, then those of the machine's fonts that cover many
+ * scripts.
+ */
 function otherFamilies(): string[] {
   const ours = ['sans-jp-japanese', 'sans-sc-chinese-simplified', 'sans-kr-korean', 'sans-thai-thai', 'emoji-emoji'];
   const machines = GlobalFonts.families.map(({ family }) => family);

@@ -4,8 +4,8 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { ByteSink } from '../weights/sink';
 
 /**
- * A file that is written part by part. It appears under its name when it is whole, in place of one that was there;
- * until then it lies beside it under another name, and nothing is left of it if it is discarded or the process ends.
+ * A file written in parts. It appears under its name when it is complete, replacing any existing file; until then it
+ * has a temporary name beside it, and it is removed if it is discarded or the process exits.
  */
 export function fileSink(path: string): ByteSink {
   const unfinished = `${path}.${randomBytes(4).toString('hex')}.tmp`;

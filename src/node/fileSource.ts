@@ -5,12 +5,12 @@ import { CheckpointError } from '../errors';
 import type { FileTree } from '../weights/fileTree';
 import type { ByteSource } from '../weights/source';
 
-/** One read of a file may ask for at most 2 GiB - 1; a round number below it. */
+/** A read of a file is limited to 2 GiB - 1; this is a round number below that. */
 const MAX_READ = 1 << 30;
 
 /**
- * A file's bytes, read where they are asked for. Each reading opens the file and closes it again, so that nothing is
- * left to close; a file that was changed in between is an error, not a mixture.
+ * A file's bytes, read on request. Each read opens and closes the file, so that nothing needs closing later; a file
+ * that has changed in between is an error.
  */
 export class FileBytes implements ByteSource {
   private constructor(
@@ -36,7 +36,7 @@ export class FileBytes implements ByteSource {
     }
   }
 
-  /** For what reads the file at once and by itself. @returns the open file's descriptor, the caller's to close */
+  /** Opens the file, for a reader that reads it itself. @returns the file descriptor, which the caller closes */
   open(): number {
     const descriptor = openSync(this.name, 'r');
     try {
@@ -54,7 +54,7 @@ export class FileBytes implements ByteSource {
   }
 }
 
-/** As FileBytes. */
+/** See {@link FileBytes}. */
 export function fileBytes(path: string): Promise<FileBytes> {
   return FileBytes.of(path);
 }

@@ -1,5 +1,5 @@
 /**
- * What needs Node: checkpoints on disk, PNG files, the choice of a backend.
+ * What needs Node: checkpoints on disk, PNG files, choosing a backend.
  *
  * @module prompt-to-prompt-tfjs/node
  */
@@ -28,13 +28,13 @@ export type { WordFigureOptions } from './wordFigure';
 export { BackendError } from '../backend/backendInfo';
 export type { BackendInfo, BackendName, BackendOptions } from '../backend/backendInfo';
 
-/** How a pipeline is loaded. */
+/** The options of loading a pipeline. */
 export interface LoadPipelineOptions {
-  /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`. Default: the best there is. */
+  /** `node-gpu`, `node`, `wasm`, `webgpu` or `cpu`. Default: the best available. */
   readonly backend?: string;
   /** As for {@link openCheckpoint}. */
   readonly loras?: OpenOptions['loras'];
-  /** Told how many of the networks' numbers are loaded, of how many. */
+  /** Called with how many of the networks' numbers are loaded, and their total. */
   readonly onProgress?: (loaded: number, total: number) => void;
 }
 
@@ -42,7 +42,7 @@ export interface LoadPipelineOptions {
  * Starts a backend and loads a checkpoint onto it.
  *
  * @param where as for {@link openCheckpoint}
- * @throws BackendError if the backend cannot be had; CheckpointError if the checkpoint cannot be loaded
+ * @throws BackendError if the backend is not available; CheckpointError if the checkpoint cannot be loaded
  */
 export async function loadPipeline(
   where: string,

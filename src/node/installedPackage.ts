@@ -6,7 +6,7 @@ export interface InstalledPackage {
   readonly version: string;
 }
 
-/** An optional package, as seen from the user's project, then from this package; or nothing. */
+/** Finds an optional package, from the user's project, then from this package; undefined if it is not installed. */
 export function installedPackage(name: string): InstalledPackage | undefined {
   try {
     const folder = dirname(require.resolve(`${name}/package.json`, { paths: [process.cwd(), __dirname] }));

@@ -4,12 +4,12 @@ import type { BackendName } from '../backend/backendInfo';
 /** WebAssembly addresses memory with 32 bits. */
 export const WASM_MEMORY = 2 ** 32;
 
-/** Bytes of memory that this process may use: the machine's, or its container's. */
+/** The bytes of memory that this process may use: the machine's or its container's. */
 export function machineMemory(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
-/** Bytes that tensors can take altogether; unknown for a GPU. */
+/** The bytes that all tensors together can take; unknown for a GPU. */
 export function memoryLimit(name: BackendName): number | undefined {
   if (name === 'wasm') return Math.min(WASM_MEMORY, machineMemory());
   return name === 'node' || name === 'cpu' ? machineMemory() : undefined;

@@ -3,14 +3,14 @@ import type * as tf from '@tensorflow/tfjs';
 import { PNG } from 'pngjs';
 import { type Picture, toPictures } from '../image/picture';
 
-/** @returns the bytes of a PNG file of 8 bits a channel, without alpha: pictures are opaque */
+/** @returns the bytes of a PNG file with 8 bits per channel, without alpha because pictures are opaque */
 export function encodePng({ width, height, data }: Picture): Buffer {
   const png = new PNG({ width, height });
   png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return PNG.sync.write(png, { colorType: 2 });
 }
 
-/** @throws if there is no such file, or if it is no PNG. */
+/** @throws if there is no such file, or it is not a PNG */
 export async function readPng(file: string): Promise<Picture> {
   const bytes = await readFile(file);
   try {
@@ -22,8 +22,10 @@ export async function readPng(file: string): Promise<Picture> {
 }
 
 /**
- * The PNG files of a batch of pictures. @param images [n, height, width, 3], -1 to 1; not disposed @returns n files'
- * bytes
+ * Encodes a batch of pictures as PNG files.
+ *
+ * @param images [n, height, width, 3], -1 to 1; not disposed of
+ * @returns the bytes of n files
  */
 export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
   return (await toPictures(images)).map(encodePng);
@@ -34,7 +36,7 @@ export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
  *
  * @param images [n, height, width, 3], -1 to 1; not disposed
  * @param files n paths
- * @throws RangeError if there are not as many files as pictures
+ * @throws RangeError if the number of files differs from that of pictures
  */
 export async function savePngs(images: tf.Tensor4D, files: readonly string[]): Promise<void> {
   if (files.length !== images.shape[0])

@@ -2,12 +2,15 @@ import { readFile } from 'node:fs/promises';
 
 const DATA = 'data:';
 
-/** Whether it is no file's path but the file itself, as a `data:` URL: settings may carry a picture or a mask so. */
+/**
+ * Whether this is not a file's path but the file itself as a `data:` URL, as settings may contain for a picture or
+ * mask.
+ */
 export function isData(place: string): boolean {
   return place.startsWith(DATA);
 }
 
-/** @param place a file's path or a `data:` URL @throws if there is no such file, or it is no whole URL */
+/** @param place a file's path or a `data:` URL @throws if there is no such file, or the URL is not valid */
 export async function readBytes(place: string): Promise<Buffer> {
   if (!isData(place)) return readFile(place);
   const response = await fetch(place).catch(() => {
@@ -16,7 +19,7 @@ export async function readBytes(place: string): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-/** What to call it in a message. */
+/** Its name, for messages. */
 export function nameOf(place: string): string {
   return isData(place) ? `${place.slice(0, 40)}${place.length > 40 ? '...' : ''}` : place;
 }

@@ -2,23 +2,23 @@ import sharp, { type Metadata } from 'sharp';
 import type { Picture } from '../image/picture';
 import { nameOf, readBytes } from './readBytes';
 
-/** The kinds of files that are read, by sharp's names; AVIF is what it calls `heif` with compression `av1`. */
+/** The file types that are read, by sharp's names; it calls AVIF `heif` with compression `av1`. */
 const KINDS: Record<string, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', heif: 'AVIF', gif: 'GIF' };
 const KNOWN = 'PNG, JPEG, WebP, AVIF and GIF files are';
 
-/** A picture of a file, upright, opaque and in sRGB. */
+/** A picture read from a file: upright, opaque and in sRGB. */
 export interface PictureFile {
   readonly picture: Picture;
-  /** What was done to it that may surprise: sentences without the file's name, such as `transparent: laid over white`. */
+  /** What was done to it that may be unexpected, without the file's name, such as `transparent: laid over white`. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads a picture of any usual kind: turned as its EXIF data says, of 16 bits a channel the upper 8, grey and CMYK in
- * sRGB, transparency over white, and of an animation the first frame.
+ * Reads a picture of any common type: rotated by its EXIF data, 16 bits per channel reduced to the upper 8, grey and
+ * CMYK converted to sRGB, transparency composited over white, and only the first frame of an animation.
  *
  * @param file its path, or the file itself as a `data:` URL
- * @throws if there is no such file, or it is no whole picture of a kind that is read; the error names it
+ * @throws if there is no such file, or it is not a complete picture of a supported type; the error names it
  */
 export async function readPicture(file: string): Promise<PictureFile> {
   const bytes = await readBytes(file);
@@ -55,7 +55,7 @@ async function notesOf(metadata: Metadata, bytes: Buffer): Promise<string[]> {
   ];
 }
 
-/** libvips reads the picture that programs see which know nothing of animation, and says nothing of the others. */
+/** libvips reads only the default image of an animated PNG and does not report the other frames. */
 function isAnimatedPng(bytes: Buffer): boolean {
   return bytes.subarray(0, bytes.indexOf('IDAT')).includes('acTL');
 }

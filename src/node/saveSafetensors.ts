@@ -2,10 +2,10 @@ import { safetensorsParts, type TensorToWrite } from '../weights/safetensorsWrit
 import { fileSink } from './fileSink';
 
 /**
- * Writes a safetensors file, one tensor at a time. The file appears under its name when it is whole, in place of one
- * that was there; until then, and if writing fails, what was there stays.
+ * Writes a safetensors file, one tensor at a time. The file appears under its name when it is complete, replacing any
+ * existing file; until then, and if writing fails, an existing file stays.
  *
- * @throws CheckpointError if a name stands twice or cannot be written, or the data do not fill the shape
+ * @throws CheckpointError if a name is repeated or cannot be written, or the data does not fit the shape
  */
 export async function saveSafetensors(
   path: string,

@@ -5,26 +5,26 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Names of files and folders in the making. They lie hidden beside the place that they will move to, on the same disk,
- * and say which process makes them, so that the next one to write there can clear what a killed one left.
+ * Temporary names for files and folders being written. They are hidden, beside their destination on the same disk, and
+ * name the process that writes them, so that the next one to write there can clear up after a killed one.
  */
 
 const MACHINE = hostname().replace(/[^\w.]/g, '-');
 const NAME = /^\..+\.p2p-(.+)-(\d+)-[0-9a-f]{8}$/;
 
-/** A name of its own beside `place`, for what is to move there. */
+/** A unique name beside `place`, for what will move there. */
 export function temporaryBeside(place: string): string {
   return join(dirname(place), `.${basename(place)}.p2p-${MACHINE}-${process.pid}-${randomBytes(4).toString('hex')}`);
 }
 
-/** Removes from a folder what processes of this machine left there that are no more. */
+/** Removes from a folder what processes of this machine that no longer run have left there. */
 export async function clearAbandoned(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   const abandoned = names.filter((name) => {
     const [, machine, pid] = NAME.exec(name) ?? [];
     return machine === MACHINE && !isRunning(Number(pid));
   });
-  // What cannot be removed is no reason to stop: it may be another user's.
+  // Ignores what cannot be removed, which may be another user's.
   for (const name of abandoned) await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
 }
 
@@ -37,11 +37,11 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Linux lists a process that has ended until its parent, or whoever stands in for it, has asked how. */
+/** Linux lists a process that has ended until its parent, or init in its place, has waited for it. */
 function isZombie(pid: number): boolean {
   try {
     return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
-    return false; // No Linux, or gone by now.
+    return false; // Not Linux, or gone by now.
   }
 }

@@ -1,2 +1,2 @@
-/** More threads than any machine computes one operation with. */
+/** More threads than any machine uses for one operation. */
 export const MAX_THREADS = 1024;

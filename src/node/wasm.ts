@@ -8,7 +8,7 @@ import { MAX_WASM_THREADS } from '../backend/wasmThreads';
 import { startHelper } from './wasmHelpers';
 import { detachWorkers, loadThreadedWasm } from './wasmThreads';
 
-/** Starts tfjs's wasm backend, on all cores where it can; once started it stays as it is. */
+/** Starts tfjs's wasm backend, on all cores if possible. Once started, its threads stay the same. */
 export async function startWasm({ threads, warn = console.warn }: BackendOptions = {}): Promise<BackendInfo> {
   prepareWasm();
   const wanted = Math.min(threads ?? availableParallelism(), MAX_WASM_THREADS);

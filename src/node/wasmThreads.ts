@@ -5,13 +5,13 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { type Loader, startThreadedModule, type ThreadedModule } from '../backend/wasmThreads';
 
 /**
- * tfjs's wasm module with threads, in Node.
+ * Starts tfjs's threaded wasm module in Node.
  *
- * tfjs 4.22 carries a threaded build of its wasm module and never starts it in Node. Its emscripten loader does run there; this file
- * calls the loader as tfjs would, with what Node needs besides:
- * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which is an ES module to
- *   Node, so a `require` is made for it.
- * - The loader's own path, as every worker runs the loader again.
+ * tfjs 4.22 includes a threaded build of its wasm module but never starts it in Node. Its emscripten loader does run
+ * there; this file calls the loader as tfjs would, and adds what Node needs:
+ * - A script for the workers. The package has it as a string; Node's `Worker` takes it as a `data:` URL, which Node
+ *   treats as an ES module, so a `require` is created for it.
+ * - The loader's own path, because every worker runs the loader again.
  * - Workers that do not keep the process alive.
  */
 
@@ -20,8 +20,9 @@ const MODULE = 'tfjs-backend-wasm-threaded-simd';
 
 /**
  * @param threads 2 .. MAX_WASM_THREADS
- * @returns what tfjs-backend-wasm's `BackendWasm` is made with; call `detachWorkers` on it once the backend is made
- * @throws where the runtime lacks threads or SIMD for WebAssembly
+ * @returns the module that tfjs-backend-wasm's `BackendWasm` takes; call `detachWorkers` on it after creating the
+ *   backend
+ * @throws if the runtime lacks threads or SIMD for WebAssembly
  */
 export async function loadThreadedWasm(threads: number): Promise<BackendWasm['wasm']> {
   const folder = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'wasm-out');
@@ -44,13 +45,13 @@ export function detachWorkers(wasm: BackendWasm['wasm']): void {
 
 function workerScript(loader: string, file: string): URL {
   const { wasmWorkerContents } = require(file) as { wasmWorkerContents: string };
-  const code = wasmWorkerContents.replace(/\n/g, '\\n'); // The package's string has lost the backslashes of its own strings.
+  const code = wasmWorkerContents.replace(/\n/g, '\\n'); // In the package's string, the backslashes of inner strings are lost.
   const [path, body] = [loader, code].map((text) => JSON.stringify(text));
   const script = `import { createRequire } from 'node:module'; new Function('require', '__filename', ${body})(createRequire(${path}), ${path});`;
   return new URL(`data:text/javascript,${encodeURIComponent(script)}`);
 }
 
-/** The loader puts a `Worker` among the globals and listens for the process's uncaught errors; both are as before afterwards. */
+/** The loader sets a global `Worker` and listens for the process's uncaught errors; this undoes both. */
 async function withoutTraces<T>(load: () => Promise<T>): Promise<T> {
   const events = ['uncaughtException', 'unhandledRejection'] as const;
   const before = events.map((event) => process.listeners(event as 'uncaughtException'));

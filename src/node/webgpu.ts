@@ -15,8 +15,8 @@ interface Dawn {
 }
 
 /**
- * Starts tfjs's WebGPU backend on Dawn, which the package `webgpu` brings to Node; both packages are the user's to
- * install. Tensors are read by `data()`: `dataSync()` would need a browser's canvas.
+ * Starts tfjs's WebGPU backend on Dawn, which the package `webgpu` provides for Node; users install both packages
+ * themselves. Tensors must be read with `data()`, because `dataSync()` needs a browser's canvas.
  *
  * @throws BackendError if a package or a graphics adapter is missing
  */

@@ -12,18 +12,18 @@ import { drawFigure, enlargement } from './figure';
 /** Panels side by side. */
 const COLUMNS = 5;
 
-/** What a figure of words shows, and of which prompt. */
+/** The options of a figure of words. */
 export interface WordFigureOptions {
-  /** Which of the run's prompts it is (default: 0, the source). */
+  /** Which of the run's prompts to show (default: 0, the source). */
   readonly index?: number;
   /** Small print under the picture. */
   readonly caption?: string;
 }
 
 /**
- * Draws where every word of a prompt looks: the picture, and over it a heat map for each word.
+ * Draws where the attention to every word of a prompt is: the picture, then a heat map over it for each word.
  *
- * @param picture of the run that the store kept the maps of
+ * @param picture the picture from the run whose maps the store holds
  * @returns the bytes of a PNG file
  * @throws if the store has no maps of that prompt
  */
@@ -48,7 +48,7 @@ export async function wordFigure(
   return drawFigure(inRows(prompt.text, panels), columnWidth(picture));
 }
 
-/** The picture as figures show it: small ones enlarged. */
+/** The picture as shown in figures: small ones are enlarged. */
 export function shown(picture: Picture): Picture {
   return enlarge(picture, enlargement(picture));
 }
@@ -58,7 +58,7 @@ export function lit(picture: Picture, map: HeatMap): Picture {
   return overlayHeat(shown(picture), map);
 }
 
-/** How wide a figure's columns are for pictures of this size: as wide as these are, once enlarged. */
+/** The width of a figure's columns for pictures of this size: that of the enlarged picture. */
 export function columnWidth(picture: Picture): number {
   return picture.width * enlargement(picture);
 }

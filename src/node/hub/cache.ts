@@ -8,13 +8,13 @@ import { HubError } from './error';
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
- * One model's folder in the hub's cache, in the layout that all the hub's clients share: `blobs` by checksum,
- * `snapshots` by commit with links to them, and `refs` from a branch or tag to its commit.
+ * One model's folder in the hub's cache, in the layout shared by all hub clients: `blobs` by checksum, `snapshots` by
+ * commit with links to them, and `refs` from a branch or tag to its commit.
  */
 export class ModelCache {
   private readonly folder: string;
 
-  /** @throws HubError if the name is not of the form `organisation/model` */
+  /** @throws HubError if the name does not have the form `organisation/model` */
   constructor(
     cache: string,
     readonly name: string,
@@ -36,7 +36,7 @@ export class ModelCache {
     return join(this.folder, 'snapshots', commit);
   }
 
-  /** The folder of a revision that was downloaded; nothing if none was. */
+  /** The folder of a downloaded revision; undefined if it was not downloaded. */
   async find(revision: string): Promise<string | undefined> {
     const commit = COMMIT.test(revision)
       ? revision
@@ -46,7 +46,7 @@ export class ModelCache {
     return (await isThere(folder)) ? folder : undefined;
   }
 
-  /** Puts a blob into a snapshot under its path; by a copy where the system has no links. */
+  /** Links a blob into a snapshot under its path, or copies it if the system has no links. */
   async link(checksum: string, commit: string, path: string): Promise<void> {
     const place = join(this.snapshot(commit), safePath(path, this.name));
     const blob = this.blob(checksum);
@@ -68,7 +68,7 @@ export class ModelCache {
   }
 }
 
-/** `organisation/model`, by the hub's rules for names. */
+/** `organisation/model`, following the hub's naming rules. */
 export function isHubName(name: string): boolean {
   return /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(name) && !/--|\.\.|[.-](?:\/|$)/.test(name);
 }

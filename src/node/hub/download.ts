@@ -7,7 +7,7 @@ import { isThere } from './cache';
 import { HubError } from './error';
 import { ATTEMPTS, type RequestOptions } from './request';
 
-/** A file on the hub, with what the hub says of its content. */
+/** A file on the hub, with the size and checksum that the hub states. */
 export interface RemoteFile {
   /** The path in the repository. */
   readonly path: string;
@@ -20,24 +20,24 @@ export interface RemoteFile {
 
 export interface DownloadOptions extends RequestOptions {
   readonly fetch: typeof fetch;
-  /** What an answer without success means. */
+  /** The error for an unsuccessful response. */
   readonly refusal: (status: number) => HubError;
-  /** How many bytes of the file are there, after each piece. */
+  /** Called after each piece with how many bytes of the file are downloaded. */
   readonly onBytes?: (loaded: number) => void;
 }
 
 /**
- * Downloads a file to a place on disk, where it appears when it is whole and its checksum is right. Until then it is
- * `<place>.incomplete`; a download that broke off goes on from there, now or in a later run.
+ * Downloads a file to `place`, where it appears when it is complete and its checksum is right. Until then it is
+ * `<place>.incomplete`; an interrupted download resumes from there, now or in a later run.
  *
- * @throws HubError if the server sends another file than it states, or keeps breaking off
+ * @throws HubError if the server sends a file other than stated, or keeps breaking off
  */
 export async function download(file: RemoteFile, place: string, options: DownloadOptions): Promise<void> {
   await mkdir(dirname(place), { recursive: true });
   const incomplete = `${place}.incomplete`;
   const resumed = await startWith(incomplete, file.size);
   if (resumed > 0 && (await fetchRest(file, incomplete, options)) === file.checksum) return settle(incomplete, place);
-  // What was there of an earlier run was not the beginning of this file: once more, from nothing.
+  // What an earlier run left was not the beginning of this file: start again from scratch.
   if (resumed > 0) await rm(incomplete, { force: true });
   const checksum = await fetchRest(file, incomplete, options);
   if (checksum === file.checksum) return settle(incomplete, place);
@@ -47,14 +47,14 @@ export async function download(file: RemoteFile, place: string, options: Downloa
   );
 }
 
-/** Another process may have been faster: both wrote the same bytes. */
+/** Another process may have been faster; both have written the same bytes. */
 async function settle(incomplete: string, place: string): Promise<void> {
   await rename(incomplete, place).catch(async (error: unknown) => {
     if (!(await isThere(place))) throw error;
   });
 }
 
-/** How much of the file is there from an earlier run; one that is too long is thrown away. */
+/** How much of the file an earlier run has left; a file that is too long is deleted. */
 async function startWith(incomplete: string, size: number): Promise<number> {
   const { size: there } = await stat(incomplete).catch(() => ({ size: 0 }));
   if (there <= size) return there;
@@ -62,7 +62,7 @@ async function startWith(incomplete: string, size: number): Promise<number> {
   return 0;
 }
 
-/** Fetches what is missing, going on where a connection breaks off. @returns the checksum of the whole */
+/** Fetches what is missing, resuming where a connection breaks off. @returns the checksum of the whole file */
 async function fetchRest(file: RemoteFile, incomplete: string, options: DownloadOptions): Promise<string> {
   const handle = await open(incomplete, constants.O_RDWR | constants.O_CREAT);
   try {
@@ -86,7 +86,7 @@ async function fetchRest(file: RemoteFile, incomplete: string, options: Download
   }
 }
 
-/** One request, from where the file ends; returns at its end or where it breaks off. */
+/** Makes one request from where the file ends; returns when it completes or breaks off. */
 async function fetchPiece(file: RemoteFile, partial: PartialFile, options: DownloadOptions): Promise<void> {
   const headers: Record<string, string> = { 'Accept-Encoding': 'identity' };
   if (partial.length > 0) headers.Range = `bytes=${partial.length}-`;
@@ -105,19 +105,19 @@ async function fetchPiece(file: RemoteFile, partial: PartialFile, options: Downl
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    // What fetch throws when a connection ends too early; anything else (a full disk, too many bytes) is not the
+    // fetch throws a TypeError when a connection ends too early; anything else (a full disk, too many bytes) is not the
     // connection's fault.
     if ((error as Error).name !== 'TypeError') throw error;
   }
 }
 
-/** Whether a part of a file is the one that was asked for. */
+/** Whether a partial response is the part that was requested. */
 function continues({ headers }: Response, from: number, size: number): boolean {
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '') ?? [];
   return Number(start) === from && (total === '*' || Number(total) === size);
 }
 
-/** A file that is being written, and the checksum of what is there of it. */
+/** A file being written, and the checksum of what is written so far. */
 class PartialFile {
   private constructor(
     private readonly handle: FileHandle,
@@ -147,7 +147,7 @@ class PartialFile {
     this.length += bytes.length;
   }
 
-  /** What is there is written over, not cut: another process may just have finished the same file. */
+  /** Existing bytes are overwritten, not truncated, because another process may just have completed the same file. */
   restart(): void {
     this.hash = startHash(this.file);
     this.length = 0;

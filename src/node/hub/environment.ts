@@ -3,23 +3,23 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { HubError } from './error';
 
-/** Where the hub is and where its cache, from the environment variables that users of the hub know. */
+/** The hub's address, cache and token, from the hub's usual environment variables. */
 export interface HubEnvironment {
-  /** The hub's address, without a slash at its end: `HF_ENDPOINT`. */
+  /** The hub's address, without a trailing slash: `HF_ENDPOINT`. */
   readonly endpoint: string;
   /**
    * The cache folder: `HF_HUB_CACHE`, or `hub` below `HF_HOME`, or `huggingface/hub` below `XDG_CACHE_HOME` or
    * `~/.cache`.
    */
   readonly cache: string;
-  /** What proves who asks: `HF_TOKEN`, or the file that `HF_TOKEN_PATH` names, or `token` below `HF_HOME`. */
+  /** The access token: `HF_TOKEN`, or the file named by `HF_TOKEN_PATH`, or `token` in `HF_HOME`. */
   readonly token?: string;
-  /** Whether the network is not to be used: `HF_HUB_OFFLINE`. */
+  /** Whether not to use the network: `HF_HUB_OFFLINE`. */
   readonly offline: boolean;
 }
 
 /**
- * @throws HubError if a variable cannot be meant
+ * @throws HubError if a variable has an invalid value
  * @see huggingface_hub's constants.py, whose rules these are
  */
 export async function hubEnvironment(variables: NodeJS.ProcessEnv = process.env): Promise<HubEnvironment> {
@@ -50,7 +50,7 @@ function checkEndpoint(endpoint: string): string {
 }
 
 function checkToken(token: string | undefined): string | undefined {
-  // Said here, because fetch's own message would show the token.
+  // Checked here, because fetch's own error message would show the token.
   if (token && /[^\x21-\x7e]/.test(token))
     throw new HubError(
       "The hub's token (HF_TOKEN, or the token file) has a character in it that no token has. Copy it again.",

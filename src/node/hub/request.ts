@@ -4,25 +4,25 @@ import { HubError } from './error';
 
 export interface RequestOptions {
   readonly signal?: AbortSignal;
-  /** How long to wait before the first new attempt, in milliseconds; twice as long before each after it. */
+  /** The wait before the first retry, in milliseconds; it doubles with each further retry. */
   readonly pause?: number;
 }
 
-/** How often a request is sent before it is given up. */
+/** How often a request is sent before giving up. */
 export const ATTEMPTS = 5;
-/** The longest that a hub may make us wait, in seconds. */
+/** The longest wait that the hub may ask for, in seconds. */
 const MAX_WAIT = 300;
 
 /**
- * A `fetch` for one hub. It sends the token there and nowhere else, waits as long as the hub asks for (429, 503 with
- * `Retry-After`), and tries again after a server's failure or a connection that was not made.
+ * A `fetch` for one hub. It sends the token only there, waits as long as the hub asks for (429, 503 with
+ * `Retry-After`), and retries after a server error or a failed connection.
  */
 export function hubFetch({ endpoint, token }: HubEnvironment, { signal, pause = 1000 }: RequestOptions): typeof fetch {
   const origin = new URL(endpoint).origin;
   return async (input, init) => {
     const request = new Request(input, { ...init, signal });
     request.headers.delete('Authorization');
-    // A redirect to another host, where the large files are, loses the header again: fetch sees to that.
+    // fetch drops the header on a redirect to another host, where the large files are.
     if (token && new URL(request.url).origin === origin) request.headers.set('Authorization', `Bearer ${token}`);
     for (let attempt = 1; ; attempt++) {
       const answer = await send(request.clone(), signal);
@@ -39,7 +39,7 @@ export function hubFetch({ endpoint, token }: HubEnvironment, { signal, pause = 
   };
 }
 
-/** How long to wait before another attempt, in milliseconds; nothing if another is of no use. */
+/** How long to wait before another attempt, in milliseconds; undefined if a retry is no use. */
 function waitAfter(answer: Response | HubError, pause: number): number | undefined {
   if (answer instanceof HubError) return pause;
   if (answer.status !== 429 && answer.status < 500) return undefined;
@@ -48,7 +48,7 @@ function waitAfter(answer: Response | HubError, pause: number): number | undefin
   return seconds <= MAX_WAIT ? seconds * 1000 : undefined;
 }
 
-/** @returns a HubError if no answer came */
+/** @returns a HubError if there was no response */
 async function send(request: Request, signal?: AbortSignal): Promise<Response | HubError> {
   try {
     return await fetch(request);
@@ -61,7 +61,7 @@ async function send(request: Request, signal?: AbortSignal): Promise<Response | 
   }
 }
 
-/** The header's seconds, or those up to its date. */
+/** The header's seconds, or the seconds until its date. */
 function retryAfter({ headers }: Response): number | undefined {
   const value = headers.get('Retry-After');
   if (value === null) return undefined;
@@ -70,9 +70,9 @@ function retryAfter({ headers }: Response): number | undefined {
 }
 
 /**
- * What an answer other than success means.
+ * The error for an unsuccessful response.
  *
- * @param what was asked for, such as a repository's name
+ * @param what what was requested, such as a repository's name
  */
 export function refusal(status: number, what: string, { endpoint, token }: HubEnvironment): HubError {
   const host = new URL(endpoint).host;

@@ -17,16 +17,16 @@ import {
 import { unpackWheel } from './wheel';
 
 /**
- * tfjs-node's addon with operations of our own (native/), built here against a TensorFlow wheel of today. The npm
- * package downloads TensorFlow 2.9 as it installs; its addon speaks Node-API and TensorFlow's C API only, so that a C++
- * compiler makes one for TensorFlow 2.21 in less than a minute.
+ * Builds tfjs-node's addon with our own operations (native/) against a current TensorFlow wheel. The npm package
+ * downloads TensorFlow 2.9 when it is installed; its addon uses only Node-API and TensorFlow's C API, so a C++ compiler
+ * builds one for TensorFlow 2.21 in less than a minute.
  *
  * In the user's cache folder:
  *
  *     native/                what is used; made beside it and renamed, so that it is whole or absent
- *       manifest.json        versions, as NativeManifest
- *       tfjs-node/           the npm package, with our addon at its place in lib/
- *       tensorflow/          the wheel's two libraries
+ *     manifest.json        versions, as NativeManifest
+ *     tfjs-node/           the npm package, with our addon at its place in lib/
+ *     tensorflow/          the wheel's two libraries
  *     native-downloads/      wheels, kept until an installation succeeds
  */
 
@@ -34,7 +34,7 @@ export interface NativeManifest {
   readonly tensorflow: string;
   readonly tfjsNode: string;
   readonly kind: Wheel['kind'];
-  /** Of native/ as it was compiled, to tell whether the operations are today's. */
+  /** A hash of native/ as compiled, to tell whether the operations are up to date. */
   readonly operations: string;
 }
 
@@ -43,19 +43,19 @@ export interface NativeStatus extends NativeManifest {
 }
 
 export interface InstallOptions {
-  /** TensorFlow's version, one of those tried. */
+  /** TensorFlow's version, one of those tested. */
   readonly tensorflow?: string;
-  /** A wheel's file, in place of a download. */
+  /** A wheel file, instead of a download. */
   readonly wheel?: string;
-  /** For CUDA: TensorFlow's GPU wheel, and the CUDA wheels that it names. */
+  /** For CUDA: uses TensorFlow's GPU wheel and the CUDA wheels that it depends on. */
   readonly gpu?: boolean;
-  /** Told what is being done. */
+  /** Called with what is being done. */
   readonly onProgress?: (doing: string) => void;
 }
 
 const OPERATIONS = join(__dirname, '../../../native');
 
-/** A sum of the sources in native/. */
+/** A hash of the sources in native/. */
 export async function operationsSum(): Promise<string> {
   const sum = createHash('sha256');
   const sources = (await readdir(OPERATIONS)).filter((file) => /\.(cc|h)$/.test(file));
@@ -66,7 +66,7 @@ export async function operationsSum(): Promise<string> {
 const nativeFolder = (): string => join(cacheFolder(), 'native');
 const downloadsFolder = (): string => join(cacheFolder(), 'native-downloads');
 
-/** What `p2p native install` has built, if it has. */
+/** What `p2p native install` has built, if anything. */
 export async function nativeStatus(): Promise<NativeStatus | undefined> {
   const folder = nativeFolder();
   if (!existsSync(join(folder, 'manifest.json'))) return undefined;
@@ -81,8 +81,8 @@ export async function removeNative(): Promise<boolean> {
 }
 
 /**
- * Builds the addon and puts it in the cache folder, in place of an earlier one.
- * @throws BackendError that lists all that is missing, or says what failed; what was there before is still there then.
+ * Builds the addon and puts it in the cache folder, replacing an earlier one.
+ * @throws BackendError listing all that is missing, or saying what failed; an earlier build is then kept
  */
 export async function installNative({
   tensorflow = TENSORFLOW[0],
@@ -152,14 +152,15 @@ async function checkTools({ download, gigabytes }: { download: boolean; gigabyte
 }
 
 /**
- * Has pip fetch what is not there yet of an earlier try; pip checks sums and keeps no half file. @returns the wheels'
- * files
+ * Lets pip download the wheels that an earlier attempt has not; pip verifies checksums and keeps no incomplete files.
+ *
+ * @returns the wheels' files
  */
 async function download({ tensorflow, kind }: Wheel, onProgress: (doing: string) => void): Promise<string[]> {
   const folder = downloadsFolder();
   await mkdir(folder, { recursive: true });
   onProgress(`Downloading TensorFlow ${tensorflow} (${kind === 'gpu' ? 'with CUDA, some 4 GB' : '0.3 GB'})`);
-  // Whatever Python there is, one wheel: its libraries are the same for all of them, and this one was tried.
+  // The same wheel whatever the Python version: its libraries are the same for all, and this one is tested.
   const system = [
     '--python-version',
     '3.11',
@@ -188,28 +189,26 @@ async function download({ tensorflow, kind }: Wheel, onProgress: (doing: string)
     .map((file) => join(folder, file));
 }
 
-/** Of TensorFlow's wheel the two libraries and, to compile, the headers; of CUDA's all libraries. */
+/** The files to unpack: TensorFlow's two libraries and, for compiling, its headers; all of CUDA's libraries. */
 function wantedFile(name: string): boolean {
   return (
     /^tensorflow\/(libtensorflow_(cc|framework)\.so\.2$|include\/)/.test(name) || /^nvidia\/.*\.so(\.\d+)*$/.test(name)
   );
 }
 
-/** Unpacks a package alone, without what it depends on and without running its scripts. */
+/** Unpacks a package without its dependencies and without running its scripts. */
 async function unpackNpm(name: string, folder: string): Promise<string> {
   await mkdir(folder);
   const [{ filename }] = JSON.parse(await run('npm', ['pack', name, '--json', '--pack-destination', folder])) as {
     filename: string;
   }[];
-  const archive = filename.replace('@', '').replace('/', '-'); // npm 8 prints the package's name, scope and all.
+  const archive = filename.replace('@', '').replace('/', '-'); // npm 8 prints the package's name including its scope.
   await run('tar', ['-xzf', archive, '--strip-components=1'], folder);
   await rm(join(folder, archive));
   return folder;
 }
 
-/**
- * As tfjs-node's binding.gyp does it, with the wheel's libraries for libtensorflow, found from where the addon lies.
- */
+/** Compiles like tfjs-node's binding.gyp, with the wheel's libraries for libtensorflow, found relative to the addon. */
 async function compile(compiler: string, root: string, package_: string, headers: string): Promise<void> {
   const lib = join(package_, 'lib', 'napi-v8');
   await mkdir(lib, { recursive: true });
@@ -217,7 +216,7 @@ async function compile(compiler: string, root: string, package_: string, headers
   const operations = (await readdir(OPERATIONS))
     .filter((file) => file.endsWith('.cc'))
     .map((file) => join(OPERATIONS, file));
-  const withoutHalf = '-U__AVX512FP16__'; // For whose processors the Eigen of TensorFlow 2.21 does not compile.
+  const withoutHalf = '-U__AVX512FP16__'; // TensorFlow 2.21's Eigen does not compile for processors with it.
   await run(compiler, [
     '-shared',
     '-fPIC',
@@ -227,8 +226,8 @@ async function compile(compiler: string, root: string, package_: string, headers
     '-std=c++17',
     '-DNAPI_VERSION=8',
     '-w',
-    '-Wno-ignored-attributes', // Of Eigen's packets as template arguments.
-    '-isystem', // Whose warnings are not ours.
+    '-Wno-ignored-attributes', // Eigen uses packets as template arguments.
+    '-isystem', // Suppresses warnings in others' headers.
     join(headers, 'include'),
     '-isystem',
     join(tensorflow, 'include'),

@@ -3,7 +3,7 @@ import type { FusedKernel } from '../../backend/fused';
 import { registerDirectReader } from '../../weights/directReader';
 import { readParameters } from './readParameters';
 
-/** Of tfjs-node's backend, what calls an operation of TensorFlow by its name. */
+/** The part of tfjs-node's backend that calls a TensorFlow operation by name. */
 interface NativeBackend {
   readonly binding: {
     readonly TF_ATTR_INT: number;
@@ -17,15 +17,15 @@ interface NativeBackend {
   createOutputTensor(metadata: object): tf.TensorInfo;
 }
 
-/** What TensorFlow's own operations do well enough. */
+/** Kernels for which TensorFlow's own operations are good enough. */
 type Plain = 'P2pSplitHeads' | 'P2pMergeHeads';
 
 interface Operation {
-  /** In order; the last may be absent. */
+  /** In order; the last ones may be absent. */
   readonly inputs: readonly string[];
-  /** Their types. With one named `count`, there are so many outputs. */
+  /** The attributes' types. An attribute named `count` is the number of outputs. */
   readonly attributes?: Readonly<Record<string, 'INT' | 'FLOAT' | 'TYPE'>>;
-  /** The kernel of tfjs-node's in place of which it computes; without, it is one of its own name. */
+  /** The kernel of tfjs-node that it replaces; by default it is a new kernel of its own name. */
   readonly replaces?: string;
 }
 
@@ -44,7 +44,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
   P2pSilu: { inputs: ['x'], attributes: { slope: 'FLOAT' } },
   P2pGeglu: { inputs: ['x'] },
   P2pGegluGradient: { inputs: ['x', 'dy'] },
-  // TensorFlow's rounds by where in a tensor a number stands.
+  // TensorFlow's softmax rounds differently depending on a number's position in the tensor.
   P2pSoftmax: { inputs: ['logits'], replaces: 'Softmax' },
   P2pAttention: { inputs: ['q', 'k', 'v'] },
   P2pAttentionLogits: { inputs: ['q', 'k'] },
@@ -55,7 +55,7 @@ const OPERATIONS: Readonly<Record<Exclude<FusedKernel, Plain> | 'P2pSoftmax' | '
 };
 
 /**
- * Makes the operations that `p2p native install` compiled into the addon known to tfjs, as kernels, and to what loads
+ * Registers the operations that `p2p native install` compiled into the addon, as tfjs kernels and as a reader of
  * weights.
  */
 export function registerOwnKernels(): void {
@@ -93,7 +93,10 @@ export function registerOwnKernels(): void {
   registerDirectReader('tensorflow', readParameters);
 }
 
-/** As `executeMultipleOutputs`, which knows no types of 16 bits: to tfjs all are of float32 (src/backend/narrow.ts). */
+/**
+ * Like `executeMultipleOutputs`, which does not support 16-bit types: tfjs sees all of them as float32
+ * (src/backend/narrow.ts).
+ */
 function executeWithOutputs(
   native: NativeBackend,
   name: string,

@@ -17,9 +17,8 @@ import type { NativePackage } from './locate';
 /**
  * tfjs-node's backend, from a folder of the npm package: the user's own, or one built by `p2p native install`.
  *
- * Only the two modules that make up the backend are loaded, by a loader of our own, so that they register with the tfjs
- * that the rest of the program uses, wherever the folder lies, and find the `util.is...` functions that Node 23
- * removed.
+ * Only the two modules that make up the backend are loaded, with our own loader, so that wherever the folder is, they
+ * register with the tfjs that the rest of the program uses and find the `util.is...` functions that Node 23 removed.
  */
 
 interface Bindings {
@@ -38,7 +37,7 @@ export async function startNative(
 ): Promise<BackendInfo> {
   const cores = availableParallelism();
   if (!tf.findBackend('tensorflow')) {
-    // Read by TensorFlow when it starts; its own log of what the processor can do is of no use to our users.
+    // TensorFlow reads this when it starts; its log of the processor's features is of no use to our users.
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
     if (threads !== undefined) process.env.TF_NUM_INTRAOP_THREADS = String(threads);
     register(folder);
@@ -65,7 +64,7 @@ function register(folder: string): void {
   const load = moduleLoader({
     '@tensorflow/tfjs': tf,
     '@tensorflow/tfjs-core': tf,
-    './proto/api_pb': {}, // Messages for TensorBoard, of which the backend imports the name; they would need google-protobuf.
+    './proto/api_pb': {}, // TensorBoard's messages, which the backend imports but does not use; they would need google-protobuf.
     util: {
       ...util,
       isNullOrUndefined: (value: unknown) => value === null || value === undefined,
@@ -78,10 +77,7 @@ function register(folder: string): void {
   registered = { version, bindings };
 }
 
-/**
- * Node's `require` for a package of CommonJS files, with other modules than Node would find for the names in
- * `substitutes`.
- */
+/** A `require` for a package of CommonJS files that uses `substitutes` for the modules named there. */
 function moduleLoader(substitutes: Readonly<Record<string, unknown>>): (file: string) => unknown {
   const modules = new Map<string, { exports: unknown }>();
   const load = (file: string): unknown => {
@@ -111,7 +107,7 @@ function loadAddon(folder: string): Bindings {
   }
 }
 
-/** The addon made for the newest Node-API that this Node has, if the package has one. */
+/** The package's addon for the newest Node-API version that this Node supports, if there is one. */
 export function addonFile(folder: string): string | undefined {
   const lib = join(folder, 'lib');
   const levels = existsSync(lib)

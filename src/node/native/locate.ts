@@ -9,13 +9,12 @@ const KINDS = { node: 'cpu', 'node-gpu': 'gpu' } as const;
 
 export interface NativePackage {
   readonly folder: string;
-  /** Which version of native/ its addon has for the processor, if any. */
+  /** The hash of the native/ sources compiled into its addon, if any; they are for the CPU. */
   readonly operations?: string;
 }
 
 /**
- * Where tfjs-node lies: the package that the user installed, if its addon is there, else what `p2p native install`
- * built.
+ * Locates tfjs-node: the package that the user installed, if it has its addon, else what `p2p native install` built.
  * @throws BackendError
  */
 export async function locateNative(name: keyof typeof PACKAGES): Promise<NativePackage> {

@@ -8,15 +8,13 @@ import type { DirectReader, PlacedParameter } from '../../weights/directReader';
 import type { Dtype } from '../../weights/dtype';
 import { FileBytes } from '../fileSource';
 
-/** What native/read.cc can read, by TensorFlow's numbers for its types. */
+/** The dtypes that native/read.cc can read, with TensorFlow's numbers for them. */
 const TYPES: Partial<Record<Dtype, number>> = { F32: 1, F16: 19, BF16: 14 };
 const FLOAT32 = 1;
 
-/**
- * Reads parameters from files by an operation in the addon, on all threads: no copy of them passes through JavaScript.
- */
+/** Reads parameters from files with an operation in the addon, on all threads, without copies in JavaScript. */
 export const readParameters: DirectReader = async (wanted) => {
-  await setImmediate(); // The reading itself is done in one go; between two, others have their turn.
+  await setImmediate(); // The read itself is synchronous; between reads, other work gets its turn.
   const tensors: (tf.Tensor | undefined)[] = wanted.map(() => undefined);
   const descriptors = new Map<FileBytes, number>();
   try {
@@ -51,7 +49,7 @@ export const readParameters: DirectReader = async (wanted) => {
   }
 };
 
-/** TensorFlow's number for the type in which all parts are stored, if the operation can read them. */
+/** TensorFlow's number for the type that all parts are stored in, if the operation can read it. */
 function storedType({ parts, layout }: PlacedParameter): number | undefined {
   const [
     {
@@ -65,7 +63,7 @@ function storedType({ parts, layout }: PlacedParameter): number | undefined {
   return alike && shape.length > 0 && shape.length <= 4 ? TYPES[dtype] : undefined;
 }
 
-/** The type in which they stay: what products take is widened only there. */
+/** The type they are kept in: the operands of products are widened only when used. */
 function keptType({ layout }: PlacedParameter, stored: number): number {
   return layout === 'plain' ? FLOAT32 : stored;
 }
@@ -111,12 +109,12 @@ function readAll(
   }
 }
 
-/** A byte's place as the operation takes it, in numbers of 32 bits: GiB, and the rest. */
+/** A byte offset as two 32-bit numbers for the operation: whole GiB, and the rest. */
 function wide(place: number): [number, number] {
   return [Math.floor(place / 2 ** 30), place % 2 ** 30];
 }
 
-/** How many numbers of the last axis are a part's. */
+/** The length of a part along the last axis. */
 function share(shape: readonly number[], layout: Layout): number {
   return layout === 'plain' ? shape[shape.length - 1] : shape[0];
 }

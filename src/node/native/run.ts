@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { BackendError } from '../../backend/backendInfo';
 
-/** Runs a program. @returns what it printed. @throws BackendError with the end of its complaints */
+/** Runs a program. @returns what it printed @throws BackendError with the end of its error output */
 export async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(program, [...args], {
@@ -18,7 +18,7 @@ export async function run(program: string, args: readonly string[], cwd?: string
   }
 }
 
-/** Whether a program is there, by asking its version. */
+/** Whether a program is available, by running it with `--version` or the given arguments. */
 export async function has(program: string, ...args: string[]): Promise<boolean> {
   return run(program, args.length > 0 ? args : ['--version']).then(
     () => true,

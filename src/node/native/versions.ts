@@ -1,6 +1,9 @@
 import { BackendError } from '../../backend/backendInfo';
 
-/** What has been built together and tried; anything else is refused, as a wrong pair crashes or computes nonsense. */
+/**
+ * The versions that were built together and tested; anything else is refused, because a wrong pair crashes or computes
+ * garbage.
+ */
 export const TFJS_NODE = '4.22.0';
 export const NODE_API_HEADERS = '1.9.0';
 export const TENSORFLOW = ['2.21.0'];
@@ -11,7 +14,7 @@ export interface Wheel {
   readonly kind: 'cpu' | 'gpu';
 }
 
-/** Which processor a wheel's platform tag names for this one. */
+/** The processor in a wheel's platform tag, by Node's name for it. */
 const PROCESSORS: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
 
 export function processorTag(): string {
@@ -24,7 +27,7 @@ export function processorTag(): string {
   return tag;
 }
 
-/** @throws BackendError if this version was not tried */
+/** @throws BackendError if this version is not tested */
 export function checkTensorFlow(version: string): void {
   if (!TENSORFLOW.includes(version)) {
     throw new BackendError(
@@ -35,7 +38,7 @@ export function checkTensorFlow(version: string): void {
 
 /**
  * Reads a wheel's file name: `tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl`.
- * @throws BackendError if it is not one of TensorFlow, of a version not tried, or made for another system
+ * @throws BackendError if it is not a TensorFlow wheel, or its version is not tested, or it is for another system
  */
 export function readWheelName(file: string): Wheel {
   const match = /^(tensorflow|tensorflow_cpu)-([^-]+)-[^-]+-[^-]+-manylinux_(\d+)_(\d+)_(\w+?)(?:\.\w+)?\.whl$/.exec(

@@ -4,9 +4,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { openPromise } from 'yauzl';
 
-/**
- * Unpacks those files of a wheel (a zip file) that are wanted; names that lead outside the folder are refused by yauzl.
- */
+/** Unpacks the wanted files of a wheel (a zip file); yauzl refuses names that lead outside the folder. */
 export async function unpackWheel(wheel: string, folder: string, wanted: (name: string) => boolean): Promise<void> {
   const zip = await openPromise(wheel);
   try {

@@ -4,19 +4,19 @@ import { z } from 'zod';
 import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
 import type { Size } from '../../image/resample';
 
-/** A picture, and an edit of it whose worth is measured. */
+/** A picture, and an edit of it to be measured. */
 export interface BenchEdit {
   readonly id: string;
   /** The kind of edit, `0` (any) to `9` (style). */
   readonly category: string;
-  /** Of the picture, below `annotation_images`. */
+  /** The picture's path in `annotation_images`. */
   readonly path: string;
   readonly file: string;
   readonly source: string;
   readonly target: string;
-  /** The word that is edited, and what it becomes. */
+  /** The edited word, and what it becomes. */
   readonly words?: readonly [source: string, target: string];
-  /** Pairs of a place and how many from there on, row by row, that may change. */
+  /** The region that may change, as pairs of a start position and a length, row by row. */
   readonly runs: readonly number[];
 }
 
@@ -33,10 +33,10 @@ const mapping = z.record(
 );
 
 /**
- * The edits of a folder in PIE-Bench's layout (Ju et al. 2023): `mapping_file.json`, and the pictures in
- * `annotation_images`. Square brackets around the words that change are taken out of the prompts.
+ * Reads the edits of a folder in PIE-Bench's layout (Ju et al. 2023): `mapping_file.json`, and the pictures in
+ * `annotation_images`. Square brackets around the words that change are removed from the prompts.
  *
- * @throws if the folder has no such file, or one of another form; the error names the entry
+ * @throws if the folder has no such file, or it has another form; the error names the entry
  */
 export async function readPieBench(folder: string): Promise<BenchEdit[]> {
   const name = join(folder, 'mapping_file.json');
@@ -68,8 +68,8 @@ export async function readPieBench(folder: string): Promise<BenchEdit[]> {
 const withoutBrackets = (prompt: string): string => prompt.replaceAll(/[[\]]/g, '');
 
 /**
- * The region that may change, of a picture of this size: 1 there, and, as in the benchmark's own script, all around
- * the picture's edge, where annotations are often wrong.
+ * The region that may change, in a picture of this size: 1 there and, as in the benchmark's own script, along the
+ * picture's edges, where annotations are often wrong.
  */
 export function editedRegion({ runs }: Pick<BenchEdit, 'runs'>, { width, height }: Size): Mask {
   const data = new Float32Array(width * height);

@@ -13,22 +13,20 @@ import type { Checkpoint, PartName } from '../../weights/checkpoint';
 import { readPicture } from '../readPicture';
 import type { BenchEdit } from './bench';
 
-/** What makes the edits of one line of the table. */
+/** Makes the edits for one line of the table. */
 export interface Editor {
   readonly name: string;
   edit(edit: BenchEdit, source: Picture, signal?: AbortSignal): Promise<Picture>;
 }
 
-/** Settings that the benchmark's table was made with: of Prompt-to-Prompt, and where a method has others. */
+/** The settings that the benchmark's table was made with: those of Prompt-to-Prompt, and of methods that differ. */
 const PUBLISHED = { cross: 0.4, self: 0.6, selfSize: 32, edit: 'refine', guidance: 7.5, wordWeight: 2 } as const;
 const OF_METHOD: Partial<Record<InversionName, Pick<InvertOptions, 'guidance' | 'sourceGuidance' | 'skip'>>> = {
   'edit-friendly': { sourceGuidance: 1, skip: 12 / 50 },
   'h-edit': { guidance: 10, sourceGuidance: 9 },
 };
 
-/**
- * The checkpoint with timesteps that begin at 0, as the benchmark's table was made; Stable Diffusion's own begin at 1.
- */
+/** The checkpoint with timesteps starting at 0, as for the benchmark's table; Stable Diffusion's own start at 1. */
 export function withPublishedSteps(checkpoint: Checkpoint): Checkpoint {
   const config = async (part: PartName): Promise<ConfigFile> => {
     const file = await checkpoint.config(part);
@@ -37,7 +35,7 @@ export function withPublishedSteps(checkpoint: Checkpoint): Checkpoint {
   return Object.assign(Object.create(checkpoint) as Checkpoint, { config });
 }
 
-/** Pictures that were made before, in the benchmark's own layout: the last square of each is the edit. */
+/** Takes pictures made before, in the benchmark's own layout: the last square of each is the edit. */
 export function madeBefore(name: string, folder: string): Editor {
   return {
     name,
@@ -50,14 +48,14 @@ export function madeBefore(name: string, folder: string): Editor {
   };
 }
 
-/** The benchmark's script makes pictures side by side, of which the last at the bottom is the edit. */
+/** The benchmark's script writes several pictures side by side; the one at the bottom right is the edit. */
 function lastSquare(picture: Picture, side: number): Picture {
   if (picture.width === picture.height) return picture;
   const box = { x: picture.width - side, y: picture.height - side, width: side, height: side };
   return resample(picture, box, { width: side, height: side });
 }
 
-/** Prompt-to-Prompt on a picture that is inverted by this method, with the published settings. */
+/** Prompt-to-Prompt on a picture inverted by this method, with the published settings. */
 export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, steps: number): Editor {
   return {
     name: method,
@@ -81,7 +79,7 @@ export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, s
   };
 }
 
-/** The size of the pictures that an editor makes by itself. */
+/** The size of the pictures that the pipeline makes. */
 function pictureSize(pipe: StableDiffusionPipeline): Size {
   const size = pipe.unet.config.sample_size ?? 64;
   const [height, width] = typeof size === 'number' ? [size, size] : size;
@@ -92,7 +90,7 @@ function latentsOf(pipe: StableDiffusionPipeline, picture: Picture): tf.Tensor4D
   return tf.tidy(() => pipe.toLatents(fromPictures([fitPicture(picture, place(picture, pictureSize(pipe)))])));
 }
 
-/** The published edit; without its words where the prompts lack them, which the published code ignores too. */
+/** The published edit; if the prompts lack its words, these are ignored, as in the published code. */
 function methodOf({ source, target, words }: BenchEdit, { tokenizer }: StableDiffusionPipeline) {
   const { wordWeight, guidance: _, ...rest } = PUBLISHED;
   const options: PromptToPromptOptions = { tokenizer, prompts: [source, target], ...rest };

@@ -17,10 +17,10 @@ export interface EvaluateOptions {
 }
 
 /**
- * Makes every edit by every editor, measures it, and writes `results.csv`, `report.html` and the pictures. What the
- * folder has of an earlier run is not made again.
+ * Makes every edit with every editor, measures it, and writes `results.csv`, `report.html` and the pictures. Results of
+ * an earlier run in the folder are reused.
  *
- * @param folder to write to; made if it is not there
+ * @param folder to write to; created if it does not exist
  */
 export async function evaluate(
   edits: readonly BenchEdit[],
@@ -62,13 +62,13 @@ async function one(edit: BenchEdit, editor: Editor, { measures, folder, table, s
   if (!existsSync(file)) await write(file, encodePng(made));
   const source = join(folder, pictureFile(SOURCE, edit));
   if (!existsSync(source)) await write(source, encodePng(picture));
-  // Pictures of another size than the benchmark's are measured at its size, where the edited regions are known.
+  // Pictures of a different size are measured at the benchmark's size, at which the edited regions are known.
   const edited = fitPicture(made, place(made, picture));
   const values = await measureAll(measures, { edit, source: picture, edited });
   await table.add({ id: edit.id, category: edit.category, editor: editor.name, values });
 }
 
-/** @throws if the edited region does not fit into the picture */
+/** @throws if a run of the edited region begins outside the picture */
 function checkRuns(edit: BenchEdit, { width, height }: Picture): void {
   const places = width * height;
   for (let i = 0; i + 1 < edit.runs.length; i += 2) {

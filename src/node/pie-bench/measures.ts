@@ -14,33 +14,33 @@ import { readTokenizer } from '../../weights/tokenizerFiles';
 import { fileBytes, folderTree } from '../fileSource';
 import { type BenchEdit, editedRegion } from './bench';
 
-/** An edit with both its pictures, of one size. */
+/** An edit with both its pictures, of the same size. */
 export interface Measured {
   readonly edit: BenchEdit;
   readonly source: Picture;
   readonly edited: Picture;
-  /** What may change. */
+  /** The region that may change. */
   readonly region: Mask;
 }
 
 /** One column of the table. */
 export interface Measure {
-  /** As the benchmark's own script calls it. */
+  /** The name in the benchmark's own script. */
   readonly name: string;
-  /** What means are multiplied by in the benchmark's table. */
+  /** The factor on means in the benchmark's table. */
   readonly scale: number;
-  /** Not a number where there is nothing to measure. */
+  /** NaN if there is nothing to measure. */
   of(measured: Measured): number | Promise<number>;
 }
 
-/** The measures that can be taken, and why others cannot. */
+/** The available measures, and what the others need. */
 export interface Measures {
   readonly measures: readonly Measure[];
   readonly missing: readonly { readonly names: readonly string[]; readonly needs: string }[];
   dispose(): void;
 }
 
-/** The measures that need no network, outside of the edited region: both pictures are black inside of it. */
+/** The measures that need no network, taken outside the edited region: inside it, both pictures are made black. */
 const PLAIN: readonly Measure[] = [
   { name: 'psnr_unedit_part', scale: 1, of: outside(psnr) },
   { name: 'mse_unedit_part', scale: 1e4, of: outside(mse) },
@@ -68,7 +68,7 @@ const ORDER = [
   'clip_similarity_target_image_edit_part',
 ];
 
-/** A network of some measures: its files in the folder of networks, and where they come from. */
+/** A network for some measures: its files in the folder of networks, and where to get them. */
 interface Source {
   readonly names: readonly string[];
   readonly file: string;
@@ -120,7 +120,7 @@ const SOURCES: readonly Source[] = [
   },
 ];
 
-/** @param folder of the networks' files; those that it lacks are left out */
+/** @param folder the folder of the networks' files; measures whose files are missing are left out */
 export async function openMeasures(folder?: string): Promise<Measures> {
   const measures = [...PLAIN];
   const missing: { names: readonly string[]; needs: string }[] = [];
@@ -139,7 +139,7 @@ export async function openMeasures(folder?: string): Promise<Measures> {
   return { measures, missing, dispose: () => networks.forEach((network) => network.dispose()) };
 }
 
-/** Black outside of the region. */
+/** The picture, black outside the region. */
 function onlyIn(region: Mask, { width, height, data }: Picture): Picture {
   const shown = data.map((value, i) => (i % 4 === 3 ? 255 : value * region.data[Math.floor(i / 4)]));
   return { width, height, data: shown };

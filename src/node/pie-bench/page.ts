@@ -2,7 +2,7 @@ import type { BenchEdit } from './bench';
 import type { Measure, Measures } from './measures';
 import { meanOf, type Row, type Table } from './table';
 
-/** What the measures are called in the benchmark's table; an arrow says which way is better. */
+/** The measures' names in the benchmark's table; an arrow shows which direction is better. */
 const TITLES: Readonly<Record<string, string>> = {
   structure_distance: 'Structure ↓',
   psnr_unedit_part: 'PSNR ↑',
@@ -14,14 +14,17 @@ const TITLES: Readonly<Record<string, string>> = {
   clip_similarity_target_image_edit_part: 'CLIP, edited ↑',
 };
 
-/** Where a picture of the report lies, relative to it. */
+/** The path of a picture, relative to the report. */
 export const pictureFile = (editor: string, { path }: Pick<BenchEdit, 'path'>): string =>
   `${editor}/${path.replace(/\.[^./]*$/, '')}.png`;
 
-/** The name of the folder that the pictures that were edited are in. */
+/** The folder of the source pictures. */
 export const SOURCE = 'source';
 
-/** The report: means for each editor, and every edit with its pictures and measures. It needs no other file but those. */
+/**
+ * The report as HTML: means for each editor, and every edit with its pictures and measures. It needs no files except
+ * the pictures.
+ */
 export function reportPage(
   edits: readonly BenchEdit[],
   editors: readonly string[],

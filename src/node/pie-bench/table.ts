@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import type { Measure } from './measures';
 
-/** What was measured of one edit by one editor. */
+/** The measures of one edit by one editor. */
 export interface Row {
   readonly id: string;
   readonly category: string;
@@ -12,7 +12,7 @@ export interface Row {
 
 const KEYS = ['id', 'category', 'method'];
 
-/** A CSV file that grows by a line for each edit that is measured, so that a run that was stopped goes on there. */
+/** A CSV file that grows by one line per measured edit, so that an interrupted run can resume. */
 export class Table {
   private constructor(
     private readonly file: string,
@@ -20,12 +20,12 @@ export class Table {
     readonly rows: Row[],
   ) {}
 
-  /** Rows that an earlier run left are kept, unless it took other measures. */
+  /** Keeps the rows of an earlier run, unless it took other measures. */
   static async open(file: string, measures: readonly Measure[]): Promise<Table> {
     const names = measures.map(({ name }) => name);
     const head = [...KEYS, ...names].join(',');
     const [found, ...lines] = existsSync(file) ? (await readFile(file, 'utf8')).split('\n') : [];
-    // A last line without its end was not written whole.
+    // A last line without a line break was not written completely.
     const rows = found === head ? lines.slice(0, -1).map((line) => parse(line, names)) : [];
     await writeFile(file, [head, ...rows.map((row) => print(row, names)), ''].join('\n'));
     return new Table(file, names, rows);
@@ -55,7 +55,7 @@ function parse(line: string, names: readonly string[]): Row {
   return { id, category, editor, values: Object.fromEntries(names.map((name, i) => [name, Number(values[i])])) };
 }
 
-/** The mean over those edits that have the measure; not a number if none has. */
+/** The mean over the edits that have the measure; NaN if none has. */
 export function meanOf(rows: readonly Row[], name: string): number {
   const values = rows.map((row) => row.values[name]).filter((value) => !Number.isNaN(value));
   return values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -7,9 +7,10 @@ import type { ModelManifest } from '../../browser/manifest';
 import { neededFiles } from '../../weights/diffusersLayout';
 
 /**
- * What browsers need of a model's folder in the layout of diffusers, for `manifest.json` in it. Every file is read once, for its hash.
+ * The manifest of the files that browsers need from a model's folder in the diffusers layout, for its `manifest.json`.
+ * Reads every file once, to hash it.
  *
- * @throws CheckpointError if the folder is no whole checkpoint
+ * @throws CheckpointError if the folder is not a complete checkpoint
  */
 export async function modelManifest(folder: string, name: string): Promise<ModelManifest> {
   const there = (await readdir(folder, { recursive: true })).map((path) => path.replaceAll(sep, '/'));

@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
-/** What lets a page share memory between threads. */
+/** The headers that let a page share memory between threads. */
 const ISOLATED = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
@@ -28,16 +28,16 @@ const ISOLATED = {
 export interface ServeOptions {
   /** Default: 127.0.0.1, which other machines cannot reach. */
   readonly host?: string;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
   /** Whether to send the headers that let the page use threads. Default: true. */
   readonly isolated?: boolean;
 }
 
 /**
- * Serves the studio. Nothing is written, and nothing outside of the site's folders is read.
+ * Serves the studio. It writes nothing, and reads nothing outside the site's folders.
  *
- * @returns once it listens
+ * @returns the server, once it is listening
  * @throws Error if the port is taken
  */
 export function serve(site: Site, { host = '127.0.0.1', port, isolated = true }: ServeOptions): Promise<Server> {
@@ -104,7 +104,7 @@ async function answer(
   await pipeline(createReadStream(file, { start, end: end - 1 }), response);
 }
 
-/** Without the slash it begins with; what cannot be decoded is nowhere. */
+/** The path without its leading slash; `..`, which is never found, if it cannot be decoded. */
 function pathOf({ url = '/' }: IncomingMessage): string {
   try {
     return decodeURIComponent(new URL(url, 'http://studio').pathname).slice(1);
@@ -113,7 +113,7 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   }
 }
 
-/** @returns nothing for the whole file, `'none'` if there are no such bytes */
+/** @returns undefined for the whole file, `'none'` if there are no such bytes */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | 'none' | undefined {
   const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
   if (!from && !to) return undefined;

@@ -5,20 +5,20 @@ import { modelManifest } from './manifest';
 
 const ROOT = join(__dirname, '../../..');
 
-/** The studio as a web server sees it. */
+/** The studio's files, for a web server. */
 export interface Site {
-  /** The page's files, as they were built. */
+  /** The folder of the built page. */
   readonly page: string;
   /** The model's folder, served as `model/`. */
   readonly model: string;
-  /** What is in no folder: contents by path. */
+  /** Generated files: contents by path. */
   readonly made: ReadonlyMap<string, string>;
 }
 
 /**
- * @param model the embedded model's name, or a folder in the layout of diffusers
- * @param page where the page was built
- * @throws CheckpointError if the model is none; Error if the page was not built
+ * @param model the embedded model's name, or a folder in the diffusers layout
+ * @param page the folder of the built page
+ * @throws CheckpointError if the folder is not a model; Error if the page was not built
  */
 export async function studioSite(model: string = EMBEDDED, page = join(ROOT, 'dist/studio')): Promise<Site> {
   if (!(await stat(join(page, 'index.html')).catch(() => undefined)))
@@ -29,10 +29,10 @@ export async function studioSite(model: string = EMBEDDED, page = join(ROOT, 'di
   return { page, model: folder, made: new Map([['model/manifest.json', JSON.stringify(manifest)]]) };
 }
 
-/** CLIP's vocabulary, for single files that someone opens in the page. */
+/** CLIP's vocabulary, for single files opened in the page. */
 const CLIP = join(ROOT, 'weights/clip/merges.txt.gz');
 
-/** The file behind a path of the site; nothing if there is none. */
+/** The file for a path of the site; undefined if the path is not allowed. */
 export function fileAt({ page, model }: Site, path: string): string | undefined {
   if (path.split('/').some((part) => part === '..' || part.includes('\\') || part.includes('\0'))) return undefined;
   if (path === 'clip/merges.txt.gz') return CLIP;
@@ -40,7 +40,7 @@ export function fileAt({ page, model }: Site, path: string): string | undefined 
   return join(page, path === '' ? 'index.html' : path);
 }
 
-/** Writes the site as a folder that any web server can serve. @throws Error if there is something at the folder's place already */
+/** Writes the site to a folder that any web server can serve. @throws Error if the folder is not empty */
 export async function writeSite(site: Site, folder: string): Promise<void> {
   const there = await readdir(folder).catch(() => []);
   if (there.length > 0) throw new Error(`${folder} is not empty. Give a new folder.`);
