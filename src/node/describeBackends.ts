@@ -51,7 +51,7 @@ export function recommendBackend(
   if (native)
     return {
       name: native.name,
-      why: `TensorFlow's own kernels are the fastest there are${native.name === 'node-gpu' ? ', here on a GPU' : ''}`,
+      why: `TensorFlow's own kernels are the fastest${native.name === 'node-gpu' ? ', here on a GPU' : ''}`,
     };
   const needed = modelBytes + WORKING_MEMORY;
   if (!there('wasm')) return { why: 'no backend starts here' };
@@ -61,7 +61,7 @@ export function recommendBackend(
     };
   return {
     name: 'wasm',
-    why: `it is always there, and the model fits into its ${gibibytes(WASM_MEMORY)}; p2p native install builds one several times as fast`,
+    why: `it is always available, and the model fits into its ${gibibytes(WASM_MEMORY)}; p2p native install builds a backend several times as fast`,
   };
 }
 

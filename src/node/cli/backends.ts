@@ -18,7 +18,7 @@ export async function backends(model: string, { json, quiet }: Manner): Promise<
     );
   else if (!quiet)
     process.stdout.write(
-      `${inWords(described)}\n\n${model} would be run on ${choice.name ?? 'nothing'}: ${choice.why}.\n`,
+      `${inWords(described)}\n\n${model} would run on ${choice.name ?? 'nothing'}: ${choice.why}.\n`,
     );
 }
 
@@ -32,7 +32,7 @@ function inWords(backends: readonly BackendDescription[]): string {
           Math.round(backend.gflops.conv2d),
           memory(backend.memoryLimit),
         ]
-      : [backend.name, 'not here', '', '', ''],
+      : [backend.name, 'not available', '', '', ''],
   );
   const missing = backends.flatMap((backend) => ('missing' in backend ? [`${backend.name}: ${backend.missing}`] : []));
   return [

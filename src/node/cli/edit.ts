@@ -48,7 +48,7 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
     const { source, target, selfSize, image } = settings;
     const recording = settings.recording === undefined ? undefined : await openRecording(settings.recording);
     if (recording && manner.record !== undefined)
-      throw new UsageError('--record: with --recording the source is not computed anew. Copy the file instead.');
+      throw new UsageError('--record: with --recording the source is not computed again. Copy the file instead.');
     const { checkpoint, defaults } = await run.open();
     const shares = sharesOf(settings, defaults);
     const tokenizer = new CLIPTokenizer(await checkpoint.tokenizer());
@@ -122,9 +122,9 @@ function checkSettings(settings: EditSettings, manner: EditManner): void {
   checkPictureSettings(settings, { ...manner });
   if (source === '' && image === undefined) throw new UsageError('--source: Expected some text.');
   if (mask === undefined && (maskFeather !== undefined || maskMode !== undefined))
-    throw new UsageError(`--mask-${maskMode === undefined ? 'feather' : 'mode'} is of a mask: give it by --mask.`);
+    throw new UsageError(`--mask-${maskMode === undefined ? 'feather' : 'mode'} needs a mask: give one with --mask.`);
   if (maskMode !== undefined && blend.length === 0)
-    throw new UsageError('--mask-mode is of a mask beside the words of --blend: give those as well.');
+    throw new UsageError('--mask-mode combines a mask with the words of --blend: give --blend as well.');
   if (image !== undefined && manner.record !== undefined) naming('--record', () => checkRecordable(inversion));
 }
 

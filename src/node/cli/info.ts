@@ -59,7 +59,7 @@ async function sizeOf(checkpoint: Checkpoint, name: NetworkName, network: Networ
 
 function inWords({ model, lora, layout, pictures, latents, context, scheduler, networks, cost, sites }: About): string {
   return [
-    [model, ...lora.map(({ file, scale }) => `with the LoRA ${file} by ${scale}`)].join('\n'),
+    [model, ...lora.map(({ file, scale }) => `with the LoRA ${file} at scale ${scale}`)].join('\n'),
     `A Stable Diffusion checkpoint in the ${layout} layout: pictures of ${pictures.height} x ${pictures.width} pixels from latents of ${latents.height} x ${latents.width} x ${latents.channels},`,
     `prompts of up to ${context.tokens} tokens of ${context.features} features, ${scheduler.prediction} over ${scheduler.trainSteps} training steps.`,
     '',
@@ -68,8 +68,8 @@ function inWords({ model, lora, layout, pictures, latents, context, scheduler, n
       ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')]),
     ]),
     '',
-    `An edit with one target computes ${cost.rows} rows a step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} a step.`,
-    `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 (on node, weights stored in 16 bits stay so) and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,
+    `An edit with one target computes ${cost.rows} rows per step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} per step.`,
+    `It needs ${scaled(cost.weightBytes, 'B')} for the weights in float32 (on node, weights stored in 16 bits stay in 16 bits) and roughly ${scaled(cost.workingBytes, 'B')} to work in.`,
     '',
     siteTable(sites),
   ].join('\n');

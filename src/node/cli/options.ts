@@ -33,7 +33,7 @@ export interface Manner extends OutputOptions, RecordManner {
 export function addSettings(command: Command, schema: z.ZodObject): Command {
   return addOptions(command, schema).option(
     '--from <file>',
-    'settings of an earlier run, such as its edit.json; options given beside it win',
+    'take the settings of an earlier run, such as its edit.json; other options override them',
   );
 }
 
@@ -55,10 +55,10 @@ export function addManner(command: Command, makesPictures: boolean): Command {
     addThreads(command)
       .option(
         '--memory <size>',
-        'memory to keep to, such as 6GB; what cannot fit is refused (default: all there is)',
+        'memory limit, such as 6GB; a run that cannot fit is refused (default: all there is)',
         size,
       )
-      .option('--out <dir>', `folder to write to (default: a fresh out/${command.name()}-<number>)`)
+      .option('--out <dir>', `folder to write to (default: a new out/${command.name()}-<number>)`)
       .option('--tensors <file>', 'write noise, context, latents and image to a safetensors file')
       .option('--force', 'replace what is there already');
   }
@@ -75,16 +75,16 @@ export function addThreads(command: Command): Command {
 /** Gives the command the options that record a run's source. */
 export function addRecord(command: Command): Command {
   return command
-    .option('--record <file>', 'write what further edits of this picture need: see p2p edit --recording')
-    .option('--record-exact', 'in float32: twice the size, nothing rounded')
+    .option('--record <file>', 'write what further edits of this picture need, for p2p edit --recording')
+    .option('--record-exact', 'record in float32: twice the size, nothing rounded')
     .option(
       '--record-self <f>',
-      'self-attention of this share of the steps, from the first one on (default: what edits take)',
+      'record self-attention for this share of the steps, from the first (default: what edits take)',
       fraction,
     )
     .option(
       '--record-self-size <n>',
-      'and of grids of up to n x n (default: by the size of the latents)',
+      "record self-attention at grids of up to n x n (default: from the latents' size)",
       whole(1, MAX_GRID),
     );
 }

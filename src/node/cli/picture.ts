@@ -68,7 +68,7 @@ export function checkPictureSettings(
       ['fit', '--fit'],
     ] as const)
       if (settings[name] !== undefined)
-        throw new UsageError(`${option} is for a picture of your own: give it by --image, or leave this out.`);
+        throw new UsageError(`${option} is for a picture of your own: give one with --image, or leave this out.`);
     return;
   }
   if (recording !== undefined)
@@ -81,11 +81,11 @@ export function checkPictureSettings(
     );
   if (given.seed !== undefined && inversion !== 'edit-friendly')
     throw new UsageError(
-      `--seed: ${inversion} inversion finds the noise of the picture. Only edit-friendly draws some.`,
+      `--seed: ${inversion} inversion finds the noise of the picture. Only edit-friendly draws random noise.`,
     );
   const { sampler } = settings;
   if (sampler !== undefined && samplerFor(inversion, { sampler }) !== sampler)
-    throw new UsageError(`--sampler ${sampler}: ${inversion} inversion is for ddim.`);
+    throw new UsageError(`--sampler ${sampler}: ${inversion} inversion works only with ddim.`);
 }
 
 /** Takes the picture to noise. The inversion is the caller's to dispose. */
@@ -98,8 +98,7 @@ export async function invertPicture(
   more: Parameters<typeof invert>[2] = {},
 ): Promise<Inversion> {
   const { steps, sampler, karras, guidance, negative, seed } = run.settings;
-  if (prompt === '')
-    run.warn('Without words for what the picture shows, an edit knows no word of it that it could keep or replace.');
+  if (prompt === '') run.warn('Without a prompt for the picture, an edit has no words to keep or replace.');
   const latents = tf.tidy(() => pipeline.toLatents(fromPictures([fitted])));
   try {
     return await invert(pipeline, latents, {

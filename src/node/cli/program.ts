@@ -22,15 +22,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'edit',
     description:
-      'Edit a picture by editing its prompt: the source, each edit, and each as it would be without Prompt-to-Prompt.',
+      'Edit a picture by editing its prompt. Shows the source, each edit, and each target without Prompt-to-Prompt.',
     define: (command) => (require('./commands/edit') as typeof import('./commands/edit')).defineEdit(command),
     aftermath: NOTHING,
   },
   {
     name: 'invert',
-    description: 'Take a picture of your own to noise, and record what edits of it need: for p2p edit --recording.',
+    description: 'Take a picture of your own to noise and record what its edits need, for p2p edit --recording.',
     define: (command) => (require('./commands/invert') as typeof import('./commands/invert')).defineInvert(command),
-    aftermath: 'Nothing was written; what null-text inversion has found is kept beside the file for another go.',
+    aftermath: 'Nothing was written; what null-text inversion has found is kept beside the file for the next try.',
   },
   {
     name: 'generate',
@@ -41,21 +41,20 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'attend',
-    description: 'Make a picture from a prompt and show where each word looks: one heat map a word, over the picture.',
+    description: 'Make a picture from a prompt and show where each word looks, as heat maps over the picture.',
     define: (command) => (require('./commands/attend') as typeof import('./commands/attend')).defineAttend(command),
     aftermath: NOTHING,
   },
   {
     name: 'demo',
     description:
-      'Make a sheet of edits with the model that comes along: what Prompt-to-Prompt does, in about a minute. Writes out/demo.',
+      'Make a sheet of edits with the embedded model: what Prompt-to-Prompt does, in about a minute. Writes out/demo.',
     define: (command) => (require('./commands/demo') as typeof import('./commands/demo')).defineDemo(command),
     aftermath: NOTHING,
   },
   {
     name: 'studio',
-    description:
-      'Open the studio: a page on which cross-attention can be seen and turned. The model runs in the browser.',
+    description: 'Serve the studio: a page to edit pictures and see where words look. The model runs in the browser.',
     define: (command) => (require('./commands/studio') as typeof import('./commands/studio')).defineStudio(command),
   },
   {
@@ -63,24 +62,23 @@ export const COMMANDS: readonly CommandEntry[] = [
     description: "Edit the pictures of the field's benchmark, PIE-Bench, and measure the edits as its script does.",
     define: (command) =>
       (require('./commands/evaluate') as typeof import('./commands/evaluate')).defineEvaluate(command),
-    aftermath: 'What was measured is kept: the same command goes on from there.',
+    aftermath: 'What was measured is kept: the same command continues from there.',
   },
   {
     name: 'info',
-    description:
-      'Say what a model is, its attention layers, its size, and what an edit with it will cost. Loads no weights.',
+    description: 'Describe a model: its size, its attention layers, and what an edit with it costs. Loads no weights.',
     define: (command) => (require('./commands/info') as typeof import('./commands/info')).defineInfo(command),
   },
   {
     name: 'pull',
     description:
-      "Download a model from the hub into the hub's own cache: only what is needed, checked, and resumed where it broke off.",
+      "Download a model from the Hugging Face hub into the hub's own cache: only what is needed, checked, and resumable.",
     define: (command) => (require('./commands/pull') as typeof import('./commands/pull')).definePull(command),
-    aftermath: 'The next pull goes on where this one ended.',
+    aftermath: 'The next pull continues from there.',
   },
   {
     name: 'backends',
-    description: 'Say what there is to compute with here, how fast it is, and which backend a model would be run on.',
+    description: 'List the backends on this machine, how fast they are, and which one a model would run on.',
     define: (command) =>
       (require('./commands/backends') as typeof import('./commands/backends')).defineBackends(command),
     aftermath: '',
@@ -113,7 +111,7 @@ export function program(args: readonly string[]): Command {
     .description('Prompt-to-Prompt: edit a picture by editing its prompt.')
     .version(version)
     .exitOverride()
-    .showHelpAfterError('(add --help for what there is)')
+    .showHelpAfterError('(add --help to see what is available)')
     .configureHelp({
       helpWidth: Math.min(process.stdout.columns ?? 100, 110),
       subcommandTerm: (command) => command.name(),

@@ -72,6 +72,6 @@ export function checkSelf({ name, description, length: steps }: Recording, self:
   if (needed <= recorded) return;
   const share = typeof self === 'number' ? self : self.join('-');
   throw new UsageError(
-    `--self ${share}: ${name} has the source's self-attention of the first ${recorded} of ${steps} steps, and ${needed} are needed. Record more of it, by --record-self.`,
+    `--self ${share}: ${name} has the source's self-attention of the first ${recorded} of ${steps} steps, and ${needed} are needed. Record more with --record-self.`,
   );
 }

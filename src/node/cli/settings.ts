@@ -89,7 +89,7 @@ export const generation = {
   model: text().default(EMBEDDED).register(optionForms, {
     flags: '--model <model>',
     read: read.text,
-    help: 'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
+    help: 'a folder in the diffusers layout, a single .safetensors file, or the name of a pulled model',
   }),
   lora: z
     .array(z.strictObject({ file: file(), scale: factor().default(1) }))
@@ -97,12 +97,12 @@ export const generation = {
     .register(optionForms, {
       flags: '--lora <file:scale>',
       read: read.lora,
-      help: "a LoRA's .safetensors file to add to the model, and how much of it (default: all, 1); repeat for several",
+      help: "a LoRA's .safetensors file to add to the model, and its scale (default: 1); repeat for several",
     }),
   seed: seed().default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
     read: read.integer,
-    help: "of the starting noise; the same as of PyTorch's generator",
+    help: "seed of the starting noise, which is that of PyTorch's generator",
   }),
   steps: whole(1, 1000)
     .optional()
@@ -116,7 +116,7 @@ export const generation = {
     .register(optionForms, {
       flags: '--guidance <g>',
       read: read.number,
-      help: `how strongly the picture follows the prompt; at 1 or less it is the prompt alone, without guidance ${MODELS}`,
+      help: `how strongly the picture follows the prompt; at 1 or less there is no guidance, only the prompt ${MODELS}`,
     }),
   sampler: z
     .enum(SAMPLERS)
@@ -126,16 +126,20 @@ export const generation = {
       read: read.text,
       help: `${SAMPLERS.join(' or ')} ${MODELS}`,
     }),
-  height: whole(1, MAX_PIXELS).optional().register(optionForms, {
-    flags: '--height <pixels>',
-    read: read.number,
-    help: "of the picture; by default the model's own",
-  }),
-  width: whole(1, MAX_PIXELS).optional().register(optionForms, {
-    flags: '--width <pixels>',
-    read: read.number,
-    help: "of the picture; by default the model's own",
-  }),
+  height: whole(1, MAX_PIXELS)
+    .optional()
+    .register(optionForms, {
+      flags: '--height <pixels>',
+      read: read.number,
+      help: `height of the picture ${MODELS}`,
+    }),
+  width: whole(1, MAX_PIXELS)
+    .optional()
+    .register(optionForms, {
+      flags: '--width <pixels>',
+      read: read.number,
+      help: `width of the picture ${MODELS}`,
+    }),
   negative: z.string().default(DEFAULTS.negative).register(optionForms, {
     flags: '--negative <text>',
     read: read.text,
@@ -144,17 +148,20 @@ export const generation = {
   backend: text().optional().register(optionForms, {
     flags: '--backend <name>',
     read: read.text,
-    help: 'what to compute with (see p2p backends); by default the best there is',
+    help: 'what to compute with, see p2p backends (default: the best available)',
   }),
   eta: fraction().optional().register(optionForms, {
     flags: '--eta <f>',
     read: read.number,
-    help: 'share of fresh noise in each step, 0 to 1, for ddim (default: 0)',
+    help: 'for ddim: share of fresh noise in each step, 0 to 1 (default: 0)',
   }),
-  karras: z.boolean().optional().register(optionForms, {
-    flags: '--karras',
-    help: "Karras' noise levels, for dpm++; by default as the model says",
-  }),
+  karras: z
+    .boolean()
+    .optional()
+    .register(optionForms, {
+      flags: '--karras',
+      help: `for dpm++: Karras noise levels ${MODELS}`,
+    }),
   /** Of the program that wrote the settings: a note. */
   version: z.string().optional(),
   /** Which of the settings nobody gave, so that they were the model's own. */
@@ -191,12 +198,12 @@ const ofPicture = {
   inversionIterations: whole(1, 1000).optional().register(optionForms, {
     flags: '--inversion-iterations <n>',
     read: read.number,
-    help: 'in each step, for null-text (default: 10) and fixed-point (default: 3)',
+    help: 'iterations in each step, for null-text (default: 10) and fixed-point (default: 3)',
   }),
   fit: z.enum(FITS).optional().register(optionForms, {
     flags: '--fit <how>',
     read: read.text,
-    help: "how the picture comes to the model's size: cover, contain or stretch (default: cover)",
+    help: "how the picture is fitted to the model's size: cover, contain or stretch (default: cover)",
   }),
 };
 
@@ -204,7 +211,7 @@ const image = () =>
   file().optional().register(optionForms, {
     flags: '--image <file>',
     read: read.text,
-    help: 'a picture of your own, PNG, JPEG, WebP, AVIF or GIF, instead of a generated one; the prompt says what it shows',
+    help: 'a picture of your own instead of a generated one: PNG, JPEG, WebP, AVIF or GIF; the prompt says what it shows',
   });
 
 /** What p2p attend needs, and attend.json holds. */
@@ -260,14 +267,14 @@ export const editSettings = z.strictObject({
   selfSize: whole(1, MAX_GRID).optional().register(optionForms, {
     flags: '--self-size <n>',
     read: read.number,
-    help: 'take it at grids of up to n x n; by default by the size of the latents',
+    help: "take self-attention at grids of up to n x n (default: from the latents' size)",
   }),
   context: shareSchema()
     .optional()
     .register(optionForms, {
       flags: '--context <f>',
       read: read.share,
-      help: `share of the steps in which words that both prompts have mean what they meant in the source's sentence ${MODELS}`,
+      help: `share of the steps in which words of both prompts keep the meaning they had in the source's sentence ${MODELS}`,
     }),
   contextWord: perWord(shareSchema()).default({}).register(optionForms, {
     flags: '--context-word <word=f>',
@@ -277,7 +284,7 @@ export const editSettings = z.strictObject({
   weight: perWord(factor()).default({}).register(optionForms, {
     flags: '--weight <word=f>',
     read: read.wordNumber,
-    help: "multiply a word's attention in the targets, by less than 0 too; repeat for several",
+    help: 'multiply the attention to a word of the targets, also by a negative number; repeat for several',
   }),
   blend: z.array(pair).default([]).register(optionForms, {
     flags: '--blend <source:target>',
@@ -297,32 +304,32 @@ export const editSettings = z.strictObject({
     .register(optionForms, {
       flags: '--blend-threshold <f>',
       read: read.number,
-      help: 'share of their strongest look that makes a place belong to the region: the lower, the larger it is',
+      help: 'how much the words must look at a place of the region, as a share of their strongest look; lower makes it larger',
     }),
   mask: file().optional().register(optionForms, {
     flags: '--mask <file>',
     read: read.text,
-    help: 'change the picture only where this one is white; grey only so much',
+    help: 'a mask: the picture may change where it is white, and in part where it is grey',
   }),
   maskFeather: z.number(FEATHER).min(0, FEATHER).max(MAX_PIXELS, FEATHER).optional().register(optionForms, {
     flags: '--mask-feather <pixels>',
     read: read.number,
-    help: "soften the mask's edges over so many pixels to either side (default: 0)",
+    help: "soften the mask's edges over this many pixels to either side (default: 0)",
   }),
   maskMode: z.enum(['within', 'union']).optional().register(optionForms, {
     flags: '--mask-mode <mode>',
     read: read.text,
-    help: "beside --blend: within both the mask and the words' region, or in their union (default: within)",
+    help: "with --blend: within both the mask and the words' region, or in their union (default: within)",
   }),
   edit: z.enum(['replace', 'refine']).optional().register(optionForms, {
     flags: '--edit <kind>',
     read: read.text,
-    help: 'how words are aligned: replace (swapped one for one) or refine (added, left out); by default found out from the prompts',
+    help: 'how words are aligned: replace (swapped one for one) or refine (added or removed) (default: from the prompts)',
   }),
   alignment: z.enum(['corrected', 'authors']).default('corrected').register(optionForms, {
     flags: '--alignment <rule>',
     read: read.text,
-    help: "where the words after a swap find their source: corrected, or as in the authors' code, which shifts them, to compare with it",
+    help: "how words after a swap find their source: corrected, or, for comparison, shifted as in the authors' code (authors)",
   }),
   /** What is taken of the source by kind of edit, where `cross`, `self` and `context` say nothing. */
   shares: sharesByKind.optional(),
@@ -332,7 +339,7 @@ export const editSettings = z.strictObject({
     .register(optionForms, {
       flags: '--recording <file>',
       read: read.text,
-      help: 'take the source, and all settings of its run that are not given, from what --record wrote: only the targets are computed',
+      help: 'take the source, and all settings of its run that you leave out, from what --record wrote; computes only the targets',
     }),
   ...generation,
 });

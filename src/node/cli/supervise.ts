@@ -54,7 +54,7 @@ export async function supervise(args: readonly string[], aftermath: string): Pro
   }
   if (code !== null) return code;
   process.stderr.write(
-    `error: The computation was ended by ${killedBy}${killedBy === 'SIGKILL' ? ', as systems do when memory runs out: a smaller picture or --memory needs less' : ''}. ${aftermath}\n`,
+    `error: The computation was ended by ${killedBy}${killedBy === 'SIGKILL' ? ', as happens when memory runs out: try a smaller picture or --memory' : ''}. ${aftermath}\n`,
   );
   return 1;
 }

@@ -132,7 +132,7 @@ test('info tells of LoRAs too, and whether they fit', async () => {
   const { lora: added, networks } = JSON.parse(stdout);
   expect(added).toEqual([{ file: lora, scale: 0.5 }]);
   expect(networks.map(({ file }: { file: string }) => file.includes('kohya.safetensors'))).toEqual([true, true, false]);
-  expect((await p2p('info', MODEL, '--lora', lora)).stdout).toContain(`with the LoRA ${lora} by 1\n`);
+  expect((await p2p('info', MODEL, '--lora', lora)).stdout).toContain(`with the LoRA ${lora} at scale 1\n`);
   const misfit = await p2p('info', '--lora', lora);
   expect([misfit.code, misfit.stderr]).toEqual([
     1,

@@ -123,8 +123,8 @@ test.each([
   [['--image', 'photo.png', '--inversion-iterations', '3'], '--inversion-iterations are for null-text and fixed-point'],
   [['--image', 'photo.png', '--inversion', 'null-text', '--sampler', 'dpm++'], '--sampler dpm++: null-text'],
   [['--image', 'photo.png', '--inversion', 'h-edit', '--record', 'x'], '--record: Edits by h-edit inversion'],
-  [['--mask-feather', '3'], '--mask-feather is of a mask'],
-  [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode is of a mask beside the words of --blend'],
+  [['--mask-feather', '3'], '--mask-feather needs a mask'],
+  [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode combines a mask with the words of --blend'],
   [['--image', 'nowhere.png'], 'nowhere.png'],
 ])('%p is refused by name', async (args, message) => {
   const { code, stderr } = await p2p('edit', '--source', SOURCE, ...TARGET, ...SETTINGS, ...args);

@@ -105,12 +105,12 @@ test.each([
   [['--source', 'a dog'], `recorded with prompt "${SOURCE}", asked for "a dog"`],
   [
     ['--self', '0.8'],
-    "--self 0.8: cat.recording has the source's self-attention of the first 2 of 5 steps, and 4 are needed. Record more of it, by --record-self.",
+    "--self 0.8: cat.recording has the source's self-attention of the first 2 of 5 steps, and 4 are needed. Record more with --record-self.",
   ],
   [['--self', '0.2-0.6'], '--self 0.2-0.6'],
   [['--recording', 'nowhere'], '--recording nowhere cannot be read'],
   [['--recording', 'source'], '--recording source cannot be read: source is a folder, not a file'],
-  [['--record', 'new.recording'], '--record: with --recording the source is not computed anew'],
+  [['--record', 'new.recording'], '--record: with --recording the source is not computed again'],
 ])('%j is refused, and nothing is written', async (args, message) => {
   const before = readdirSync(work());
   const { code, stderr } = await edit(...args);

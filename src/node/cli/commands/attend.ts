@@ -8,7 +8,7 @@ export function defineAttend(command: Command): void {
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   p2p attend --prompt "a cat riding a bicycle in a meadow"
   p2p attend --image photo.jpg --prompt "a cat riding a bicycle"     # does the prompt fit the picture?`,
     )

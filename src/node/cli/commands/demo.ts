@@ -4,7 +4,7 @@ import { addManner, addThreads } from '../options';
 
 export function defineDemo(command: Command): void {
   addThreads(addManner(command, false))
-    .option('--backend <name>', 'what to compute with (see p2p backends); by default the best there is')
+    .option('--backend <name>', 'what to compute with, see p2p backends (default: the best available)')
     .action(async ({ backend, ...manner }: Manner & { backend?: string }) => {
       const { demo } = require('../demo') as typeof import('../demo');
       await demo(backend, { ...manner, out: 'out/demo', force: true });

@@ -11,13 +11,13 @@ function withSource(options: Readonly<Record<string, unknown>>): Readonly<Record
 
 export function defineEdit(command: Command): void {
   addRecord(addManner(addSettings(command, editSettings), true))
-    .option('--no-compare', 'leave out the pictures without injection, and the time that they take')
-    .option('--show-alignment', 'print which source tokens each target token takes the attention of')
+    .option('--no-compare', 'skip the pictures without injection, and save their time')
+    .option('--show-alignment', 'print which source tokens each target token takes its attention from')
     .addHelpText(
       'after',
       `
-A share of the steps is a fraction from the first one on (0.8), or a range (0.2-0.8).
-A word may be a phrase ("blossom tree"); the second of two equal words is cat#2.
+A share of the steps is a fraction, counted from the first (0.8), or a range (0.2-0.8).
+A word may be a phrase ("blossom tree"); cat#2 is the second cat in a prompt.
 
 Examples:
   p2p edit --source "a cat riding a bicycle in a meadow" --target "a cat riding a motorcycle in a meadow"

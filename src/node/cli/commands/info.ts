@@ -8,7 +8,7 @@ export function defineInfo(command: Command): void {
   addManner(addOptions(command, loraSettings), false)
     .argument(
       '[model]',
-      'a folder in the diffusers layout, a single .safetensors file, or a name on the hub that was pulled',
+      'a folder in the diffusers layout, a single .safetensors file, or the name of a pulled model',
       EMBEDDED,
     )
     .action(async (model: string, manner: Manner) => {

@@ -5,7 +5,7 @@ import { invertSettings } from '../settings';
 
 export function defineInvert(command: Command): void {
   addManner(addSettings(command.argument('<image>', 'PNG, JPEG, WebP, AVIF or GIF'), invertSettings), true)
-    .requiredOption('--to <file>', 'the recording to write: for p2p edit --recording')
+    .requiredOption('--to <file>', 'the recording to write, for p2p edit --recording')
     .addHelpText(
       'after',
       `
