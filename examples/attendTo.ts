@@ -1,13 +1,13 @@
-/** An energy that moves the latents, after Attend-and-Excite (Chefer et al. 2023, arXiv 2301.13826). */
+/** Moves the latents down the gradient of an energy, after Attend-and-Excite (Chefer et al. 2023, arXiv 2301.13826). */
 import * as tf from '@tensorflow/tfjs';
 import { type AttentionController, select, takeRow, type Where } from 'prompt-to-prompt-tfjs';
 
 /**
- * Before each step of the first half the latents go down the slope of 1 - the most that any place looks at a token, of
- * the token that is looked at least: so that none of them is forgotten.
+ * Before each step in the first half of the run, the latents take a gradient step that raises the maximum attention to
+ * the most neglected of the tokens, so that none of them is forgotten.
  *
- * @param tokens as `tokensOf` gives them @param prompt whose latents are moved
- * @param where cross-attention of one grid
+ * @param tokens as returned by `tokensOf` @param prompt the prompt whose latents are moved
+ * @param where cross-attention sites of one grid
  */
 export function attendTo(tokens: readonly number[], where: Where, scale = 20, prompt = 0): AttentionController {
   return {
@@ -29,7 +29,7 @@ export function attendTo(tokens: readonly number[], where: Where, scale = 20, pr
         return tf.max(tf.stack(tokens.map((token) => tf.sub(1, tf.max(tf.slice(map, [0, token], [-1, 1]))))));
       };
       const { value, gradient: slope } = gradient(forgotten, latents);
-      tf.dispose([...maps, value]); // What was kept is ours to free.
+      tf.dispose([...maps, value]); // We must free the maps we kept.
       const moved = tf.tidy(() => tf.sub<tf.Tensor4D>(latents, tf.mul(slope, scale * Math.sqrt(1 - step / steps))));
       slope.dispose();
       return moved;

@@ -1,8 +1,8 @@
-/** A sampler of one's own: Euler's method by noise levels (Karras et al. 2022, arXiv 2206.00364, algorithm 1). */
+/** A custom sampler: Euler's method over noise levels (Karras et al. 2022, arXiv 2206.00364, algorithm 1). */
 import * as tf from '@tensorflow/tfjs';
 import type { Sampler } from 'prompt-to-prompt-tfjs';
 
-/** The shares of the picture that are left at each training timestep of Stable Diffusion. */
+/** Stable Diffusion's cumulative products of alphas: how much of the picture is left at each training timestep. */
 function alphasCumprod(): number[] {
   const [first, last] = [0.00085 ** 0.5, 0.012 ** 0.5];
   let product = 1;

@@ -1,4 +1,4 @@
-/** A picture of one's own, edited: what comes back of it without an edit, and the edit. */
+/** Edits a picture of your own: returns its reconstruction, then the edit. */
 import * as tf from '@tensorflow/tfjs';
 import type { StableDiffusionPipeline } from 'prompt-to-prompt-tfjs';
 import { fitPicture, fromPictures, invert, type Picture, place, promptToPrompt } from 'prompt-to-prompt-tfjs';

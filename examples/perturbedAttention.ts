@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { type Guidance, replaceRows, rowsOf } from 'prompt-to-prompt-tfjs';
 
 /**
- * The prediction goes away from what the network predicts when, in some layers, each place looks at itself alone.
- * Beside guidance by a prompt: `guidance: [classifierFree(7.5), perturbedAttention(3)]`.
+ * Guides the prediction away from what the network predicts if, in some layers, each place attends only to itself. To
+ * combine it with classifier-free guidance: `guidance: [classifierFree(7.5), perturbedAttention(3)]`.
  *
- * @param layers the self-attention below this path of the checkpoint
+ * @param layers the checkpoint path whose self-attention layers are perturbed
  */
 export function perturbedAttention(scale = 3, layers = 'mid_block'): Guidance {
   return {

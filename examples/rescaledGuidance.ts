@@ -1,12 +1,12 @@
-/** A guidance of one's own: rescaled (Lin et al. 2023, arXiv 2305.08891, section 3.4). */
+/** A custom guidance: rescaled classifier-free guidance (Lin et al. 2023, arXiv 2305.08891, section 3.4). */
 import * as tf from '@tensorflow/tfjs';
 import { classifierFree, type Guidance } from 'prompt-to-prompt-tfjs';
 
 /**
- * Guidance by a prompt whose result keeps the deviation of the prediction with the prompt, so that strong guidance does
- * not saturate pictures.
+ * Classifier-free guidance whose result is rescaled to the standard deviation of the conditional prediction, so that
+ * strong guidance does not oversaturate pictures.
  *
- * @param share 0 is plain guidance, 1 the whole rescaling
+ * @param share 0 is plain guidance, 1 is full rescaling
  */
 export function rescaledGuidance(scale: number, share = 0.7): Guidance {
   const plain = classifierFree(scale);

@@ -1,12 +1,12 @@
-/** The features of Plug-and-Play (Tumanyan et al. 2022, arXiv 2211.12572). */
+/** Feature injection from Plug-and-Play (Tumanyan et al. 2022, arXiv 2211.12572). */
 import { type AttentionController, replaceRows, takeRow } from 'prompt-to-prompt-tfjs';
 
 /**
- * The targets take the source's features at the output of a resnet, and with them where things are: each row from the
- * source's of its role.
+ * The targets take the source's features at the output of a resnet, and with them the layout. Each row takes those of
+ * the source's row with the same role.
  *
- * @param resnet its checkpoint's path
- * @param until the share of the steps in which they do
+ * @param resnet its checkpoint path
+ * @param until the fraction of the steps after which it stops
  */
 export function resnetInjection(resnet = 'up_blocks.1.resnets.1', until = 0.8): AttentionController {
   return {

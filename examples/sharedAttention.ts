@@ -1,10 +1,10 @@
-/** Pictures of one style: shared self-attention, as in StyleAligned (Hertz et al. 2023, arXiv 2312.02133). */
+/** Pictures in one style: shared self-attention, as in StyleAligned (Hertz et al. 2023, arXiv 2312.02133). */
 import * as tf from '@tensorflow/tfjs';
 import { type AttentionController, takeRow } from 'prompt-to-prompt-tfjs';
 
 /**
- * In all self-attention the pictures look at the first one's places too: its keys and values stand after their own.
- * Their queries and keys first get the mean and deviation of the first one's (AdaIN), so that they find it familiar.
+ * In all self-attention, the pictures also attend to the first one: its keys and values are appended to their own.
+ * Their queries and keys first get the mean and standard deviation of the first one's (AdaIN), so that they match it.
  */
 export const sharedAttention: AttentionController = {
   name: 'sharedAttention',
@@ -26,7 +26,10 @@ export const sharedAttention: AttentionController = {
   },
 };
 
-/** Of each head and feature over the places. Both [1, heads, places, headSize]. */
+/**
+ * AdaIN: gives `x` the mean and standard deviation of `model` over the places, per head and feature. Both [1, heads,
+ * places, headSize].
+ */
 function like(x: tf.Tensor4D, model: tf.Tensor4D): tf.Tensor4D {
   const [own, its] = [x, model].map((y) => tf.moments(y, 2, true));
   const scale = tf.sqrt(tf.div(tf.add(its.variance, 1e-5), tf.add(own.variance, 1e-5)));

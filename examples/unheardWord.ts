@@ -1,4 +1,4 @@
-/** A word that the rest of its sentence does not hear: its colour or kind cannot leak to other words. */
+/** Hides a word from the rest of its sentence, so that its colour or kind cannot leak to other words. */
 import * as tf from '@tensorflow/tfjs';
 import {
   type AttentionCall,
@@ -9,9 +9,9 @@ import {
 } from 'prompt-to-prompt-tfjs';
 
 /**
- * In the text encoder, tokens after the word do not look at it.
+ * In the text encoder, tokens after the word do not attend to it.
  *
- * @param prompt the prompt's number in the run @param tokens of the word, as `tokensOf` gives them
+ * @param prompt the prompt's number in the run @param tokens the word's tokens, as returned by `tokensOf`
  */
 export function unheardWord(prompt: number, tokens: readonly number[]): AttentionController {
   const rowIn = (call: AttentionCall) => conditionalRows(call).find((row) => row.prompt === prompt)?.row;

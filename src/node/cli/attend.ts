@@ -15,7 +15,7 @@ import { type AttendSettings, attendSettings } from './settings';
 import { siteTable } from './siteTable';
 import { disposeOf } from './tensors';
 
-/** Makes a picture, or takes one of the user's own, and shows where each word of its prompt looks. */
+/** Generates a picture, or takes one of the user's own, and shows where the attention to each word of its prompt is. */
 export async function attend(settings: AttendSettings, manner: Manner): Promise<void> {
   checkPictureSettings(settings, { ...manner });
   await Run.perform('attend', settings, manner, async (run) => {
@@ -52,7 +52,7 @@ export async function attend(settings: AttendSettings, manner: Manner): Promise<
   });
 }
 
-/** Such as `word-02-cat.png`: without what a file system may refuse. */
+/** A name such as `word-02-cat.png`, without characters that a file system may refuse. */
 function fileName(index: number, word: string): string {
   const letters = [...word.replace(/[^\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/gu, '')]
     .slice(0, 32)
@@ -60,7 +60,7 @@ function fileName(index: number, word: string): string {
   return `word-${String(index + 1).padStart(2, '0')}-${letters}.png`;
 }
 
-/** All sites, and whether the maps are means over them: those of the largest grid that the store has. */
+/** All sites, and whether the maps are averaged over them: those of the store's largest grid. */
 function sitesOf({ unet }: StableDiffusionPipeline, { latents }: Made, store: AttentionStore) {
   const [, height, width] = latents.shape;
   const queries = ({ grid }: { grid: { height: number; width: number } }): number => grid.height * grid.width;

@@ -5,7 +5,7 @@ import { describe } from './info';
 import type { Manner } from './options';
 import { table } from './text';
 
-/** Measures the backends that there are, and says which one the model would be run on. */
+/** Measures the available backends, and says which one the model would run on. */
 export async function backends(model: string, { json, quiet }: Manner): Promise<void> {
   const { cost } = await describe(await openCheckpoint(model));
   const described = await describeBackends({

@@ -16,12 +16,12 @@ import { editSettings } from './settings';
 import { settle, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
 
-/** One figure: edits of one source, in one run or several. */
+/** One figure: edits of one source, in one or several runs. */
 interface Scene {
   readonly name: string;
   readonly title: string;
   readonly runs: readonly Partial<EditSettings>[];
-  /** Whether to show what the prompts give without injection. */
+  /** Whether to also show the pictures without injection. */
   readonly compare?: boolean;
 }
 
@@ -147,7 +147,7 @@ async function play(
   return together.pictures;
 }
 
-/** Runs of one source, side by side: what is the source's, then what is each target's. */
+/** Joins runs of one source: the source's item once, then each target's. */
 function sourceOnce<T>(runs: readonly (readonly T[])[]): T[] {
   return [runs[0][0], ...runs.flatMap((panels) => panels.slice(1))];
 }

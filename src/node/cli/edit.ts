@@ -36,12 +36,12 @@ import { disposeOf } from './tensors';
 import { table } from './text';
 
 export interface EditManner extends Manner {
-  /** Whether to make the targets without injection, too. */
+  /** Whether to also generate the targets without injection. */
   readonly compare: boolean;
   readonly showAlignment?: boolean;
 }
 
-/** Edits a picture, and writes the figure that compares it. */
+/** Edits a picture, and writes a figure that compares the results. */
 export async function edit(settings: EditSettings, manner: EditManner): Promise<void> {
   checkSettings(settings, manner);
   await Run.perform('edit', settings, manner, async (run) => {
@@ -75,7 +75,7 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
       recording,
       record: record && (inversion?.recordOptions(record) ?? record),
     });
-    // Beside an inverted picture its method stays, and only the injection is left out.
+    // For an inverted picture, the comparison keeps the inversion method and leaves out only the injection.
     const beside = recording ? { recording } : inversion?.options();
     const fresh = manner.compare
       ? await run.compare(pipeline, beside ? [source, ...target] : target, beside)
@@ -116,7 +116,7 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
   });
 }
 
-/** @throws UsageError that names the option which makes no sense beside the others, or is missing */
+/** @throws UsageError naming an option that conflicts with the others, or is missing */
 function checkSettings(settings: EditSettings, manner: EditManner): void {
   const { image, source, inversion = 'direct', mask, maskFeather, maskMode, blend } = settings;
   checkPictureSettings(settings, { ...manner });
@@ -128,7 +128,7 @@ function checkSettings(settings: EditSettings, manner: EditManner): void {
   if (image !== undefined && manner.record !== undefined) naming('--record', () => checkRecordable(inversion));
 }
 
-/** The mask that was given, at the size of the edit's pictures. */
+/** The given mask, at the size of the edit's pictures. */
 async function maskOf(
   { mask, maskFeather, height, width }: EditSettings,
   own: OwnPicture | undefined,
@@ -146,7 +146,7 @@ function union({ maskMode }: EditSettings): boolean {
   return maskMode === 'union';
 }
 
-/** What kind of edit each target is, and which settings were the model's own. */
+/** Describes the kind of each edit, and which settings came from the model. */
 function editsInWords(settled: Settled<EditSettings>, edits: readonly EditKind[]): string {
   const { target, fromModel } = settled;
   return [
@@ -157,7 +157,7 @@ function editsInWords(settled: Settled<EditSettings>, edits: readonly EditKind[]
   ].join('\n');
 }
 
-/** For each target, its tokens with the source tokens whose attention they take. */
+/** For each target, its tokens with the source tokens they take their attention from. */
 function alignmentsOf({ prompts: [source, ...targets], alignments }: PromptToPrompt): AlignedToken[][] {
   return targets.map((target, i) => alignedTokens(source, target, alignments[i]));
 }
@@ -178,9 +178,7 @@ function valueAt(settings: object, path: string): unknown {
   return path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], settings);
 }
 
-/**
- * The controller that the settings describe. @throws UsageError that names the option and the word if a prompt lacks it
- */
+/** The controller that the settings describe. @throws UsageError naming the option and the word if a prompt lacks it */
 export function methodOf(
   {
     source,

@@ -1,7 +1,4 @@
-/**
- * A command that was called in a way that cannot be meant: exit code 2. The message names the option, the field or the
- * word.
- */
+/** Invalid usage of a command: exit code 2. The message names the option, the field or the word. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -11,7 +8,7 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** What goes wrong is the user's to mend, by this option. @throws UsageError that names it */
+/** Attributes any error to an option that the user can correct. @throws UsageError naming it */
 export function naming<T>(option: string, work: () => T): T {
   try {
     return work();

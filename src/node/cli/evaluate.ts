@@ -30,7 +30,7 @@ export interface EvaluateOptions extends LoraSettings, Pick<Manner, 'quiet' | 'j
   readonly out: string;
 }
 
-/** Edits a folder in PIE-Bench's layout and measures the edits, or measures those that were made before. */
+/** Edits a folder in PIE-Bench's layout and measures the edits, or measures existing ones. */
 export async function evaluatePieBench(folder: string, options: EvaluateOptions): Promise<void> {
   const edits = chosen(await readPieBench(folder), options);
   const editors = options.results.map(resultsOf);
@@ -56,7 +56,7 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
   }
 }
 
-/** The networks, and the model if there are edits to be made. */
+/** Opens the measures' networks, and the model if there are edits to make. */
 async function open({ backend, threads, networks, model, lora }: EvaluateOptions, edits: boolean) {
   await chooseBackend(backend, { threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
   const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model, { loras: lora })) : undefined;
@@ -66,7 +66,7 @@ async function open({ backend, threads, networks, model, lora }: EvaluateOptions
   };
 }
 
-/** @throws UsageError if none is left */
+/** @throws UsageError if no edits are left */
 function chosen(edits: readonly BenchEdit[], { category, limit }: EvaluateOptions): readonly BenchEdit[] {
   const left = edits.filter((edit) => category.length === 0 || category.includes(edit.category)).slice(0, limit);
   if (left.length === 0) throw new UsageError(`No edit is left of ${edits.length}: see --category and --limit.`);
@@ -80,7 +80,7 @@ function resultsOf(value: string): Editor {
   return madeBefore(name, folder);
 }
 
-/** @throws UsageError if the folder is of a run with other settings */
+/** @throws UsageError if the folder has results of a run with other settings */
 async function keepSettings(out: string, settings: object): Promise<void> {
   await mkdir(out, { recursive: true });
   const file = join(out, 'settings.json');

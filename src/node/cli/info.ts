@@ -9,7 +9,7 @@ import type { LoraSettings } from './settings';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
-/** Says what a model is. */
+/** Describes a model. */
 export async function info(model: string, { lora }: LoraSettings, { json, quiet }: Manner): Promise<void> {
   const about = { ...(await describe(await openCheckpoint(model, { loras: lora }))), lora };
   if (json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
@@ -18,7 +18,7 @@ export async function info(model: string, { lora }: LoraSettings, { json, quiet 
 
 type About = Awaited<ReturnType<typeof describe>> & LoraSettings;
 
-/** What can be told of a checkpoint from its configs and the headers of its files. */
+/** What a checkpoint's configs and file headers tell about it. */
 export async function describe(checkpoint: Checkpoint) {
   const all = await networksOf(checkpoint);
   const { textEncoder, unet, vae } = all;
@@ -37,7 +37,7 @@ export async function describe(checkpoint: Checkpoint) {
     context: { tokens, features: textEncoder.config.hidden_size },
     scheduler: { prediction, trainSteps },
     networks,
-    /** Of an edit with one target, with guidance: four rows. */
+    /** The cost of an edit with one target, with guidance: four rows. */
     cost: {
       rows: ROWS,
       weightBytes,
@@ -48,7 +48,7 @@ export async function describe(checkpoint: Checkpoint) {
   };
 }
 
-/** Of an edit with one target: source and target, unconditional and conditional. */
+/** The rows of an edit with one target: source and target, unconditional and conditional. */
 const ROWS = 4;
 
 async function sizeOf(checkpoint: Checkpoint, name: NetworkName, network: Network) {

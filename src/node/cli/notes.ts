@@ -3,14 +3,14 @@ import { BLEND_THRESHOLD, type Shares } from '../../edits/prompt-to-prompt/share
 import type { EditSettings } from './settings';
 import type { Settled } from './settle';
 
-/** What kinds of edits are called. */
+/** The names of the kinds of edits. */
 export const KINDS: Readonly<Record<EditKind, string>> = {
   replace: 'words swapped',
   refine: 'words added or left out',
   reweight: 'the same words',
 };
 
-/** What made an edit, a line each; what the model's `p2p.json` gave is marked. */
+/** Lines that describe how an edit was made; what came from the model's `p2p.json` is marked. */
 export function notesOf(settings: Settled<EditSettings>): string[] {
   const { seed, steps, sampler, guidance, crossWord, contextWord, blend, blendMinus, blendThreshold } = settings;
   const marked = (name: string): string => (settings.fromModel.includes(name) ? " (the model's)" : '');
@@ -29,7 +29,7 @@ export function notesOf(settings: Settled<EditSettings>): string[] {
   ];
 }
 
-/** One line, or one for each kind of edit where they differ. */
+/** One line, or one for each kind of edit if they differ. */
 function shareNotes(label: string, name: keyof Shares, settings: Settled<EditSettings>): string[] {
   const given = settings[name];
   if (given !== undefined) return [`${label} ${inWords(given)}`];

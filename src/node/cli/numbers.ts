@@ -1,4 +1,4 @@
-/** The ranges of numbers that options and settings take, and how they are named when one is missed. */
+/** The number ranges of options and settings, and the messages for values outside them. */
 
 export const FRACTION = 'Expected a fraction from 0 to 1';
 

@@ -9,10 +9,10 @@ import { fraction, size, whole } from './read';
 import { MAX_GRID, optionForms } from './settings';
 import { withoutModels } from './settle';
 
-/** Settings as the user gave them: on the command line, or in a file. */
+/** Settings as given by the user on the command line or in a file. */
 type Given = Readonly<Record<string, unknown>>;
 
-/** What is to be kept of the source, for later edits. */
+/** What to record of the source, for later edits. */
 export interface RecordManner {
   readonly record?: string;
   readonly recordExact?: boolean;
@@ -20,7 +20,7 @@ export interface RecordManner {
   readonly recordSelfSize?: number;
 }
 
-/** What says how a command behaves, not what it makes. */
+/** Options for how a command behaves, not for what it makes. */
 export interface Manner extends OutputOptions, RecordManner {
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -29,7 +29,7 @@ export interface Manner extends OutputOptions, RecordManner {
   readonly memory?: number;
 }
 
-/** Gives the command an option for each setting of the schema, in the schema's order, and `--from`. */
+/** Adds an option for each setting of the schema, in its order, and `--from`. */
 export function addSettings(command: Command, schema: z.ZodObject): Command {
   return addOptions(command, schema).option(
     '--from <file>',
@@ -49,7 +49,11 @@ export function addOptions(command: Command, schema: z.ZodObject): Command {
   return command;
 }
 
-/** Gives the command the options of its manner. @param makesPictures as against what only looks or installs */
+/**
+ * Adds the options of {@link Manner}.
+ *
+ * @param makesPictures whether the command makes pictures, rather than inspecting or installing something
+ */
 export function addManner(command: Command, makesPictures: boolean): Command {
   if (makesPictures) {
     addThreads(command)
@@ -67,12 +71,12 @@ export function addManner(command: Command, makesPictures: boolean): Command {
     .option('--json', 'print one JSON object on stdout instead of text');
 }
 
-/** Gives the command the option that says on how many threads to compute. */
+/** Adds the option for the number of threads. */
 export function addThreads(command: Command): Command {
   return command.option('--threads <n>', 'threads to compute with (default: all cores)', whole(1, MAX_THREADS));
 }
 
-/** Gives the command the options that record a run's source. */
+/** Adds the options for recording a run's source. */
 export function addRecord(command: Command): Command {
   return command
     .option('--record <file>', 'write what further edits of this picture need, for p2p edit --recording')
@@ -90,12 +94,12 @@ export function addRecord(command: Command): Command {
 }
 
 /**
- * The settings: the schema's defaults, under those of a recording, under the file given with `--from`, under the
- * options given beside it.
+ * The settings, in increasing precedence: the schema's defaults, those of a recording, those of the `--from` file, and
+ * the options on the command line.
  *
- * @param options as commander has read them
- * @throws UsageError that names the option, or the file and its field; CheckpointError or RecordingError if the
- *   recording is none
+ * @param options as parsed by commander
+ * @throws UsageError naming the option, or the file and its field; CheckpointError or RecordingError if the recording
+ *   is invalid
  */
 export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Given): Promise<z.output<T>> {
   const { from } = options as { from?: string };
@@ -112,14 +116,16 @@ export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Gi
   throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\nerror: '));
 }
 
-/** The settings of a file, of which those that were its model's own are not another model's, nor beside what is given. */
+/**
+ * The settings of a file, without its model's own if another model is given; options given override the model's own.
+ */
 function settingsIn(file: Given, given: Given): Given {
   if (given.model !== undefined && given.model !== file.model) return withoutModels(file);
   const { fromModel } = file;
   return Array.isArray(fromModel) ? { ...file, fromModel: fromModel.filter((name) => !(name in given)) } : file;
 }
 
-/** What a recording says of its run. @param asked for beside it */
+/** The settings of a recording's run. @param asked the settings given beside it */
 async function recordedIn(path: string, asked: Given): Promise<Given> {
   const { checkAsked, openRecording, recordedSettings } = require('./recording') as typeof import('./recording');
   const recording = await openRecording(path);

@@ -6,13 +6,13 @@ import { removeStaging, type Staging } from './staging';
 import { tellPublishing, tellStaging } from './supervised';
 
 export interface OutputOptions {
-  /** The folder to write to; by default a fresh `out/<command>-<number>`. */
+  /** The folder to write to. Default: a new `out/<command>-<number>`. */
   readonly out?: string;
-  /** Files to write beside the folder's. */
+  /** Files to write in addition to those in the folder. */
   readonly tensors?: string;
   readonly record?: string;
   readonly to?: string;
-  /** Existing files may be replaced. */
+  /** Whether existing files may be replaced. */
   readonly force?: boolean;
 }
 
@@ -21,8 +21,8 @@ const FILE_OPTIONS = ['tensors', 'record', 'to'] as const;
 type FileOption = (typeof FILE_OPTIONS)[number];
 
 /**
- * What a command writes, all of it or none: files gather in hidden folders beside their places and move there at the
- * end. Whatever ends the process before that, nothing half-written is left.
+ * A command's output, written completely or not at all: files are collected in hidden folders beside their destinations
+ * and moved there at the end. However the process ends before that, nothing half-written is left.
  */
 export class Outputs {
   private constructor(
@@ -34,9 +34,7 @@ export class Outputs {
     process.once('exit', this.discard);
   }
 
-  /**
-   * @throws UsageError if there is something at the place already, unless `force` allows to replace it.
-   */
+  /** @throws UsageError if the destination already exists, unless `force` allows replacing it */
   static async open(command: string, options: OutputOptions): Promise<Outputs> {
     const { out, force } = options;
     if (out !== undefined) await refuseLinkToNowhere('out', out);
@@ -52,7 +50,7 @@ export class Outputs {
         throw new UsageError(`--${option} ${file} exists: choose another name, or replace it with --force.`);
     }
     const place = out ?? join('out', command);
-    // Inside a folder that is there already: what is beside it may be another disk.
+    // Inside a folder that already exists, because what is beside it may be on another disk.
     const folder = await stageBeside(out !== undefined && (await isFolder(out)) ? join(out, command) : place);
     const files = new Map<FileOption, Staging>();
     const outputs = new Outputs(command, options, folder, files);
@@ -70,13 +68,13 @@ export class Outputs {
     await writeFile(join(this.folder.path, name), bytes);
   }
 
-  /** Where a file that was asked for beside the folder is to be written: it moves to its place at the end. */
+  /** The temporary path for a requested file outside the folder, which moves to its destination at the end. */
   pathOf(option: FileOption): string | undefined {
     const staging = this.files.get(option);
     return staging && join(staging.path, option);
   }
 
-  /** Moves everything to its place. @returns the absolute paths of all files, and of their folder */
+  /** Moves everything to its destination. @returns the absolute paths of all files, and of their folder */
   async publish(): Promise<{ folder: string; files: string[] }> {
     tellPublishing();
     const names = (await readdir(this.folder.path)).sort();
@@ -91,11 +89,11 @@ export class Outputs {
   }
 
   /**
-   * Forgets everything; what was there before the run stays as it was. Not async: the end of the process calls it too.
+   * Discards all output; what was there before the run stays. Synchronous, because it also runs when the process exits.
    */
   readonly discard = (): void => {
     process.off('exit', this.discard);
-    // The last one first: it may lie in a folder that another made.
+    // The last one first, because it may be in a folder that an earlier one created.
     for (const staging of [this.folder, ...this.files.values()].reverse()) removeStaging(staging);
   };
 
@@ -118,7 +116,7 @@ export class Outputs {
     return folder;
   }
 
-  /** To the first number that is free, even where two commands end at once. */
+  /** Publishes under the first free number, even if two commands end at the same time. */
   private async publishNumbered(): Promise<string> {
     for (let number = 1; ; number++) {
       const folder = resolve('out', `${this.command}-${number}`);
@@ -137,12 +135,12 @@ export class Outputs {
   }
 }
 
-/** The files that were asked for, by option. */
+/** The requested files, by option. */
 function filesOf(options: OutputOptions): [FileOption, string][] {
   return FILE_OPTIONS.flatMap((option) => (options[option] === undefined ? [] : [[option, options[option]]]));
 }
 
-/** Makes a hidden folder beside a place that is to be filled, on the same disk. */
+/** Makes a hidden folder beside a destination, on the same disk. */
 async function stageBeside(place: string): Promise<Staging> {
   const parent = dirname(resolve(place));
   try {
@@ -160,12 +158,12 @@ async function stageBeside(place: string): Promise<Staging> {
   }
 }
 
-/** The folder and those above it, up to and with the last. */
+/** The folder and its parents, up to and including `last`. */
 function upTo(folder: string, last: string): string[] {
   return folder === last || folder === dirname(folder) ? [folder] : [folder, ...upTo(dirname(folder), last)];
 }
 
-/** Pictures that an earlier run numbered; this one may have fewer. */
+/** Removes the numbered pictures of an earlier run; this one may have fewer. */
 async function removeNumbered(folder: string): Promise<void> {
   const numbered = (await readdir(folder)).filter((name) => /^(edit|no-injection|blend|word)-\d+.*\.png$/.test(name));
   for (const name of numbered) await rm(join(folder, name), { force: true });
@@ -185,7 +183,7 @@ async function entries(folder: string): Promise<string[]> {
   }
 }
 
-/** Renaming would put the file in the link's place, and a folder cannot be put there. */
+/** Refuses a dangling link: renaming would replace the link with the file, and fail for a folder. */
 async function refuseLinkToNowhere(option: string, path: string): Promise<void> {
   const isLink = await lstat(path).then(
     (found) => found.isSymbolicLink(),

@@ -14,10 +14,10 @@ import type { Run } from './run';
 import type { InvertSettings } from './settings';
 import type { RunSettings } from './settle';
 
-/** What says how a picture of one's own is taken. */
+/** The settings for a picture of the user's own. */
 type PictureSettings = RunSettings & Pick<InvertSettings, 'inversion' | 'inversionIterations' | 'fit'>;
 
-/** A picture of one's own, at the model's size and as it is. */
+/** A picture of the user's own, at its original size and at the model's. */
 export interface OwnPicture {
   readonly original: Picture;
   readonly fitted: Picture;
@@ -27,8 +27,8 @@ export interface OwnPicture {
 const ITERATED: readonly InversionName[] = ['null-text', 'fixed-point'];
 
 /**
- * Reads a picture and brings it to the model's size, or to the one that was asked for: of one side alone, the other
- * follows from the picture's.
+ * Reads a picture and fits it to the model's size, or to the requested size; if only one side is given, the other
+ * follows from the picture's aspect ratio.
  *
  * @throws UsageError that names the file if it is no picture
  */
@@ -55,7 +55,11 @@ export async function openPicture(
   return { original, fitted: fitPicture(original, placement), placement };
 }
 
-/** What no picture of one's own can have. @throws UsageError that names the option */
+/**
+ * Rejects options that do not apply to a picture of the user's own, or only to one.
+ *
+ * @throws UsageError naming the option
+ */
 export function checkPictureSettings(
   settings: PictureSettings & { readonly image?: string; readonly recording?: string },
   given: Readonly<Record<string, unknown>>,
@@ -88,7 +92,7 @@ export function checkPictureSettings(
     throw new UsageError(`--sampler ${sampler}: ${inversion} inversion works only with ddim.`);
 }
 
-/** Takes the picture to noise. The inversion is the caller's to dispose. */
+/** Takes the picture to noise. The caller disposes of the inversion. */
 export async function invertPicture(
   run: Run,
   pipeline: StableDiffusionPipeline,
@@ -133,7 +137,7 @@ export async function openMask(file: string, featherBy: number | undefined, plac
   return feather(fitMask(toMask(picture), placement), featherBy ?? 0);
 }
 
-/** The last region of an edit's words, as it is told. */
+/** Keeps the last region of an edit's words. */
 export class LastRegion {
   private region?: tf.Tensor4D;
 
@@ -142,7 +146,7 @@ export class LastRegion {
     this.region = tf.keep(region.clone());
   };
 
-  /** For each target where it could change, at the size of the pictures; none if there was no region. */
+  /** For each target, where it could change, at the size of the pictures; none if there was no region. */
   async pictures(size: { readonly width: number }, mask?: Mask): Promise<Picture[]> {
     if (!this.region) return [];
     const [prompts, height, width] = this.region.shape;
@@ -162,7 +166,7 @@ function darker(a: Picture, b: Picture): Picture {
   return { ...a, data: a.data.map((value, i) => Math.min(value, b.data[i])) };
 }
 
-/** The edits at the original's size, where that is another: where nothing changed, the original's own pixels. */
+/** The edits at the original's size if it differs; where nothing changed, they have the original's own pixels. */
 export function atOriginalSize(
   { original, placement }: OwnPicture,
   source: Picture,

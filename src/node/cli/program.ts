@@ -2,16 +2,16 @@ import { Command, CommanderError } from 'commander';
 import { Interrupted, UsageError } from './errors';
 import { version } from './version';
 
-/** What the process ends with. The supervisor of a run adds 128 + the signal's number where it was stopped. */
+/** The process's exit codes. A run stopped by a signal exits with 128 + the signal's number, set by its supervisor. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-/** A command, of which no more is loaded than the list of commands needs. */
+/** A command's entry, which loads only what the list of commands needs. */
 interface CommandEntry {
   readonly name: string;
   readonly description: string;
-  /** Adds its arguments, its options and what it does; loads neither TensorFlow.js nor what needs it before it is run. */
+  /** Adds its arguments, options and action; loads neither TensorFlow.js nor anything that needs it until it is run. */
   readonly define: (command: Command) => void;
-  /** If it computes or downloads, and so runs under {@link supervise}: what is left when it is stopped. */
+  /** Set if it computes or downloads, and so runs under {@link supervise}: what to say is left when it is stopped. */
   readonly aftermath?: string;
 }
 
@@ -91,13 +91,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
-/** If the command line is to run under {@link supervise}: what is left when it is stopped. */
+/** The aftermath of a command line that must run under {@link supervise}, else undefined. */
 export function supervisedCommand([, , name, ...args]: readonly string[]): string | undefined {
   if (args.includes('--help') || args.includes('-h')) return undefined;
   return COMMANDS.find((command) => command.name === name)?.aftermath;
 }
 
-/** Runs a command line, says what was wrong with it, and sets the process's exit code. */
+/** Runs a command line, reports its error if there is one, and sets the process's exit code. */
 export function runCommandLine(argv: readonly string[]): void {
   surviveClosedOutput();
   perform(argv).then((code) => {
@@ -105,7 +105,7 @@ export function runCommandLine(argv: readonly string[]): void {
   });
 }
 
-/** @internal The commands; those that the arguments name are defined, the others only listed. */
+/** @internal The program with all commands; those named in the arguments are defined, the others only listed. */
 export function program(args: readonly string[]): Command {
   const p2p = new Command('p2p')
     .description('Prompt-to-Prompt: edit a picture by editing its prompt.')
@@ -128,14 +128,14 @@ async function perform(argv: readonly string[]): Promise<number> {
     await program(argv.slice(2)).parseAsync(argv);
     return EXIT.done;
   } catch (error) {
-    // commander has printed its own errors, and its help is no error.
+    // commander has already printed its own errors, and showing help is not an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (!(error instanceof Interrupted)) process.stderr.write(`error: ${(error as Error).message}\n`);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }
 
-/** A reader who has gone (`p2p ... | head`) is no error of ours; an output that cannot be written is one. */
+/** A reader that has closed the pipe (`p2p ... | head`) is not an error; output that cannot be written is. */
 function surviveClosedOutput(): void {
   process.stderr.on('error', () => {});
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,12 +1,12 @@
 const WIDTH = 30;
 
-/** A line on stderr that fills while something goes on, with the time left. Silent where stderr is no terminal. */
+/** A progress bar on stderr, with the time left. Silent if stderr is not a terminal. */
 export class Progress {
   private task?: string;
   private start = 0;
   private readonly silent: boolean;
 
-  /** @param terminal where it is shown @param now the time, in milliseconds */
+  /** @param terminal the output stream @param now the current time, in milliseconds */
   constructor(
     quiet = false,
     private readonly terminal: { isTTY?: boolean; write(text: string): unknown } = process.stderr,
@@ -16,10 +16,10 @@ export class Progress {
   }
 
   /**
-   * Shows that `done` of `total` are done; another task begins another line. The time left is judged from the first
-   * call of a task on: make it before anything is done.
+   * Shows that `done` of `total` are done; a new task begins a new line. The time left is estimated from a task's first
+   * call on, so make that before anything is done.
    *
-   * @param unit what is counted, such as `steps`; a share in percent if left out
+   * @param unit what is counted, such as `steps`; a percentage if left out
    */
   show(task: string, done: number, total: number, unit?: string): void {
     if (this.silent) return;
@@ -35,13 +35,13 @@ export class Progress {
     if (done >= total) this.stop();
   }
 
-  /** Leaves the line as it is. */
+  /** Ends the current line. */
   stop(): void {
     if (this.task !== undefined) this.terminal.write('\n');
     this.task = undefined;
   }
 
-  /** As long for each of what is left as for each of what is done. */
+  /** The estimated time left, assuming the same average time per item. */
   private left(done: number, total: number): string {
     if (done === 0 || done >= total) return '';
     const seconds = Math.ceil((((this.now() - this.start) / done) * (total - done)) / 1000);

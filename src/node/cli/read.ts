@@ -1,6 +1,6 @@
 /**
- * From an option's text to a value. Settings are judged by their schema afterwards; options that are no settings are
- * read by what judges them at once. Options that may be repeated get what they gave before.
+ * Parsers of options' text. Settings are validated by their schema afterwards; other options are validated here.
+ * Parsers of repeatable options get the previous value.
  */
 
 import { InvalidArgumentError } from 'commander';
@@ -10,7 +10,7 @@ export function text(value: string): string {
   return value;
 }
 
-/** A number as people write it: no hexadecimal, no `Infinity`, no spaces. */
+/** A decimal number: no hexadecimal, no `Infinity`, no spaces. */
 export function number(value: string): number {
   const result = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : NaN;
   if (!Number.isFinite(result)) throw new InvalidArgumentError('Expected a number.');
@@ -69,7 +69,7 @@ export function wordNumber(value: string, before: Record<string, number> = {}) {
   return { ...before, ...wordValue(value, number) };
 }
 
-/** `FILE:SCALE`; `FILE` alone is all of it. A drive's colon, as in `C:\cat.safetensors`, is the file's. */
+/** `FILE:SCALE`; `FILE` alone means scale 1. A drive's colon, as in `C:\cat.safetensors`, is part of the file. */
 export function lora(value: string, before: { file: string; scale?: number }[] = []) {
   const [, file, scale] = /^(.+):([^:/\\]*)$/s.exec(value) ?? [];
   return [...before, file === undefined ? { file: value } : { file, scale: number(scale) }];

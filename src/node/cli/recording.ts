@@ -8,10 +8,10 @@ import { UsageError } from './errors';
 import type { RecordManner } from './options';
 
 /**
- * How much is to be kept.
+ * How much to record.
  *
- * @param self the share of the steps of which edits take self-attention, where none was asked for
- * @param selfSize up to which grid
+ * @param self the default share of the steps whose self-attention is kept
+ * @param selfSize the default side of the largest grid to keep
  */
 export function recordOptions(
   { recordExact: exact, recordSelf, recordSelfSize }: RecordManner,
@@ -25,7 +25,7 @@ export function recordOptions(
   };
 }
 
-/** @throws UsageError if there is no such file; CheckpointError or RecordingError if it is no recording */
+/** @throws UsageError if there is no such file; CheckpointError or RecordingError if it is not a recording */
 export async function openRecording(file: string): Promise<Recording> {
   const bytes = await fileBytes(file).catch((error: Error) => {
     throw new UsageError(`--recording ${file} cannot be read: ${error.message}`);
@@ -33,7 +33,7 @@ export async function openRecording(file: string): Promise<Recording> {
   return Recording.open(bytes);
 }
 
-/** A recording's settings, by the names of the command's. */
+/** A recording's settings, under the command's names for them. */
 export function recordedSettings({ settings, description }: Recording): Record<string, unknown> {
   const { prompt: source, negative, seed, steps, guidance, sampler, height, width } = settings;
   return {
@@ -50,8 +50,8 @@ export function recordedSettings({ settings, description }: Recording): Record<s
 }
 
 /**
- * @param asked for on the command line or in a file @throws UsageError that names each setting that was recorded
- * otherwise
+ * @param asked the settings given on the command line or in a file
+ * @throws UsageError naming each setting that differs from the recorded one
  */
 export function checkAsked(recording: Recording, { source, ...asked }: { readonly source?: string }): void {
   try {
@@ -61,7 +61,7 @@ export function checkAsked(recording: Recording, { source, ...asked }: { readonl
   }
 }
 
-/** @throws UsageError if an edit takes self-attention at steps of which the recording has none */
+/** @throws UsageError if an edit takes self-attention at steps for which the recording has none */
 export function checkSelf({ name, description, length: steps }: Recording, self: StepRange): void {
   const {
     self: { steps: recorded },

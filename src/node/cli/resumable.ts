@@ -5,12 +5,12 @@ import { SafetensorsFile } from '../../weights/safetensors';
 import { fileBytes } from '../fileSource';
 import { saveSafetensors } from '../saveSafetensors';
 
-/** The key of the file's metadata under which the settings lie that it is of, as JSON. */
+/** The key in the file's metadata for the settings it belongs to, as JSON. */
 const KEY = 'prompt-to-prompt-null-text';
 
 /**
- * What null-text optimisation has found so far, in a file beside the one that it is for: the same command goes on from
- * it after it was stopped.
+ * What null-text optimisation has found so far, in a file beside the output file: after an interruption, the same
+ * command resumes from it.
  */
 export class Resumable {
   private readonly steps: tf.Tensor3D[] = [];
@@ -18,11 +18,11 @@ export class Resumable {
   private constructor(
     private readonly file: string,
     private readonly settings: string,
-    /** Of an earlier run, [steps, tokens, features]. */
+    /** The embeddings from an earlier run, [steps, tokens, features]. */
     readonly found?: tf.Tensor3D,
   ) {}
 
-  /** @param to the file that is to be made @param settings what the embeddings depend on; a file of others is not read */
+  /** @param to the output file @param settings what the embeddings depend on; a file with other settings is ignored */
   static async beside(to: string, settings: object): Promise<Resumable> {
     const file = `${to}.part`;
     const text = JSON.stringify(settings);
@@ -33,7 +33,7 @@ export class Resumable {
     return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), shape));
   }
 
-  /** Keeps what a step has found. */
+  /** Saves what a step has found. */
   async keep({ embedding }: InversionProgress): Promise<void> {
     if (!embedding) return;
     this.steps.push(embedding.clone());
@@ -45,7 +45,7 @@ export class Resumable {
     await saveSafetensors(this.file, [{ name: 'embeddings', shape: all.shape, data }], { [KEY]: this.settings });
   }
 
-  /** The file that it was for is made. */
+  /** Call when the output file is complete: removes the saved embeddings. */
   end(): void {
     tf.dispose([...this.steps, ...(this.found ? [this.found] : [])]);
     rmSync(this.file, { force: true });

@@ -36,28 +36,28 @@ import { tensorFile } from './tensors';
 import { duration, scaled } from './text';
 import { version } from './version';
 
-/** A generation with its pictures as files hold them. */
+/** A generation with its pictures as bytes. */
 export interface Made extends Generation {
   readonly pictures: readonly Picture[];
 }
 
-/** Seconds that a run took for its parts. */
+/** The seconds that the parts of a run took. */
 interface Seconds {
   load: number;
-  /** Of every step, in order. */
+  /** For every step, in order. */
   readonly steps: number[];
-  /** Of those without injection. */
+  /** For every step without injection. */
   readonly compare: number[];
   decode: number;
 }
 
-/** One call of a command that makes pictures: loads, generates, keeps the time, writes all of it or nothing. */
+/** One invocation of a command that makes pictures: loads, generates, measures time, and writes all output or none. */
 export class Run {
   private readonly seconds: Seconds = { load: 0, steps: [], compare: [], decode: 0 };
   private readonly warnings: string[] = [];
   readonly progress: Progress;
   private backend?: BackendInfo;
-  /** What the run is made by; there once the model is open. */
+  /** The run's complete settings, available once the model is open. */
   settings!: Settled;
 
   private constructor(
@@ -71,8 +71,8 @@ export class Run {
   /**
    * Runs a command to its end and prints what it did.
    *
-   * @param work generates and writes; what it returns is printed after the files: `text` to people, the rest as part of
-   *   the JSON
+   * @param work generates and writes; what it returns is printed after the files: `text` in the normal output, the rest
+   *   in the JSON
    * @throws Interrupted if the user stops it
    */
   static async perform(
@@ -95,7 +95,7 @@ export class Run {
     }
   }
 
-  /** Opens the model, and settles with its defaults what nobody gave. */
+  /** Opens the model, and fills in settings not given from its defaults. */
   async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
     const checkpoint = await openCheckpoint(this.given.model, { loras: this.given.lora });
     const defaults = await defaultsOf(checkpoint);
@@ -129,7 +129,9 @@ export class Run {
     return pipeline;
   }
 
-  /** Generates one picture a prompt from the run's seed, or another. The tensors are the caller's to dispose. */
+  /**
+   * Generates one picture per prompt with the run's settings, or the given options. The caller disposes of the tensors.
+   */
   async generate(
     pipeline: StableDiffusionPipeline,
     task: string,
@@ -163,12 +165,12 @@ export class Run {
     return { ...made, pictures };
   }
 
-  /** What a pipeline is told of the command that it runs in. */
+  /** The options that depend on the command, not on the picture. */
   get circumstances(): Pick<RunOptions, 'memory' | 'signal' | 'onWarning'> {
     return { memory: this.memory, signal: stopSignal, onWarning: (message) => this.warn(message) };
   }
 
-  /** Generates what the prompts give without injection, to compare with: as {@link generate}. */
+  /** Generates the prompts without injection, for comparison, like {@link generate}. */
   async compare(
     pipeline: StableDiffusionPipeline,
     prompts: readonly string[],
@@ -177,7 +179,7 @@ export class Run {
     return this.generate(pipeline, 'Without injection', prompts, options, this.seconds.compare);
   }
 
-  /** Adds the settings, all that is needed to do it again, as a file for `--from`; in the schema's order. */
+  /** Adds the settings, everything needed to repeat the run, as a file for `--from`, in the schema's order. */
   async writeSettings(name: string, schema: z.ZodObject): Promise<void> {
     await this.write(name, toJson(schema.parse({ ...this.settings, model: portable(this.settings.model), version })));
   }
@@ -187,16 +189,17 @@ export class Run {
     await this.outputs.write(name, bytes);
   }
 
-  /** Writes the file of `--tensors`, if it was asked for. */
+  /** Writes the file of `--tensors`, if requested. */
   async writeTensors(made: Generation, inversion?: Inversion): Promise<void> {
     const path = this.outputs.pathOf('tensors');
     if (path !== undefined) await writeFile(path, await tensorFile(made, inversion));
   }
 
   /**
-   * How a generation is to be recorded, if that was asked for.
+   * The options for recording a generation, if requested.
    *
-   * @param self the share of the steps of which edits take self-attention @param size up to which grid, `size` x `size`
+   * @param self the default share of the steps whose self-attention is kept @param size the default side of the largest
+   *   grid to keep
    */
   recordOptions(self: number, size?: number): RecordOptions | undefined {
     const path = this.outputs.pathOf('record') ?? this.outputs.pathOf('to');
@@ -205,7 +208,7 @@ export class Run {
       : { to: fileSink(path), model: portable(this.settings.model), ...recordOptions(this.manner, self, size) };
   }
 
-  /** Warns once of what is odd but no error. */
+  /** Warns, once per message, of anything odd that is not an error. */
   warn(message: string): void {
     if (this.warnings.includes(message)) return;
     this.warnings.push(message);
@@ -215,7 +218,7 @@ export class Run {
   private checkSteps(scheduler: ConfigFile): void {
     const { sampler, steps, eta, karras } = this.settings;
     try {
-      // Of any seed: it is only asked whether there is such a sampler.
+      // With any seed: this only checks that the sampler can be made.
       createSampler(scheduler, { sampler, steps, eta, karras, generator: new TorchGenerator(0) });
     } catch (error) {
       const foreign = foreignOption(sampler, { eta, karras });
@@ -224,13 +227,15 @@ export class Run {
     }
   }
 
-  /** Bytes that the run may take: what was allowed, and no more than there is for the backend. */
+  /** The bytes that the run may take: what is allowed, but no more than the backend has. */
   private get memory(): number {
     const there = memoryLimit(this.backend!.name);
     return Math.min(this.manner.memory ?? machineMemory(), there ?? Infinity);
   }
 
-  /** @throws MemoryError if not even one prompt's run fits, before anything is loaded; the pipeline judges exactly. */
+  /**
+   * @throws MemoryError, before anything is loaded, if not even a run of one prompt fits; the pipeline checks exactly.
+   */
   private checkMemory({ textEncoder, unet, vae }: Networks): void {
     const { guidance, height, width } = this.settings;
     const own = defaultLatents(unet.config);
@@ -240,7 +245,7 @@ export class Run {
     };
     const rows = guidance <= 1 ? 1 : 2;
     const parameters = textEncoder.size + unet.size + vae.size;
-    const weights = parameters * (this.backend!.name === 'node' ? 2 : 4); // Those stored in 16 bits stay so there.
+    const weights = parameters * (this.backend!.name === 'node' ? 2 : 4); // Weights stored in 16 bits stay so there.
     attentionBytes({ weights, features: workingBytes(unet.config, vae.config, latents, rows), maps: 0 }, this.memory);
   }
 
@@ -290,12 +295,12 @@ function stepsIn(seconds: readonly number[]): string {
   return `${seconds.length} step${seconds.length === 1 ? '' : 's'} in ${duration(seconds.reduce((sum, step) => sum + step, 0))}`;
 }
 
-/** Whole numbers that are none to JSON stand as text. */
+/** As JSON, with bigints as text. */
 function toJson(value: object): string {
   return `${JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each), 2)}\n`;
 }
 
-/** A model's name that leads to it from any folder. */
+/** A model's name or path that works from any folder. */
 function portable(model: string): string {
   return existsSync(model) ? resolve(model) : model;
 }

@@ -11,14 +11,14 @@ import { isData } from '../readBytes';
 import { FRACTION, isWhole, wholeNumber } from './numbers';
 import * as read from './read';
 
-/** How a setting is given on the command line. The name of a setting is its option's in camel case. */
+/** A setting's form on the command line. A setting's name is its option's name in camel case. */
 export interface OptionForm {
   /** In commander's notation, such as `--steps <n>`. */
   readonly flags: string;
   readonly help: string;
   /**
-   * From the option's text, and what it was given before if it may be repeated, to a value for the schema; none for an
-   * option without text.
+   * Parses the option's text, with the previous value if it may be repeated, to a value for the schema; undefined for a
+   * flag.
    */
   readonly read?: (text: string, before?: never) => unknown;
 }
@@ -26,10 +26,10 @@ export interface OptionForm {
 /** The command-line form of each setting below. */
 export const optionForms = z.registry<OptionForm>();
 
-/** The largest grid of attention that can be meant, and the largest picture, by their sides. */
+/** The sides of the largest sensible attention grid and picture. */
 export const MAX_GRID = 2 ** 16;
 const MAX_PIXELS = 2 ** 14;
-/** No more of it has a meaning, and float32 has its end. */
+/** Larger factors have no effect, and float32 would overflow. */
 const MAX_FACTOR = 1000;
 
 const whole = (from: number, to: number) =>
@@ -44,7 +44,7 @@ const fraction = () => z.custom<number>((value) => typeof value === 'number' && 
 
 const SEED = 'Expected a whole number from -2^63 to 2^64 - 1 (in a file, as text from 2^53 on)';
 
-/** As PyTorch takes it; JSON's numbers end before. */
+/** PyTorch's range of seeds; large ones are text, because JSON numbers are limited to 2^53. */
 const seed = () =>
   z
     .union(
@@ -60,7 +60,7 @@ const seed = () =>
     )
     .refine((value) => value >= -(2n ** 63n) && value < 2n ** 64n, SEED);
 
-/** A value for each of some words; unlike `z.record` it loses none, whatever the word. */
+/** A value for each of several words; unlike `z.record`, it accepts any word as a key. */
 const perWord = <T>(value: z.ZodType<T>) =>
   z
     .custom<Record<string, unknown>>(
@@ -76,15 +76,15 @@ const perWord = <T>(value: z.ZodType<T>) =>
       return Object.fromEntries(entries) as Record<string, T>;
     });
 
-/** A schema of its own each time: what is registered for one setting must not be another's. */
+/** A new schema each time, because each setting registers its own option form. */
 const text = () => z.string().trim().min(1, 'Expected some text');
-/** A path, or what is in the file as a `data:` URL. */
+/** A path, or the file's contents as a `data:` URL. */
 const file = () => text().transform((path) => (isData(path) ? path : resolve(path)));
 const pair = z.tuple([text(), text()]);
 
 const MODELS = "(default: the model's)";
 
-/** What makes a picture. */
+/** The settings of a generation. */
 export const generation = {
   model: text().default(EMBEDDED).register(optionForms, {
     flags: '--model <model>',
@@ -162,13 +162,13 @@ export const generation = {
       flags: '--karras',
       help: `for dpm++: Karras noise levels ${MODELS}`,
     }),
-  /** Of the program that wrote the settings: a note. */
+  /** The version of the program that wrote the settings, as a note. */
   version: z.string().optional(),
-  /** Which of the settings nobody gave, so that they were the model's own. */
+  /** Which settings were not given and so came from the model. */
   fromModel: z.array(z.string()).default([]),
 };
 
-/** What is added to a model, for commands that make no picture of their own. */
+/** LoRAs added to a model, for commands that do not generate a picture. */
 export const loraSettings = z.strictObject({ lora: generation.lora });
 export type LoraSettings = z.output<typeof loraSettings>;
 
@@ -178,14 +178,14 @@ const prompt = text().register(optionForms, {
   help: 'what the picture should show',
 });
 
-/** What p2p generate and p2p attend need, and generate.json and attend.json hold. */
+/** The settings of p2p generate, and the contents of generate.json. */
 export const generateSettings = z.strictObject({ prompt, ...generation });
 export type GenerateSettings = z.output<typeof generateSettings>;
 
 const FEATHER = `Expected a number of pixels from 0 to ${MAX_PIXELS}`;
 const THRESHOLD = 'Expected a fraction from 0 to less than 1';
 
-/** How a picture of one's own comes to noise; all undefined where the picture is a generated one. */
+/** How a user's own picture is inverted; all undefined for a generated picture. */
 const ofPicture = {
   inversion: z
     .enum(INVERSIONS)
@@ -214,11 +214,11 @@ const image = () =>
     help: 'a picture of your own instead of a generated one: PNG, JPEG, WebP, AVIF or GIF; the prompt says what it shows',
   });
 
-/** What p2p attend needs, and attend.json holds. */
+/** The settings of p2p attend, and the contents of attend.json. */
 export const attendSettings = z.strictObject({ prompt, image: image(), ...ofPicture, ...generation });
 export type AttendSettings = z.output<typeof attendSettings>;
 
-/** What p2p invert needs, and invert.json holds. */
+/** The settings of p2p invert, and the contents of invert.json. */
 export const invertSettings = z.strictObject({
   image: file(),
   prompt: z.string().trim().default('').register(optionForms, {
@@ -231,7 +231,7 @@ export const invertSettings = z.strictObject({
 });
 export type InvertSettings = z.output<typeof invertSettings>;
 
-/** What p2p edit needs, and edit.json holds. */
+/** The settings of p2p edit, and the contents of edit.json. */
 export const editSettings = z.strictObject({
   image: image(),
   ...ofPicture,
@@ -331,7 +331,7 @@ export const editSettings = z.strictObject({
     read: read.text,
     help: "how words after a swap find their source: corrected, or, for comparison, shifted as in the authors' code (authors)",
   }),
-  /** What is taken of the source by kind of edit, where `cross`, `self` and `context` say nothing. */
+  /** What each kind of edit takes from the source, if `cross`, `self` and `context` are not given. */
   shares: sharesByKind.optional(),
   recording: text()
     .transform((file) => resolve(file))

@@ -6,22 +6,23 @@ import { type InversionName, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/schedulers';
 import type { EditSettings, GenerateSettings } from './settings';
 
-/** Settings of a run in which nothing is left to the model. `fromModel` names what the model's `p2p.json` gave. */
+/** A run's settings with the model's defaults filled in. `fromModel` names those from the model's `p2p.json`. */
 export type Settled<S extends RunSettings = RunSettings> = S & {
   readonly guidance: number;
   readonly steps: number;
   readonly sampler: SamplerName;
 };
 
-/** What all commands that make pictures are told. */
+/** The settings common to all commands that make pictures. */
 export type RunSettings = Omit<GenerateSettings, 'prompt'>;
 
 const SHARES = ['cross', 'self', 'context'] as const;
 
 /**
- * What nobody gave is the model's own, or the authors'.
+ * Fills in settings not given with the model's own or the authors'.
  *
- * @param inversion of a picture of one's own: some are for one sampler, which then has the authors' steps
+ * @param inversion the inversion of a user's own picture: some methods need a particular sampler, which then uses the
+ *   authors' number of steps
  */
 export function settle<S extends RunSettings>(settings: S, own: Defaults, inversion?: InversionName): Settled<S> {
   const defaults = inversion ? forInversion(own, inversion) : own;
@@ -47,7 +48,7 @@ function forInversion(own: Defaults, inversion: InversionName): Defaults {
   return { ...defaults, sampler, steps: AUTHORS_DEFAULTS.steps, stated };
 }
 
-/** What each kind of edit takes of the source: what was given, then what the file of an earlier run says, then the model's. */
+/** What each kind of edit takes from the source: as given, else from an earlier run's file, else the model's. */
 export function sharesOf({ shares, ...given }: EditSettings, defaults: Defaults): SharesByKind {
   const ofKind = (kind: EditKind): Shares => {
     const { cross, self, context } = { ...defaults.shares[kind], ...shares?.[kind] };
@@ -56,7 +57,7 @@ export function sharesOf({ shares, ...given }: EditSettings, defaults: Defaults)
   return { replace: ofKind('replace'), refine: ofKind('refine'), reweight: ofKind('reweight') };
 }
 
-/** As {@link settle}, with the shares of the kinds of edits that the run makes. */
+/** Like {@link settle}, for the shares of the kinds of edits in the run. */
 export function settleEdit(
   settings: Settled<EditSettings>,
   defaults: Defaults,
@@ -78,7 +79,7 @@ export function settleEdit(
   return { ...settings, shares, fromModel: [...settings.fromModel, ...fromModel] };
 }
 
-/** Settings of a file without those that were its model's own: for another model. */
+/** A file's settings without those that came from its model, for use with another model. */
 export function withoutModels(file: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const names: readonly unknown[] = Array.isArray(file.fromModel) ? file.fromModel : [];
   const copy = structuredClone(file) as Record<string, unknown>;
@@ -90,12 +91,12 @@ export function withoutModels(file: Readonly<Record<string, unknown>>): Record<s
   return copy;
 }
 
-/** Until which part of the run an edit of these kinds takes self-attention. */
+/** Of these kinds of edits' self-attention ranges, the one that ends last. */
 export function lastSelf(shares: SharesByKind, kinds: readonly EditKind[]): StepRange {
   return kinds.map((kind) => shares[kind].self).reduce((a, b) => (endOf(b) > endOf(a) ? b : a), 0);
 }
 
-/** Where a part of a run ends. */
+/** The end of a range of steps. */
 export function endOf(range: StepRange): number {
   return typeof range === 'number' ? range : range[1];
 }

@@ -1,7 +1,7 @@
 import type { SiteAtGrid } from '../../model/cost';
 import { table } from './text';
 
-/** One line a site; where it is known which of them are averaged, with a column that says so. */
+/** One line per site, with a column for whether it is averaged if that is known. */
 export function siteTable(sites: readonly (SiteAtGrid & { readonly averaged?: boolean })[]): string {
   const known = sites.some(({ averaged }) => averaged !== undefined);
   const rows = sites.map(({ path, kind, place, grid, heads, headSize, averaged }) => [

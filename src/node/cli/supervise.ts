@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeStaging, type Staging } from './staging';
 
-/** What the computing process tells its supervisor. */
+/** The computing process's reports to its supervisor. */
 export type Report = { readonly staging: Staging } | 'publishing';
 
-/** How long a run that is moving its files to their places may take to end, in milliseconds. */
+/** How long a run that is moving its files to their destinations may take to end, in milliseconds. */
 const PUBLISHING_TIME = 500;
 
 /**
- * Runs the command line in a process of its own and answers to signals meanwhile. A step of a run blocks its process
- * until it is computed, which at large sizes takes minutes; this one is always there. A first Ctrl-C asks the other to
- * stop at its next step; a second one, SIGTERM or SIGHUP ends it at once. What it had not published is removed.
+ * Runs the command line in a child process and handles signals meanwhile. A step of a run blocks its process until it
+ * is computed, which takes minutes at large sizes; the supervisor stays responsive. A first Ctrl-C asks the child to
+ * stop at its next step; a second one, SIGTERM or SIGHUP ends it at once. Output it had not published is removed.
  *
- * @param aftermath what to say of what is left when it was stopped
- * @returns the exit code: the other's, or 128 + the number of the signal that stopped it
+ * @param aftermath what to say is left when it was stopped
+ * @returns the child's exit code, or 128 + the number of the signal that stopped it
  */
 export async function supervise(args: readonly string[], aftermath: string): Promise<number> {
   const child = spawn(process.execPath, [...process.execArgv, join(__dirname, 'computing.js'), ...args], {

@@ -3,21 +3,21 @@ import { Interrupted } from './errors';
 import type { Staging } from './staging';
 import type { Report } from './supervise';
 
-/** The computing process's side of {@link supervise}. Elsewhere there is nobody to tell, and nobody stops anything. */
+/** The computing process's side of {@link supervise}. In an unsupervised process, these functions do nothing. */
 
 let supervised = false;
 const stopping = new AbortController();
 
-/** Ends the process, whatever it computes, when it is no longer its supervisor's: that was killed. */
+/** Kills the process, even while it computes, when its parent changes because the supervisor was killed. */
 const WATCH = `
   const { ppid } = process;
   setInterval(() => process.ppid === ppid || process.kill(process.pid, 'SIGKILL'), 500);
 `;
 
-/** Listens to the supervisor; its end is the end of this process, too. */
+/** Listens to the supervisor, and exits when it does. */
 export function answerToSupervisor(): void {
   supervised = true;
-  process.on('SIGINT', () => {}); // A terminal's Ctrl-C reaches both, and the supervisor answers to it.
+  process.on('SIGINT', () => {}); // A terminal's Ctrl-C reaches both processes; the supervisor handles it.
   process.on('message', () => stopping.abort(new Interrupted()));
   process.on('disconnect', () => process.exit(1));
   process.channel?.unref();
@@ -27,12 +27,12 @@ export function answerToSupervisor(): void {
 /** Aborted, with {@link Interrupted} as the reason, when the user asks to stop. */
 export const stopSignal: AbortSignal = stopping.signal;
 
-/** A hidden folder is about to be made: it is to be removed if this process is ended. */
+/** Reports that a hidden folder is about to be made, to be removed if this process is killed. */
 export function tellStaging(staging: Staging): void {
   tell({ staging });
 }
 
-/** All is computed, and files move to their places: that is not to be broken off. */
+/** Reports that everything is computed and files are being moved, which should not be interrupted. */
 export function tellPublishing(): void {
   tell('publishing');
 }

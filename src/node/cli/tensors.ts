@@ -6,8 +6,8 @@ import { writeSafetensors } from '../../weights/safetensorsWriter';
 /**
  * A run's tensors as a safetensors file, in float32 and PyTorch's layout: `noise` [1, C, h, w], `context` [rows,
  * tokens, features] (the unconditional rows, none at guidance 1, then the conditional), `latents` [n, C, h, w] as the
- * UNet knows them, and `image` [n, 3, H, W] in -1..1. Of a picture of one's own also `trajectory` [steps + 1, C, h, w],
- * from its latents to noise, and by null-text inversion `embeddings` [steps, tokens, features].
+ * UNet uses them, and `image` [n, 3, H, W], -1 to 1. For a user's own picture also `trajectory` [steps + 1, C, h, w],
+ * from its latents to noise, and for null-text inversion `embeddings` [steps, tokens, features].
  */
 export async function tensorFile(
   { noise, context, latents, images }: Generation,
@@ -37,7 +37,7 @@ function channelsFirst(x: tf.Tensor4D): tf.Tensor4D {
   return tf.transpose(x, [0, 3, 1, 2]);
 }
 
-/** Frees what generations hold. */
+/** Disposes of generations' tensors. */
 export function disposeOf(...generations: readonly Generation[]): void {
   for (const { noise, context, latents, images } of generations) tf.dispose([noise, context, latents, images]);
 }

@@ -1,4 +1,4 @@
-/** Rows in columns that line up; the first row is the heading. Numbers stand at the right of their column. */
+/** Formats rows as aligned columns; the first row is the heading. Columns of numbers are right-aligned. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const columns = rows[0].map((_, column) => ({
     width: Math.max(...rows.map((row) => String(row[column]).length)),
@@ -15,7 +15,7 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
   return [lines[0], columns.map(({ width }) => '-'.repeat(width)).join('  '), ...lines.slice(1)].join('\n');
 }
 
-/** `1.7 GB`: a number with three digits or fewer and a thousand's prefix. */
+/** `1.7 GB`: a number with at most three digits and a metric prefix. */
 export function scaled(value: number, unit: string): string {
   const prefixes = ['', 'k', 'M', 'G', 'T', 'P'];
   const power = Math.min(prefixes.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));

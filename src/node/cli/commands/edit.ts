@@ -3,7 +3,7 @@ import type { EditManner } from '../edit';
 import { addManner, addRecord, addSettings, settingsFrom } from '../options';
 import { editSettings } from '../settings';
 
-/** A picture of one's own may go without words for it. */
+/** A user's own picture needs no source prompt. */
 function withSource(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { image, source, from } = options;
   return image !== undefined && source === undefined && from === undefined ? { ...options, source: '' } : options;

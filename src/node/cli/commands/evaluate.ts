@@ -7,7 +7,7 @@ import { loraSettings } from '../settings';
 
 const category = whole(0, 9);
 
-/** As the benchmark writes them. */
+/** Category numbers as text, as in the benchmark. */
 function categories(value: string, before: string[]): string[] {
   return [...before, String(category(value))];
 }
