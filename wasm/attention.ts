@@ -6,9 +6,9 @@ import { AttentionAt, COLUMNS, ROWS } from '../src/backend/wasmLayout';
 import { LINE_BYTES, TILE_BYTES, storePart, tile } from './tile';
 
 /**
- * softmax(scale Q K^T) V for some queries of one head of one row: never more than ROWS queries' probabilities exist.
- * Every number is rounded as when the three steps are taken one by one, so that it does not matter to a result who
- * looks at which site. Where attention is causal, a query sees no key after it.
+ * softmax(scale Q K^T) V for some queries of one head of one row, holding the probabilities of at most ROWS queries.
+ * Every number is rounded as if the three steps were done separately, so that a result does not depend on which sites a
+ * controller looks into. If attention is causal, a query attends to no key after it.
  */
 export function attention(slot: usize, chunk: i32, thread: i32): void {
   const queries = integer(slot, AttentionAt.queries), keys = integer(slot, AttentionAt.keys), size = integer(slot, AttentionAt.headSize), parts = integer(slot, AttentionAt.parts);
@@ -62,7 +62,11 @@ function scaleTo(to: usize, from: usize, scale: f32, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += i + 16 <= bytes ? 16 : 4) write(to + i, f32x4.mul(read(from + i, i + 16 <= bytes), scales), i + 16 <= bytes);
 }
 
-/** Where a tensor has a head of a row. @param row where the parameter is that says how far apart rows are; the next, heads */
+/**
+ * The address of a head of a row in a tensor.
+ *
+ * @param row the place of the parameter for the stride of rows; the next one is that of heads
+ */
 function headOf(slot: usize, tensor: i32, row: i32, head: i32): usize {
   const heads = integer(slot, AttentionAt.heads);
   return address(slot, tensor) + <usize>(head / heads) * address(slot, row) + <usize>(head % heads) * address(slot, row + 1);

@@ -2,7 +2,7 @@ import { Arithmetic, ArithmeticAt, GegluAt, SiluAt } from '../src/backend/wasmLa
 import { address, float, integer } from './pool';
 import { exp, phi, read, sigmoid, write } from './vector';
 
-/** out = hidden x gate x Phi(gate), where each row of x has the hidden features and then the gates. */
+/** out = hidden x gate x Phi(gate), where each row of x holds the hidden features, then the gates. */
 export function geglu(slot: usize, chunk: i32): void {
   const bytes = <usize>integer(slot, GegluAt.features) << 2;
   const fours = bytes & ~15;
@@ -49,7 +49,7 @@ export function silu(slot: usize, chunk: i32): void {
   }
 }
 
-/** a and b added, subtracted, multiplied or divided. */
+/** a + b, a - b, a x b or a / b. */
 export function arithmetic(slot: usize, chunk: i32): void {
   const a = address(slot, ArithmeticAt.a), b = address(slot, ArithmeticAt.b), out = address(slot, ArithmeticAt.out);
   const operation = integer(slot, ArithmeticAt.operation), isOne = integer(slot, ArithmeticAt.isOne) != 0;
@@ -72,8 +72,9 @@ function operate(operation: i32, x: v128, y: v128): v128 {
 }
 
 /**
- * Where a chunk of a long row of numbers starts, in bytes. @param numbers where the parameter is that says how
- * many there are; the next says how many are a chunk
+ * The byte offset where a chunk of a long row of numbers starts.
+ *
+ * @param numbers the place of the parameter for their number; the next one is the number per chunk
  */
 function startOf(slot: usize, chunk: i32, numbers: i32): usize {
   return <usize>chunk * address(slot, numbers + 1) << 2;

@@ -2,7 +2,7 @@ import { MoveHeadsAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 import { read, write } from './vector';
 
-/** Lays out one head of one row in another order of axes. */
+/** Copies one head of one row to another order of axes. */
 export function moveHeads(slot: usize, chunk: i32): void {
   const heads = integer(slot, MoveHeadsAt.heads), bytes = address(slot, MoveHeadsAt.bytes);
   const row = <usize>(chunk / heads), head = <usize>(chunk % heads);

@@ -1,5 +1,5 @@
 /**
- * What the wasm backend's kernels of ours (src/backend/wasm*.ts) compute with, in tfjs's own memory, of which nothing
- * here asks for more.
+ * The code behind our kernels for the wasm backend (src/backend/wasm*.ts). It works in tfjs's own memory and allocates
+ * none.
  */
 export { QUEUE, QUEUE_BYTES, done, parameters, give, finish, help } from './pool';

@@ -9,7 +9,7 @@ import { sum } from './sum';
 import { turnedFilter } from './turnedFilter';
 import { winograd, winogradFilter } from './winograd';
 
-/** One chunk of a job. @param kind a {@link Job} */
+/** Computes one chunk of a job. @param kind a {@link Job} */
 export function compute(kind: i32, slot: usize, chunk: i32, thread: i32): void {
   switch (kind) {
     case Job.rowTable: return rowTable(slot, chunk);

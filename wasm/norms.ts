@@ -2,7 +2,7 @@ import { GroupNormAt, LayerNormAt } from '../src/backend/wasmLayout';
 import { address, float, integer } from './pool';
 import { read, sigmoid, siluSlope, sumOf, write } from './vector';
 
-/** Each row along its last axis. */
+/** Normalises each row along the last axis. */
 export function layerNorm(slot: usize, chunk: i32): void {
   const weight = address(slot, LayerNormAt.weight), bias = address(slot, LayerNormAt.bias);
   const features = integer(slot, LayerNormAt.features);
@@ -52,7 +52,7 @@ function inverseStd(x: usize, mean: f32, features: i32, epsilon: f32): f32 {
   return 1 / sqrt<f32>((squares + sumOf(squaresOfFour)) / <f32>features + epsilon);
 }
 
-/** The gradient for x, which is `out`; `dy` is the one for y, and `bias` is not read. */
+/** Writes the gradient with respect to x to `out`; `dy` is the one with respect to y, and `bias` is not read. */
 export function layerNormGradient(slot: usize, chunk: i32): void {
   const weight = address(slot, LayerNormAt.weight);
   const features = integer(slot, LayerNormAt.features);
@@ -85,10 +85,10 @@ function normGradient(x: usize, weight: usize, dy: usize, out: usize, features: 
   }
 }
 
-/** Of so many pixels the sum is kept in float32 before it goes to a float64: a larger picture's would grow inexact. */
+/** How many pixels are summed in float32 before adding to a float64: for more, the sum would become inexact. */
 const PIXELS: i32 = 256;
 
-/** Some groups of channels of one picture, then SiLU if told: a chunk is a slab of channels that holds whole groups. */
+/** Group norm of one picture, optionally followed by SiLU. A chunk is a slab of channels that holds whole groups. */
 export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
   const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab);
   const stride = <usize>integer(slot, GroupNormAt.channels) << 2;
@@ -100,7 +100,7 @@ export function groupNorm(slot: usize, chunk: i32, thread: i32): void {
   else scaleAndShift(x, pixels, stride, slab, scales, shifts, false, address(slot, GroupNormAt.out) + offset);
 }
 
-/** Where a chunk's slab begins in x, in bytes. */
+/** The byte offset in x where a chunk's slab begins. */
 function slabOffset(slot: usize, chunk: i32): usize {
   const slabs = integer(slot, GroupNormAt.slabs), channels = integer(slot, GroupNormAt.channels);
   return (<usize>(chunk / slabs) * <usize>integer(slot, GroupNormAt.pixels) * <usize>channels + firstChannel(slot, chunk)) << 2;
@@ -110,7 +110,10 @@ function firstChannel(slot: usize, chunk: i32): usize {
   return <usize>((chunk % integer(slot, GroupNormAt.slabs)) * integer(slot, GroupNormAt.slab));
 }
 
-/** Writes for each channel of a slab a sum (8 bytes), then of all its group's mean, its scale and its shift. */
+/**
+ * Writes, for all channels of a slab, the sums (8 bytes each), then the group's means, then the scales, then the
+ * shifts.
+ */
 function moments(slot: usize, chunk: i32, x: usize, sums: usize): void {
   const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab), group = integer(slot, GroupNormAt.group);
   const first = firstChannel(slot, chunk) << 2;
@@ -130,7 +133,10 @@ function moments(slot: usize, chunk: i32, x: usize, sums: usize): void {
   }
 }
 
-/** The gradient for x, which is `out`; `dy` is the one for y. Scratch holds two sums a channel more. */
+/**
+ * Writes the gradient with respect to x to `out`; `dy` is the one with respect to y. Scratch holds two more sums per
+ * channel.
+ */
 export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
   const pixels = integer(slot, GroupNormAt.pixels), slab = integer(slot, GroupNormAt.slab), group = integer(slot, GroupNormAt.group), withSilu = integer(slot, GroupNormAt.silu) != 0;
   const stride = <usize>integer(slot, GroupNormAt.channels) << 2, bytes = <usize>slab << 2;
@@ -141,7 +147,7 @@ export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
   for (let c: usize = 0; c < bytes; c += c + 16 <= bytes ? 16 : 4) {
     gradientSums(x + c, dy + c, pixels, stride, means + c, scales + c, shifts + c, withSilu, out + c, plain + c, centred + c, c + 16 <= bytes);
   }
-  // dx = scale dy - shift - slope (x - mean), where all of a group has one shift and one slope.
+  // dx = scale dy - shift - slope (x - mean), where each group has one shift and one slope.
   const count = <f64>group * <f64>pixels;
   for (let start = 0; start < slab; start += group) {
     let ofPlain: f64 = 0, ofCentred: f64 = 0;
@@ -167,7 +173,10 @@ export function groupNormGradient(slot: usize, chunk: i32, thread: i32): void {
   }
 }
 
-/** For some channels the gradient before SiLU, its sum over all pixels, and that of its product with x - mean. */
+/**
+ * For four channels or one: the gradient before SiLU, its sum over all pixels, and the sum of its product with x -
+ * mean.
+ */
 // @ts-ignore: decorator
 @inline
 function gradientSums(x: usize, dy: usize, pixels: i32, stride: usize, means: usize, scales: usize, shifts: usize, withSilu: bool, out: usize, plain: usize, centred: usize, four: bool): void {
@@ -188,14 +197,14 @@ function gradientSums(x: usize, dy: usize, pixels: i32, stride: usize, means: us
   write(centred, product, four);
 }
 
-/** The sum of a channel's whole group. */
+/** The sum over a channel's whole group. */
 function groupSum(sums: usize, channel: i32, group: i32): f64 {
   let sum: f64 = 0;
   for (let c = channel - (channel % group), end = c + group; c < end; c++) sum += load<f64>(sums + (<usize>c << 3));
   return sum;
 }
 
-/** For each channel the sum over the pixels of x - mean, or of its square. */
+/** For each channel, the sum over the pixels of x - mean, or of its square. */
 function channelSums(x: usize, pixels: i32, stride: usize, channels: i32, means: usize, squared: bool, sums: usize): void {
   const bytes = <usize>channels << 2;
   for (let c: usize = 0; c < bytes; c += c + 16 <= bytes ? 16 : 4) {

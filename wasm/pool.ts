@@ -1,47 +1,46 @@
 /**
- * Work for several threads. Jobs stand in a queue, and each begins when the one before is done. A job is divided into
- * chunks, and these among the threads, in order: what lies at one place in the tensors of one layer after the other
- * stays in one processor's cache. Who is done with its own takes chunks of others. So jobs are done without the helpers
- * too, only later: nobody waits for a helper that has not begun. And the helpers go on through the queue without the
- * thread that gives out the jobs, which has other things to do in between.
+ * Distributes work over several threads. Jobs wait in a queue, and each begins when the one before is done. A job is
+ * divided into chunks, and these among the threads in order, so that the same place in the tensors of successive layers
+ * stays in the same processor's cache. A thread that has finished its own chunks takes those of others. So jobs
+ * complete without the helpers too, only later: nothing waits for a helper that has not started. And the helpers work
+ * through the queue without the thread that dispatches the jobs, which is busy with other things in between.
  *
- * All is in shared memory: some counters, and a slot for each job that stands in the queue. Jobs are told apart by
- * their number, from 0.
+ * Everything is in shared memory: some counters, and a slot for each queued job. Jobs are numbered from 0.
  */
 import { compute } from './jobs';
 
 /**
- * Each in a cache line of its own: how often a job has been given out or got done, how many jobs are done, how many
- * have been given out.
+ * Counters, each in its own cache line: how often a job was dispatched or completed, how many are completed, and how
+ * many were dispatched.
  */
 const EVENTS: usize = 0;
 const DONE: usize = 64;
 const GIVEN: usize = 128;
 const SLOTS: usize = 192;
 
-/** How many jobs may stand in the queue, a power of 2; bytes of a slot, and of all. */
+/** The capacity of the queue, a power of 2; the bytes of a slot, and of the whole queue. */
 export const QUEUE: i32 = 64;
 const SLOT: usize = 1024;
 export const QUEUE_BYTES: i32 = <i32>(SLOTS + <usize>QUEUE * SLOT);
 
 /**
- * In a slot: for each thread, in a cache line of its own, the job's number above and below it how many of the thread's
- * chunks are still to be taken.
+ * In a slot, for each thread in its own cache line: the job's number in the upper half, and the number of the thread's
+ * chunks left to take in the lower half.
  */
 const LEFT: usize = 0;
 const LINE: usize = 64;
-/** How many chunks are done. */
+/** The number of chunks completed. */
 const CHUNKS_DONE: usize = 512;
 const KIND: usize = 576;
 const CHUNKS: usize = 580;
-/** Among how many threads they are divided, at most 8; no others take any. */
+/** The number of threads the chunks are divided among, at most 8; no others take any. */
 const THREADS: usize = 584;
 const PARAMETERS: usize = 588;
 
 /**
- * So many looks in vain before a thread is to sleep, about a millisecond: to wake it up takes longer than what lies
- * between two jobs of a network. It sleeps in JavaScript: where it does so in WebAssembly, V8 11.3 (Node 20) forgets
- * the function's variables.
+ * How often a thread polls in vain before it sleeps, about a millisecond: waking it takes longer than the time between
+ * two jobs of a network. It sleeps in JavaScript, because when sleeping in WebAssembly, V8 11.3 (Node 20) loses the
+ * function's variables.
  */
 const LOOKS: i32 = 500_000;
 
@@ -57,17 +56,17 @@ export function float(slot: usize, index: i32): f32 {
   return load<f32>(slot + PARAMETERS + (<usize>index << 2));
 }
 
-/** How many jobs are done. */
+/** The number of jobs completed. */
 export function done(queue: usize): i32 {
   return atomic.load<i32>(queue + DONE);
 }
 
-/** Where the parameters of the next job belong, of which there must be room: the job that stood there is done. */
+/** The address for the next job's parameters. There must be room in the queue: the slot's earlier job must be done. */
 export function parameters(queue: usize): usize {
   return slotOf(queue, load<i32>(queue + GIVEN)) + PARAMETERS;
 }
 
-/** Gives out a job, its parameters already written. */
+/** Dispatches a job whose parameters are already written. */
 export function give(queue: usize, kind: i32, chunks: i32, threads: i32): void {
   const job = load<i32>(queue + GIVEN);
   const slot = slotOf(queue, job);
@@ -83,8 +82,9 @@ export function give(queue: usize, kind: i32, chunks: i32, threads: i32): void {
 }
 
 /**
- * Of the thread that gives out the jobs: its share of all before this one. @returns whether they are done; else sleep
- * until there is an event
+ * For the dispatching thread: does its share of all jobs before this one.
+ *
+ * @returns whether they are done; if not, sleep until the next event
  */
 export function finish(queue: usize, job: i32): bool {
   let looks = LOOKS;
@@ -95,7 +95,7 @@ export function finish(queue: usize, job: i32): bool {
   return true;
 }
 
-/** A helper's share of the jobs. It is to sleep then until there is an event. @param thread from 1 */
+/** Does a helper's share of the jobs. Afterwards it should sleep until the next event. @param thread from 1 */
 export function help(queue: usize, thread: i32): void {
   for (let looks = LOOKS; looks >= 0; looks--) if (takeChunks(queue, thread)) looks = LOOKS;
 }
@@ -114,7 +114,7 @@ function firstOf(slot: usize, thread: i32): i32 {
   return (load<i32>(slot + CHUNKS) * thread) / load<i32>(slot + THREADS);
 }
 
-/** @returns whether there were any */
+/** @returns whether there were any to take */
 function takeChunks(queue: usize, thread: i32): bool {
   const job = done(queue);
   if (job === atomic.load<i32>(queue + GIVEN)) return false;
@@ -128,8 +128,8 @@ function takeChunks(queue: usize, thread: i32): bool {
 }
 
 /**
- * That a chunk may be taken is known from the one number alone, so that who comes late, when another job stands in the
- * slot, takes none of a job whose turn it may not be: only then it looks at the rest.
+ * Whether a chunk may be taken is decided by a single number, so that a late thread does not take a chunk of another
+ * job, now in the slot, before its turn; the rest of the slot is read only afterwards.
  *
  * @returns whether there was one
  */
@@ -139,7 +139,7 @@ function takeChunk(queue: usize, job: i32, owner: i32, thread: i32): bool {
   const left = atomic.load<i64>(count);
   if (<i32>(left >> 32) !== job || <i32>left === 0) return false;
   if (atomic.cmpxchg<i64>(count, left, left - 1) !== left) return true;
-  const chunks = load<i32>(slot + CHUNKS); // Before this one is done: then it may be another job's slot.
+  const chunks = load<i32>(slot + CHUNKS); // Read before this chunk is completed: after that, the slot may be another job's.
   compute(load<i32>(slot + KIND), slot, firstOf(slot, owner) + <i32>left - 1, thread);
   if (atomic.add<i32>(slot + CHUNKS_DONE, 1) + 1 === chunks) {
     atomic.store<i32>(queue + DONE, job + 1);

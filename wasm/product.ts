@@ -1,15 +1,14 @@
 /**
- * Products and convolutions, out = A B + bias, where B's rows are as many as there are taps times the inner size. A's
- * rows are those of matrices, one after the other, or for a convolution given as a table: the addresses of the pixels
- * under each tap of the filter.
+ * Products and convolutions, out = A B + bias, where B has taps x inner size rows. A's rows are those of consecutive
+ * matrices or, for a convolution, given by a table: the addresses of the pixels under each tap of the filter.
  */
 import { address, integer } from './pool';
 import { BLOCKS, COLUMNS, ProductAt, ROWS, RowTableAt } from '../src/backend/wasmLayout';
 import { LINE_BYTES, TILE_BYTES, storePart, tile } from './tile';
 
 /**
- * The table of A's rows, in blocks of ROWS: taps x ROWS addresses a block. A last block that lacks rows repeats the
- * last one.
+ * Writes the table of A's rows, in blocks of ROWS: taps x ROWS addresses per block. An incomplete last block repeats
+ * the last row.
  */
 export function rowTable(slot: usize, chunk: i32): void {
   const perMatrix = integer(slot, RowTableAt.blocksPerMatrix), rows = integer(slot, RowTableAt.rows);
@@ -28,7 +27,7 @@ export function rowTable(slot: usize, chunk: i32): void {
   }
 }
 
-/** Where the pixels under the filter are, or zeros where it reaches beyond the picture. */
+/** The addresses of the pixels under the filter, or of zeros where it extends beyond the picture. */
 function tapAddresses(slot: usize, picture: i32, top: i32, left: i32, table: usize): void {
   const x = address(slot, RowTableAt.x), zeros = address(slot, RowTableAt.zeros);
   const height = integer(slot, RowTableAt.height), width = integer(slot, RowTableAt.width), bytes = address(slot, RowTableAt.pixelBytes);
@@ -74,17 +73,14 @@ export function product(slot: usize, chunk: i32, thread: i32): void {
   }
 }
 
-/** A block's rows in a matrix. */
+/** The addresses of a block's rows in a matrix. */
 // @ts-ignore: decorator
 @inline
 function rowAddresses(matrix: usize, block: i32, rows: i32, bytes: usize, table: usize): void {
   for (let i = 0; i < ROWS; i++) store<u32>(table + (<usize>i << 2), <u32>(matrix + <usize>min(block * ROWS + i, rows - 1) * bytes));
 }
 
-/**
- * Lays out some columns of b as `tile` takes them, with zeros for those that lack. @param stride bytes from row to row
- * of b as it lies
- */
+/** Packs some columns of b for `tile`, padded with zero columns. @param stride bytes from row to row of b as stored */
 export function packPanel(b: usize, stride: usize, column: i32, width: i32, inner: i32, transposed: bool, panel: usize): void {
   if (!transposed && width === COLUMNS) {
     b += <usize>column << 2;

@@ -2,7 +2,7 @@ import { SoftmaxAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 import { exp, largestOf, read, sumOf, write } from './vector';
 
-/** Each row by itself. */
+/** Softmax of each row. */
 export function softmax(slot: usize, chunk: i32): void {
   const size = integer(slot, SoftmaxAt.size);
   const each = integer(slot, SoftmaxAt.rowsPerChunk);

@@ -2,7 +2,7 @@ import { SumAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 import { read, write } from './vector';
 
-/** Sums along an axis: the middle one of [outer, axis, inner]. A chunk is a part of one of the outer ones. */
+/** Sums along the middle axis of [outer, axis, inner]. A chunk is a part of one outer index. */
 export function sum(slot: usize, chunk: i32): void {
   const parts = integer(slot, SumAt.parts), outer = <usize>(chunk / parts), axis = integer(slot, SumAt.axis);
   const bytes = address(slot, SumAt.inner) << 2, part = address(slot, SumAt.perPart) << 2;

@@ -1,14 +1,14 @@
 import * as layout from '../src/backend/wasmLayout';
 
-/** As addresses are counted. */
+/** As addresses, in usize. */
 export const TILE_BYTES: usize = layout.TILE_BYTES;
 export const LINE_BYTES: usize = layout.LINE_BYTES;
 
 /**
- * A tile of a product: ROWS x COLUMNS sums over `taps` stretches of `inner` numbers each.
+ * Computes a tile of a product: ROWS x COLUMNS sums over `taps` runs of `inner` numbers each.
  *
- * @param rows where each row's stretches lie: taps x ROWS addresses
- * @param panel the other operand in the order in which it is used: taps x inner x COLUMNS numbers
+ * @param rows the addresses of each row's runs: taps x ROWS of them
+ * @param panel the other operand in order of use: taps x inner x COLUMNS numbers
  * @param bias COLUMNS numbers that the sums start from
  * @param out the results, `stride` bytes from row to row
  */
@@ -40,7 +40,7 @@ export function tile(rows: usize, taps: i32, inner: i32, panel: usize, bias: usi
   v128.store(out, s0); v128.store(out, s1, 16);
 }
 
-/** Copies as much of a tile as belongs to the result. */
+/** Copies the part of a tile that belongs to the result. */
 export function storePart(from: usize, rows: i32, columns: i32, out: usize, stride: usize): void {
   for (let row = 0; row < rows; row++) memory.copy(out + <usize>row * stride, from + <usize>row * LINE_BYTES, <usize>columns << 2);
 }

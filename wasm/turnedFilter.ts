@@ -1,7 +1,7 @@
 import { TurnedFilterAt } from '../src/backend/wasmLayout';
 import { address, integer } from './pool';
 
-/** A filter [taps, in, out] to [taps, out, in], the last tap first. A chunk is one tap. */
+/** Turns a filter [taps, in, out] into [taps, out, in], with the taps reversed. A chunk is one tap. */
 export function turnedFilter(slot: usize, chunk: i32): void {
   const inputs = integer(slot, TurnedFilterAt.inputs), outputs = integer(slot, TurnedFilterAt.outputs);
   const line = <usize>outputs << 2, column = <usize>inputs << 2, plane = line * <usize>inputs;
@@ -18,7 +18,7 @@ export function turnedFilter(slot: usize, chunk: i32): void {
   }
 }
 
-/** Transposes four by four numbers. */
+/** Transposes a square of 4x4 numbers. */
 // @ts-ignore: decorator
 @inline
 function square(from: usize, line: usize, to: usize, column: usize): void {

@@ -1,4 +1,4 @@
-/** Functions of four numbers at a time. */
+/** Functions on vectors of four numbers. */
 
 /** e^x to within 2 units in the last place: 2^n times a Taylor series over a range as wide as ln 2. */
 // @ts-ignore: decorator
@@ -7,7 +7,7 @@ export function exp(x: v128): v128 {
   const low = f32x4.splat(-87.3);
   const near = f32x4.min(f32x4.max(x, low), f32x4.splat(88.7));
   const n = f32x4.nearest(f32x4.mul(near, f32x4.splat(1.44269504)));
-  // ln 2 in two parts, the first of which has few enough digits for an exact product
+  // ln 2 in two parts, the first with few enough digits for an exact product
   let r = f32x4.sub(near, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
   let y = f32x4.add(f32x4.splat(1.0 / 120), f32x4.mul(r, f32x4.splat(1.0 / 720)));
@@ -36,7 +36,7 @@ export function siluSlope(x: v128): v128 {
   return f32x4.mul(gate, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, gate))));
 }
 
-/** The normal distribution's Phi to within 1e-7 (Abramowitz and Stegun 1964, 7.1.26). */
+/** The normal distribution function Phi to within 1e-7 (Abramowitz and Stegun 1964, 7.1.26). */
 // @ts-ignore: decorator
 @inline
 export function phi(x: v128): v128 {
@@ -63,14 +63,14 @@ export function largestOf(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
-/** Four numbers, or where no four are left one and three zeros. */
+/** Reads four numbers, or one followed by three zeros if fewer than four are left. */
 // @ts-ignore: decorator
 @inline
 export function read(at: usize, four: bool): v128 {
   return four ? v128.load(at) : v128.load32_zero(at);
 }
 
-/** All four numbers, or the first. */
+/** Writes all four numbers, or only the first. */
 // @ts-ignore: decorator
 @inline
 export function write(at: usize, x: v128, four: bool): void {

@@ -1,9 +1,9 @@
 /**
- * 3x3 convolutions of stride 1 with zeros around by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four
- * results of a tile by 16 products in place of 36. Of each tile, 4x4 pixels that lie 2 apart, the 16 numbers are sums
- * and differences of them; so are the filter's; what belongs together is multiplied as 16 products of matrices; and 2x2
- * results are sums and differences of those. All of it is done for some tiles at a time, which stay in a processor's
- * cache. Input channels go by fours, output channels by COLUMNS.
+ * 3x3 convolutions with stride 1 and padding 1 by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): the four
+ * results of a tile take 16 multiplications instead of 36. Tiles are 4x4 pixels, 2 apart; each is transformed to 16
+ * numbers, sums and differences of its pixels, and so is the filter. Corresponding numbers are multiplied as 16 matrix
+ * products, and the 2x2 results are sums and differences of these. All this is done for some tiles at a time, which
+ * stay in a processor's cache. Input channels are processed in fours, output channels in COLUMNS.
  */
 import { address, integer } from './pool';
 import * as layout from '../src/backend/wasmLayout';
@@ -14,7 +14,7 @@ const SUMS_BYTES: usize = layout.SUMS_BYTES;
 const SUMS_ROW: usize = 64;
 const GAP: usize = layout.GAP;
 
-/** A filter [3, 3, in, out] to [16, out / COLUMNS, in, COLUMNS], with a GAP after each of the 16. */
+/** Transforms a filter [3, 3, in, out] to [16, out / COLUMNS, in, COLUMNS], with a GAP after each of the 16. */
 export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
   const inputs = integer(slot, WinogradFilterAt.inputs), outputs = integer(slot, WinogradFilterAt.outputs), each = integer(slot, WinogradFilterAt.inputsPerChunk);
   const plane = <usize>(inputs * outputs) << 2, apart = plane + GAP;
@@ -36,8 +36,8 @@ export function winogradFilter(slot: usize, chunk: i32, thread: i32): void {
 }
 
 /**
- * Some tiles of all pictures. The filter is as `winogradFilter` makes it; a thread's scratch is of the sums, and for 16
- * matrices the pixels and COLUMNS of products.
+ * Convolves some tiles of all pictures, with a filter from `winogradFilter`. A thread's scratch holds the sums and, for
+ * 16 matrices, the pixels and COLUMNS of products.
  */
 export function winograd(slot: usize, chunk: i32, thread: i32): void {
   const inputs = integer(slot, WinogradAt.inputs), outputs = integer(slot, WinogradAt.outputs), each = integer(slot, WinogradAt.tilesPerChunk);
@@ -61,7 +61,7 @@ export function winograd(slot: usize, chunk: i32, thread: i32): void {
   }
 }
 
-/** The numbers of tiles, as 16 matrices [tiles, in] that are `plane` bytes apart. */
+/** Transforms tiles to 16 matrices [tiles, in], `plane` bytes apart. */
 function transformPixels(slot: usize, first: i32, count: i32, sums: usize, pixels: usize, plane: usize): void {
   const x = address(slot, WinogradAt.x), zeros = address(slot, WinogradAt.zeros), height = integer(slot, WinogradAt.height), width = integer(slot, WinogradAt.width), bytes = <usize>integer(slot, WinogradAt.inputs) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
@@ -85,7 +85,7 @@ function transformPixels(slot: usize, first: i32, count: i32, sums: usize, pixel
   }
 }
 
-/** COLUMNS channels of y, from 16 matrices [tiles, COLUMNS] that are `plane` bytes apart. */
+/** COLUMNS channels of y, from 16 matrices [tiles, COLUMNS], `plane` bytes apart. */
 function transformResults(slot: usize, first: i32, count: i32, sums: usize, products: usize, plane: usize, column: i32): void {
   const height = integer(slot, WinogradAt.height), width = integer(slot, WinogradAt.width), bytes = <usize>integer(slot, WinogradAt.outputs) << 2;
   const across = (width + 1) >> 1, down = (height + 1) >> 1;
@@ -109,7 +109,7 @@ function transformResults(slot: usize, first: i32, count: i32, sums: usize, prod
   }
 }
 
-/** The paper's matrices G, B and A, transposed, by one vector; results `step` bytes apart. */
+/** The paper's matrices G, B and A, transposed, times one vector; results are `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function filterSums(a: v128, b: v128, c: v128, to: usize, step: usize): void {
