@@ -56,12 +56,12 @@ inChromium(
     const page = await studio.browser.newPage();
     await openStudio(page, studio.url + addressOf({ ...SETTINGS, target: 'a cat riding a car' }));
     await page.getByLabel('Use your own').setInputFiles(join(__dirname, '../../weights/emoji-world/edits.png'));
-    await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
+    await page.getByRole('button', { name: 'Back to a generated picture' }).waitFor();
     await page.locator('summary', { hasText: 'Region' }).click();
     await page.getByRole('button', { name: 'Ellipse' }).press('Enter');
     await finished(page);
     const before = address(page).get('mask');
-    await page.getByRole('slider', { name: 'Middle, from the left' }).press('Home');
+    await page.getByRole('slider', { name: 'Centre, from the left' }).press('Home');
     await page.getByRole('slider', { name: 'Height' }).press('End');
     await finished(page);
     const bytes = Buffer.from(address(page).get('mask')!, 'base64url');

@@ -152,7 +152,7 @@ inChromium('the settings that are downloaded are those of the command line', asy
 
 inChromium('a wipe uncovers the source', async () => {
   await page.getByRole('button', { name: 'Wipe' }).click();
-  await page.getByRole('slider', { name: 'How much of the source is uncovered' }).fill('30');
+  await page.getByRole('slider', { name: 'How much of the source is shown' }).fill('30');
   expect(await page.locator('.over').evaluate((over) => getComputedStyle(over).clipPath)).toBe(
     'inset(0px 0px 0px 30%)',
   );
@@ -212,13 +212,13 @@ inChromium("a controller of one's own runs, and its errors are shown at their li
   await page.locator('.cm-lintRange-error').waitFor();
 
   await write('return {\n  wants: () => [,\n');
-  await page.locator('.failure', { hasText: 'This is not JavaScript' }).waitFor();
+  await page.locator('.failure', { hasText: 'This is not valid JavaScript' }).waitFor();
 });
 
 inChromium('a controller without an end is stopped, and nothing is lost', async () => {
   await write('while (true);');
   await page.getByRole('button', { name: 'Stop' }).click();
-  await page.getByRole('alert').filter({ hasText: 'was started again' }).waitFor();
+  await page.getByRole('alert').filter({ hasText: 'was restarted' }).waitFor();
   await finished(page);
   expect(await page.locator('.cm-content').textContent()).toBe('while (true);');
   expect(address(page).get('target')).toBe(target);
@@ -256,10 +256,10 @@ inChromium("a picture of one's own takes the source's place", async () => {
   const generated = await pixels(page, '.of-source .picture');
   const own = join(__dirname, '../../weights/emoji-world/edits.png');
   await page.getByLabel('Use your own').setInputFiles(own);
-  await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
+  await page.getByRole('button', { name: 'Back to a generated picture' }).waitFor();
   await finished(page);
   expect(await pixels(page, '.of-source .picture')).not.toEqual(generated);
-  await page.getByRole('button', { name: 'Back to a generated one' }).click();
+  await page.getByRole('button', { name: 'Back to a generated picture' }).click();
   await finished(page);
   expect(farthest(await pixels(page, '.of-source .picture'), generated)).toBeLessThan(3);
 });
@@ -285,14 +285,14 @@ inChromium('a picture is dropped, on the pictures or beside them', async () => {
   const own = await readFile(join(__dirname, '../../weights/emoji-world/edits.png'));
   for (const place of ['.stage', 'h1']) {
     expect(await drop(place, `on ${place}.png`, own)).toBe(true);
-    await page.getByRole('button', { name: 'Back to a generated one' }).waitFor();
+    await page.getByRole('button', { name: 'Back to a generated picture' }).waitFor();
     await finished(page);
     expect(await pixels(page, '.of-source .picture')).not.toEqual(before);
-    await page.getByRole('button', { name: 'Back to a generated one' }).click();
+    await page.getByRole('button', { name: 'Back to a generated picture' }).click();
     await finished(page);
   }
   await drop('h1', 'notes.txt', Buffer.from('no picture'));
-  await page.getByRole('alert').filter({ hasText: 'notes.txt is no picture' }).waitFor();
+  await page.getByRole('alert').filter({ hasText: 'notes.txt is not a picture' }).waitFor();
   await page.getByRole('button', { name: 'Dismiss' }).click();
 });
 

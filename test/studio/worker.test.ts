@@ -33,7 +33,7 @@ inChromium('a worker that is killed in the middle of a run is told of, and the r
   await killWorker(page);
   const alert = page.getByRole('alert').filter({ hasText: 'The worker ended' });
   await alert.waitFor();
-  expect(await alert.textContent()).toMatch(/nothing of your work is lost/);
+  expect(await alert.textContent()).toMatch(/none of your work is lost/);
   await finished(page);
   expect(address(page).get('steps')).toBe('40');
   expect(await page.locator('.history li').count()).toBe(1);
@@ -87,7 +87,7 @@ test("a WebGPU device's end is told of, unless the page itself ended it", async 
   watchDevice({}, (message) => told.push(message));
   await new Promise(setImmediate);
   expect(told).toEqual([
-    'The graphics card stopped: the driver was restarted. The page goes on without it; nothing of your work is lost.',
-    'The graphics card stopped: the browser gave no reason. The page goes on without it; nothing of your work is lost.',
+    'The graphics card stopped: the driver was restarted. The page continues without it; none of your work is lost.',
+    'The graphics card stopped: the browser gave no reason. The page continues without it; none of your work is lost.',
   ]);
 });

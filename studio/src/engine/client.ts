@@ -45,7 +45,7 @@ export class Client {
       this.onReport({
         type: 'failed',
         from: 'endless',
-        message: 'The worker did not stop, and was started again. Nothing of your work is lost.',
+        message: 'The worker did not stop and was restarted. None of your work is lost.',
       });
     }, patience);
   }
@@ -71,12 +71,12 @@ export class Client {
   /** Browsers say nothing of a worker that is gone; but then the lock that it held under its name can be had. */
   private watch(name: string, signal: AbortSignal): void {
     navigator.locks
-      .request(name, { signal }, () => this.ended('perhaps the browser took it away for want of memory'))
+      .request(name, { signal }, () => this.ended('perhaps the browser ended it to free memory'))
       .catch(() => undefined); // The page ended it.
   }
 
   private ended(why: string): void {
-    const message = `The worker ended: ${why}. It was started again; nothing of your work is lost.`;
+    const message = `The worker ended: ${why}. It was restarted; none of your work is lost.`;
     this.onReport({ type: 'failed', from: 'memory', message });
   }
 

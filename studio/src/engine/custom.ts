@@ -34,7 +34,7 @@ export function controllerOf(code: string, prompts: readonly p2p.TokenizedPrompt
     typeof (controller as p2p.AttentionController).wants !== 'function'
   ) {
     throw new ControllerError(
-      'The code must return a controller: an object that has at least wants(call), which says at what it wants to look.',
+      'The code must return a controller: an object that has at least wants(call), which says what it wants to see.',
     );
   }
   const hooks = Object.entries(controller).map(

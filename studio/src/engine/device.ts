@@ -10,6 +10,6 @@ export function watchDevice(backend: object, tell: (message: string) => void): v
   void device?.lost?.then(({ reason, message }) => {
     if (reason === 'destroyed') return; // By the page itself.
     const why = message || 'the browser gave no reason';
-    tell(`The graphics card stopped: ${why}. The page goes on without it; nothing of your work is lost.`);
+    tell(`The graphics card stopped: ${why}. The page continues without it; none of your work is lost.`);
   });
 }

@@ -139,7 +139,7 @@ function failure(error: Error, id?: number): Report {
       type: 'failed',
       id,
       from: 'memory',
-      message: `The memory is full: ${error.message}. Close other tabs or take a smaller model. The worker was started again; nothing of your work is lost.`,
+      message: `The memory is full: ${error.message}. Close other tabs or use a smaller model. The worker was restarted; none of your work is lost.`,
     };
   }
   return { type: 'failed', id, message: error.message };

@@ -17,7 +17,7 @@ export function ControllerEditor() {
       editor.current ??= openEditor(
         place.current!,
         recipe.value?.code ?? EXAMPLES[0].code,
-        'JavaScript of the controller',
+        "The controller's JavaScript",
       );
     });
   }, [isOpen]);
@@ -30,7 +30,7 @@ export function ControllerEditor() {
   const run = (): void => {
     const line = editor.current!.syntaxError();
     if (line === undefined) change({ code: editor.current!.text() });
-    else notice.value = { kind: 'error', from: 'controller', line, text: 'This is not JavaScript.' };
+    else notice.value = { kind: 'error', from: 'controller', line, text: 'This is not valid JavaScript.' };
   };
   if (!recipe.value) return null;
   return (
@@ -43,8 +43,8 @@ export function ControllerEditor() {
     >
       <summary>A controller of your own</summary>
       <p class="help">
-        The body of a function of <code>tf</code>, <code>p2p</code> (this library) and <code>prompts</code>, which
-        returns a controller: what reads or changes attention while the edit is made.
+        The body of a function with the parameters <code>tf</code>, <code>p2p</code> (this library) and{' '}
+        <code>prompts</code>. It returns a controller, which reads or changes attention while the edit is made.
       </p>
       <div class="row">
         <label class="select">
@@ -68,7 +68,7 @@ export function ControllerEditor() {
               change({ code: undefined });
             }}
           >
-            Without it
+            Remove it
           </button>
         )}
       </div>

@@ -34,14 +34,14 @@ function Keep() {
           step="0.01"
           value={keep}
           style={{ '--at': keep }}
-          aria-valuetext={`${Math.round(keep * 100)} percent${byHand ? ', parts of it set by hand' : ''}`}
+          aria-valuetext={`${Math.round(keep * 100)} percent${byHand ? ', with custom settings' : ''}`}
           onInput={({ currentTarget }) => drag({ ...NONE, keep: Number(currentTarget.value) })}
           onChange={settle}
         />
       </label>
       <div class="ends">
         <span>a fresh picture</span>
-        <span>{byHand ? 'set by hand' : ''}</span>
+        <span>{byHand ? 'custom' : ''}</span>
         <span>the same layout</span>
       </div>
       <Strip />
@@ -89,7 +89,7 @@ const SHARES: readonly { readonly name: keyof Shares; readonly label: string; re
   {
     name: 'context',
     label: 'What words mean',
-    help: "Share of the steps in which words of both prompts mean what they meant in the source's sentence",
+    help: "Share of the steps in which words of both prompts keep the meaning they had in the source's sentence",
   },
 ];
 

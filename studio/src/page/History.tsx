@@ -7,8 +7,8 @@ export function History() {
   const past = history.value.filter((each) => each.recipe !== made.value);
   if (past.length === 0) return null;
   return (
-    <section class="history" aria-label="Edits before">
-      <h2>Before</h2>
+    <section class="history" aria-label="Earlier edits">
+      <h2>Earlier</h2>
       <ol>
         {past.slice(0, 5).map((each) => (
           <li key={each.recipe}>

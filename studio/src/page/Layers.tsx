@@ -33,8 +33,8 @@ export function Layers() {
     >
       <summary>Layers and heads</summary>
       <p class="help">
-        Where “{words[word]}” looks in the {side === 'edit' ? 'edit' : 'source'}, mean of all steps. Point at another
-        word to see its own.
+        Where “{words[word]}” looks in the {side === 'edit' ? 'edit' : 'source'}, averaged over all steps. Point at
+        another word to see where it looks.
       </p>
       <div class="grid">
         {(open.value ? layers : []).map((layer) => (

@@ -33,10 +33,10 @@ export function ModelDialog() {
       <h2 id="model-title">The model</h2>
       {model.value && (
         <p>
-          <strong>{model.value.name}</strong>, computed by{' '}
+          <strong>{model.value.name}</strong>, running on{' '}
           {model.value.backend === 'webgpu'
             ? 'WebGPU'
-            : `WebAssembly on ${model.value.threads} ${model.value.threads === 1 ? 'thread' : 'threads'}`}
+            : `WebAssembly with ${model.value.threads} ${model.value.threads === 1 ? 'thread' : 'threads'}`}
           .
         </p>
       )}
@@ -51,7 +51,7 @@ export function ModelDialog() {
       </p>
       <div class="choices">
         <button type="button" onClick={() => choose()}>
-          The one that came with the page
+          The page’s own model
         </button>
         {showDirectoryPicker ? (
           <button type="button" onClick={() => void pickFolder()}>
@@ -78,7 +78,7 @@ export function ModelDialog() {
           }}
         >
           <label>
-            By the address of its manifest.json <input type="url" name="address" required placeholder="https://" />
+            The address of its manifest.json <input type="url" name="address" required placeholder="https://" />
           </label>
           <button type="submit">Open</button>
         </form>

@@ -163,7 +163,7 @@ function AddButton({ at }: { readonly at: number }) {
 const METHODS = {
   replace: "The source's attention, word by word: the paper's word swap",
   refine: "The source's attention where both prompts have the word: the paper's prompt refinement",
-  reweight: "The source's attention, louder or quieter: the paper's re-weighting",
+  reweight: "The source's attention, stronger or weaker: the paper's re-weighting",
 };
 
 /** What kind of edit the two prompts make. */
@@ -245,7 +245,7 @@ function WordPanel() {
         }}
       >
         <label>
-          {adding ? 'Add' : slot!.target === undefined ? 'Put back as' : 'Swap for'}
+          {adding ? 'Add' : slot!.target === undefined ? 'Bring back as' : 'Swap for'}
           <input
             ref={input}
             type="text"

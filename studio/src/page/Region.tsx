@@ -95,8 +95,8 @@ function cellsIn({ x, y, width: wide, height: high }: Ellipse): Mask {
 }
 
 const ELLIPSE: readonly { readonly name: keyof Ellipse; readonly label: string; readonly help: string }[] = [
-  { name: 'x', label: 'Middle, from the left', help: 'Where the ellipse stands' },
-  { name: 'y', label: 'Middle, from the top', help: 'Where the ellipse stands' },
+  { name: 'x', label: 'Centre, from the left', help: 'Where the ellipse is' },
+  { name: 'y', label: 'Centre, from the top', help: 'Where the ellipse is' },
   { name: 'width', label: 'Width', help: 'How wide the ellipse is' },
   { name: 'height', label: 'Height', help: 'How high the ellipse is' },
 ];
@@ -135,7 +135,7 @@ export function RegionFold() {
     <details class="fold" open={blend.length > 0 || mask !== undefined || undefined}>
       <summary>Region</summary>
       <p class="help">
-        Click a word and choose “Keep the edit to where it looks”, or paint on the edit, or place an ellipse. Elsewhere
+        Click a word and choose “Keep the edit to where it looks”, paint on the edit, or place an ellipse. The rest of
         the picture stays as it was.
       </p>
       {blend.length > 0 && (
@@ -146,7 +146,7 @@ export function RegionFold() {
                 {source === target ? source : `${source} → ${target}`}
                 <button
                   type="button"
-                  aria-label={`No longer keep to ${target}`}
+                  aria-label={`Remove ${target} from the region`}
                   onClick={() => change({ blend: blend.filter((pair) => pair[0] !== source || pair[1] !== target) })}
                 >
                   ×
@@ -155,7 +155,7 @@ export function RegionFold() {
             ))}
           </ul>
           <Slider
-            label="How much they must look there"
+            label="How much the words must look"
             help="Less makes the region larger"
             value={threshold}
             min={0.05}
@@ -201,7 +201,7 @@ export function RegionFold() {
         )}
         {mask && (
           <button type="button" onClick={() => change({ mask: mask.map((cell) => (cell ? 0 : 1)) })}>
-            Turn round
+            Invert
           </button>
         )}
         {(mask || blend.length > 0) && (
@@ -220,7 +220,7 @@ export function RegionFold() {
       {isPainting && (
         <Slider
           label="Brush"
-          help="Hold Shift to take away"
+          help="Hold Shift to erase"
           value={brush.value!}
           min={0.5}
           max={4}

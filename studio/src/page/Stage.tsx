@@ -125,7 +125,7 @@ function OwnPicture() {
   if (recipe.value!.picture !== undefined)
     return (
       <button type="button" class="quiet small" onClick={closePicture}>
-        Back to a generated one
+        Back to a generated picture
       </button>
     );
   return (
@@ -157,7 +157,7 @@ function Wipe({ source, edit }: { readonly source?: Picture; readonly edit?: Pic
           min="0"
           max="100"
           value={divide.value}
-          aria-label="How much of the source is uncovered"
+          aria-label="How much of the source is shown"
           onInput={({ currentTarget }) => {
             divide.value = Number(currentTarget.value);
           }}
@@ -215,7 +215,7 @@ function Steps() {
         max={steps + 1}
         value={at === undefined ? steps + 1 : at + 1}
         disabled={!looks.value}
-        aria-label="Step to look at; the last place is all of them"
+        aria-label="Step to show; the last position shows all steps"
         aria-valuetext={at === undefined ? 'all steps' : `step ${at + 1} of ${steps}`}
         onInput={({ currentTarget }) => {
           const value = Number(currentTarget.value);

@@ -31,7 +31,7 @@ async function settingsOf(recipe: Recipe): Promise<string> {
   if (recipe.code !== undefined)
     notice.value = {
       kind: 'note',
-      text: 'The controller is not among these settings: p2p edit takes none. The link has it.',
+      text: 'The settings do not include the controller, as p2p edit takes none. The link includes it.',
     };
   const { width, height, name } = model.value!;
   const own = recipe.picture === undefined ? undefined : ownPicture(recipe.picture);

@@ -1,7 +1,7 @@
 /** Controllers to start from. Each is the body of a function of `tf`, `p2p` and `prompts`. */
 export const EXAMPLES: readonly { readonly name: string; readonly code: string }[] = [
   {
-    name: 'No word may look at the middle',
+    name: 'Even attention in the middle layers',
     code: `// What does the edit look like when its words
 // cannot choose where to look in the middle layers?
 return {
@@ -17,8 +17,8 @@ return {
 `,
   },
   {
-    name: 'A word grows louder, step by step',
-    code: `// The last word of the edit counts for more and more.
+    name: 'A word grows stronger, step by step',
+    code: `// The edit's last word counts more and more.
 const words = prompts[1].pieces;
 const { start, end } = words[words.length - 1];
 
@@ -33,8 +33,8 @@ return {
   },
   {
     name: 'Half of the picture stays',
-    code: `// A local blend by hand: after each step, the left half
-// of the edit is put back to the source's.
+    code: `// A local blend, written out: after each step, the left half
+// of the edit is set back to the source's.
 return {
   wants: () => [],
   onLatents(latents) {

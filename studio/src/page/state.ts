@@ -166,7 +166,7 @@ export async function openPicture(file: File): Promise<void> {
   } catch {
     notice.value = {
       kind: 'error',
-      text: `${file.name} is no picture that this browser can read. Take a PNG, JPEG or WebP file.`,
+      text: `${file.name} is not a picture that this browser can read. Use a PNG, JPEG or WebP file.`,
     };
   }
 }
@@ -336,7 +336,7 @@ function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>
 /** What is said of it stays until it is dismissed, although the page goes on. */
 function startAgain(backend?: Backend): void {
   notice.value = { ...notice.value!, kind: 'note' };
-  loading.value = { what: 'Starting again', share: 0 };
+  loading.value = { what: 'Restarting', share: 0 };
   client.restart(backend);
 }
 
