@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { findMarks, writeBetweenMarks } from '../scripts/marks';
 import { BACKEND_NAMES, type BackendInfo } from '../src/backend/backendInfo';
 import { defaultsOf } from '../src/defaults';
+import { EDIT_KINDS } from '../src/edits/prompt-to-prompt/alignment';
 import type { Panel } from '../src/image/layout';
 import { EMBEDDED, openCheckpoint } from '../src/node/checkpoint';
 import { Progress } from '../src/node/cli/progress';
@@ -209,9 +210,10 @@ function isDefault({ steps, sampler, guidance, cross, self, context, blendThresh
 
 function madeBy({ settings, backend, processes, minutes, command }: Measured): string {
   const { steps, sampler, guidance, shares, blendThreshold } = settings;
-  const kinds = Object.entries(shares).map(
-    ([kind, { cross, self, context }]) => `${kind} ${cross}, ${self}, ${context}`,
-  );
+  const kinds = EDIT_KINDS.map((kind) => {
+    const { cross, self, context } = shares[kind];
+    return `${kind} ${cross}, ${self}, ${context}`;
+  });
   const asked = `npm run evaluate${command ? ` -- ${command}` : ''}`;
   return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`${asked}\`, ${minutes} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }

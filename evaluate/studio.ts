@@ -3,8 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendInfo } from '../src/backend/backendInfo';
 import type { Defaults } from '../src/defaults';
 import { promptToPrompt, type WordPair } from '../src/edits/prompt-to-prompt/promptToPrompt';
-import type { Shares, SharesByKind } from '../src/edits/prompt-to-prompt/shares';
-import { BLEND_THRESHOLD } from '../src/edits/prompt-to-prompt/shares';
+import { BLEND_THRESHOLD, forEachKind, type Shares, type SharesByKind } from '../src/edits/prompt-to-prompt/shares';
 import { type Picture, toPictures } from '../src/image/picture';
 import { chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
@@ -45,14 +44,13 @@ export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
     self: given.self ?? usual.self,
     context: given.context ?? usual.context,
   });
-  const { replace, refine, reweight } = defaults.shares;
   return {
     steps: given.steps ?? defaults.steps,
     sampler: given.sampler ?? defaults.sampler,
     guidance: given.guidance ?? defaults.guidance,
     pictureGuidance: given.guidance ?? defaults.pictures.guidance,
     blendThreshold: given.blendThreshold ?? BLEND_THRESHOLD,
-    shares: { replace: of(replace), refine: of(refine), reweight: of(reweight) },
+    shares: { ...defaults.shares, ...forEachKind((kind) => of(defaults.shares[kind])) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseConfig } from './config';
-import { AUTHORS_SHARES, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
+import type { EditKind } from './edits/prompt-to-prompt/alignment';
+import { AUTHORS_SHARES, forEachKind, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
 import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 
@@ -25,6 +26,7 @@ const sharesSchema = z.strictObject({
 /** Shares by kind of edit, any of which may be left out. */
 export const sharesByKind = z.strictObject({
   replace: sharesSchema.optional(),
+  redescribe: sharesSchema.optional(),
   refine: sharesSchema.optional(),
   reweight: sharesSchema.optional(),
 });
@@ -36,7 +38,7 @@ const schema = z.object({
   guidance: guidanceSchema.optional(),
   steps: z.int().min(1).max(1000).optional(),
   sampler: z.enum(SAMPLERS).optional(),
-  shares: sharesByKind.optional(),
+  shares: sharesByKind.extend({ describing: z.array(z.string().toLowerCase()).optional() }).optional(),
   pictures: z.strictObject({ guidance: guidanceSchema.optional() }).optional(),
 });
 
@@ -80,11 +82,16 @@ export async function defaultsOf(checkpoint: Pick<Checkpoint, 'defaults'>): Prom
   const stated = parseConfig(schema, config.json, config.file);
   const { shares, pictures, ...run } = stated;
   const { guidance } = { ...AUTHORS_DEFAULTS, ...run };
-  const sharesOf = (kind: keyof SharesByKind): Shares => ({ ...AUTHORS_SHARES[kind], ...shares?.[kind] });
+  // A swap of words that describe is a swap.
+  const sharesOf = (kind: EditKind): Shares => ({
+    ...AUTHORS_SHARES[kind],
+    ...(kind === 'redescribe' && shares?.replace),
+    ...shares?.[kind],
+  });
   return {
     ...AUTHORS_DEFAULTS,
     ...run,
-    shares: { replace: sharesOf('replace'), refine: sharesOf('refine'), reweight: sharesOf('reweight') },
+    shares: { ...forEachKind(sharesOf), describing: shares?.describing },
     pictures: { guidance, ...pictures },
     stated,
   };

@@ -21,6 +21,7 @@ test('what a checkpoint states wins, value by value, and is known as its own', a
     sampler: 'ddim',
     shares: {
       replace: { cross: 0.8, self: [0.1, 0.6], context: 0 },
+      redescribe: { cross: 0.8, self: [0.1, 0.6], context: 0 },
       refine: { cross: 0.8, self: 0.4, context: 0 },
       reweight: { cross: 1, self: 0.4, context: 0.5 },
     },
@@ -28,6 +29,15 @@ test('what a checkpoint states wins, value by value, and is known as its own', a
     stated: json,
   });
   expect(longestSelf(defaults.shares)).toBe(0.6);
+});
+
+test('swaps of words that a checkpoint says only describe have shares of their own, else those of a swap', async () => {
+  const { shares } = await stating({
+    shares: { replace: { self: 0.3 }, redescribe: { self: 0 }, describing: ['Red', 'blue'] },
+  });
+  expect(shares.replace.self).toBe(0.3);
+  expect(shares.redescribe).toEqual({ cross: 0.8, self: 0, context: 0 });
+  expect(shares.describing).toEqual(['red', 'blue']);
 });
 
 test("pictures of one's own are edited with the guidance that is stated for them", async () => {
@@ -47,6 +57,7 @@ test.each([
   [{ shares: { refine: { self: [0.8, 0.2] } } }, `shares.refine.self is [0.8,0.2]: ${SHARE}`],
   [{ shares: { reweight: { context: [0.2] } } }, `shares.reweight.context is [0.2]: ${SHARE}`],
   [{ shares: { swap: { cross: 1 } } }, 'swap'],
+  [{ shares: { describing: 'red' } }, 'shares.describing is "red"'],
   [{ shares: { replace: { corss: 1 } } }, 'corss'],
   [{ pictures: { guidance: 200 } }, 'pictures.guidance is 200'],
   [{ pictures: { steps: 3 } }, 'steps'],

@@ -94,17 +94,26 @@ export function sharedTokens(
 }
 
 /**
- * `replace`: words are swapped one for one. `refine`: words are added or removed. `reweight`: the prompts are the same,
+ * `replace`: words are swapped one for one. `redescribe`: the same, but only words that describe a thing are swapped,
+ * such as its colour, and the thing stays. `refine`: words are added or removed. `reweight`: the prompts are the same,
  * so only the weights of words can differ.
  */
-export type EditKind = 'replace' | 'refine' | 'reweight';
+export const EDIT_KINDS = ['replace', 'redescribe', 'refine', 'reweight'] as const;
+export type EditKind = (typeof EDIT_KINDS)[number];
 
 /**
  * Reweight if target and source have the same tokens. Refine if words were added or removed, if only punctuation
  * differs, or if the text that differs is written without spaces, so that its words cannot be told apart. Replace if
  * the target is the source with some words swapped: the same number of words, and no shift of them would match more.
+ * Redescribe if, besides, every word that was swapped in is one of `describing`.
+ *
+ * @param describing words in lower case
  */
-export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): EditKind {
+export function editKind(
+  source: TokenizedPrompt,
+  target: TokenizedPrompt,
+  describing: readonly string[] = [],
+): EditKind {
   if (target.ids.every((id, t) => id === source.ids[t])) return 'reweight';
   if (withoutPunctuation(source.text) === withoutPunctuation(target.text)) return 'refine';
   const [before, after] = [source, target].map((prompt) =>
@@ -115,7 +124,8 @@ export function editKind(source: TokenizedPrompt, target: TokenizedPrompt): Edit
   if (swapped.some((pair) => isUnsplit(source, pair.source) || isUnsplit(target, pair.target))) return 'refine';
   const inPlace = before.filter((word, i) => word === after[i]).length;
   const shifted = matchTokens(before, after).filter((s) => s !== undefined).length;
-  return inPlace === shifted ? 'replace' : 'refine';
+  if (inPlace !== shifted) return 'refine';
+  return swapped.every((pair) => describing.includes(coreText(target, pair.target))) ? 'redescribe' : 'replace';
 }
 
 /** A token of a target prompt, and the source tokens it takes its attention from. */
@@ -201,12 +211,20 @@ function coreOf({ pieces }: TokenizedPrompt, word: Span): Span {
   return words.length > 0 ? { start: words[0].start, end: words[words.length - 1].end } : word;
 }
 
+function coreText(prompt: TokenizedPrompt, word: Span): string {
+  return textOf(prompt, coreOf(prompt, word)).toLowerCase();
+}
+
 /** Whether a word, in a script without spaces, is really several words or the whole prompt. */
 function isUnsplit(prompt: TokenizedPrompt, word: Span): boolean {
-  const text = piecesIn(prompt.pieces, word)
-    .map((piece) => piece.text)
-    .join('');
+  const text = textOf(prompt, word);
   return isUnspaced(text) && (spacedWords(prompt).length === 1 || isSeveralWords(text));
+}
+
+function textOf({ pieces }: TokenizedPrompt, span: Span): string {
+  return piecesIn(pieces, span)
+    .map(({ text }) => text)
+    .join('');
 }
 
 function piecesIn(pieces: readonly Piece[], { start, end }: Span): Piece[] {

@@ -124,7 +124,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   }
 
   for (const [word] of [...perWord(crossWords), ...perWord(contextWords)]) tokensInEach(targets, word, source);
-  const edits = targets.map((target) => kindOf(source, target, edit));
+  const edits = targets.map((target) => kindOf(editKind(source, target, shares.describing), edit));
   const alignments = targets.map((target, i) =>
     edits[i] === 'refine' ? refinement(source, target) : replacement(source, target, alignment),
   );
@@ -153,10 +153,12 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   return { ...compose(...controllers), prompts, edits, alignments };
 }
 
-/** @param edit the kind that was asked for; equal prompts are always `reweight` */
-function kindOf(source: TokenizedPrompt, target: TokenizedPrompt, edit?: EditKind): EditKind {
-  const kind = editKind(source, target);
-  return kind === 'reweight' ? kind : (edit ?? kind);
+/**
+ * @param edit how tokens are to be aligned. Equal prompts align in one way only, and those of `redescribe` align as in
+ *   `replace`
+ */
+function kindOf(kind: EditKind, edit?: PromptToPromptOptions['edit']): EditKind {
+  return kind === 'reweight' || (kind === 'redescribe' && edit === 'replace') ? kind : (edit ?? kind);
 }
 
 /** The words of each prompt, the source's first; for a target, only those it contains. */

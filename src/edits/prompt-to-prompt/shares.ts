@@ -1,4 +1,4 @@
-import type { EditKind } from './alignment';
+import { EDIT_KINDS, type EditKind } from './alignment';
 import type { StepRange } from './schedule';
 
 /** For which part of a run a target takes something from its source. */
@@ -12,17 +12,26 @@ export interface Shares {
 }
 
 /** The shares for each kind of edit. */
-export type SharesByKind = Readonly<Record<EditKind, Shares>>;
+export interface SharesByKind extends Readonly<Record<EditKind, Shares>> {
+  /** Words, in lower case, that only describe a thing, such as colours: a swap of nothing else is `redescribe`. */
+  readonly describing?: readonly string[];
+}
+
+export function forEachKind<T>(of: (kind: EditKind) => T): Record<EditKind, T> {
+  return Object.fromEntries(EDIT_KINDS.map((kind) => [kind, of(kind)])) as Record<EditKind, T>;
+}
 
 /** The fraction of its maximum that a map must exceed to count as region, from the authors' code. */
 export const BLEND_THRESHOLD = 0.3;
 
 /** The longest part of a run for which any kind of edit takes self-attention: what a recording has to keep. */
 export function longestSelf(shares: SharesByKind): number {
-  return Math.max(...Object.values(shares).map(({ self }) => (typeof self === 'number' ? self : self[1])));
+  return Math.max(
+    ...EDIT_KINDS.map((kind) => shares[kind].self).map((range) => (typeof range === 'number' ? range : range[1])),
+  );
 }
 
 const AUTHORS: Shares = { cross: 0.8, self: 0.4, context: 0 };
 
 /** The authors' own: those of the examples in their code, and of the paper, which injects only maps. */
-export const AUTHORS_SHARES: SharesByKind = { replace: AUTHORS, refine: AUTHORS, reweight: AUTHORS };
+export const AUTHORS_SHARES: SharesByKind = forEachKind(() => AUTHORS);

@@ -6,6 +6,7 @@ import type { Settled } from './settle';
 /** The names of the kinds of edits. */
 export const KINDS: Readonly<Record<EditKind, string>> = {
   replace: 'words swapped',
+  redescribe: 'describing words swapped',
   refine: 'words added or left out',
   reweight: 'the same words',
 };

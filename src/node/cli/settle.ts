@@ -1,7 +1,7 @@
 import { AUTHORS_DEFAULTS, type Defaults } from '../../defaults';
 import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
-import type { Shares, SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import { forEachKind, type Shares, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
 import { type InversionName, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/schedulers';
 import type { EditSettings, GenerateSettings } from './settings';
@@ -54,7 +54,7 @@ export function sharesOf({ shares, ...given }: EditSettings, defaults: Defaults)
     const { cross, self, context } = { ...defaults.shares[kind], ...shares?.[kind] };
     return { cross: given.cross ?? cross, self: given.self ?? self, context: given.context ?? context };
   };
-  return { replace: ofKind('replace'), refine: ofKind('refine'), reweight: ofKind('reweight') };
+  return { ...forEachKind(ofKind), describing: defaults.shares.describing };
 }
 
 /** Like {@link settle}, for the shares of the kinds of edits in the run. */

@@ -6,6 +6,7 @@ import {
   compose,
   type DenoisingStep,
   fitPicture,
+  forEachKind,
   fromPictures,
   type Inversion,
   invert,
@@ -19,7 +20,7 @@ import {
 } from 'prompt-to-prompt-tfjs';
 import { controllerOf } from './custom';
 import { recordLooks } from './looks';
-import type { EditKind, Mask, Pictures, Recipe, Report, Request, Result, Shares } from './protocol';
+import type { Mask, Pictures, Recipe, Report, Request, Result } from './protocol';
 import { plainShares, sharesAt } from './shares';
 
 /** Steps of a draft: as few as still show what the picture will be. */
@@ -249,12 +250,12 @@ export class Engine {
 
 function methodOf({ tokenizer, defaults, defaultSize, vae }: StableDiffusionPipeline, recipe: Recipe): PromptToPrompt {
   const { source, target, keep, cross, self, context, weights, blend, threshold, mask } = recipe;
-  const at = (kind: EditKind): Shares => sharesAt(keep, plainShares(defaults.shares)[kind]);
+  const own = plainShares(defaults.shares);
   const [width, height] = [defaultSize.width, defaultSize.height].map((side) => side / vae.pixelsPerLatent);
   return promptToPrompt({
     tokenizer,
     prompts: [source, target],
-    shares: { replace: at('replace'), refine: at('refine'), reweight: at('reweight') },
+    shares: { ...own, ...forEachKind((kind) => sharesAt(keep, own[kind])) },
     cross,
     self,
     context,

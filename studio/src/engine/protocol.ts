@@ -26,7 +26,10 @@ export type Mask = readonly (0 | 1)[];
 export type WordPair = readonly [source: string, target: string];
 
 /** What suits each kind of edit. */
-export type SharesByKind = Readonly<Record<EditKind, Shares>>;
+export interface SharesByKind extends Readonly<Record<EditKind, Shares>> {
+  /** Words that only describe, as the library's `SharesByKind` has them. */
+  readonly describing?: readonly string[];
+}
 
 /** All that makes an edit. */
 export interface Recipe extends PictureSettings, Partial<Shares> {

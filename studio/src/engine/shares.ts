@@ -23,5 +23,11 @@ export function plainShares(shares: Defaults['shares']): SharesByKind {
     const { cross, self, context } = shares[kind];
     return { cross: end(cross), self: end(self), context: end(context) };
   };
-  return { replace: of('replace'), refine: of('refine'), reweight: of('reweight') };
+  return {
+    replace: of('replace'),
+    redescribe: of('redescribe'),
+    refine: of('refine'),
+    reweight: of('reweight'),
+    describing: shares.describing,
+  };
 }

@@ -162,6 +162,7 @@ function AddButton({ at }: { readonly at: number }) {
 /** What the paper calls the kinds. */
 const METHODS = {
   replace: "The source's attention, word by word: the paper's word swap",
+  redescribe: "The source's attention, word by word: the paper's word swap, as it suits words that describe",
   refine: "The source's attention where both prompts have the word: the paper's prompt refinement",
   reweight: "The source's attention, stronger or weaker: the paper's re-weighting",
 };

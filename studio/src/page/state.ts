@@ -86,7 +86,10 @@ export const slots = computed(() => (recipe.value ? slotsOf(recipe.value.source,
 export const kind = computed((): EditKind => {
   const kinds = new Set(slots.value.map(kindOf));
   if (kinds.has('added') || kinds.has('left out')) return 'refine';
-  return kinds.has('swapped') ? 'replace' : 'reweight';
+  if (!kinds.has('swapped')) return 'reweight';
+  const describing = new Set(model.value?.defaults.shares.describing);
+  const swapped = slots.value.filter((slot) => kindOf(slot) === 'swapped');
+  return swapped.every(({ target }) => describing.has(target!.toLowerCase())) ? 'redescribe' : 'replace';
 });
 /** What is taken from the source. */
 export const shares = computed(() => sharesOf(recipe.value!, kind.value, model.value!.defaults.shares));

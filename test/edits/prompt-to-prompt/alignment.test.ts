@@ -140,6 +140,19 @@ test.each([
   expect(editKind(tokenize(source), tokenize(target))).toBe(kind);
 });
 
+test.each([
+  ['a red car', 'a blue car', 'redescribe'],
+  ['a red car', 'a BLUE, car', 'redescribe'],
+  ['red car blue house', 'green car red house', 'redescribe'],
+  ['an old car', 'a red car', 'replace'],
+  ['a red car', 'a blue house', 'replace'],
+  ['a red car', 'a bright car', 'replace'],
+  ['a car', 'a red car', 'refine'],
+  ['a red car', 'a red car', 'reweight'],
+])('%s -> %s, where colours are known to describe: %s', (source, target, kind) => {
+  expect(editKind(tokenize(source), tokenize(target), ['red', 'green', 'blue'])).toBe(kind);
+});
+
 describe("on CLIP's vocabulary", () => {
   const clip = new CLIPTokenizer(tokenizerFiles('sd1'));
   const align = (source: string, target: string, edit?: 'replace') => {

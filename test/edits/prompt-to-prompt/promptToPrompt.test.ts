@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionCall } from '../../../src/attention/controller';
 import { type PromptToPromptOptions, promptToPrompt } from '../../../src/edits/prompt-to-prompt/promptToPrompt';
-import type { SharesByKind } from '../../../src/edits/prompt-to-prompt/shares';
+import { AUTHORS_SHARES, type SharesByKind } from '../../../src/edits/prompt-to-prompt/shares';
 import { evaluation, MapLayer, type Maps } from '../../attention/mapLayer';
 import { toyTokenizer } from '../../attention/toyTokenizer';
 import { useBackend } from '../../backend';
@@ -17,11 +17,16 @@ test('each target is edited as its words ask for; it can be told otherwise', () 
   expect(edit(['a cat', 'a dog'], { edit: 'refine' }).edits).toEqual(['refine']);
   expect(edit(['a cat', 'a cat'], { edit: 'refine' }).edits).toEqual(['reweight']);
   expect(() => edit(['a cat', 'a small cat'], { edit: 'replace' })).toThrow('Use refine');
+  const shares = { ...AUTHORS_SHARES, describing: ['small'] };
+  expect(edit(['a big cat', 'a small cat'], { shares }).edits).toEqual(['redescribe']);
+  expect(edit(['a big cat', 'a small cat'], { shares, edit: 'replace' }).edits).toEqual(['redescribe']);
+  expect(edit(['a big cat', 'a small cat'], { shares, edit: 'refine' }).edits).toEqual(['refine']);
 });
 
 describe('where an edit does not say for how long, its kind does', () => {
   const shares: SharesByKind = {
     replace: { cross: 0.1, self: [0.2, 0.3], context: 0.4 },
+    redescribe: { cross: 0, self: 0, context: 0 },
     refine: { cross: 0.5, self: 0.6, context: 0.7 },
     reweight: { cross: 0.8, self: 0.9, context: 1 },
   };
