@@ -1,4 +1,4 @@
-/** npm run own-pictures: what the README and docs/pictures.md show of edits of a picture of one's own. */
+/** npm run own-pictures: the examples of edits of a picture of one's own in the README and docs/pictures.md. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { readPicture } from '../src/node/readPicture';
 /** Where scripts/run.js starts this. */
 const images = join(process.cwd(), 'docs/images');
 const COLUMN = 192;
-/** What house.png shows: it was rendered, and no training has seen it. */
+/** What house.png shows: a rendering that was in no training. */
 const SOURCE = 'a red house on a beach';
 const CASTLE = 'a castle on a beach';
 
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   const [again, castle, sunset] = await edited([CASTLE, `${SOURCE} at sunset`]);
   draw('own-picture.png', [
     panel(picture, 'the picture'),
-    panel(again, 'what comes back of it'),
+    panel(again, 'its reconstruction'),
     panel(castle, CASTLE),
     panel(sunset, `${SOURCE} at sunset`),
   ]);
@@ -52,10 +52,10 @@ async function main(): Promise<void> {
   const guided = await edited([CASTLE], { guidance: 12 });
   const drifted = await edited([CASTLE], { method: 'ddim', guidance: 7.5 });
   draw('what-goes-wrong.png', [
-    panel(castle, 'as it should be: a castle in the place of the house'),
+    panel(castle, 'as it should be: a castle in place of the house'),
     panel(wrongPrompt[1], 'a prompt that does not fit: "a blue tent on a street"'),
     panel(guided[1], 'too much guidance: 12'),
-    panel(drifted[0], 'nothing put back (ddim, guidance 7.5): not the house that went in'),
+    panel(drifted[0], 'nothing put back (ddim, guidance 7.5): no longer the house that went in'),
   ]);
   pipe.dispose();
 }
