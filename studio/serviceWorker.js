@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Writes sw.js with the names of all that was built, so that the page opens without a network after the first time. */
+/** Writes sw.js with the names of all built files, so that the page opens offline after the first visit. */
 export function serviceWorker() {
   return {
     name: 'service-worker',

@@ -1,5 +1,5 @@
-// Keeps the page's files for when there is no network, and lends the page the headers that threads need where its server does not send them.
-// The model's weights are not here: the library keeps them in the browser's file storage.
+// Caches the page's files for offline use, and adds the headers that threads need if the server does not send them. The
+// model's weights are not cached here: the library keeps them in the browser's file storage.
 const CACHE = `studio-${'VERSION'}`;
 const FILES = ['FILES'];
 
@@ -28,7 +28,7 @@ self.addEventListener('fetch', (event) => {
   if (!isWeights) event.respondWith(answer(request, pathname.includes('/assets/')).then(isolated));
 });
 
-/** What has a hash in its name never changes; the rest is asked for, and taken from the cache where there is no answer. */
+/** Files with a hash in their name never change; others are fetched, or taken from the cache if that fails. */
 async function answer(request, isFixed) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(request, { ignoreSearch: true });

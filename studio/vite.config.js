@@ -12,7 +12,7 @@ export default defineConfig({
     alias: [
       { find: /^prompt-to-prompt-tfjs\/browser$/, replacement: path('../src/browser/index.ts') },
       { find: /^prompt-to-prompt-tfjs$/, replacement: path('../src/index.ts') },
-      // Of tfjs the core is enough: what its umbrella package has besides (layers, converters, WebGL) is most of its size.
+      // tfjs's core is enough: the rest of its umbrella package (layers, converters, WebGL) is most of its size.
       { find: /^@tensorflow\/tfjs$/, replacement: path('src/engine/tfjs.ts') },
     ],
   },

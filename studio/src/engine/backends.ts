@@ -13,7 +13,7 @@ const wasmPaths = {
   'tfjs-backend-wasm-threaded-simd.js': loader,
 };
 
-/** Starts what computes: the backend asked for, or the faster of those there are. @param warn told what could not be had */
+/** Starts the requested backend, or the fastest one available. @param warn called with what is not available */
 export async function startBackend(asked: Backend | undefined, warn: (note: string) => void): Promise<BackendInfo> {
   const options = { wasmPaths, warn };
   if (asked === 'wasm' || (asked === undefined && !(await hasGraphicsCard()))) return chooseBackend('wasm', options);
@@ -40,7 +40,7 @@ async function hasGraphicsCard(): Promise<boolean> {
   return Boolean(adapter && !adapter.isFallbackAdapter && !adapter.info?.isFallbackAdapter);
 }
 
-/** Seconds that a convolution and a product of a small UNet's sizes take, the best of as many as go into a second. */
+/** The seconds for a convolution and a product of a small UNet's sizes: the best of all runs within a second. */
 async function measure(): Promise<number> {
   const x = tf.randomNormal<tf.Rank.R4>([4, 16, 16, 128]);
   const filter = tf.randomNormal<tf.Rank.R4>([3, 3, 128, 128]);

@@ -1,14 +1,16 @@
 import type { Picture } from 'prompt-to-prompt-tfjs';
 import type { Backend, ModelPlace, Recipe, Report, Request } from './protocol';
 
-/** The worker as the page sees it. When it hangs or dies the page is told, and may have another one in its place. */
+/**
+ * The page's connection to the worker. If the worker hangs or dies, it reports so, and the page may start another one.
+ */
 export class Client {
   private worker!: Worker;
   private last?: Extract<Request, { type: 'load' }>;
   private readonly pictures = new Map<string, Picture>();
   private next = 1;
   private impatience?: ReturnType<typeof setTimeout>;
-  /** Ends when the page itself ends the worker. */
+  /** Aborted when the page itself ends the worker. */
   private life = new AbortController();
 
   constructor(private readonly onReport: (report: Report) => void) {}
@@ -18,13 +20,13 @@ export class Client {
     this.restart();
   }
 
-  /** Gives the worker, and any that takes its place, a picture of one's own. */
+  /** Gives the worker, and any that replaces it, a picture of the user's own. */
   give(name: string, picture: Picture): void {
     this.pictures.set(name, picture);
     this.post({ type: 'picture', name, picture });
   }
 
-  /** A picture that was given. */
+  /** A picture given before. */
   picture(name: string): Picture | undefined {
     return this.pictures.get(name);
   }
@@ -38,7 +40,7 @@ export class Client {
     return this.ask((id) => ({ type: 'strip', id, recipes }));
   }
 
-  /** Stops what is being computed; reports an endless one if it has not listened after `patience` milliseconds. */
+  /** Stops the computation; reports it as endless if the worker does not respond within `patience` milliseconds. */
   stop(patience: number): void {
     this.post({ type: 'stop' });
     this.impatience ??= setTimeout(() => {
@@ -50,7 +52,7 @@ export class Client {
     }, patience);
   }
 
-  /** Ends the worker and starts another one with the same model. @param backend another one than before */
+  /** Ends the worker and starts another one with the same model. @param backend default: the same as before */
   restart(backend: Backend | undefined = this.last?.backend): void {
     this.calm();
     this.life.abort();
@@ -68,7 +70,7 @@ export class Client {
     if (this.last) this.post((this.last = { ...this.last, backend }));
   }
 
-  /** Browsers say nothing of a worker that is gone; but then the lock that it held under its name can be had. */
+  /** Browsers do not report a worker that is gone, but the lock that it held under its name becomes available. */
   private watch(name: string, signal: AbortSignal): void {
     navigator.locks
       .request(name, { signal }, () => this.ended('perhaps the browser ended it to free memory'))

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import * as p2p from 'prompt-to-prompt-tfjs';
 
-/** A controller of someone's own went wrong; `line` counts from 1 in their code. */
+/** An error in a user's controller; `line` counts from 1 in their code. */
 export class ControllerError extends Error {
   override readonly name = 'ControllerError';
   constructor(
@@ -13,11 +13,12 @@ export class ControllerError extends Error {
 }
 
 const FILE = 'controller.js';
-/** Lines that the engine puts before a function's body. */
+/** Lines that the JavaScript engine puts before a function's body. */
 const BEFORE = 2;
 
 /**
- * Makes the controller that someone's code returns. Errors in it, now and in its hooks, become {@link ControllerError}s that know the line.
+ * Makes the controller that a user's code returns. Errors in it, now and in its hooks, become {@link ControllerError}s
+ * with the line.
  *
  * @param code the body of a function of `tf`, `p2p` (this package's exports) and `prompts` (as tokenized)
  */

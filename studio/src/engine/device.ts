@@ -1,10 +1,14 @@
-/** What WebGPU says of a device that is gone. */
+/** WebGPU's information about a lost device. */
 interface Lost {
   readonly reason: string;
   readonly message: string;
 }
 
-/** A graphics card may go away: a driver restarts, a laptop sleeps. @param backend tfjs's; only WebGPU's has a device */
+/**
+ * Reports when the graphics card is lost, as when a driver restarts or a laptop sleeps.
+ *
+ * @param backend tfjs's backend; only WebGPU's has a device
+ */
 export function watchDevice(backend: object, tell: (message: string) => void): void {
   const { device } = backend as { readonly device?: { readonly lost?: Promise<Lost> } };
   void device?.lost?.then(({ reason, message }) => {

@@ -23,14 +23,17 @@ import { recordLooks } from './looks';
 import type { Mask, Pictures, Recipe, Report, Request, Result } from './protocol';
 import { plainShares, sharesAt } from './shares';
 
-/** Steps of a draft: as few as still show what the picture will be. */
+/** The steps of a draft: the fewest that still show what the picture will be. */
 const DRAFT_STEPS = 6;
-/** Recorded sources that are kept. */
+/** How many recorded sources are kept. */
 const MAX_SOURCES = 6;
-/** Pictures that show a run as it goes may take this part of its time. */
+/** The share of a run's time that previews of it may take. */
 const SHOWING = 0.1;
 
-/** The first step of an edit from a recording that is shown, as a part of them all: before, little of it is there. */
+/**
+ * The first step of an edit from a recording that is shown, as a fraction of all steps: before it, little of the edit
+ * is visible.
+ */
 const FIRST_SHOWN = 0.25;
 
 type Tell = (report: Report) => void;
@@ -39,18 +42,18 @@ type Tell = (report: Report) => void;
 interface Source {
   readonly recording: Recording;
   readonly picture: Picture;
-  /** Of the picture, [1, height, width, channels]. */
+  /** The picture's latents, [1, height, width, channels]. */
   readonly latents: tf.Tensor4D;
 }
 
-/** Who follows a run. */
+/** Observers of a run. */
 interface Onlooker {
-  /** The same picture of more steps, onto which the edit's difference from the source is laid. */
+  /** The same picture made in more steps, to which the edit's difference from the source is added. */
   readonly base?: Source;
   readonly looks?: AttentionController;
-  /** Told of the steps of an inversion. */
+  /** Called with the steps of an inversion. */
   readonly onInverted?: (step: number) => void;
-  /** @param source none while it is being made */
+  /** @param source undefined while it is being made */
   readonly onStep?: (step: DenoisingStep, source?: Source) => void | Promise<void>;
 }
 
@@ -61,15 +64,15 @@ export class Engine {
 
   constructor(
     private readonly pipeline: StableDiffusionPipeline,
-    /** Of one's own, by name. */
+    /** The user's own pictures, by name. */
     private readonly pictures: ReadonlyMap<string, Picture>,
     private readonly tell: Tell,
   ) {}
 
   /**
-   * The edit; of a coarse one a draft first. Then a source for drafts is recorded.
+   * Renders the edit; if it is coarse, a draft first. Afterwards records a source for drafts.
    *
-   * @param superseded ends all of it but a draft, which `draftCancelled` ends
+   * @param superseded aborts everything except a draft, which `draftCancelled` aborts
    */
   async render(
     { id, recipe, coarse }: Extract<Request, { type: 'render' }>,
@@ -85,7 +88,7 @@ export class Engine {
     if (!this.sources.has(keyOf(draft))) await this.record(draft, superseded);
   }
 
-  /** Drafts of several edits. */
+  /** Renders drafts of several edits. */
   async strip(id: number, recipes: readonly Recipe[], signal: AbortSignal): Promise<void> {
     for (const [index, recipe] of recipes.entries()) {
       await this.draft(recipe, signal, ({ edit }) => this.tell({ type: 'strip', id, index, picture: edit }));
@@ -107,7 +110,7 @@ export class Engine {
     tf.dispose([latents, ...Object.values(rest)] as tf.Tensor[]);
   }
 
-  /** Records the way of a picture of one's own to noise and back, by direct inversion: edits then begin there. */
+  /** Inverts a picture of the user's own by direct inversion and records it, so that edits can start from it. */
   private async invert(recipe: Recipe, signal: AbortSignal, onStep?: (step: number) => void): Promise<void> {
     const given = this.pictures.get(recipe.picture!);
     if (!given) throw new Error('The picture is no longer there. Open it again.');
@@ -127,7 +130,7 @@ export class Engine {
     }
   }
 
-  /** An edit in few steps. @param tell told of it half-way, where the source is known, and at its end */
+  /** Renders an edit in few steps. @param tell called half-way, if the source is known, and at the end */
   private async draft(recipe: Recipe, signal: AbortSignal, tell: (draft: Pictures) => void): Promise<void> {
     const base = this.taken(recipe);
     const onStep = async ({ step, steps, latents }: DenoisingStep): Promise<void> => {
@@ -136,7 +139,11 @@ export class Engine {
     tell(await this.edited(drafted(recipe), signal, { base, onStep }));
   }
 
-  /** An edit as its settings say, and where its words look. @param shows whether to show it as it comes about */
+  /**
+   * Renders an edit with its full settings, and where its words look.
+   *
+   * @param shows whether to show it while it is made
+   */
   private async final(id: number, recipe: Recipe, signal: AbortSignal, shows: boolean): Promise<Result> {
     const looks = recordLooks([recipe.source, recipe.target].map((prompt) => this.pipeline.tokenizer.tokenize(prompt)));
     const { steps } = recipe;
@@ -152,7 +159,7 @@ export class Engine {
     }
   }
 
-  /** An edit to its last step: from the recorded source, or together with it, which makes the recording. */
+  /** Runs an edit to its last step: from the recorded source, or together with the source, which records it. */
   private async edited(recipe: Recipe, signal: AbortSignal, onlooker: Onlooker = {}): Promise<Pictures> {
     if (recipe.picture !== undefined && !this.sources.has(keyOf(recipe)))
       await this.invert(recipe, signal, onlooker.onInverted);
@@ -185,7 +192,7 @@ export class Engine {
     }
   }
 
-  /** Shows a run now and then: not so often that it would slow it down. */
+  /** Shows a run from time to time, but not so often that it slows the run down. */
   private shower(id: number, recipe: Recipe): Onlooker['onStep'] {
     let since = performance.now();
     let cost = 0;
@@ -201,7 +208,7 @@ export class Engine {
     };
   }
 
-  /** Of a source that is still being made. */
+  /** The pictures of a run whose source is still being made. */
   private async unfinished(recipe: Recipe, latents: tf.Tensor4D): Promise<Pictures> {
     const [source, edit] = await this.decoded(latents);
     return { source, edit, region: isKept(recipe) ? await regionOf(latents) : undefined };
@@ -225,7 +232,7 @@ export class Engine {
     }
   }
 
-  /** @param latents of its last step; the first row is the source's */
+  /** @param latents the latents after the last step; the first row is the source's */
   private async keep(recipe: Recipe, sink: BlobSink, latents: tf.Tensor4D): Promise<void> {
     const ofSource = rowOf(latents, 0);
     const [picture] = await this.decoded(ofSource);
@@ -267,8 +274,8 @@ function methodOf({ tokenizer, defaults, defaultSize, vae }: StableDiffusionPipe
 }
 
 /**
- * Where an edit is going, without noise: the source's latents as they will be, and how far the edit's are from its now.
- * Both have the same noise; at the last step it is the edit.
+ * An estimate of the finished edit's latents: the source's final latents plus the current difference between the edit's
+ * and the source's, in which their common noise cancels out. At the last step it is the edit.
  *
  * @param latents [2, height, width, channels], the source's and the edit's @returns [1, height, width, channels]
  */
@@ -285,7 +292,7 @@ function isKept({ blend, mask }: Recipe): boolean {
   return blend.length > 0 || mask !== undefined;
 }
 
-/** Where the target's latents are not the source's: outside of its region, blending makes them the same. */
+/** Where the target's latents differ from the source's: outside the region, blending makes them equal. */
 async function regionOf(latents: tf.Tensor4D): Promise<Mask | undefined> {
   const cells = tf.tidy(() => {
     const [source, target] = tf.unstack(latents);
@@ -304,7 +311,7 @@ function runOptions({ seed, steps, guidance, sampler }: Recipe) {
   return { seed, steps, guidance, sampler };
 }
 
-/** What makes a source the same. */
+/** The key of a source: everything that determines it. */
 function keyOf(recipe: Recipe): string {
   return JSON.stringify([recipe.source, recipe.picture, runOptions(recipe)]);
 }

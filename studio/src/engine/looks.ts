@@ -8,10 +8,10 @@ import {
 } from 'prompt-to-prompt-tfjs';
 import type { LayerLooks, WordLooks } from './protocol';
 
-/** The largest grid whose maps are looked at, in queries: pictures of 512 pixels would fill the memory with larger ones. */
+/** The largest grid whose maps are kept, in queries: at 512 pixels, larger ones would fill the memory. */
 const MAX_QUERIES = 32 * 32;
 
-/** Keeps where the words of every prompt look: by step, and by layer and head. */
+/** Records the attention to every prompt's words, by step, and by layer and head. */
 export interface LooksRecorder extends AttentionController {
   /** @returns by prompt; the run must have ended */
   read(): Promise<WordLooks[]>;
@@ -24,7 +24,7 @@ interface Layer {
   readonly sums: Map<number, tf.Tensor3D>;
 }
 
-/** @param side at most so many queries a side count for the looks by step */
+/** @param prompts the run's prompts, the source's first */
 export function recordLooks(prompts: readonly TokenizedPrompt[]): LooksRecorder {
   const words = prompts.map(({ text }) => text.split(/\s+/).filter((word) => word !== ''));
   const columns = prompts.map((prompt, i) =>
@@ -125,7 +125,7 @@ function gridOf(layers: readonly Layer[], cells: number): { width: number; heigh
   return { height, width };
 }
 
-/** [tokens, words]: 1 where a token is one of a word's. */
+/** [tokens, words]: 1 where a token belongs to a word. */
 function columnsOf(prompt: TokenizedPrompt, words: readonly string[]): number[][] {
   const seen = new Map<string, number>();
   const tokens = words.map((word) => {
@@ -137,7 +137,7 @@ function columnsOf(prompt: TokenizedPrompt, words: readonly string[]): number[][
   return prompt.ids.map((_, token) => (words.length === 0 ? [0] : tokens.map((set) => Number(set.has(token)))));
 }
 
-/** None for what was cut off, and for what no tokenizer counts as a word. */
+/** Empty for a word that was truncated, or that the library does not count as a word. */
 function tokensAt(prompt: TokenizedPrompt, word: string, index: number): number[] {
   try {
     return tokensOf(prompt, { word, index });

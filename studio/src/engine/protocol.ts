@@ -2,7 +2,7 @@ import type { AttentionSite, EditKind, Picture, SamplerName } from 'prompt-to-pr
 
 export type { EditKind, SamplerName };
 
-/** What the page and its worker tell each other. */
+/** The messages between the page and its worker. */
 
 /** How the source's picture is made. */
 export interface PictureSettings {
@@ -22,27 +22,29 @@ export interface Shares {
 /** Which cells of the latents an edit may change, painted by hand: row by row, 1 where it may. */
 export type Mask = readonly (0 | 1)[];
 
-/** A word of the source and the one of the target in its place. */
+/** A word of the source and the word that takes its place in the target. */
 export type WordPair = readonly [source: string, target: string];
 
-/** What suits each kind of edit. */
+/** The model's shares for each kind of edit. */
 export interface SharesByKind extends Readonly<Record<EditKind, Shares>> {
-  /** Words that only describe, as the library's `SharesByKind` has them. */
+  /** Words that only describe, as in the library's `SharesByKind`. */
   readonly describing?: readonly string[];
 }
 
-/** All that makes an edit. */
+/** Everything that defines an edit. */
 export interface Recipe extends PictureSettings, Partial<Shares> {
   readonly source: string;
   readonly target: string;
-  /** How much of the source is kept, 0 to 1; 0.5 is what suits the model. Shares that are given win. */
+  /**
+   * How much of the source to keep, 0 to 1; 0.5 means the model's own shares. Shares given explicitly take precedence.
+   */
   readonly keep: number;
   /** Factors for words of the target. */
   readonly weights: Readonly<Record<string, number>>;
   readonly blend: readonly WordPair[];
   readonly threshold: number;
   readonly mask?: Mask;
-  /** The name of a picture of one's own, which the worker was given; the source prompt then says what it shows. */
+  /** The name of a picture of the user's own, given to the worker before; the source prompt then says what it shows. */
   readonly picture?: string;
   /** JavaScript that returns a controller. */
   readonly code?: string;
@@ -55,49 +57,49 @@ export type ModelPlace = string | FileSystemDirectoryHandle | readonly File[] | 
 
 export type Request =
   | { readonly type: 'load'; readonly model: ModelPlace; readonly backend?: Backend }
-  /** A picture of one's own, for recipes that name it. */
+  /** A picture of the user's own, for recipes that name it. */
   | { readonly type: 'picture'; readonly name: string; readonly picture: Picture }
-  /** Takes the place of any rendering before it. A coarse one makes a draft first, and lets one that is being made come to its end. */
+  /** Replaces any rendering before it. A coarse one makes a draft first, and lets a draft in progress finish. */
   | { readonly type: 'render'; readonly id: number; readonly recipe: Recipe; readonly coarse: boolean }
   /** The same edit at several shares. */
   | { readonly type: 'strip'; readonly id: number; readonly recipes: readonly Recipe[] }
   | { readonly type: 'stop' };
 
-/** The model that is loaded, and what computes it. */
+/** The loaded model, and the backend that computes it. */
 export interface ModelInfo {
   readonly name: string;
   /** In pixels. */
   readonly width: number;
   readonly height: number;
-  /** Of the latents. */
+  /** The latents' size. */
   readonly grid: { readonly width: number; readonly height: number };
   /** How many tokens a prompt may have. */
   readonly tokens: number;
-  /** Words that are one token each; none where the vocabulary is the English language's. */
+  /** Words that are one token each; empty for a full English vocabulary. */
   readonly words: readonly string[];
   readonly backend: Backend;
   readonly threads: number;
   readonly device?: string;
-  /** What could not be had although all goes on. */
+  /** Notes on what is not available, although everything works. */
   readonly notes: readonly string[];
   readonly defaults: PictureSettings & {
     readonly shares: SharesByKind;
-    /** Of a picture of one's own. */
+    /** The guidance for a picture of the user's own. */
     readonly pictureGuidance: number;
   };
 }
 
-/** Where a prompt's words look in a run, each number a mean over heads. */
+/** The attention to a prompt's words in a run, averaged over heads. */
 export interface WordLooks {
-  /** As spaces separate them. */
+  /** Separated by spaces. */
   readonly words: readonly string[];
   readonly grid: { readonly width: number; readonly height: number };
-  /** [steps, words, cells]: at the largest grid that decides on the layout, the mean of its layers. */
+  /** [steps, words, cells]: at the largest grid that determines the layout, averaged over its layers. */
   readonly steps: Float32Array;
   readonly layers: readonly LayerLooks[];
 }
 
-/** One layer's part, the mean of all steps. */
+/** One layer's attention, averaged over all steps. */
 export interface LayerLooks {
   readonly path: string;
   readonly place: AttentionSite['place'];
@@ -107,11 +109,11 @@ export interface LayerLooks {
   readonly values: Float32Array;
 }
 
-/** What an edit came to. */
+/** The pictures of an edit. */
 export interface Pictures {
   readonly source: Picture;
   readonly edit: Picture;
-  /** Where the edit may change the picture, in cells of the latents; nothing if it may everywhere. */
+  /** Where the edit may change the picture, in cells of the latents; undefined for everywhere. */
   readonly region?: Mask;
 }
 
@@ -134,15 +136,15 @@ export type Report =
       readonly edit?: Picture;
       readonly region?: Mask;
     }
-  /** The edit in few steps, half-way and at their end. */
+  /** A draft of the edit, half-way and at its end. */
   | { readonly type: 'draft'; readonly id: number; readonly draft: Pictures }
   | { readonly type: 'result'; readonly id: number; readonly result: Result }
   | { readonly type: 'strip'; readonly id: number; readonly index: number; readonly picture: Picture }
   /** Nothing is being computed. */
   | { readonly type: 'idle'; readonly id: number; readonly bytes: number }
-  /** Something odd that is no error, such as a prompt that was cut off. */
+  /** Something odd that is not an error, such as a truncated prompt. */
   | { readonly type: 'note'; readonly text: string }
-  /** The stop was heard. */
+  /** The stop request was received. */
   | { readonly type: 'stopped' }
   | {
       readonly type: 'failed';

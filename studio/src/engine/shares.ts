@@ -1,7 +1,9 @@
 import type { Defaults, StepRange } from 'prompt-to-prompt-tfjs';
 import type { EditKind, Recipe, Shares, SharesByKind } from './protocol';
 
-/** What one slider stands for, from 0 (a fresh picture) over 0.5 (what suits the model) to 1 (the same layout). */
+/**
+ * The shares for the one slider, from 0 (a fresh picture) through 0.5 (the model's own shares) to 1 (the same layout).
+ */
 export function sharesAt(keep: number, { cross, self, context }: Shares): Shares {
   const along = (middle: number, most: number): number => {
     const value = keep <= 0.5 ? middle * keep * 2 : middle + (Math.max(middle, most) - middle) * (keep - 0.5) * 2;
@@ -10,13 +12,13 @@ export function sharesAt(keep: number, { cross, self, context }: Shares): Shares
   return { cross: along(cross, 1), self: along(self, 0.9), context: along(context, 0.5) };
 }
 
-/** A recipe's shares: the slider's, but for those that were set one by one. */
+/** A recipe's shares: the slider's, except for those set individually. */
 export function sharesOf({ keep, cross, self, context }: Recipe, kind: EditKind, shares: SharesByKind): Shares {
   const at = sharesAt(keep, shares[kind]);
   return { cross: cross ?? at.cross, self: self ?? at.self, context: context ?? at.context };
 }
 
-/** A model's shares from the first step on; of a range, up to its end. */
+/** A model's shares from the first step on; a range counts up to its end. */
 export function plainShares(shares: Defaults['shares']): SharesByKind {
   const end = (range: StepRange): number => (typeof range === 'number' ? range : range[1]);
   const of = (kind: EditKind): Shares => {

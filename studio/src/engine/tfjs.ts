@@ -1,2 +1,2 @@
-// What the library and controllers of one's own mean by `tf` here: tfjs's core.
+// What `tf` means here, for the library and for users' controllers: tfjs's core.
 export * from '@tensorflow/tfjs-core';

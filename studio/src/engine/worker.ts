@@ -8,18 +8,18 @@ import { Engine } from './engine';
 import type { Backend, ModelInfo, ModelPlace, Report, Request } from './protocol';
 import { plainShares } from './shares';
 
-/** Of the first picture. */
+/** The seed of the first picture. */
 const SEED = 4;
-/** A vocabulary of more words is a language's: no list to choose from. */
+/** A larger vocabulary is a whole language's, too long to choose from as a list. */
 const MAX_WORDS = 2000;
 
 let engine: Promise<Engine> | undefined;
-/** Of one's own, by name. */
+/** The user's own pictures, by name. */
 const pictures = new Map<string, Picture>();
-/** Of the newest request, and of it and the drafts before it. */
+/** The abort controllers of the newest request, and of its draft and those before it. */
 let current = new AbortController();
 let drafts = new AbortController();
-/** Ends when nothing is being computed. */
+/** Resolves when nothing is being computed. */
 let working: Promise<void> = Promise.resolve();
 
 const tell = (report: Report): void => postMessage(report);
@@ -69,7 +69,7 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
   const notes: string[] = [];
   const started = await startBackend(backend, (note) => notes.push(note));
   watchDevice(tf.backend(), (message) => tell({ type: 'failed', from: 'device', message }));
-  const clipMerges = new URL('../clip/merges.txt.gz', location.href).href; // Workers lie in assets/.
+  const clipMerges = new URL('../clip/merges.txt.gz', location.href).href; // Workers are in assets/.
   const checkpoint = await openCheckpoint(model, {
     clipMerges,
     onDownload: (done, total) => tell({ type: 'loading', what: 'Downloading the model', done, total }),
@@ -112,7 +112,7 @@ async function wordsOf(checkpoint: Checkpoint): Promise<string[]> {
   return words.length > MAX_WORDS ? [] : words.sort();
 }
 
-/** wasm addresses 4 GiB, a part of which is for the pictures. */
+/** wasm can address 4 GiB, part of which is needed for the pictures. */
 const WASM_BYTES = 3 * 2 ** 30;
 
 /** @throws Error that says why the model does not fit here */

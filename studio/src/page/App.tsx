@@ -37,7 +37,10 @@ export function App() {
   );
 }
 
-/** Its parts, one more after each frame: made all at once they would block the page's thread for long enough to be felt. */
+/**
+ * Renders its parts one after another, one per frame, because rendering all at once would noticeably block the page's
+ * thread.
+ */
 function InTurn({ children }: { readonly children: readonly ComponentChild[] }) {
   const [count, setCount] = useState(1);
   useEffect(() => {

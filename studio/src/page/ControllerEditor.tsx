@@ -6,7 +6,7 @@ import { change, notice, recipe } from './state';
 
 const open = signal(false);
 
-/** A controller of one's own, run with the edit. */
+/** A controller written by the user, run with the edit. */
 export function ControllerEditor() {
   const place = useRef<HTMLDivElement>(null);
   const editor = useRef<CodeEditor | undefined>(undefined);

@@ -4,7 +4,7 @@ import { RegionFold } from './Region';
 import { SAMPLERS } from './recipe';
 import { askForStrip, change, drag, recipe, settle, shares, strip } from './state';
 
-/** How the edit is made: one slider, and behind folds all that it stands for. */
+/** The settings of the edit: one slider, and in folds the settings behind it. */
 export function Controls() {
   if (!recipe.value) return null;
   return (
@@ -17,7 +17,7 @@ export function Controls() {
   );
 }
 
-/** What is set one by one gives way to the slider. */
+/** Moving the slider clears the shares set individually. */
 const NONE = { cross: undefined, self: undefined, context: undefined };
 
 function Keep() {
@@ -49,7 +49,7 @@ function Keep() {
   );
 }
 
-/** The same edit at five places of the slider. */
+/** The same edit at five slider positions. */
 function Strip() {
   const ask = (): void =>
     askForStrip([0, 0.25, 0.5, 0.75, 1].map((keep) => ({ keep, recipe: { ...recipe.value!, ...NONE, keep } })));

@@ -6,7 +6,7 @@ import { looks, places } from './looks';
 import { kindOf } from './slots';
 import { focus, slots } from './state';
 
-/** Closed, it draws none of its many pictures. */
+/** While closed, it draws none of its many pictures. */
 const open = signal(false);
 
 /** Where one word looks, by layer and head. */

@@ -6,7 +6,7 @@ export const modelOpen = signal(false);
 
 type Picker = { showDirectoryPicker?(): Promise<FileSystemDirectoryHandle> };
 
-/** Another model: from disk, or by its address. */
+/** Opens another model, from disk or by URL. */
 export function ModelDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {

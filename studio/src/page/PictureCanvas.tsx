@@ -5,11 +5,11 @@ import { type HeatMap, overlayHeat } from '../library';
 interface Props {
   readonly picture?: Picture;
   readonly heat?: HeatMap;
-  /** What it shows, for who does not see it. */
+  /** A description for screen readers. */
   readonly label: string;
 }
 
-/** A picture, and what is laid over it. */
+/** A picture with an optional heat map over it. */
 export function PictureCanvas({ picture, heat, label }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {

@@ -84,7 +84,7 @@ function Chip({ slot, at }: { readonly slot: Slot; readonly at: number }) {
   );
 }
 
-/** What the colours and lines say, in words for who does not see them. */
+/** A slot's words, with hidden text for screen readers where colours and lines carry meaning. */
 function Words({ slot: { source, target } }: { readonly slot: Slot }) {
   if (target === undefined) {
     return (
@@ -107,7 +107,7 @@ function Words({ slot: { source, target } }: { readonly slot: Slot }) {
   );
 }
 
-/** The word of the target at a slot, as weights are told of it. */
+/** The target's word at a slot, by the name that weights use. */
 function targetWord(at: number): string {
   return wordAt(wordsOf(recipe.value!.target), places.value[at].target!);
 }
@@ -159,7 +159,7 @@ function AddButton({ at }: { readonly at: number }) {
   );
 }
 
-/** What the paper calls the kinds. */
+/** The paper's names for the kinds of edits. */
 const METHODS = {
   replace: "The source's attention, word by word: the paper's word swap",
   redescribe: "The source's attention, word by word: the paper's word swap, as it suits words that describe",
@@ -188,7 +188,7 @@ function Kind() {
   );
 }
 
-/** Little words, which nobody looks for. */
+/** Function words, left out of the list of known words. */
 const PARTICLES = new Set([
   'an',
   'the',
@@ -206,7 +206,7 @@ const PARTICLES = new Set([
   'side',
 ]);
 
-/** What can be done with a word: in the flow of the page, so that it fits anywhere. */
+/** The actions for a word, placed in the page's flow so that the panel fits anywhere. */
 function WordPanel() {
   const { at, adding } = open.value!;
   const slot = adding ? undefined : slots.value[at];
@@ -309,7 +309,7 @@ function WordPanel() {
   );
 }
 
-/** The words of both prompts that stand for a slot: where one of them lacks it, the next word that both have. */
+/** The words of both prompts for a slot; if a prompt has none there, its nearest word. */
 function pairAt(at: number): readonly [string, string] | undefined {
   const both = recipe.value!;
   const nearest = (side: 'source' | 'target'): number | undefined => {

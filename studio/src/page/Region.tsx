@@ -3,7 +3,7 @@ import type { Mask } from '../engine/protocol';
 import { Slider } from './Controls';
 import { brush, change, drag, model, outlined, recipe, region } from './state';
 
-/** A region for who does not paint: its middle and its sides, in percent of the picture's. */
+/** An ellipse as a region, for users who do not paint: its centre and size, in percent of the picture's. */
 interface Ellipse {
   readonly x: number;
   readonly y: number;
@@ -15,7 +15,7 @@ const ellipse = signal<Ellipse | undefined>(undefined);
 /** What is being painted, until the pointer is lifted. */
 const stroke = signal<Mask | undefined>(undefined);
 
-/** Over the edit: the outline of the region that it is kept to, and where it is painted. */
+/** Drawn over the edit: the outline of its region, which can also be painted here. */
 export function Region() {
   const { width, height } = model.value!.grid;
   const cells = stroke.value ?? region.value;
@@ -67,7 +67,7 @@ function finish(): void {
   stroke.value = undefined;
 }
 
-/** The edges between cells of the region and others, and the picture's own edge where the region ends there. */
+/** The edges of the region, including the picture's edge where the region reaches it. */
 function outline(cells: Mask, width: number, height: number): string {
   const at = (x: number, y: number): number => (x >= 0 && y >= 0 && x < width && y < height ? cells[y * width + x] : 0);
   let path = '';
@@ -84,7 +84,7 @@ function outside(cells: Mask, width: number): string {
   return cells.map((cell, i) => (cell ? '' : `M${i % width} ${Math.floor(i / width)}h1v1h-1z`)).join('');
 }
 
-/** The cells whose middle is inside. */
+/** The cells whose centre is inside. */
 function cellsIn({ x, y, width: wide, height: high }: Ellipse): Mask {
   const { width, height } = model.value!.grid;
   return Array.from({ length: width * height }, (_, i) => {
@@ -101,7 +101,7 @@ const ELLIPSE: readonly { readonly name: keyof Ellipse; readonly label: string; 
   { name: 'height', label: 'Height', help: 'How high the ellipse is' },
 ];
 
-/** Moves and resizes the ellipse: by the arrow keys too. */
+/** Sliders that move and resize the ellipse, also with the arrow keys. */
 function EllipseSliders() {
   const now = ellipse.value!;
   return (
@@ -127,7 +127,7 @@ function EllipseSliders() {
   );
 }
 
-/** What keeps the edit to a part of the picture. */
+/** The controls that keep the edit to a part of the picture. */
 export function RegionFold() {
   const { blend, threshold, mask } = recipe.value!;
   const isPainting = brush.value !== undefined;

@@ -67,7 +67,7 @@ export function Stage() {
   );
 }
 
-/** While they come about, those of the newest step; later those of the step that is looked at. */
+/** The pictures to show: those of the newest step while they are being made, later those of the selected step. */
 function shown(): { source?: Picture; edit?: Picture } {
   const finished = result.value;
   const at = step.value;
@@ -120,7 +120,7 @@ function Shown({
   );
 }
 
-/** A picture of one's own in the source's place, and back. */
+/** Replaces the source with a picture of the user's own, and back. */
 function OwnPicture() {
   if (recipe.value!.picture !== undefined)
     return (

@@ -5,7 +5,7 @@ import { figureOf, pngOf } from './figure';
 import { editJson } from './recipe';
 import { made, model, notice, ownPicture, result, shares } from './state';
 
-/** What can be taken away of an edit; there is one when these are called. */
+/** The files that can be downloaded of an edit. There must be one when they are made. */
 export const downloads: readonly {
   readonly label: string;
   readonly file: string;
@@ -26,7 +26,7 @@ export async function download({ file, make }: (typeof downloads)[number]): Prom
   setTimeout(() => URL.revokeObjectURL(href), 60_000); // Some browsers fetch it later.
 }
 
-/** The picture of one's own is carried as the model sees it, and the mask at its size. */
+/** The settings, including the user's own picture as the model sees it, and the mask at that size. */
 async function settingsOf(recipe: Recipe): Promise<string> {
   if (recipe.code !== undefined)
     notice.value = {

@@ -1,6 +1,6 @@
 import { openModel, openPicture, recipe } from './state';
 
-/** What is dropped on the page is opened in it, wherever it falls: left to itself, the browser would leave the page for it. */
+/** Opens files dropped anywhere on the page; by default, the browser would navigate away to them. */
 export function acceptDrops(): void {
   addEventListener('dragover', (event) => {
     if (hasFiles(event)) event.preventDefault();
@@ -14,7 +14,7 @@ export function acceptDrops(): void {
   });
 }
 
-/** Text that is dragged into a field is the browser's matter. */
+/** Text dragged into a field is left to the browser. */
 function hasFiles({ dataTransfer }: DragEvent): boolean {
   return dataTransfer?.types.includes('Files') ?? false;
 }

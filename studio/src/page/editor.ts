@@ -4,13 +4,13 @@ import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
 import { tags } from '@lezer/highlight';
 import { EditorView, minimalSetup } from 'codemirror';
 
-/** An editor of JavaScript. */
+/** A JavaScript editor. */
 export interface CodeEditor {
   text(): string;
   replace(text: string): void;
-  /** Marks an error at its line, from 1; nothing takes the mark away. */
+  /** Marks an error at its line, counted from 1; undefined removes the mark. */
   mark(error?: { readonly line: number; readonly message: string }): void;
-  /** The first line that is no JavaScript. */
+  /** The first line with a syntax error. */
   syntaxError(): number | undefined;
 }
 

@@ -4,10 +4,13 @@ import { type Band, layOut, overlayHeat, type Painter, type Panel, paint, type T
 import { mapOf } from './looks';
 import { kindOf, slotsOf } from './slots';
 
-/** Columns of a figure, in pixels. */
+/** The width of a figure's columns, in pixels. */
 const COLUMN = 320;
 
-/** The source and its edit over their prompts, and where the changed words look: a PNG, as `p2p edit` draws it. */
+/**
+ * Draws the source and its edit above their prompts, and where the changed words look, as a PNG like that of `p2p
+ * edit`.
+ */
 export async function figureOf(recipe: Recipe, result: Result): Promise<Blob> {
   await Promise.all([400, 500, 600].map((weight) => document.fonts.load(`${weight} 16px Inter`)));
   const painter = painterOn(document.createElement('canvas').getContext('2d')!);

@@ -1,10 +1,10 @@
-/** Whether the source is a picture of one's own, and how strongly prompts are followed. */
+/** A recipe's guidance, and its picture if the source is the user's own. */
 interface Guided {
   readonly guidance: number;
   readonly picture?: string | undefined;
 }
 
-/** The guidance of a recipe whose source changes: what suits the new source, unless a person chose another. */
+/** The guidance after the source changes: the default for the new source, unless the user has chosen another. */
 export function guidanceWith(
   picture: string | undefined,
   { guidance, picture: before }: Guided,

@@ -3,13 +3,13 @@ import type { WordLooks } from '../engine/protocol';
 import type { HeatMap } from '../library';
 import { focus, made, probe, recipe, result, slots, step } from './state';
 
-/** The numbers of a word's place in the two prompts. */
+/** A word's positions in the two prompts. */
 export interface Places {
   readonly source?: number;
   readonly target?: number;
 }
 
-/** For each slot where its words stand. */
+/** For each slot, the positions of its words. */
 export const places = computed(() => {
   let [source, target] = [0, 0];
   return slots.value.map(
@@ -20,7 +20,7 @@ export const places = computed(() => {
   );
 });
 
-/** The looks of the prompts as they are now; nothing while their picture is yet to come. */
+/** The looks of the current prompts; undefined until their picture is made. */
 export const looks = computed(() => {
   const [now, then] = [recipe.value, made.value];
   return result.value && now && then && now.source === then.source && now.target === then.target
@@ -28,7 +28,7 @@ export const looks = computed(() => {
     : undefined;
 });
 
-/** Where a word looks at a step, or in the mean of all. */
+/** Where a word looks at a step, or averaged over all steps. */
 export function mapOf({ grid, words, steps }: WordLooks, word: number, at?: number): HeatMap {
   const cells = grid.width * grid.height;
   const size = words.length * cells;
@@ -40,7 +40,7 @@ export function mapOf({ grid, words, steps }: WordLooks, word: number, at?: numb
   return { ...grid, values };
 }
 
-/** Over each picture, the heat of the word that is looked at. */
+/** For each picture, the heat map of the focused word. */
 export const heat = computed((): { source?: HeatMap; edit?: HeatMap } => {
   const [both, at] = [looks.value, focus.value];
   const place = at === undefined ? undefined : places.value[at];
@@ -51,7 +51,7 @@ export const heat = computed((): { source?: HeatMap; edit?: HeatMap } => {
   };
 });
 
-/** For each slot how strongly its word is looked at where the pointer is, of the strongest that it is looked at anywhere. */
+/** For each slot, the attention to its word at the pointer, relative to its maximum anywhere. */
 export const looksAtPointer = computed((): readonly number[] | undefined => {
   const [both, at] = [looks.value, probe.value];
   if (!both || !at) return undefined;

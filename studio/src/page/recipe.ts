@@ -1,14 +1,14 @@
 import type { Mask, ModelInfo, Recipe, SamplerName, Shares, WordPair } from '../engine/protocol';
 
-/** The samplers, as people call them. */
+/** The samplers' display names. */
 export const SAMPLERS: Readonly<Record<SamplerName, string>> = { 'dpm++': 'DPM-Solver++', ddim: 'DDIM' };
 
 const isSampler = (name: string | null): name is SamplerName => name !== null && Object.hasOwn(SAMPLERS, name);
 
 /**
- * The settings that `p2p edit --from` reads. A controller of one's own is not among them.
+ * The settings that `p2p edit --from` reads. A user's controller is not included.
  *
- * @param files the mask and the picture of one's own, as `data:` URLs; a picture has no seed
+ * @param files the mask and the user's own picture, as `data:` URLs; with a picture there is no seed
  */
 export function editJson(
   recipe: Recipe,
@@ -23,7 +23,7 @@ export function editJson(
 `;
 }
 
-/** A recipe in a page's address, after the `#`. Only what differs from the defaults is in it. */
+/** A recipe as a URL fragment, with only what differs from the defaults. */
 export function toAddress(recipe: Recipe, defaults: Recipe): string {
   const parts = new URLSearchParams();
   for (const name of FIELDS) {
@@ -50,7 +50,7 @@ const FIELDS = [
   'sampler',
 ] as const;
 
-/** What an address says; what cannot be meant is left out. */
+/** Reads a recipe from a URL fragment, ignoring or clamping invalid values. */
 export function fromAddress(hash: string, defaults: Recipe): Recipe {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const text = (name: string, otherwise: string): string => parts.get(name)?.trim() || otherwise;
@@ -94,7 +94,7 @@ export function fromAddress(hash: string, defaults: Recipe): Recipe {
   };
 }
 
-/** Eight cells a byte, in base64 of the URL's kind. */
+/** Eight cells per byte, in URL-safe base64. */
 function packed(mask: Mask): string {
   const bytes = new Uint8Array(Math.ceil(mask.length / 8));
   mask.forEach((cell, i) => {
@@ -134,7 +134,7 @@ export function firstRecipe({ defaults }: ModelInfo): Recipe {
   };
 }
 
-/** Without the words that its prompts no longer have. */
+/** The recipe without weights and blends for words that its prompts no longer have. */
 export function tidied(recipe: Recipe): Recipe {
   const has = (prompt: string, word: string): boolean => {
     const [, plain, index] = /^(.*?)(?:#(\d+))?$/.exec(word)!;

@@ -1,8 +1,8 @@
-/** What becomes of one word of the prompt. */
+/** What happens to one word of the prompt. */
 export interface Slot {
-  /** In the source; nothing if the word is added. */
+  /** The source's word; undefined if the word is added. */
   readonly source?: string;
-  /** In the target; nothing if it is left out. */
+  /** The target's word; undefined if it is left out. */
   readonly target?: string;
 }
 
@@ -18,7 +18,7 @@ export function wordsOf(prompt: string): string[] {
   return prompt.split(/\s+/).filter((word) => word !== '');
 }
 
-/** The words of two prompts in pairs: those that stay, and between them those that were swapped, added or left out. */
+/** Pairs the words of two prompts: those that stay and, between them, those swapped, added or left out. */
 export function slotsOf(source: string, target: string): Slot[] {
   const [a, b] = [wordsOf(source), wordsOf(target)];
   const common = longestCommon(a, b);
@@ -32,7 +32,7 @@ export function slotsOf(source: string, target: string): Slot[] {
   return slots;
 }
 
-/** Where words of the one are words of the other, in order, as many as there can be. */
+/** A longest common subsequence of the words, as pairs of positions. */
 function longestCommon(a: readonly string[], b: readonly string[]): [number, number][] {
   const lengths = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
   for (let i = a.length - 1; i >= 0; i--) {
@@ -56,7 +56,7 @@ export function targetOf(slots: readonly Slot[]): string {
   return slots.flatMap(({ target }) => target ?? []).join(' ');
 }
 
-/** The same edit of another source: what stayed goes with the source, what was swapped, added or left out stays so. */
+/** Applies the same edit to another source: kept words follow the source; swaps, additions and removals stay. */
 export function rebased(source: string, target: string, newSource: string): string {
   const slots = slotsOf(source, target);
   const result: string[] = [];
@@ -78,7 +78,7 @@ export function rebased(source: string, target: string, newSource: string): stri
   return result.join(' ');
 }
 
-/** How the library is told of the word at a place: `cat`, or `cat#2` where the prompt has it more than once. */
+/** The library's name for the word at a position: `cat`, or `cat#2` if the prompt has it more than once. */
 export function wordAt(words: readonly string[], index: number): string {
   const plain = words.map((word) => word.toLowerCase().replace(/[^\p{L}\p{N}]+$/u, ''));
   const places = plain.flatMap((word, i) => (word === plain[index] ? [i] : []));

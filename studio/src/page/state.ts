@@ -17,11 +17,13 @@ import { guidanceWith } from './guidance';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
 import { kindOf, slotsOf } from './slots';
 
-/** How long what is being computed may take to stop, in milliseconds: a step of a large model, and code that may have no end. */
+/**
+ * How long a computation may take to stop, in milliseconds: a step of a large model, or user code that may be endless.
+ */
 const PATIENCE = { step: 60_000, code: 2000 };
-/** Pictures of one's own are not kept larger, in pixels. */
+/** The longest side that users' own pictures are reduced to, in pixels. */
 const MAX_SIDE = 1024;
-/** Edits that are kept below the pictures, the newest first. */
+/** How many edits the history keeps. */
 const MAX_HISTORY = 5;
 
 /** One step's pictures, as far as they were shown. */
@@ -37,13 +39,13 @@ export interface Past {
   readonly result: Result;
 }
 
-/** What to tell the reader, and which part of the page it is about. */
+/** A message to the user, and the part of the page it belongs to. */
 export interface Notice {
   readonly text: string;
   readonly kind: 'error' | 'note';
   readonly line?: number;
   readonly from?: Extract<Report, { type: 'failed' }>['from'];
-  /** Tries what went wrong once more. */
+  /** Retries what went wrong. */
   readonly again?: () => void;
 }
 
@@ -51,11 +53,11 @@ export const model = signal<ModelInfo | undefined>(undefined);
 export const loading = signal<{ what: string; share: number } | undefined>({ what: 'Starting', share: 0 });
 export const recipe = signal<Recipe | undefined>(undefined);
 export const result = signal<Result | undefined>(undefined);
-/** In few steps, until the result is there. */
+/** The draft, shown until the result is there. */
 export const draft = signal<Pictures | undefined>(undefined);
-/** The recipe that the result is of. */
+/** The recipe of the result. */
 export const made = signal<Recipe | undefined>(undefined);
-/** Steps done of the rendering that is going on. */
+/** The progress of the current rendering. */
 export const progress = signal<{ step: number; steps: number } | undefined>(undefined);
 export const live = signal<Frame | undefined>(undefined);
 export const frames = signal<readonly Frame[]>([]);
@@ -66,12 +68,12 @@ export const strip = signal<readonly { readonly keep: number; readonly recipe: R
 );
 export const memory = signal(0);
 
-/** Whether a region is being painted, and with how large a brush, in cells. */
+/** The size of the brush in cells, while a region is being painted. */
 export const brush = signal<number | undefined>(undefined);
 /** Whether the outline of the region is drawn. */
 export const outlined = signal(true);
 
-/** The step that is looked at; nothing for all of them. */
+/** The selected step; undefined for all of them. */
 export const step = signal<number | undefined>(undefined);
 /** The slot whose word's looks are shown: while the pointer is on it, and until another is picked. */
 export const hovered = signal<number | undefined>(undefined);
@@ -82,7 +84,7 @@ export const probe = signal<{ readonly x: number; readonly y: number; readonly o
 );
 
 export const slots = computed(() => (recipe.value ? slotsOf(recipe.value.source, recipe.value.target) : []));
-/** The kind of the edit, as the library tells kinds apart. */
+/** The kind of the edit, in the library's terms. */
 export const kind = computed((): EditKind => {
   const kinds = new Set(slots.value.map(kindOf));
   if (kinds.has('added') || kinds.has('left out')) return 'refine';
@@ -91,9 +93,9 @@ export const kind = computed((): EditKind => {
   const swapped = slots.value.filter((slot) => kindOf(slot) === 'swapped');
   return swapped.every(({ target }) => describing.has(target!.toLowerCase())) ? 'redescribe' : 'replace';
 });
-/** What is taken from the source. */
+/** The shares taken from the source. */
 export const shares = computed(() => sharesOf(recipe.value!, kind.value, model.value!.defaults.shares));
-/** Cells that the edit may change, as far as it is known. */
+/** The cells that the edit may change, if known. */
 export const region = computed(() => {
   const { mask, blend } = recipe.value ?? {};
   if (mask && !blend?.length) return mask;
@@ -102,7 +104,7 @@ export const region = computed(() => {
 });
 export const focus = computed(() => hovered.value ?? pinned.value);
 
-/** The model that is being opened, and the last one that could be. */
+/** The model being opened, and the last one opened successfully. */
 let opening: ModelPlace | undefined;
 let opened: ModelPlace | undefined;
 let rendering = 0;
@@ -112,13 +114,13 @@ let dragging = false;
 let dragged = 0;
 /** The rendering whose draft is shown. */
 let drafted = 0;
-/** The recipe at which the worker last ended, and the one at which it did so twice: that is not tried again by itself. */
+/** The recipe that last killed the worker, and one that did so twice and is not retried automatically. */
 let fatal: Recipe | undefined;
 const halted = signal<Recipe | undefined>(undefined);
 
 const client = new Client(receive);
 
-/** Where the model is that the page came with. */
+/** The URL of the model that comes with the page. */
 const SERVED = new URL('model/manifest.json', document.baseURI).href;
 
 export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
@@ -142,7 +144,7 @@ export function drag(changes: Partial<Recipe>): void {
   set(changes);
 }
 
-/** What was dragged is let go: its picture is made without waiting for a draft. */
+/** Ends a drag: the picture is made without waiting for a draft. */
 export function settle(): void {
   const wanted = recipe.value;
   if (!dragging || !wanted) return;
@@ -154,7 +156,7 @@ function set(changes: Partial<Recipe>): void {
   if (recipe.value) recipe.value = tidied({ ...recipe.value, ...changes });
 }
 
-/** Opens a picture of one's own as the source. What it shows is for the source's prompt to say. */
+/** Opens a picture of the user's own as the source; the source prompt should say what it shows. */
 export async function openPicture(file: File): Promise<void> {
   try {
     const bitmap = await createImageBitmap(file);
@@ -174,7 +176,7 @@ export async function openPicture(file: File): Promise<void> {
   }
 }
 
-/** Back to a source that the model draws. */
+/** Goes back to a generated source. */
 export function closePicture(): void {
   change(withPicture(undefined));
 }
@@ -194,7 +196,7 @@ export function stop(): void {
   });
 }
 
-/** Goes back to an edit; what is being computed is no longer of interest. */
+/** Goes back to an earlier edit, stopping the current computation. */
 export function take(past: Past): void {
   stop();
   rendering = 0;
@@ -211,7 +213,7 @@ export function askForStrip(recipes: readonly { keep: number; recipe: Recipe }[]
   stripping = client.strip(recipes.map(({ recipe: each }) => each));
 }
 
-/** Renders what the recipe says, each time that it changes to something else. */
+/** Renders the recipe whenever it changes. */
 effect(() => {
   const wanted = recipe.value;
   if (!wanted || loading.value || wanted === made.peek() || wanted === halted.value) return;
@@ -230,7 +232,7 @@ function render(wanted: Recipe): void {
   });
 }
 
-/** The address follows, so that it can be shared at any time. */
+/** Keeps the URL up to date, so that it can be shared at any time. */
 effect(() => {
   if (!recipe.value || !model.value) return;
   const address = toAddress(recipe.value, firstRecipe(model.value));
@@ -336,14 +338,14 @@ function failed({ id, message, line, from }: Extract<Report, { type: 'failed' }>
   }
 }
 
-/** What is said of it stays until it is dismissed, although the page goes on. */
+/** Starts the worker again; the notice stays until it is dismissed. */
 function startAgain(backend?: Backend): void {
   notice.value = { ...notice.value!, kind: 'note' };
   loading.value = { what: 'Restarting', share: 0 };
   client.restart(backend);
 }
 
-/** A rendering that ended its worker is tried once more; then it waits for a change, or until it is asked for. */
+/** Retries a rendering that killed its worker once; after that it waits for a change or a request by the user. */
 function afterFatal(): void {
   startAgain();
   if (fatal === recipe.value) {
@@ -353,7 +355,7 @@ function afterFatal(): void {
   fatal = recipe.value;
 }
 
-/** After a model that could not be opened, the one before it is opened again. */
+/** After a model fails to open, opens the previous one again. */
 function backToOpened(): void {
   loading.value = undefined;
   const said = notice.value!;

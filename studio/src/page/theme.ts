@@ -1,6 +1,6 @@
 import { effect, signal } from '@preact/signals';
 
-/** Whether the page is dark, light, or as the system has it. */
+/** Whether the page is dark, light, or follows the system. */
 export type Theme = 'system' | 'light' | 'dark';
 const ORDER: readonly Theme[] = ['system', 'light', 'dark'];
 
