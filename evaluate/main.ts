@@ -52,11 +52,11 @@ function number(text: string): number {
 /** What is asked of every command that measures. */
 function measuring(command: Command): Command {
   return command
-    .option('--quick', `an ${QUICK}th of the runs`)
+    .option('--quick', `only one in ${QUICK} runs`)
     .option('--model <folder>', 'another model of the same world', EMBEDDED)
     .option('--judge <file>', "the judge's weights, if they are not in the model's folder")
     .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
-    .option('--processes <n>', 'to share the work; one a core on wasm, else one', number)
+    .option('--processes <n>', 'processes that share the work (default: one per core on wasm, otherwise one)', number)
     .option('--out <folder>', 'where to write pictures and figures', 'out/evaluate');
 }
 
@@ -65,21 +65,21 @@ const program = measuring(new Command('evaluate'))
   .description(
     "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
   )
-  .addOption(new Option('--only <names...>', 'some experiments only').choices(experiments.map(({ name }) => name)))
-  .option('--tuning', 'on the prompts that settings are chosen by, not those that are measured by')
-  .option('--steps <n>', "denoising steps; by default the model's own", number)
-  .addOption(new Option('--sampler <name>', "which sampler; by default the model's own").choices(SAMPLERS))
-  .option('--guidance <g>', "how strongly pictures follow their prompts; by default the model's own", number)
+  .addOption(new Option('--only <names...>', 'only some experiments').choices(experiments.map(({ name }) => name)))
+  .option('--tuning', 'use the prompts that settings are chosen with, not those that are measured')
+  .option('--steps <n>', "denoising steps (default: the model's)", number)
+  .addOption(new Option('--sampler <name>', "which sampler (default: the model's)").choices(SAMPLERS))
+  .option('--guidance <g>', "how strongly pictures follow their prompts (default: the model's)", number)
   .option(
     '--cross <f>',
-    "for what share of the run edits of all kinds take the source's cross-attention; by default the model's own",
+    "share of the run in which edits of all kinds take the source's cross-attention (default: the model's)",
     number,
   )
-  .option('--self <f>', 'the same of its self-attention', number)
-  .option('--context <f>', 'the same of the meaning of the words that both prompts have', number)
+  .option('--self <f>', 'the same for its self-attention', number)
+  .option('--context <f>', 'the same for the meaning of words that both prompts have', number)
   .option(
     '--blend-threshold <f>',
-    'what part of their strongest look makes a place belong to the words of a local blend',
+    'how much the words of a local blend must look at a place of its region, as a share of their strongest look',
     number,
   )
   .action(evaluate);
@@ -87,7 +87,7 @@ const program = measuring(new Command('evaluate'))
 program
   .command('defaults')
   .description(
-    'Twelve edits as the command makes them where nothing else is said, once for each sampler: is each nearer to its source than the picture without injection, and none burnt out? Exit code 1 if not.',
+    "Make twelve edits with the command's default settings, once for each sampler. Exits with code 1 if one is farther from its source than the picture without injection, or burnt out.",
   )
   .option('--model <folder>', 'any model', EMBEDDED)
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
@@ -100,7 +100,7 @@ measuring(program.command('pictures'))
   .description(
     "Invert held-out pictures by every method, edit them, and compare with the true edits. A full run writes the table in the model's card.",
   )
-  .option('--guidance <g>', "how strongly edits follow their prompts; by default the model's own for pictures", number)
+  .option('--guidance <g>', "how strongly edits follow their prompts (default: the model's for pictures)", number)
   .action(evaluatePictures);
 
 program.parseAsync().catch((error: Error) => {

@@ -57,7 +57,7 @@ img { image-rendering: auto; width: 100%; }
 figcaption { font-size: 12px; }
 </style>
 <h1>PIE-Bench</h1>
-<p>${edits.length} edits. Outside of the edited region, but for structure and CLIP.</p>
+<p>${edits.length} edits. Measured outside the edited region, except for structure and CLIP.</p>
 <table><tr><th>Method</th>${heads.join('')}<th>Edits</th></tr>
 ${means.join('\n')}
 </table>
