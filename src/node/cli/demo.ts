@@ -48,6 +48,16 @@ export const SCENES: readonly Scene[] = [
     ],
   },
   {
+    name: 'colour',
+    title: 'Swap a colour',
+    runs: [
+      {
+        source: 'a blue house in a meadow',
+        target: ['red', 'yellow', 'green'].map((colour) => `a ${colour} house in a meadow`),
+      },
+    ],
+  },
+  {
     name: 'add',
     title: 'Add a time of day, or snow',
     runs: [
