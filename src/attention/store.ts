@@ -33,7 +33,7 @@ export interface AttentionStore extends AttentionController {
   /**
    * The mean map over heads, steps and chosen sites. The caller disposes of it.
    *
-   * @returns [height, width, keys]: the attention that each key gets at each place of the grid, summing to 1 over the
+   * @returns [height, width, keys], the attention that each key gets at each place of the grid, summing to 1 over the
    *   keys
    * @throws if none of the stored sites is chosen, or the chosen sites have different grids
    */
