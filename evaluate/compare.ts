@@ -1,6 +1,6 @@
 import type { Picture } from '../src/image/picture';
 
-/** A square grid of yes and no, row by row from the top left. */
+/** A square grid of booleans, row by row from the top left. */
 export type Mask = readonly boolean[];
 
 export function either(a: Mask, b: Mask): Mask {
@@ -11,7 +11,7 @@ export function not(mask: Mask): Mask {
   return mask.map((yes) => !yes);
 }
 
-/** The mask and the cells that touch it, by a corner too; or those that are so near by as many steps. */
+/** The mask dilated by a number of cells: each step adds the cells that touch it, corners included. */
 export function grown(mask: Mask, steps = 1): Mask {
   if (steps > 1) return grown(grown(mask, steps - 1));
   const side = Math.sqrt(mask.length);
@@ -22,23 +22,22 @@ export function grown(mask: Mask, steps = 1): Mask {
   );
 }
 
-/** The mask and what is near it: by a thirty-second of the picture's side, which is how far an outline may be off. */
+/** The mask dilated by 1/32 of the picture's side, the tolerance for outlines. */
 export function withMargin(mask: Mask): Mask {
   return grown(mask, Math.round(Math.sqrt(mask.length) / 32));
 }
 
-/**
- * How much of either mask is not in the other, as a share of both together (1 less intersection over union), 0 to 1;
- * nothing if both are empty.
- */
+/** How far two masks differ, 1 − intersection over union, 0 to 1; undefined if both are empty. */
 export function apart(a: Mask, b: Mask): number | undefined {
   const both = either(a, b).filter(Boolean).length;
   return both === 0 ? undefined : a.filter((yes, i) => yes !== b[i]).length / both;
 }
 
-/** The mean absolute difference of two pictures' colours, 0 to 255, in the cells of a mask; nothing if it has none. */
+/**
+ * The mean absolute difference of two pictures' colours, 0 to 255, in the cells of a mask; undefined if it is empty.
+ */
 export function meanDifference(a: Picture, b: Picture, where: Mask): number | undefined {
-  const { abs, floor, sqrt } = Math; // Taken once: a test's sandbox makes each look-up slow.
+  const { abs, floor, sqrt } = Math; // Looked up once, because look-ups are slow in the test runner's sandbox.
   const side = sqrt(where.length);
   const zoom = a.width / side;
   let [sum, count] = [0, 0];

@@ -28,20 +28,20 @@ export const EDITS: readonly (readonly [source: string, target: string])[] = [
   ['a dog driving a car', 'a dog driving a car on a beach'],
 ];
 
-/** The runs that the defaults are to be good at: each is measured with all the edits. */
+/** The runs that the defaults must work for; each is measured with all edits. */
 export const RUNS = [
   { sampler: 'ddim', steps: 50 },
   { sampler: 'dpm++', steps: 20 },
 ] as const satisfies readonly RunOptions[];
 
-/** How many more of an edit's pixels may be white than of its source's and its fresh picture's, as a share. */
+/** By how much the share of white pixels in an edit may exceed that in its source and its fresh picture. */
 const BURNT = 0.02;
 
-/** An edit as it comes by default, and what it is compared with. */
+/** An edit with the default settings, and the pictures it is compared with. */
 export interface Shown {
   readonly source: Picture;
   readonly edited: Picture;
-  /** Of the same noise, without injection. */
+  /** From the same noise, without injection. */
   readonly fresh: Picture;
 }
 
@@ -49,7 +49,9 @@ export interface Finding {
   /** Mean absolute differences to the source, 0 to 255. */
   readonly edited: number;
   readonly fresh: number;
-  /** How many more pixels of the edit are white than of either other picture, as a share; negative if fewer. */
+  /**
+   * By how much the edit's share of white pixels exceeds the larger share of the other two pictures; may be negative.
+   */
   readonly burnt: number;
   readonly good: boolean;
 }
@@ -63,7 +65,7 @@ export function judge({ source, edited, fresh }: Shown): Finding {
   return { ...distances, burnt, good: distances.edited < distances.fresh && burnt <= BURNT };
 }
 
-/** The share of pixels all of whose colours are at 250 of 255 or above. */
+/** The share of pixels whose channels are all at least 250 of 255. */
 function whiteShare({ data }: Picture): number {
   let white = 0;
   for (let i = 0; i < data.length; i += 4) if (Math.min(data[i], data[i + 1], data[i + 2]) >= 250) white++;
@@ -76,7 +78,7 @@ interface Options {
   readonly out: string;
 }
 
-/** Makes and measures all edits, prints what was found and draws them. @returns whether all of them are good */
+/** Makes and measures all edits, prints the findings and draws the pictures. @returns whether all of them are good */
 export async function checkDefaults({ model, backend, out }: Options): Promise<boolean> {
   await chooseBackend(backend);
   const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(model));

@@ -6,14 +6,14 @@ import { ADDED, isOnAThing, ON_A_THING, WEIGHTED } from './heldOut';
 import type { Verdict } from './judge';
 import type { Drawn, Edit, Seen } from './studio';
 
-/** The injected shares of the run at which the first sources' swaps are made, for the plot. */
+/** The shares of the run with injection at which the first sources' swaps are made, for the plot. */
 export const SHARES = [0, 0.2, 0.4, 0.6, 0.8, 1];
-/** How many sources' swaps are in the plot. */
+/** How many sources the plot uses. */
 const MORE = 20;
 
 /**
- * One word swapped for another: afresh from the same noise, with injection, with that of maps alone, and with injection
- * and local blend.
+ * One word swapped for another: with injection, without it from the same noise, with injection of the maps alone, and
+ * with injection and local blend.
  */
 export const swaps: Experiment = {
   name: 'swaps',
@@ -56,7 +56,7 @@ export const swaps: Experiment = {
   },
 };
 
-/** An edit's shares, all longer or shorter by as much, so that cross-attention is taken up to `cross` of the run. */
+/** An edit's shares, scaled by one factor so that cross-attention is injected up to the share `cross` of the run. */
 export function upTo(cross: number, usual: Shares): Shares {
   const end = (share: Shares[keyof Shares]): number => (typeof share === 'number' ? share : share[1]);
   const scaled = (share: Shares[keyof Shares]): number =>
@@ -64,7 +64,7 @@ export function upTo(cross: number, usual: Shares): Shares {
   return { cross, self: scaled(usual.self), context: scaled(usual.context) };
 }
 
-/** Something added: with injection, and afresh from the same noise; what is on a thing with local blend too. */
+/** Something added: with injection, and without it from the same noise; if it is on a thing, also with local blend. */
 function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment {
   return {
     name: `added ${kind}`,
@@ -83,8 +83,8 @@ function additions(kind: (typeof ADDED)[number], firstSeed: number): Experiment 
         const [withInjection, without, ...blended] = drawn.edited.slice(i * perTarget, (i + 1) * perTarget);
         const pair = [withInjection, without];
         const recognised = pair.map(({ verdict }) => Number(shows(verdict, kind, asked)));
-        // What is seen all over changes the background, and is to leave things where they were; a colour the other way
-        // round.
+        // Changes of the whole picture change the background but should leave the things' shapes; changes of a thing
+        // the reverse.
         const change = pair.map((edited) =>
           isOnAThing(kind)
             ? changeOutside(drawn.source, edited)
@@ -121,7 +121,7 @@ export function shows(
   return materials.has(material) && things.has(noun);
 }
 
-/** A colour or a material swapped for another, on sources that have the first of those that are added elsewhere. */
+/** A colour or a material swapped for another; the sources are the first targets of the added colours and materials. */
 function exchanges(kind: (typeof ON_A_THING)[number], firstSeed: number): Experiment {
   return {
     name: `swapped ${kind}`,
@@ -149,7 +149,7 @@ export const swapped: readonly Experiment[] = ON_A_THING.map((kind, i) => exchan
 
 export const added: readonly Experiment[] = ADDED.map((kind, i) => additions(kind, 40_000 + 1000 * i));
 
-/** What each graded word is turned by, which all have 1 among them, and what it makes more or less of. */
+/** Each graded word's factors, which always include 1; and the pixel label that it controls. */
 export const FACTORS = {
   snowy: [-1, 0, 0.5, 1, 2],
   blossom: [-2, 0, 0.5, 0.875, 1],
@@ -157,13 +157,13 @@ export const FACTORS = {
 } as const;
 const AMOUNT = { snowy: 'snow', blossom: 'blossom', fluffy: 'fluff' } as const;
 
-/** How much of a picture is what a graded word speaks of, 0 to 1. */
+/** The share of a picture that shows what a graded word names, 0 to 1. */
 export function amount(word: (typeof WEIGHTED)[number], { pixels }: Verdict): number {
   return pixels.filter((pixel) => pixel === AMOUNT[word]).length / pixels.length;
 }
 
 /**
- * A graded word's attention multiplied by five factors, all else injected: how much is snow, blossom or fluff?
+ * A graded word's attention multiplied by five factors, everything else injected: how much is snow, blossom or fluff?
  */
 function reweighting(word: (typeof WEIGHTED)[number], firstSeed: number): Experiment {
   const factors: readonly number[] = FACTORS[word];
@@ -203,8 +203,8 @@ export function changeOutside(source: Seen, edited: Seen): number | undefined {
 }
 
 /**
- * The mean difference, 0 to 255, where local blend left the latents as they were, two places away from where it did
- * not: the decoder's convolutions look at the neighbours of each latent.
+ * The mean difference, 0 to 255, where local blend kept the latents, at least three places away from changed ones,
+ * because the decoder's convolutions also use each latent's neighbours.
  */
 function changeOutsideBlend(source: Drawn, blended: Drawn): number | undefined {
   const { places } = source;

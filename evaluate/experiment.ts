@@ -2,16 +2,16 @@ import type { Panel } from '../src/image/layout';
 import type { HeldOut } from './heldOut';
 import type { Studio } from './studio';
 
-/** What was measured once: one number, or several that belong together. */
+/** One measurement: a number, or several that belong together. */
 export interface Sample {
-  /** The figure that it is of: see `figures.ts`. */
+  /** The figure it belongs to: see `figures.ts`. */
   readonly figure: string;
   /** Samples of one group share a noise or a source. */
   readonly group: number;
   readonly values: readonly number[];
 }
 
-/** What one run of the model gave. */
+/** The results of one run of the model. */
 export interface Outcome {
   readonly samples: readonly Sample[];
   /** Pictures to look at. */
@@ -27,7 +27,7 @@ export interface Experiment {
   readonly sheet?: { readonly columns: number; readonly most: number };
 }
 
-/** A sample, unless one of its values could not be measured: where things fill a picture, there is no background. */
+/** A sample, unless one of its values could not be measured: if things fill a picture, there is no background. */
 export function sample(figure: string, group: number, ...values: (number | undefined)[]): Sample[] {
   const known = values.filter((value) => value !== undefined);
   return known.length === values.length ? [{ figure, group, values: known }] : [];

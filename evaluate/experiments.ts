@@ -3,7 +3,7 @@ import type { Experiment } from './experiment';
 import { neverSeen, newCaptions, reconstruction } from './fidelity';
 import { trueEdits } from './trueEdits';
 
-/** Everything that is measured, in the order in which it is done. */
+/** All experiments, in the order in which they run. */
 export const experiments: readonly Experiment[] = [
   reconstruction,
   newCaptions,

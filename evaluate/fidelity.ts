@@ -8,7 +8,7 @@ import type { Verdict } from './judge';
 import { readRow } from './sheet';
 import type { Drawn, Studio } from './studio';
 
-/** Pictures on a row of held_out.png, and as many rows. */
+/** The pictures in a row of held_out.png, which has as many rows. */
 const COLUMNS = 8;
 
 /** Held-out pictures through the autoencoder and back: PSNR in dB. A run is a row of `held_out.png`. */
@@ -34,9 +34,7 @@ export const reconstruction: Experiment = {
 /** Prompts that share a noise. */
 const BATCH = 8;
 
-/**
- * Pictures of held-out captions: does the judge find what was asked for, and do the words look where their things are?
- */
+/** Pictures of held-out captions: does the judge find what was asked for, and do the words attend to their things? */
 function captions(name: 'newCaptions' | 'neverSeen', firstSeed: number): Experiment {
   return {
     name,
@@ -85,9 +83,8 @@ function found({ things, colours, place, time }: Prompt, verdict: Verdict): Hit[
 }
 
 /**
- * The pointing game (Zhang et al. 2018): is the place where a word looks most one of its thing? A noun's must lie on
- * the thing, or in its margin; a place's, and that of `snowy`, must not lie on a
- * thing.
+ * The pointing game (Zhang et al. 2018): is the maximum of a word's map in the right place? A noun's must be on its
+ * thing or within the margin; that of a place, or of `snowy`, must not be on any thing.
  */
 function pointed(
   { pipeline: { tokenizer }, heldOut: { vocabulary } }: Studio,

@@ -3,19 +3,19 @@ import type { Sample } from './experiment';
 import { ADDED, isOnAThing, ON_A_THING } from './heldOut';
 import { bootstrap, type Estimate, grows, mean, wilson } from './statistics';
 
-/** What is measured, against what it should be. */
+/** A figure, and the value it should have. */
 export interface Figure extends Estimate {
   readonly part: string;
   readonly what: string;
   readonly unit: '%' | 'dB' | 'x' | '/255';
   readonly aim?: { readonly least: number } | { readonly most: number };
-  /** The numbers behind it. */
+  /** The numbers from which it is computed. */
   readonly detail?: string;
 }
 
 /**
- * A point of the plot: at an injected share, how many swaps' new objects are recognised, and how much changes outside
- * of the things.
+ * A point of the plot: for a share of the run with injection, how often swaps' new objects are recognised, and how much
+ * changes outside the things.
  */
 export interface Point {
   readonly share: number;
@@ -140,7 +140,7 @@ const DEFINITIONS: readonly Definition[] = [
   },
 ];
 
-/** All figures that there are samples for. */
+/** All figures for which there are samples. */
 export function figuresOf(samples: readonly Sample[]): Figure[] {
   return DEFINITIONS.flatMap(({ of, estimate, detail, ...definition }) => {
     const own = samples.filter(({ figure }) => figure === of);
@@ -148,7 +148,7 @@ export function figuresOf(samples: readonly Sample[]): Figure[] {
   });
 }
 
-/** Whether a figure is as it should be; nothing where nothing is asked. */
+/** Whether a figure meets its aim; undefined if it has none. */
 export function isMet({ value, aim }: Figure): boolean | undefined {
   return aim && ('least' in aim ? value >= aim.least : value <= aim.most);
 }
@@ -179,7 +179,7 @@ function share(part: string, of: string, what: string, least?: number): Definiti
   };
 }
 
-/** Of samples [with, without]: how often with, for each time without. */
+/** From samples [with, without]: the rate of recognition with, divided by that without. */
 function recognition(part: string, of: string, what: string): Definition {
   return {
     part,
@@ -192,7 +192,7 @@ function recognition(part: string, of: string, what: string): Definition {
   };
 }
 
-/** Of samples [with, without]: how many times as much changes without. */
+/** From samples [with, without]: the change without, divided by that with. */
 function preservation(part: string, of: string, what: string, scale: 1 | 255): Definition {
   const show = (value: number): string => (scale === 1 ? percent(value) : `${value.toFixed(1)}/255`);
   return {
@@ -206,7 +206,7 @@ function preservation(part: string, of: string, what: string, scale: 1 | 255): D
   };
 }
 
-/** Of samples with as many amounts each: the share of those that grow. */
+/** From samples of several amounts: the share of those that grow. */
 function growth(of: string, what: string, least?: number): Definition {
   return {
     part: 'Re-weighting',
@@ -220,7 +220,7 @@ function growth(of: string, what: string, least?: number): Definition {
   };
 }
 
-/** What is measured for comparison. */
+/** A figure measured only for comparison. */
 function withoutAim(definition: Definition): Definition {
   return { ...definition, aim: undefined };
 }

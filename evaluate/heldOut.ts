@@ -1,27 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The words that the judge was taught (`training/world/vocabulary.py`). */
+/** The words that the judge was trained on (`training/world/vocabulary.py`). */
 export interface Vocabulary {
   readonly nouns: readonly string[];
-  /** Each noun that comes in colours, with each: `red car`. */
+  /** Each noun that can be coloured, with each colour: `red car`. */
   readonly coloured: readonly string[];
   readonly places: readonly string[];
   readonly times: readonly string[];
   readonly weathers: readonly string[];
-  /** How pictures may be made, and what things may be made of, where the world has such words. */
+  /** The styles of pictures and the materials of things, if the world has such words. */
   readonly styles?: readonly string[];
   readonly materials?: readonly string[];
   /** (rider, vehicle), (thing, place) and (colour, thing) that no training picture shows. */
   readonly neverSeen: readonly (readonly [string, string])[];
 }
 
-/** A caption with all that it asks for, and with nothing that it leaves unsaid. */
+/** A caption, and everything that it explicitly asks for. */
 export interface Prompt {
   readonly text: string;
   readonly things: readonly string[];
   readonly colours: readonly string[];
-  /** Empty where the caption does not say. */
+  /** Empty if the caption does not say. */
   readonly place: string;
   readonly time: string;
 }
@@ -38,7 +38,7 @@ export interface Addition {
   readonly targets: readonly { readonly text: string; readonly asked: string }[];
 }
 
-/** What edits add that is seen all over the picture, and what is seen on one thing. */
+/** The kinds of additions that change the whole picture, and those that change one thing. */
 export const ALL_OVER = ['place', 'time', 'style'] as const;
 export const ON_A_THING = ['colour', 'material'] as const;
 export const ADDED = [...ALL_OVER, ...ON_A_THING] as const;
@@ -49,18 +49,18 @@ export function isOnAThing(kind: (typeof ADDED)[number]): boolean {
 
 export const WEIGHTED = ['snowy', 'blossom', 'fluffy'] as const;
 
-/** What `training/held_out.py` drew. */
+/** The prompts that `training/held_out.py` drew. */
 export interface HeldOut {
   readonly vocabulary: Vocabulary;
   readonly newCaptions: readonly Prompt[];
   readonly neverSeen: readonly Prompt[];
   readonly swaps: readonly Swap[];
-  /** Of the kinds that the world has words for. */
+  /** Only the kinds that the world has words for. */
   readonly added: Readonly<Partial<Record<(typeof ADDED)[number], readonly Addition[]>>>;
   readonly weighted: Readonly<Record<(typeof WEIGHTED)[number], readonly string[]>>;
 }
 
-/** What is measured by, and what settings are chosen by. */
+/** The prompts for measuring, and those for choosing settings. */
 export type PromptSet = 'held_out' | 'tuning';
 
 /** @param folder the project's `evaluate` */

@@ -8,7 +8,7 @@ import { loadParameters } from '../src/weights/load';
 import type { TensorSource } from '../src/weights/source';
 import type { Vocabulary } from './heldOut';
 
-/** What the judge says of a picture. */
+/** What the judge recognises in a picture. */
 export interface Verdict {
   readonly things: ReadonlySet<string>;
   /** Such as `red car`. */
@@ -16,43 +16,40 @@ export interface Verdict {
   readonly place: string;
   readonly time: string;
   readonly weather: string;
-  /** How the picture is made: `plain`, or a style; `plain` too where the judge's world has no styles. */
+  /** The picture's style, or `plain`, as always if the judge's world has no styles. */
   readonly style: string;
-  /** What things are made of, in place of their own colours. */
+  /** The materials of things, such as `golden`, which replace their own colours. */
   readonly materials: ReadonlySet<string>;
-  /** What most of each cell of the grid is, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
+  /** The label of each cell of the grid, row by row: a noun, `fluff`, `blossom`, `snow` or `background`. */
   readonly pixels: readonly string[];
-  /**
-   * Where there is a thing of whatever kind, with its fluff and its blossom, rather than snow or background: of the
-   * same pixels.
-   */
+  /** Whether each of these cells is part of any thing, fluff and blossom included, rather than snow or background. */
   readonly occupied: readonly boolean[];
 }
 
-/** Height and width of the picture as the judge sees it, whatever its size. */
+/** Height and width to which pictures are reduced for the judge. */
 const SIDE = 64;
 
 /** Height and width of {@link Verdict.pixels}. */
 export const GRID = SIDE / 2;
 
-/** What a pixel can be without being a thing; the last of its labels. */
+/** The labels of pixels that are not part of a thing; the last of all labels. */
 const GROUND = ['snow', 'background'];
-/** The style of a picture that has none. */
+/** The style of a picture without a particular style. */
 const PLAIN = 'plain';
-/** Yes or no each; of all other heads one of their labels. */
+/** The multi-label heads; all others choose one of their labels. */
 const YES_NO = ['things', 'colours', 'materials'] as const;
 type YesNo = (typeof YES_NO)[number];
 type Choice = 'place' | 'time' | 'weather' | 'style';
 
-/** What each head tells apart. */
+/** Each head's labels. */
 type Labels = Readonly<Record<YesNo | Choice | 'pixels', readonly string[]>>;
 
-/** Logits, of the heads that the judge has. */
+/** The logits of the judge's heads. */
 export type Logits = Readonly<Record<string, tf.Tensor>>;
 
 /**
- * The convolutional network that says what a picture shows, and where (`training/judge.py`, whose names these are). It
- * was trained on renderings, whose truth is known.
+ * The convolutional network that recognises what a picture shows, and where (`training/judge.py`, with the same names).
+ * It was trained on renderings with known content.
  */
 export class Judge extends Network {
   private readonly labels: Labels;

@@ -1,4 +1,4 @@
-/** npm run evaluate: what the embedded model can do, and what its edits are worth, in figures. */
+/** npm run evaluate: measures the embedded model and its edits. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -36,11 +36,11 @@ interface Options extends Given {
   readonly out: string;
 }
 
-/** Where evaluate/run.js starts this. */
+/** The working directory that evaluate/run.js starts this in. */
 const root = process.cwd();
 const folder = join(root, 'evaluate');
 const card = join(root, 'weights', EMBEDDED, 'README.md');
-/** What part of the runs is done for a quick look. */
+/** With --quick, one in so many runs is done. */
 const QUICK = 8;
 
 function number(text: string): number {
@@ -49,7 +49,7 @@ function number(text: string): number {
   return value;
 }
 
-/** What is asked of every command that measures. */
+/** Adds the options of every measuring command. */
 function measuring(command: Command): Command {
   return command
     .option('--quick', `only one in ${QUICK} runs`)
@@ -61,7 +61,7 @@ function measuring(command: Command): Command {
 }
 
 const program = measuring(new Command('evaluate'))
-  .enablePositionalOptions() // What comes after a command's name is that command's own.
+  .enablePositionalOptions() // Options after a subcommand's name belong to the subcommand.
   .description(
     "Measure the embedded model and its edits on held-out prompts. A full run writes evaluate/results and the table in the model's card; every run writes out/evaluate.",
   )
@@ -111,7 +111,7 @@ program.parseAsync().catch((error: Error) => {
 async function evaluate(options: Options): Promise<void> {
   const { only, quick, tuning, model, out } = options;
   const whole = !only && !quick && !tuning && model === EMBEDDED && isDefault(options);
-  if (whole) await findMarks(card, 'figures'); // Not only after all the work.
+  if (whole) await findMarks(card, 'figures'); // Fails before all the work, not after it.
   const chosen = experiments.filter(({ name }) => !only || only.includes(name));
   const measured = await measure(chosen, options);
   const { samples, settings, backend } = measured;
@@ -133,7 +133,7 @@ async function evaluate(options: Options): Promise<void> {
   await writeBetweenMarks(card, 'figures', lines);
 }
 
-/** Inverts pictures by every method and edits them, beside their true edits; as `evaluate`. */
+/** Like `evaluate`: inverts pictures by every method, edits them, and compares with their true edits. */
 async function evaluatePictures(options: Options): Promise<void> {
   const whole = !options.quick && options.model === EMBEDDED && options.guidance === undefined;
   if (whole) await findMarks(card, 'pictures');
@@ -146,19 +146,19 @@ async function evaluatePictures(options: Options): Promise<void> {
   if (whole) await writeBetweenMarks(card, 'pictures', lines);
 }
 
-/** What experiments gave, and how. */
+/** The results of experiments, and how they were obtained. */
 interface Measured {
   readonly samples: readonly Sample[];
   readonly settings: Settings;
   readonly backend: BackendInfo;
   readonly processes: number;
-  /** How long it took. */
+  /** The duration. */
   readonly minutes: string;
   /** The command's arguments. */
   readonly command: string;
 }
 
-/** Does the runs of experiments, in several processes, and writes their samples and sheets. */
+/** Runs experiments in several processes and writes their samples and sheets. */
 async function measure(chosen: readonly Experiment[], options: Options): Promise<Measured> {
   const { quick, tuning, model, out } = options;
   const prompts: PromptSet = tuning ? 'tuning' : 'held_out';
@@ -203,7 +203,7 @@ async function measure(chosen: readonly Experiment[], options: Options): Promise
   return { samples, settings, backend, processes, minutes: minutes(), command };
 }
 
-/** Whether everything is as the model would have it, so that what is measured is worth keeping. */
+/** Whether all settings are the model's own, so that the figures are worth keeping. */
 function isDefault({ steps, sampler, guidance, cross, self, context, blendThreshold }: Given): boolean {
   return [steps, sampler, guidance, cross, self, context, blendThreshold].every((given) => given === undefined);
 }

@@ -13,7 +13,7 @@ const COLUMNS: Readonly<Record<(typeof MEASURES)[number], { head: string; show(v
   seconds: { head: 'seconds', show: (value) => value.toFixed(1) },
 };
 
-/** Means of what the experiment `pictures` measured: a line a method, in Markdown. */
+/** The means of the experiment `pictures` as a Markdown table, one line per method. */
 export function pictureTable(samples: readonly Sample[]): string {
   const valuesOf = (name: string, measure: string): number[] =>
     samples.filter(({ figure }) => figure === `${name}.${measure}`).map(({ values }) => values[0]);

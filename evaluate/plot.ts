@@ -13,7 +13,7 @@ const [BLUE, ORANGE] = ['#3b5b8c', '#b4430b'];
 interface Line {
   readonly colour: string;
   readonly label: string;
-  /** Where its labels stand. */
+  /** The side of its labels. */
   readonly side: 'left' | 'right';
   readonly most: number;
   readonly ticks: readonly (readonly [value: number, label: string])[];
@@ -21,8 +21,9 @@ interface Line {
 }
 
 /**
- * Swaps as the injected share of the run goes from 0 to 1: what is recognised, and what changes besides. @returns the
- * bytes of a PNG file
+ * Plots swaps against the share of the run with injection, 0 to 1: recognition, and change outside the objects.
+ *
+ * @returns the bytes of a PNG file
  */
 export function drawCurve(points: readonly Point[], shares: Shares): Buffer {
   const { self, context: words } = upTo(1, shares);

@@ -4,11 +4,11 @@ import type { Outcome } from './experiment';
 import type { Setup, Task } from './worker';
 
 /**
- * Shares tasks among processes. Two of one thread each do more than one of two threads, which wait for one another
- * after every operation.
+ * Distributes tasks among processes. Two processes of one thread each are faster than one of two threads, which
+ * synchronise after every operation.
  *
- * @param onDone told of each task's outcome as it comes, in no order
- * @returns what the processes compute with
+ * @param onDone called with each task's outcome, in no particular order
+ * @returns the processes' backend
  */
 export async function inProcesses(
   count: number,

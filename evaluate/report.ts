@@ -1,6 +1,6 @@
 import { type Figure, isMet } from './figures';
 
-/** The figures as a table in Markdown, a row each, the aim beside what was measured. */
+/** The figures as a Markdown table, one row each, with the aim beside the measurement. */
 export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure, i) => {
     const { part, what, low, high, n, detail } = figure;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { readPng } from '../src/node/png';
 
-/** A row of a sheet of square pictures without gaps. @returns [pictures, side, side, 3], -1 to 1 */
+/** Reads a row of a sheet of square pictures without gaps. @returns [pictures, side, side, 3], -1 to 1 */
 export async function readRow(file: string, row: number, columns: number): Promise<tf.Tensor4D> {
   const { width, height, data } = await readPng(file);
   const side = width / columns;

@@ -5,17 +5,17 @@ import { beginAll, endAll } from '../src/attention/lifetime';
 import { replaceRows, takeRow } from '../src/attention/rows';
 
 /**
- * Several edits of one source in one run, each with settings of its own: picture i + 1 of the run is edited by
- * controller i, which knows of two prompts only, the source (0) and its target (1). A picture without a controller is
- * drawn afresh, from the same noise.
+ * Several edits of one source in one run, each with its own settings: picture i + 1 of the run is edited by controller
+ * i, which sees only two prompts, the source (0) and its target (1). A picture without a controller is generated from
+ * the same noise without an edit.
  */
 export function sideBySide(controllers: readonly (AttentionController | undefined)[]): AttentionController {
   return compose(...controllers.flatMap((controller, i) => (controller ? [forTarget(i + 1, controller)] : [])));
 }
 
 /**
- * A controller of a source and one target, in a run of several: the others' rows look to it like unconditional ones,
- * which no edit touches.
+ * A controller for a source and one target, in a run of several: it sees the other targets' rows as unconditional,
+ * which no edit changes.
  */
 function forTarget(target: number, controller: AttentionController): AttentionController {
   const seenAs = ({ prompt, role }: BatchRow): BatchRow => {

@@ -1,4 +1,4 @@
-/** A figure, the bounds of its 95 % interval, and of how many samples it is. */
+/** A figure, the bounds of its 95 % interval, and its number of samples. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
@@ -23,10 +23,9 @@ export function wilson(hits: readonly boolean[]): Estimate {
 }
 
 /**
- * Any figure of samples, with the interval in which it lies when the samples are drawn anew from themselves (bootstrap
- * percentiles).
+ * Any figure of samples, with its bootstrap percentile interval.
  *
- * @param groups samples that belong together, such as the edits of one source: they are drawn together or not at all
+ * @param groups samples that belong together, such as the edits of one source, and are resampled together
  */
 export function bootstrap<T>(
   groups: readonly (readonly T[])[],
@@ -45,7 +44,7 @@ export function bootstrap<T>(
 
 /**
  * Whether amounts grow from the first to the last. No step down may be larger than a twentieth of the largest amount:
- * the judge counts whole pixels, and one more or less is no change.
+ * the judge counts whole pixels, and one more or less does not matter.
  */
 export function grows(amounts: readonly number[]): boolean {
   const tolerance = Math.max(...amounts) / 20;
@@ -59,7 +58,7 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Numbers in [0, 1), the same every time (Marsaglia's xorshift32). */
+/** Deterministic random numbers in [0, 1) (Marsaglia's xorshift32). */
 function random(seed: number): () => number {
   let state = (seed + 1) * 2654435761;
   return () => {

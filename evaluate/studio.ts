@@ -16,20 +16,20 @@ import { type HeldOut, type PromptSet, readHeldOut } from './heldOut';
 import { Judge, type Verdict } from './judge';
 import { sideBySide } from './sideBySide';
 
-/** How pictures are drawn and edited. */
+/** The settings for generating and editing pictures. */
 export interface Settings {
   readonly steps: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
-  /** The same, where a picture is inverted. */
+  /** The guidance for inverted pictures. */
   readonly pictureGuidance: number;
-  /** What each kind of edit takes of its source. */
+  /** The shares of each kind of edit. */
   readonly shares: SharesByKind;
-  /** What part of their strongest look makes a place belong to the words that an edit is kept to. */
+  /** The threshold of local blend, as a share of a map's maximum. */
   readonly blendThreshold: number;
 }
 
-/** What was asked for in place of a model's defaults. */
+/** Settings that override a model's defaults. */
 export interface Given extends Partial<Shares> {
   readonly steps?: number;
   readonly sampler?: SamplerName;
@@ -37,7 +37,7 @@ export interface Given extends Partial<Shares> {
   readonly blendThreshold?: number;
 }
 
-/** A model's defaults, but for what was asked for; shares are asked for of all kinds of edits. */
+/** A model's defaults with overrides; given shares apply to all kinds of edits. */
 export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
   const of = (usual: Shares): Shares => ({
     cross: given.cross ?? usual.cross,
@@ -54,7 +54,7 @@ export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
   };
 }
 
-/** Where everything is. */
+/** The paths of everything. */
 export interface Places {
   /** As for `openCheckpoint`. */
   readonly model: string;
@@ -65,31 +65,31 @@ export interface Places {
   readonly prompts: PromptSet;
 }
 
-/** A picture, and what the judge says of it. */
+/** A picture and the judge's verdict. */
 export interface Seen {
   readonly picture: Picture;
   readonly verdict: Verdict;
 }
 
 export interface Drawn extends Seen {
-  /** Row by row, all channels of one place after the other. */
+  /** [height, width, channels], flattened. */
   readonly latents: Float32Array;
-  /** How many places the latents have. */
+  /** The latents' height times width. */
   readonly places: number;
 }
 
 /** One edit of a source. */
 export interface Edit {
   readonly prompt: string;
-  /** Drawn from the same noise instead, with nothing of the source. */
+  /** Generated from the same noise instead, without injection. */
   readonly afresh?: boolean;
-  /** In place of some of the shares that its kind of edit takes. */
+  /** Override the shares of its kind of edit. */
   readonly shares?: Partial<Shares>;
   readonly weights?: Readonly<Record<string, number>>;
   readonly blend?: readonly WordPair[];
 }
 
-/** A model that draws, and a judge that looks. */
+/** A model and a judge for its pictures. */
 export class Studio {
   private constructor(
     readonly pipeline: StableDiffusionPipeline,
@@ -118,7 +118,7 @@ export class Studio {
     );
   }
 
-  /** A picture a prompt, all from one noise, each looked at. */
+  /** Generates and judges one picture per prompt, all from the same noise. */
   async draw(prompts: readonly string[], options: Pick<GenerateOptions, 'seed' | 'controller'>): Promise<Drawn[]> {
     const { steps, sampler, guidance } = this.settings;
     const { images, latents, noise, context } = await this.pipeline.generate(prompts, {
@@ -143,7 +143,7 @@ export class Studio {
     }));
   }
 
-  /** A source and edits of it. */
+  /** Generates a source and edits of it. */
   async edit(source: string, edits: readonly Edit[], seed: number): Promise<{ source: Drawn; edited: Drawn[] }> {
     const [{ tokenizer }, given] = [this.pipeline, this.settings];
     const controller = sideBySide(

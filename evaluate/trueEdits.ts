@@ -8,17 +8,17 @@ import { readRow } from './sheet';
 
 type Kind = (typeof ALL_OVER)[number] | (typeof WEIGHTED)[number];
 
-/** What the rows of `true_edits.png` are of, as many of each (`training/held_out.py`). */
+/** The kinds of rows in `true_edits.png`, with ROWS of each (`training/held_out.py`). */
 function kindsOf({ added }: HeldOut): readonly Kind[] {
   return [...ALL_OVER.filter((kind) => added[kind]), ...WEIGHTED];
 }
 
-/** Rows of a kind, and pictures on each. */
+/** Rows per kind, and pictures per row. */
 const [ROWS, COLUMNS] = [8, 10];
-/** A picture and its edit; or one thing in five amounts. */
+/** Pictures that belong together: a picture and its edit, or one scene in five amounts. */
 const [PAIR, AMOUNTS] = [2, 5];
 
-/** Edits as they should be, rendered: what does the judge make of them? A run is a row of `true_edits.png`. */
+/** Rendered edits, as they should be: how does the judge measure them? A run is a row of `true_edits.png`. */
 export const trueEdits: Experiment = {
   name: 'true edits',
   runs: (heldOut) => kindsOf(heldOut).length * ROWS,

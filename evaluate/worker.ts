@@ -1,4 +1,4 @@
-/** A process that does runs of experiments as it is told to: its start, then one message a run, each answered. */
+/** A process that runs experiments: it receives its setup, then one message per run, and answers each. */
 import { experiments } from './experiments';
 import { pictures } from './pictures';
 import { type Places, type Settings, Studio } from './studio';
