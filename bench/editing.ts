@@ -1,4 +1,4 @@
-/** Prompts and the controllers of an edit of them, without a checkpoint's tokenizer. */
+/** Prompts and an edit's controllers for them, without a checkpoint's tokenizer. */
 import { compose } from '../src/attention/compose';
 import type { AttentionController, BatchRow } from '../src/attention/controller';
 import { type AttentionStore, attentionStore } from '../src/attention/store';
@@ -9,7 +9,7 @@ import type { Tokenizer } from '../src/text/tokenizer';
 export const PROMPTS = ['bicycle', 'motorcycle', 'car', 'horse'].map((last) => `a cat riding a ${last}`);
 const WORDS = [...new Set(PROMPTS.join(' ').split(' '))];
 
-/** A token a word. @param maxLength of a prompt, in tokens */
+/** A tokenizer with one token per word. @param maxLength of a prompt, in tokens */
 export const words = (maxLength: number): Tokenizer => ({
   maxLength,
   tokenize: (text) => {
@@ -26,9 +26,9 @@ export const words = (maxLength: number): Tokenizer => ({
 });
 
 /**
- * Words replaced, self-attention injected, maps stored.
- * @param count of prompts, the source among them
- * @param share of the run in which it injects; by default what the method itself does
+ * An edit that replaces words, injects self-attention and stores maps.
+ * @param count of prompts, including the source
+ * @param share of the run with injection; by default the method's own
  */
 export function editOf(
   count: number,
@@ -45,7 +45,7 @@ export function editOf(
 }
 
 /**
- * What the rows of a batch are: with guidance the unconditional ones for all prompts, then in any case the conditional.
+ * The rows of a batch: with guidance, first the unconditional ones of all prompts; then always the conditional ones.
  */
 export function rowsOf(prompts: readonly number[], guidance = true): BatchRow[] {
   const roles = guidance ? ['unconditional', 'conditional'] : ['conditional'];

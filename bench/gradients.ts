@@ -1,6 +1,6 @@
 /**
- * How long does a gradient through the UNet take, one row, to the latents and the context, against the forward pass?
- * With --full at Stable Diffusion 1.4's size too, and what memory its process has held at its peak.
+ * How long does a gradient through the UNet with respect to the latents and the context take, for one row, compared
+ * with the forward pass? With --full also at Stable Diffusion 1.4's size, with the process's peak memory.
  */
 import * as tf from '@tensorflow/tfjs';
 import { inTurns, report, startBackend } from './measure';

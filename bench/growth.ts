@@ -1,8 +1,8 @@
 /**
  * How do the time of a step and the peak of memory grow with the rows of a batch, the size of the latents, the threads
- * and the share of the run that is injected, and the time of a run with its steps? At the embedded model's size; with
- * --full at Stable Diffusion 1.4's, and at that with a quarter of the channels, which can go further. Every point has a
- * process of its own, so that its memory is its own.
+ * and the share of the run with injection, and the time of a run with its steps? At the embedded model's size; with
+ * --full also at Stable Diffusion 1.4's, and with a quarter of its channels, which can go further. Every point is
+ * measured in its own process, so that its peak memory is its own.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -11,7 +11,7 @@ import { type Point, pointsOf, readSizes } from './growth/points';
 import { runOf } from './growth/run';
 import { full, option, type Timing, timing } from './measure';
 
-/** What a point's process tells. */
+/** What a point's process reports. */
 interface Measured extends Timing {
   /** Resident, in bytes. */
   readonly peak: number;

@@ -1,7 +1,8 @@
 /**
- * What does it take to invert a picture and edit it once, and what takes each further edit, from its recording? By direct
- * inversion, in few steps of DDIM where 50 are usual: all of it grows with them. And what takes a step of null-text
- * inversion, and memory at its peak? The embedded model's UNet; with --full Stable Diffusion 1.4's too. Without VAE.
+ * How long does it take to invert a picture and edit it once, and how long for each further edit from its recording? By
+ * direct inversion, with fewer than the usual 50 steps of DDIM, to which all times are proportional. And what do a step
+ * of null-text inversion and the peak memory come to? With the embedded model's UNet; with --full also Stable Diffusion
+ * 1.4's. Without a VAE.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,7 @@ import { inTurns, report, startBackend } from './measure';
 import { randomised, randomUNet, type UNetToMeasure, unetsFor } from './randomUNet';
 
 const [SOURCE, TARGET] = PROMPTS;
-/** Of DDIM, and of Adam in a step of null-text inversion: by the UNet's name. */
+/** Steps of DDIM, and iterations of Adam in a step of null-text inversion, by the UNet's name. */
 const SCALE = { embedded: { steps: 10, iterations: 10 }, 'SD 1.4': { steps: 1, iterations: 2 } } as const;
 
 async function main(): Promise<void> {
@@ -88,7 +89,7 @@ async function measure({ name, config, size, tokens, seconds }: UNetToMeasure, b
   pipe.dispose();
 }
 
-/** A pipeline around a UNet, with a text encoder of one layer and no VAE. */
+/** A pipeline around a UNet, with a one-layer text encoder and no VAE. */
 function pipelineOf(unet: ReturnType<typeof randomUNet>, tokens: number): StableDiffusionPipeline {
   const file = 'weights/emoji-world/scheduler/scheduler_config.json';
   const text = {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendInfo } from '../src/backend/backendInfo';
 import { chooseBackend } from '../src/node/backend';
 
-/** What one thing took, in milliseconds, over all its runs. */
+/** The times of one kind of work over all its runs, in milliseconds. */
 export interface Timing {
   readonly best: number;
   readonly median: number;
@@ -16,18 +16,18 @@ export interface Result extends Timing {
   readonly backend: string;
   readonly threads: number;
   readonly work: string;
-  /** Best time against that of what is named here, measured in turns with it. */
+  /** The work that this is compared with, measured in turns with it; `ratio` is that of the best times. */
   readonly against?: string;
   readonly ratio?: number;
 }
 
-/** What stands behind `--name=` on the command line. */
+/** The value of `--name=` on the command line. */
 export const option = (name: string): string | undefined =>
   process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 
 export const full = process.argv.includes('--full');
 
-/** Starts the backend that is asked for, and tells bench/run.js what it is made of. */
+/** Starts the requested backend, and reports its versions to bench/run.js. */
 export async function startBackend(): Promise<BackendInfo> {
   const backend = await chooseBackend(option('backend'), {
     threads: option('threads') ? Number(option('threads')) : undefined,
@@ -37,8 +37,8 @@ export async function startBackend(): Promise<BackendInfo> {
 }
 
 /**
- * Runs all of them in turns, so that what else the machine does falls on all alike, for some seconds and three times at
- * least. The first turn is not counted: it packs weights and grows memory.
+ * Runs all of them in turns, so that other load on the machine affects all alike, for some seconds but at least three
+ * times. The first turn, which packs weights and allocates memory, is not counted.
  */
 export async function inTurns(
   work: Readonly<Record<string, () => tf.Tensor | Promise<tf.Tensor>>>,
@@ -50,7 +50,7 @@ export async function inTurns(
     for (const [name, compute] of Object.entries(work)) {
       const start = performance.now();
       const result = await compute();
-      // One number is waited for: reading all of them would be measured too.
+      // Waits for one number only, because reading all of them would be measured too.
       const first = tf.tidy(() =>
         tf.slice(
           result,
@@ -80,7 +80,7 @@ export function timing(times: readonly number[]): Timing {
 
 const round = (ms: number): number => Number(ms.toPrecision(3));
 
-/** Prints results for bench/run.js to collect. @param against the name of what the others are compared with */
+/** Prints results for bench/run.js to collect. @param against the name of the work that the others are compared with */
 export function report(
   { name: backend, threads }: BackendInfo,
   timings: Readonly<Record<string, Timing>>,

@@ -1,4 +1,6 @@
-/** What do norms, activations and attention cost against reading their input once and writing their output once? */
+/**
+ * What do norms, activations and attention cost, compared with reading their input once and writing their output once?
+ */
 import * as tf from '@tensorflow/tfjs';
 import { scaledDotProduct } from '../src/attention/scaledDotProduct';
 import { geglu, silu } from '../src/nn/activations';
@@ -7,7 +9,7 @@ import { LayerNorm } from '../src/nn/layerNorm';
 import { Scope } from '../src/nn/scope';
 import { full, inTurns, report, startBackend } from './measure';
 
-/** Of a UNet's first level, with 4 rows. */
+/** The sizes of a UNet's first level, with 4 rows. */
 const LEVELS = [
   { name: 'embedded', size: 16, channels: 64, groups: 16, heads: 4 },
   ...(full ? [{ name: 'SD 1.x', size: 64, channels: 320, groups: 32, heads: 8 }] : []),

@@ -1,20 +1,19 @@
 /**
- * Does what the tests compare with diffusers, transformers and the authors' code hold on every backend, and how near is
- * it?
+ * Do the tests' comparisons with diffusers, transformers and the authors' code hold on every backend, and how closely?
  */
 import { comparisons } from '../test/parity/all';
 import type { Comparison } from '../test/parity/comparison';
 import { option, startBackend } from './measure';
 
-/** A comparison's outcome on a backend; `largest` is in standard deviations of what is expected. */
+/** A comparison's outcome on a backend; `largest` is in standard deviations of the expected values. */
 export interface Outcome extends Pick<Comparison, 'part' | 'name' | 'most'> {
   readonly backend: string;
   readonly threads: number;
   readonly device?: string;
-  /** On node: whether by tiles of bfloat16 throughout, which otherwise large layers are only. */
+  /** On node: whether bfloat16 tiles are used everywhere, not only for large layers. */
   readonly tiles?: boolean;
   readonly largest?: number;
-  /** Why it could not be made. */
+  /** Why the comparison failed to run. */
   readonly failed?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How fast are convolutions and matrix products, and what does a batch of small ones cost against one of as many
- * operations?
+ * How fast are convolutions and matrix products, and what does a batch of small products cost, compared with a large
+ * one of equally many operations?
  */
 import * as tf from '@tensorflow/tfjs';
 import { full, inTurns, report, startBackend } from './measure';

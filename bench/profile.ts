@@ -1,6 +1,6 @@
 /**
- * Where does an edit's time go? By function, as a flame graph in profiles/, and by tfjs's kernel, as a table. An edit
- * of ten steps on the embedded model, from the prompts to the pictures, after a first one.
+ * Where does an edit's time go? By function, as a flame graph in profiles/, and by tfjs kernel, as a table. For an edit
+ * of ten steps on the embedded model, from the prompts to the pictures, after one to warm up.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -18,19 +18,19 @@ const PROMPTS = ['a cat riding a bicycle in a meadow', 'a cat riding a car in a 
 const STEPS = 10;
 const FOLDER = 'bench/profiles';
 
-/** What the calls of a kernel took together, those of kernels that it calls among it. */
+/** The total time of a kernel's calls, including the kernels that it calls. */
 export interface KernelTime {
   readonly backend: string;
   readonly threads: number;
   readonly kernel: string;
   readonly calls: number;
   readonly milliseconds: number;
-  /** Of all kernels' time. */
+  /** The fraction of all kernels' time. */
   readonly share: number;
 }
 
 async function main(): Promise<void> {
-  // With more threads on wasm, what is seen is how the first one waits for them.
+  // With more threads on wasm, a profile would only show the main thread waiting for them.
   if (option('backend') === 'wasm' && option('threads') !== '1') return;
   const backend = await startBackend();
   const pipe = await loadPipeline(EMBEDDED, { backend: backend.name });
@@ -61,7 +61,7 @@ async function edit(pipe: StableDiffusionPipeline): Promise<void> {
   tf.dispose({ ...made });
 }
 
-/** Which function is running, a thousand times a second. */
+/** Samples the running function a thousand times a second. */
 async function profiled(work: () => Promise<void>): Promise<Profile> {
   const session = new Session();
   session.connect();
@@ -79,7 +79,7 @@ async function byKernel(
 ): Promise<Omit<KernelTime, 'backend' | 'threads'>[]> {
   const sums = new Map<string, { calls: number; milliseconds: number }>();
   for (const { name, kernelTimeMs } of kernels) {
-    if (!tf.getKernel(name, tf.getBackend())) continue; // tfjs counts the scopes around kernels besides.
+    if (!tf.getKernel(name, tf.getBackend())) continue; // tfjs also counts the scopes around kernels.
     const time = await kernelTimeMs;
     const sum = sums.get(name) ?? { calls: 0, milliseconds: 0 };
     sums.set(name, sum);

@@ -1,4 +1,4 @@
-/** Networks of real sizes with random weights: speed does not depend on what the numbers are. */
+/** Networks of real sizes with random weights: speed does not depend on the numbers. */
 import { readFileSync } from 'node:fs';
 import type { BackendInfo } from '../src/backend/backendInfo';
 import { parseUNetConfig, type UNetConfig } from '../src/model/config';
@@ -6,9 +6,7 @@ import type { Network } from '../src/model/network';
 import { UNet2DConditionModel } from '../src/model/unet';
 import { full } from './measure';
 
-/**
- * A UNet to measure, the height and width of its latents, the length of its context, and for how long to measure it.
- */
+/** A UNet to measure, the height and width of its latents, the length of its context, and how long to measure it. */
 export interface UNetToMeasure {
   readonly name: string;
   readonly config: UNetConfig;
@@ -18,8 +16,8 @@ export interface UNetToMeasure {
 }
 
 /**
- * The embedded model's, for so many seconds; with --full Stable Diffusion 1.4's too, where the backend's memory holds
- * it.
+ * The embedded model's UNet, to be measured for `seconds`; with --full also Stable Diffusion 1.4's, if the backend's
+ * memory is large enough.
  */
 export function unetsFor(backend: BackendInfo, seconds: number): UNetToMeasure[] {
   const read = (file: string): UNetConfig => parseUNetConfig(JSON.parse(readFileSync(file, 'utf8')));
@@ -31,14 +29,14 @@ export function unetsFor(backend: BackendInfo, seconds: number): UNetToMeasure[]
   ];
 }
 
-/** Numbers enough for most tensors, drawn once: drawing all of Stable Diffusion's takes a minute. */
+/** How many random numbers are drawn, then repeated: drawing all of Stable Diffusion's would take a minute. */
 const BLOCK = 1 << 20;
 
 export function randomUNet(config: UNetConfig): UNet2DConditionModel {
   return randomised(new UNet2DConditionModel(config));
 }
 
-/** Fills a network. */
+/** Fills a network with random weights. */
 export function randomised<T extends Network>(network: T): T {
   const block = Float32Array.from({ length: BLOCK }, () => 0.06 * Math.random() - 0.03);
   for (const parameter of network.parameters.values()) {

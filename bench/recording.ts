@@ -1,7 +1,7 @@
 /**
- * What does a step of an edit cost from a recording of its source, against the step with all rows computed? In every
- * step words are replaced, self-attention is injected and maps are stored; reading the recording's step from disk is in
- * the time. And what does recording cost? With --full at Stable Diffusion 1.4's size too.
+ * What does a step of an edit from a recording of its source cost, compared with computing all rows? Every step
+ * replaces words, injects self-attention and stores maps; the time includes reading the recording's step from disk. And
+ * what does recording cost? With --full also at Stable Diffusion 1.4's size.
  */
 
 import { mkdtempSync, rmSync, statSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// npm run bench [-- --full] [QUESTION ...]: asks every question of this folder, or those named, of every backend that
-// is there, and of its peer in peers/ where Python has what that needs. Results go to bench/results/QUESTION.json; a
-// question's show.ts makes a plot or a table of them. Times are in milliseconds.
+// npm run bench [-- --full] [QUESTION ...]: runs every benchmark ("question") of this folder, or those named, on every
+// available backend, and its peer in peers/ if Python has the packages it needs. Results go to
+// bench/results/QUESTION.json; a question's show.ts makes a plot or a table of them. Times are in milliseconds.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
@@ -24,22 +24,23 @@ program
 const full = program.opts().full ? ['--full'] : [];
 const named = program.args;
 
-/** Every way to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
+/** The ways to run a question: wasm on one thread and on all, and TensorFlow's kernels. */
 const WAYS = [['--backend=wasm', '--threads=1'], ['--backend=wasm'], ['--backend=node']];
 
-/** Whether the processor multiplies tiles of bfloat16 (native/tiles.h). */
+/** Whether the processor can multiply bfloat16 tiles (native/tiles.h). */
 const hasTiles = existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('amx_bf16');
 
 /**
- * Parity is no matter of speed: it is asked of the slow ones too, and of tiles where small layers are faster without.
+ * Parity does not depend on speed: it also runs on slow backends, and with tiles even for layers that are faster
+ * without.
  */
 const waysOf = (question) => {
-  if (question === 'studio') return [['--backend=wasm']]; // What both browsers and Node have.
+  if (question === 'studio') return [['--backend=wasm']]; // The only backend that both browsers and Node have.
   if (question !== 'parity') return WAYS;
   return [['--backend=cpu'], ...WAYS, ...(hasTiles ? [['--backend=node', '--tiles=all']] : []), ['--backend=webgpu']];
 };
 
-/** What a program prints as JSON, a line each, up to where it ends or breaks off. */
+/** The JSON lines that a program prints, even if it fails before its end. */
 function ask(command, ...args) {
   try {
     return {
@@ -68,7 +69,7 @@ const parse = (output) =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line));
 
-/** The state of the project that is measured. */
+/** The commit that is measured. */
 function commit() {
   try {
     return execFileSync('git', ['describe', '--always', '--dirty'], {

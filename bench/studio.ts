@@ -1,7 +1,7 @@
 /**
- * How soon does the studio answer? From its files to a page that can be used; its first picture beside Node's, on the
- * same backend and threads; a slider's first preview and its picture beside a whole edit; and the longest time for which
- * the page's own thread was busy. In headless Chromium, with the embedded model.
+ * How fast is the studio? The time from loading its files to a usable page; its first picture compared with Node's, on
+ * the same backend and threads; a slider's first preview and its picture compared with a whole edit; and the longest
+ * time for which the page's main thread was blocked. In headless Chromium, with the embedded model.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ const TURNS = full ? 10 : 3;
 const EDIT = { source: 'a cat riding a bicycle in a meadow', target: 'a cat riding a motorcycle in a meadow' };
 const SETTINGS = { seed: 4, steps: 20, sampler: 'dpm++' } as const;
 
-/** In a process of its own, so that its first picture is a first one too. */
+/** Runs in its own process, so that it too measures a first picture. */
 async function answerInNode(): Promise<void> {
   const pipe = await loadPipeline('emoji-world', { backend: 'wasm' });
   const prompts = [EDIT.source, EDIT.target];
@@ -33,9 +33,9 @@ async function pictureInNode(): Promise<number> {
 
 type Times = Record<'usable' | 'first' | 'edit' | 'preview' | 'picture' | 'longest', number>;
 
-/** What runs in the page: there, times are not those of the line to it. */
+/** Runs inside the page, so that times do not include the connection to it. */
 const inPage = {
-  /** When the page can be used, and when its picture is there, since the navigation began. */
+  /** When the page is usable, and when its picture is finished, since the start of the navigation. */
   async opening(): Promise<[number, number]> {
     const frame = () => new Promise(requestAnimationFrame);
     while (!document.querySelector('.controls')) await frame();
@@ -43,7 +43,7 @@ const inPage = {
     while (document.querySelector('.stage')?.getAttribute('data-state') !== 'finished') await frame();
     return [usable, performance.now()];
   },
-  /** From a field's change to another picture of the edit: any, or the finished one. */
+  /** The time from a field's change to a new picture of the edit: any, or the finished one. */
   async changing([selector, value, events, until]: readonly [string, string, readonly string[], 'any' | 'finished']) {
     const canvas = document.querySelector<HTMLCanvasElement>('.of-edit .picture')!;
     const before = canvas.toDataURL();
@@ -69,7 +69,7 @@ async function turn(context: BrowserContext, url: string): Promise<Times> {
   await page.goto(url);
   const [usable, finished] = await page.evaluate(inPage.opening);
   const edit = await page.evaluate(inPage.changing, [SEED, '8888', ['change'], 'finished'] as const);
-  await rested(page); // It records a source for drafts.
+  await rested(page); // The studio is recording a source for drafts.
   const preview = await page.evaluate(inPage.changing, [KEEP, '0.8', ['input'], 'any'] as const);
   await rested(page);
   const picture = await page.evaluate(inPage.changing, [KEEP, '0.3', ['input', 'change'], 'finished'] as const);
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   const { seed, steps, sampler } = SETTINGS;
   const address = new URLSearchParams({ ...EDIT, seed: String(seed), steps: String(steps), sampler });
   const url = `${server.url}#${address}`;
-  await turn(context, url); // The browser keeps the files.
+  await turn(context, url); // Fills the browser's cache.
   const [inNode, inStudio]: [number[], Times[]] = [[], []];
   for (let i = 0; i < TURNS; i++) {
     inNode.push(await pictureInNode());

@@ -1,7 +1,7 @@
 /**
- * How much faster is an edit's step on wasm with all threads than with one, and how much is there to be had? As much as
- * processes of one thread each, one for each core, get done side by side: cores can share their clock, their caches,
- * even what multiplies.
+ * How much faster is an edit's step on wasm with all threads than with one, and how much faster could it be? The limit
+ * is what independent single-threaded processes, one per core, achieve together, because cores can share their clock,
+ * their caches and even their multipliers.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,14 +11,14 @@ import { readSizes } from './growth/points';
 import { runOf } from './growth/run';
 import { full, option, report, timing } from './measure';
 
-/** In turns as short as they may be, so that what else the machine does falls on all alike. */
+/** Turns as short as possible, so that other load on the machine affects all alike. */
 const [SECONDS, STEPS] = [full ? 180 : 60, 4];
 
-/** A process of its own: says its versions, and then, as often as it is asked, milliseconds a step. */
+/** Runs in a child process: sends its versions, then milliseconds per step whenever it is asked. */
 async function answer(threads: number): Promise<void> {
   const { versions } = await chooseBackend('wasm', { threads });
   const run = runOf({ ...readSizes()[0], work: 'edit', steps: STEPS, share: 1, threads });
-  for (let time = 0; time < 2; time++) await run(STEPS); // Packs weights and grows memory.
+  for (let time = 0; time < 2; time++) await run(STEPS); // Packs weights and allocates memory.
   process.on('message', async () => {
     const start = performance.now();
     await run(STEPS);
@@ -28,7 +28,7 @@ async function answer(threads: number): Promise<void> {
 }
 
 async function measureAll(): Promise<void> {
-  if (option('backend') !== 'wasm' || option('threads')) return; // It is a question of wasm's, and threads are the question.
+  if (option('backend') !== 'wasm' || option('threads')) return; // Only for wasm, and threads are the variable.
   const cores = availableParallelism();
   const started: ChildProcess[] = [];
   const start = async (threads: number): Promise<{ child: ChildProcess; versions: object }> => {

@@ -1,6 +1,6 @@
 /**
- * How long is a step of the UNet for two prompts with guidance, 4 rows of latents: by itself, and while an edit
- * replaces words, injects self-attention and stores the maps? With --full at Stable Diffusion 1.4's size too.
+ * How long does a step of the UNet for two prompts with guidance, 4 rows of latents, take: alone, and with an edit that
+ * replaces words, injects self-attention and stores the maps? With --full also at Stable Diffusion 1.4's size.
  */
 import * as tf from '@tensorflow/tfjs';
 import { FixedContext } from '../src/attention/context';
@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     const unet = randomUNet(config);
     const latents = tf.randomNormal<tf.Rank.R4>([4, size, size, config.in_channels]);
     const prompts = tf.randomNormal<tf.Rank.R3>([3, tokens, config.cross_attention_dim]);
-    const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows have the same, empty text.
+    const context = new FixedContext(prompts, [0, 0, 1, 2]); // Both unconditional rows share the empty text.
     const { controller, store } = editOf(2, tokens);
     const evaluation: Evaluation = {
       step: 0,

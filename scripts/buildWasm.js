@@ -1,5 +1,5 @@
-// Compiles wasm/, our kernels for the wasm backend, into src/backend/wasmBinary.ts where that is older: once for a
-// memory of one thread, once for a shared one.
+// Compiles wasm/, our kernels for the wasm backend, into src/backend/wasmBinary.ts if that is out of date: once for a
+// single thread's memory, once for shared memory.
 const { execFileSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -7,7 +7,7 @@ const { join } = require('node:path');
 const root = join(__dirname, '..');
 const source = join(root, 'wasm');
 const target = join(root, 'src', 'backend', 'wasmBinary.ts');
-// Which both sides read.
+// Used by both sides.
 const layout = join(root, 'src', 'backend', 'wasmLayout.ts');
 const compiler = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
 
@@ -38,7 +38,7 @@ function isFresh() {
   return existsSync(target) && sources.every((file) => statSync(file).mtimeMs <= statSync(target).mtimeMs);
 }
 
-/** @returns one line of the file that is made */
+/** @returns one line of the generated file */
 function compile(memory) {
   const folder = join(root, '.cache', 'wasm');
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// Builds the package, then bundles TypeScript that uses it but is no part of it, such as bench/ and evaluate/.
+// Builds the package, then bundles TypeScript that uses it but is not part of it, such as bench/ and evaluate/.
 const { execFileSync } = require('node:child_process');
 const { basename, join } = require('node:path');
 const esbuild = require('esbuild');
@@ -6,7 +6,7 @@ const { buildWasm } = require('./buildWasm');
 
 const root = join(__dirname, '..');
 
-/** What is imported from `../src/`, or from further down, is taken from `dist/`, where it finds its files. */
+/** Resolves imports from `../src/`, at any depth, to `dist/`, where the library finds its own files. */
 const srcIsDist = {
   name: 'src-is-dist',
   setup: ({ onResolve }) =>

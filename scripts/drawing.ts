@@ -1,14 +1,14 @@
-/** Lines and words of a plot on a canvas, in the font of the figures. */
+/** Draws lines and text of plots on a canvas, in the figures' font. */
 import { type Canvas, createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { font } from '../src/node/figure';
 
 export const INK = '#1e293b';
-/** Lines that only help the eye. */
+/** The colour of grid lines. */
 export const GRID = '#e2e8f0';
 
 export type Place = readonly [x: number, y: number];
 
-/** A white canvas, drawn on in the units given. @param scale pixels to a unit */
+/** A white canvas with its own units. @param scale pixels per unit */
 export function whiteCanvas(
   width: number,
   height: number,
@@ -22,7 +22,7 @@ export function whiteCanvas(
   return { canvas, context };
 }
 
-/** @param dash lengths of strokes and gaps; a line without gaps if left out */
+/** @param dash lengths of strokes and gaps; default: a solid line */
 export function stroke(
   context: SKRSContext2D,
   colour: string,

@@ -2,8 +2,8 @@ const { writeFileSync } = require('node:fs');
 const { basename, join } = require('node:path');
 
 /**
- * Gives each entry of the package, which is CommonJS, an ES module beside it with the same names: `import` and `require`
- * get one and the same library, with one state.
+ * Writes, beside each CommonJS entry of the package, an ES module that exports the same names, so that `import` and
+ * `require` share one library with one state.
  */
 const root = join(__dirname, '..');
 for (const { require: entry, import: wrapper } of Object.values(require('../package.json').exports)) {

@@ -16,7 +16,7 @@ const ROOT = join(__dirname, '..');
 const DOCS = join(ROOT, 'docs');
 const IMAGES = join(DOCS, 'images');
 const GALLERY = join(IMAGES, 'gallery');
-/** What code finds beside it. */
+/** The files that the code finds in its folder. */
 const GIVEN = ['house.png', 'gallery/sky.png'];
 
 const ENTRY =
@@ -45,14 +45,14 @@ function runCommand(command, folder, compare) {
   execSync(`${p2p} ${command} --quiet --force --out . ${rest}`, { cwd: folder, stdio: 'inherit' });
 }
 
-/** A script finds the examples beside the documents, and the package as it was built. */
+/** A script resolves the examples as from docs/, and the package as built. */
 async function runScript(script, folder) {
   const file = join(folder, 'script.mjs');
   await build({
     stdin: { contents: script, resolveDir: DOCS, loader: 'ts' },
     bundle: true,
     packages: 'external',
-    tsconfigRaw: {}, // the project's own leads the package's name to its sources
+    tsconfigRaw: {}, // the project's tsconfig would resolve the package's name to its sources
     format: 'esm',
     platform: 'node',
     outfile: file,

@@ -1,8 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
-/**
- * What a file has before and after the place for what is measured, with the marks around it. @throws if it lacks them
- */
+/** A file's text before and after the part between two marks, including the marks. @throws if it lacks them */
 export async function findMarks(file: string, name: string): Promise<[before: string, after: string]> {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const text = await readFile(file, 'utf8');

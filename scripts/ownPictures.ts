@@ -1,4 +1,4 @@
-/** npm run own-pictures: the examples of edits of a picture of one's own in the README and docs/pictures.md. */
+/** npm run own-pictures: draws the examples of editing one's own picture in the README and docs/pictures.md. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,10 +11,10 @@ import { drawFigure } from '../src/node/figure';
 import { loadPipeline } from '../src/node/index';
 import { readPicture } from '../src/node/readPicture';
 
-/** Where scripts/run.js starts this. */
+/** Relative to the working directory that scripts/run.js starts this in. */
 const images = join(process.cwd(), 'docs/images');
 const COLUMN = 192;
-/** What house.png shows: a rendering that was in no training. */
+/** What house.png shows: a rendering that was not in the training data. */
 const SOURCE = 'a red house on a beach';
 const CASTLE = 'a castle on a beach';
 

@@ -1,6 +1,6 @@
 // The half of compare_real_size.py that runs this project: node scripts/realSize.js CHECKPOINT BACKEND [INPUTS
-// OUTPUTS]. It loads the checkpoint; with the last two it then does the works whose names it reads, line by line, and
-// keeps the last results.
+// OUTPUTS]. It loads the checkpoint; with the last two arguments it then runs the computations whose names it reads,
+// one per line, and saves the last result of each.
 const { createInterface } = require('node:readline');
 const tf = require('@tensorflow/tfjs');
 const {
@@ -15,7 +15,7 @@ const {
 const { chooseBackend, fileBytes, openCheckpoint, saveSafetensors } = require('../dist/node');
 
 const [checkpoint, backend, inputs, outputs] = process.argv.slice(2);
-/** @param start when the work was begun, in ms */
+/** @param start when the work began, in ms */
 const tell = (work, start) =>
   console.log(
     JSON.stringify({ work, seconds: (performance.now() - start) / 1000, peak: process.resourceUsage().maxRSS / 1e6 }),

@@ -1,4 +1,4 @@
-// node scripts/run.js FILE: builds the package, and runs TypeScript that uses it but is no part of it.
+// node scripts/run.js FILE: builds the package, and runs TypeScript that uses it but is not part of it.
 const { spawnSync } = require('node:child_process');
 const { join, resolve } = require('node:path');
 const { buildPackage, bundle } = require('./bundle');

@@ -6,16 +6,16 @@ import { type Browser, chromium } from 'playwright-core';
 import { type ServeOptions, serve } from '../src/node/studio/serve';
 import { studioSite } from '../src/node/studio/site';
 
-/** Where Chromium is, if it is there. */
+/** The path of Chromium, if installed. */
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
   existsSync(path),
 );
 
-/** Builds the studio's page from its sources. Call it in the project's folder. @returns where it lies, in `.cache/` */
+/** Builds the studio's page from its sources. Call it in the project's folder. @returns its folder, in `.cache/` */
 export function buildPage(name: string): string {
   const page = join(process.cwd(), '.cache', name);
   const vite = join(process.cwd(), 'node_modules/vite/bin/vite.js');
-  // Tests build side by side, each into a folder of its own.
+  // Tests build concurrently, each into its own folder.
   execFileSync(process.execPath, [vite, 'build', 'studio', '--outDir', page, '--logLevel', 'warn', '--bypass-lock'], {
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -27,7 +27,7 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
 }
 
-/** A server of a page that was built. @param model its name, or a folder */
+/** Serves a built page. @param model its name, or a folder */
 export async function serveStudio(
   page: string,
   model?: string,

@@ -1,4 +1,6 @@
-/** A walk through the studio with the embedded model: docs/images/studio.png, and what is done there as docs/images/studio-walk.gif. */
+/**
+ * Records a walk through the studio with the embedded model: docs/images/studio.png and docs/images/studio-walk.gif.
+ */
 import { statSync } from 'node:fs';
 import type { Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -6,7 +8,7 @@ import { buildPage, openBrowser, serveStudio } from './studioPage';
 
 const IMAGES = 'docs/images';
 const SIZE = { width: 1180, height: 760 };
-/** Of the GIF, and what it may weigh, in bytes. */
+/** The GIF's width in pixels, and its maximum size in bytes. */
 const [WIDTH, MOST] = [880, 2_000_000];
 
 interface Frame {
@@ -15,7 +17,7 @@ interface Frame {
   readonly delay: number;
 }
 
-/** Headless, a page is drawn without a pointer. */
+/** Draws a pointer, which screenshots of a headless browser lack. */
 const POINTER = `
   const pointer = document.createElement('div');
   pointer.style = 'position: fixed; z-index: 9; width: 18px; height: 18px; margin: -9px; border-radius: 50%; background: #0006; border: 2px solid #fff; pointer-events: none';
@@ -42,7 +44,7 @@ class Walk {
     await place.click();
   }
 
-  /** Shows how the picture comes about, until it is there. */
+  /** Records the picture's progress until it is finished. */
   async watch(): Promise<void> {
     const stage = this.page.locator('.stage');
     let seen = '';

@@ -2,14 +2,14 @@ import type { SKRSContext2D } from '@napi-rs/canvas';
 import { dot, GRID, INK, type Place, stroke, whiteCanvas, write } from '../../scripts/drawing';
 import type { Line, Panel } from './panels';
 
-/** All in pixels, drawn at twice the size. */
+/** In pixels; drawn at twice the size. */
 const [WIDTH, HEIGHT, COLUMNS, SCALE] = [440, 264, 2, 2];
 const HEAD = 92;
-/** Of a panel's lines, from its corner. */
+/** The area of a panel's lines, relative to its corner. */
 const AREA = { left: 56, right: 420, top: 58, bottom: 210 };
 const MUTED = '#64748b';
 
-/** A line's colour says whose it is; those of plain runs are dashed. */
+/** A line's colour stands for its backend; lines of plain runs are dashed. */
 const KINDS: readonly {
   readonly backend: string;
   readonly colour: string;
@@ -41,7 +41,7 @@ export function drawPanels(title: string, panels: readonly Panel[]): Buffer {
   return canvas.toBuffer('image/png');
 }
 
-/** A column for each colour that is there, an entry for each kind of run. */
+/** One column per colour in use, one entry per kind of run. */
 function drawLegend(context: SKRSContext2D, panels: readonly Panel[]): void {
   const there = KINDS.filter(({ backend }) =>
     panels.some(({ lines }) => lines.some((line) => line.backend === backend)),

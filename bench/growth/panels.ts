@@ -1,4 +1,4 @@
-/** What the plots of growth show: for each size its panels, for each panel its lines. */
+/** The contents of the growth plots: panels for each size, lines for each panel. */
 import type { Axis, Size } from './points';
 
 /** A line of bench/results/growth.json. */
@@ -10,16 +10,16 @@ export interface Row {
   readonly axis: Axis;
   readonly at: number;
   readonly steps: number;
-  /** Of the whole run, in milliseconds; missing where the point could not be measured. */
+  /** The best time of the whole run, in milliseconds; undefined if the point could not be measured. */
   readonly best?: number;
-  /** In bytes. */
+  /** Peak memory, in bytes. */
   readonly peak?: number;
-  /** Why it could not be. */
+  /** Why it could not be measured. */
   readonly stopped?: string;
 }
 
 export interface Line {
-  /** Whose it is: its colour. */
+  /** Determines its colour. */
   readonly backend: string;
   /** A plain run's line is dashed. */
   readonly work: Row['work'];
@@ -29,10 +29,10 @@ export interface Line {
 export interface Panel {
   readonly title: string;
   readonly along: string;
-  /** The values at which it was measured. */
+  /** The values of the axis that were measured. */
   readonly ticks: readonly number[];
   readonly lines: readonly Line[];
-  /** Where a line ends before the others. */
+  /** Why a line ends before the others. */
   readonly note?: string;
 }
 
@@ -44,7 +44,7 @@ const ALONG: Readonly<Record<Axis, string>> = {
   share: 'share of the run that is injected',
 };
 
-/** In the order in which they stand, two side by side. */
+/** In order, two per row. */
 const PANELS: readonly (readonly [what: 'time' | 'memory', axis: Axis])[] = [
   ['time', 'rows'],
   ['memory', 'rows'],
@@ -91,7 +91,7 @@ function linesOf(rows: readonly Row[], valueOf: (row: Row) => number | undefined
   const lines = new Map<string, { backend: string; work: Row['work']; points: [number, number][] }>();
   for (const row of rows) {
     const { work, at } = row;
-    const backend = row.backend.split(' ')[0]; // Without its version.
+    const backend = row.backend.split(' ')[0]; // Without the version.
     const line = lines.get(`${backend} ${work}`) ?? { backend, work, points: [] };
     lines.set(`${backend} ${work}`, line);
     const value = valueOf(row);

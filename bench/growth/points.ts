@@ -1,30 +1,27 @@
-/**
- * What is measured along each axis: the same points for this project and for its peer (peers/growth.py), from
- * sizes.json.
- */
+/** The points measured along each axis, from sizes.json: the same for this project and its peer (peers/growth.py). */
 import { readFileSync } from 'node:fs';
 
-/** What grows. `share` is of the run: how much of it is injected. */
+/** What grows. `share` is the share of the run with injection. */
 export type Axis = 'rows' | 'latents' | 'threads' | 'steps' | 'share';
 
-/** One thing to measure, in a process of its own. */
+/** One measurement, made in its own process. */
 export interface Point {
   readonly config: string;
   readonly tokens: number;
-  /** A run of an edit, or one in which nothing looks into attention. */
+  /** A run of an edit, or one without a controller. */
   readonly work: 'edit' | 'plain';
   readonly rows: number;
   /** Height and width of the latents. */
   readonly latents: number;
   readonly steps: number;
-  /** Of the run, in which an edit injects. */
+  /** The share of the run with injection. */
   readonly share: number;
   readonly threads: number;
-  /** After a first one that is not counted. */
+  /** Not counting a first one. */
   readonly runs: number;
 }
 
-/** A UNet's size, where its axes cross, and how far they go. */
+/** A UNet's size, the point where its axes cross, and the values along them. */
 export interface Size {
   readonly name: string;
   readonly title: string;
@@ -44,7 +41,7 @@ export function readSizes(): Size[] {
   return JSON.parse(readFileSync('bench/growth/sizes.json', 'utf8')) as Size[];
 }
 
-/** Every point of every axis; those where axes cross come more than once. */
+/** Every point of every axis; the point where the axes cross occurs more than once. */
 export function pointsOf(
   { axes, ...size }: Size,
   cores: number,
@@ -60,7 +57,7 @@ export function pointsOf(
   );
 }
 
-/** An edit needs a source and a target: two rows. Without one, only steps and shares say nothing new. */
+/** An edit needs a source and a target, so two rows. A run without an edit shows nothing new along steps and shares. */
 function worksOf(axis: Axis, rows: number): Point['work'][] {
   if (rows === 1) return ['plain'];
   return axis === 'steps' || axis === 'share' ? ['edit'] : ['plain', 'edit'];

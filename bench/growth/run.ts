@@ -11,11 +11,15 @@ import type { Point } from './points';
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
 
-/** How rows are used: one prompt alone, a source and a target without guidance, and from four on with it. */
+/** How rows are used: one prompt, a source and a target without guidance, or from four rows on with guidance. */
 const promptsOf = (rows: number): { readonly prompts: number; readonly guidance: number } =>
   rows > 2 ? { prompts: rows / 2, guidance: 7.5 } : { prompts: rows, guidance: 1 };
 
-/** Makes a point's run of the sampler on a network of random weights. @returns what runs it, for so many steps */
+/**
+ * Prepares a point's run of the sampler on a network of random weights.
+ *
+ * @returns a function that runs a number of steps
+ */
 export function runOf({
   config: file,
   tokens,
@@ -63,7 +67,7 @@ export function runOf({
       };
       return classifierFree(guidance).guide(conditional, { conditional, unconditional }, at);
     };
-    for await (const _ of denoise({ sampler: createSampler(scheduler, { steps }), latents, predict })); // Each step waits for its numbers.
+    for await (const _ of denoise({ sampler: createSampler(scheduler, { steps }), latents, predict })); // Each step waits for its result.
     controller?.end?.();
   };
 }

@@ -1,4 +1,4 @@
-/** Draws results/growth.json: a plot for each size that was measured. */
+/** Draws results/growth.json: one plot per measured size. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { drawPanels } from './draw';
 import { panelsOf, type Row } from './panels';

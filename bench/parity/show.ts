@@ -11,7 +11,7 @@ interface Answers {
   readonly results: readonly Outcome[];
 }
 
-/** The columns: every way there is to compute, there or not. */
+/** The columns: all ways to compute, whether measured or not. */
 const COLUMNS: readonly { readonly name: string; has(outcome: Outcome): boolean }[] = [
   { name: 'cpu', has: ({ backend }) => backend === 'cpu' },
   { name: 'wasm, 1 thread', has: ({ backend, threads }) => backend === 'wasm' && threads === 1 },
@@ -36,7 +36,7 @@ function table(outcomes: readonly Outcome[]): string {
   ].join('\n');
 }
 
-/** The largest difference of a part on a backend, or what is wrong with it. */
+/** The largest difference of a part on a backend, or its failures. */
 function cell(outcomes: readonly Outcome[]): string {
   if (outcomes.length === 0) return 'not there';
   const failed = outcomes.filter(({ largest, most }) => !(largest !== undefined && largest < most));

@@ -2,7 +2,7 @@ import { type Frame, type Owner, type Profile, treeOf } from './tree';
 
 /** In pixels. */
 const [WIDTH, LINE, MARGIN, HEAD] = [1200, 17, 10, 54];
-/** Of all the time: what took less is not drawn, nor what lies deeper. */
+/** Frames below this share of the total time, or deeper than this, are not drawn. */
 const [LEAST, DEPTH] = [0.002, 60];
 const COLOURS: Readonly<Record<Owner, { readonly fill: string; readonly label: string }>> = {
   project: { fill: '#c9d8ee', label: 'this project' },
@@ -12,7 +12,9 @@ const COLOURS: Readonly<Record<Owner, { readonly fill: string; readonly label: s
 };
 
 /**
- * What called what, from below to above, each as wide as its time; of one caller's by name. @returns an SVG file's text
+ * A flame graph: callees above their caller, merged by name, each as wide as its time.
+ *
+ * @returns an SVG file's text
  */
 export function flameGraph(title: string, profile: Profile): string {
   const root = treeOf(profile);
@@ -41,7 +43,7 @@ ${boxes.join('\n')}
 interface Where {
   readonly x: number;
   readonly depth: number;
-  /** Pixels to a microsecond. */
+  /** Pixels per microsecond. */
   readonly scale: number;
   readonly least: number;
 }

@@ -1,4 +1,4 @@
-/** Writes results/profile.json as a table of the kernels that take longest into bench/README.md. */
+/** Writes a table of the slowest kernels in results/profile.json into bench/README.md. */
 import { readFileSync } from 'node:fs';
 import { writeBetweenMarks } from '../../scripts/marks';
 import type { KernelTime } from '../profile';

@@ -1,25 +1,22 @@
-/** A profile of V8's as a tree of frames. */
+/** Converts a V8 profile to a tree of frames. */
 
 import type { Profiler } from 'node:inspector';
 import { basename } from 'node:path';
 
 export type Profile = Profiler.Profile;
 
-/** Whose code a frame is. */
+/** Whose code a frame runs. */
 export type Owner = 'project' | 'tfjs' | 'kernel' | 'other';
 
 export interface Frame {
   readonly name: string;
   readonly owner: Owner;
-  /** In it and in what it called, in microseconds. */
+  /** Including its callees, in microseconds. */
   time: number;
   readonly children: Map<string, Frame>;
 }
 
-/**
- * Frames without a name of their own, or that every operation goes through; what they call is shown as called by who
- * called them.
- */
+/** Frames that are anonymous or part of every operation; their callees are shown as those of their caller. */
 const PLUMBING = new Set([
   'tidy',
   'scopedRun',
@@ -36,7 +33,7 @@ const PLUMBING = new Set([
   '(root)',
 ]);
 
-/** @returns the root; time in which nothing ran is left out */
+/** @returns the root; idle time is left out */
 export function treeOf({ nodes, samples = [], timeDeltas = [] }: Profile): Frame {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
@@ -59,7 +56,7 @@ function add(root: Frame, path: readonly Profiler.ProfileNode[], time: number): 
   for (const { callFrame } of path) {
     const name = callFrame.functionName;
     if (PLUMBING.has(name.replace(/^Engine\.|[$_]?\d*$/g, ''))) continue;
-    // Neither a path, which is this machine's, nor a line: equal names from one file are one frame.
+    // Without the path, which is specific to this machine, and the line: equal names in one file are one frame.
     const label = callFrame.url && !callFrame.url.startsWith('wasm:') ? `${name} (${basename(callFrame.url)})` : name;
     const child: Frame = frame.children.get(label) ?? {
       name: label,
@@ -73,7 +70,7 @@ function add(root: Frame, path: readonly Profiler.ProfileNode[], time: number): 
   }
 }
 
-/** Functions of WebAssembly have its URL; those of native code have none. */
+/** WebAssembly functions have a `wasm:` URL; native functions have none. */
 function ownerOf({ url, functionName }: { url: string; functionName: string }): Owner {
   if (url.startsWith('wasm:') || functionName.startsWith('wasm-function') || functionName === 'executeOp')
     return 'kernel';

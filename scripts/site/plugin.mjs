@@ -1,5 +1,5 @@
-// What the documentation site has beside what typedoc makes by itself: pages called by their headings, under the paths of their files,
-// sorted into chapters; and a page for each file of code that a page links to.
+// Extends typedoc for the documentation site: pages are named by their headings, keep the paths of their files and are
+// sorted into chapters; and each code file that a page links to becomes a page.
 import { readFileSync } from 'node:fs';
 import { extname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { Comment, CommentTag, Converter, DocumentReflection, KindRouter, PageEve
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Chapters of pages, by where their files lie; the first that fits. */
+/** Chapters by the paths of files; the first match applies. */
 const CHAPTERS = [
   [/^docs\//, 'Guides'],
   [/^notebooks\//, 'Notebooks'],
@@ -27,7 +27,7 @@ export function load({ converter, renderer }) {
       addLinkedCode(project, converter);
       for (const module of project.getReflectionsByKind(ReflectionKind.Module)) sortIntoFolders(module);
     },
-    -100, // after README.md was read, for its links
+    -100, // after README.md has been read, because of its links
   );
   renderer.defineRouter('files', FileRouter);
   renderer.on(PageEvent.END, (page) => {
@@ -35,7 +35,7 @@ export function load({ converter, renderer }) {
   });
 }
 
-/** Pages lie where their files do: `docs/cli.md` becomes `docs/cli.html`, `bench/README.md` `bench.html`. */
+/** Pages have the paths of their files: `docs/cli.md` becomes `docs/cli.html`, `bench/README.md` `bench.html`. */
 class FileRouter extends KindRouter {
   getIdealBaseName(reflection) {
     return reflection.isDocument()
@@ -52,7 +52,7 @@ function headingOf({ content }) {
   return /^# (.+)$/m.exec(content.map(({ text }) => text).join(''))[1].replaceAll('`', '');
 }
 
-/** A server would offer such files for download: they become pages. */
+/** Turns linked code files into pages, because a server would offer them for download. */
 function addLinkedCode(project, converter) {
   for (const path of project.files.getMediaPaths().sort()) {
     const markdown = MARKDOWN[extname(path)]?.(readFileSync(path, 'utf8'), relative(ROOT, path));
@@ -67,7 +67,7 @@ function addLinkedCode(project, converter) {
 
 const fenced = (language, text) => `\`\`\`\`${language}\n${text}\n\`\`\`\``;
 
-/** What is shown of a file, by the end of its name. */
+/** The Markdown for a file, by its extension. */
 const MARKDOWN = {
   '.ts': (text, path) => `# ${path.replace('examples/', '')}\n\n${fenced('ts', text)}`,
   '.ipynb': (text) =>
@@ -79,7 +79,7 @@ const MARKDOWN = {
   '': (text, path) => `# ${path}\n\n${fenced('text', text)}`,
 };
 
-/** What a module exports is listed by the folder of src that it lies in. */
+/** Groups a module's exports by their folder in src. */
 function sortIntoFolders(module) {
   for (const child of module.children ?? []) {
     const [, folder = 'pipeline'] = /^src\/(?:node\/|browser\/)?([^/]+)\//.exec(child.sources[0].fileName) ?? [];
