@@ -1,13 +1,15 @@
-"""Compares this project with diffusers at a checkpoint's real size, on the same weights and inputs, in turns, so that what else the machine does falls on both:
+"""Compares this project with diffusers at a checkpoint's real size, on the same weights and inputs.
+
+The two take turns, so that other load on the machine affects both:
 
     python3 scripts/make_random_checkpoint.py OUT
     npm run build && python3 scripts/compare_real_size.py OUT/diffusers [--single-file OUT/single-file/model.safetensors]
 
-Loading, the text encoder, the UNet for 4 rows (two prompts with guidance) by itself and with an edit's controller, decoding one picture: for each the
-largest difference as a share of the result's standard deviation, the best time and the middle one of some turns after a first one, and the peak of the
-process's memory up to there. An edit in diffusers is done as the method's authors do it (bench/peers/control.py); without one, its attention is fused.
-Loading is compared with safetensors', every tensor copied into memory of its own. At Stable Diffusion's size both together take 18 GB of memory, and
-some ten minutes on two cores. Needs torch, diffusers, transformers, safetensors.
+It measures loading, the text encoder, the UNet for 4 rows (two prompts with guidance) alone and with an edit's controller, and decoding one picture:
+for each, the largest difference in standard deviations of the result, the best and the median time of some turns after a first one, and the process's
+peak memory so far. In diffusers, an edit works as in the authors' code (bench/peers/control.py); without one, attention is fused. Loading is compared
+with that of safetensors, with every tensor copied into its own memory. At Stable Diffusion's size, both together take 18 GB of memory and some ten
+minutes on two cores. Needs torch, diffusers, transformers, safetensors.
 """
 import argparse
 import json
@@ -29,19 +31,19 @@ def tell(work, seconds):
 
 
 def load(checkpoint):
-    """Diffusers' half, what there is to loading."""
+    """Diffusers' half: loading."""
     import torch
     from safetensors.torch import load_file
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     start = time.perf_counter()
-    kept = [tensor.clone() for file in sorted(checkpoint.glob("*/*.safetensors")) for tensor in load_file(file).values()]  # The files are mapped into memory: this reads them.
+    kept = [tensor.clone() for file in sorted(checkpoint.glob("*/*.safetensors")) for tensor in load_file(file).values()]  # The files are memory-mapped: this reads them.
     tell("load", time.perf_counter() - start)
     del kept
 
 
 def serve(checkpoint, inputs, outputs):
-    """Diffusers' half, the rest: does the works whose names it reads, line by line, and keeps the last results."""
+    """Diffusers' half: runs the computations whose names it reads, one per line, and saves the last result of each."""
     sys.path.insert(0, str(HERE.parent / "bench" / "peers"))
     import torch
     from control import control
@@ -95,7 +97,7 @@ def write_inputs(checkpoint, path):
 
 
 class Half:
-    """A process that does works and tells how long they took: loading at once, the others when asked."""
+    """A process that runs computations and reports their times: loading at its start, the others on request."""
 
     def __init__(self, *command):
         self.name = Path(command[0]).name
@@ -127,7 +129,7 @@ def loading(*command):
 
 
 def report(work, difference, ours, theirs):
-    """Of both halves' turns: the best, the middle, their ratios, and the last one's peak."""
+    """Prints, for both halves' turns, the best and median times, their ratios, and the last peak of memory."""
     times = [[line["seconds"] for line in turns] for turns in (ours, theirs)]
     row = []
     for summary in (min, statistics.median):

@@ -1,11 +1,11 @@
-"""Writes a Stable Diffusion checkpoint with random weights, to try loading and speed at real size. Never commit what it writes: 4.3 GB.
+"""Writes a Stable Diffusion checkpoint with random weights, to test loading and speed at real size. Never commit its output: 4.3 GB.
 
     python3 scripts/make_random_checkpoint.py OUT                  # SD 1.4's configs, float32: OUT/diffusers/ and OUT/single-file/
     python3 scripts/make_random_checkpoint.py OUT --size tiny      # the same, thin: a few MB
     python3 scripts/make_random_checkpoint.py OUT --family sd2 --layout single-file --dtype float16
 
-The weights are PyTorch's own starting values for a seed, and the same in both layouts. CLIP's vocabulary is not part of it: the tokenizer
-knows single characters only, unless --tokenizer names a folder with vocab.json and merges.txt. Needs torch, diffusers, transformers, safetensors.
+The weights are PyTorch's initial values for a seed, the same in both layouts. CLIP's vocabulary is not included: the tokenizer knows only single
+characters, unless --tokenizer names a folder with vocab.json and merges.txt. Needs torch, diffusers, transformers, safetensors.
 """
 import argparse
 import json
@@ -32,7 +32,7 @@ SIZES = {
 
 
 def configs(size, family):
-    """The four configs, with the keys and values that SD 1.4's and 2.1's repositories have."""
+    """The four configs, with the keys and values of SD 1.4's and 2.1's repositories."""
     sizes = SIZES[size][family]
     levels, vae_levels = len(sizes["unet"]), len(sizes["vae"])
     layers = 2 if size == "full" else 1

@@ -1,7 +1,7 @@
-"""diffusers' names -> the names of Stable Diffusion's own code, for writing checkpoints as one file.
+"""Renames diffusers' tensors to the names of Stable Diffusion's original code, for writing single-file checkpoints.
 
-The way back is diffusers' own (diffusers.loaders.single_file_utils); test/fixtures/weights/original_layout.py holds the two against each other.
-Each function takes a state dict and returns an iterator of (original key, tensor), so that a large model is renamed without a copy.
+The inverse is diffusers' own (diffusers.loaders.single_file_utils); test/fixtures/weights/original_layout.py checks one against the other. Each
+function takes a state dict and returns an iterator of (original key, tensor), so that a large model is renamed without copying it.
 """
 import re
 
@@ -62,7 +62,7 @@ def clip(state):
 
 
 def open_clip(state):
-    """OpenCLIP's text tower. Its last layer, which Stable Diffusion 2 does not use, is the one before it once more."""
+    """OpenCLIP's text tower. Its last layer, which Stable Diffusion 2 does not use, is a copy of the one before it."""
     prefix = "cond_stage_model.model."
     state = {with_prefix(key)[len("text_model."):]: tensor for key, tensor in state.items()}
     layers = 1 + max(int(m[1]) for m in (re.match(r"encoder\.layers\.(\d+)\.", key) for key in state) if m)
@@ -86,7 +86,7 @@ def with_prefix(key):
 
 
 def training_leftovers():
-    """What files from training carry along, and no network needs."""
+    """Tensors that training leaves in checkpoints and that no network needs."""
     yield "betas", torch.linspace(0.00085, 0.012, 10)
     yield "model_ema.decay", torch.tensor(0.9999)
     yield "model_ema.num_updates", torch.tensor(1)

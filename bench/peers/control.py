@@ -1,8 +1,8 @@
-"""Prompt-to-Prompt as it is done on diffusers when every attention map is laid out: what bench/unet.ts is compared with.
+"""Prompt-to-Prompt as usually implemented on diffusers, with materialised attention maps: the peer of bench/unet.ts.
 
-An attention processor computes the probabilities of a layer, shows them to a controller, and multiplies them with the values. The controller
-replaces the target's cross-attention by the source's mapped through a [tokens, tokens] matrix, its self-attention up to 16x16 by the source's,
-and keeps every map of up to 32x32 queries for the run's mean, as the method's authors do.
+An attention processor computes a layer's probabilities, passes them to a controller, and multiplies them with the values. Like the authors' code, the
+controller replaces the target's cross-attention with the source's, mapped through a [tokens, tokens] matrix, and its self-attention up to 16x16 with
+the source's, and keeps every map of up to 32x32 queries for the run's mean.
 """
 import torch
 

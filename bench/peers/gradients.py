@@ -1,5 +1,5 @@
-"""The peer of bench/gradients.ts: the same UNets in diffusers with fused attention; the gradient with activations that are kept and, as ours, computed
-anew (gradient checkpointing). Memory at its peak is that of a process that only ever did the latter."""
+"""The peer of bench/gradients.ts: the same UNets in diffusers with fused attention; the gradient with stored activations and, like ours, with
+recomputed ones (gradient checkpointing). Peak memory is that of a process that has only done the latter."""
 import resource
 import sys
 

@@ -1,5 +1,5 @@
-"""The peer of bench/growth.ts at the same points (growth/points.ts, growth/sizes.json): PyTorch with diffusers, a run of DDIM by itself with fused
-attention, and an edit the way the method's authors do it. Every point has a process of its own, and at most 10 GB: what needs more is told as such."""
+"""The peer of bench/growth.ts at the same points (growth/points.ts, growth/sizes.json), PyTorch with diffusers: a plain run of DDIM with fused
+attention, and an edit as in the authors' code. Every point runs in its own process with at most 10 GB; points that need more are reported as such."""
 import json
 import os
 import resource
@@ -17,19 +17,19 @@ MEMORY = 10 * 10**9
 
 
 def points_of(size):
-    """As growth/points.ts."""
+    """Like growth/points.ts."""
     usual = {key: size[key] for key in ("config", "tokens", "rows", "latents", "runs")} | {"steps": 1, "share": 1, "threads": CORES}
     for axis, values in (size["axes"] | {"threads": sorted({1, CORES})}).items():
         for at in values:
             point = usual | ({"steps": size["shareSteps"]} if axis == "share" else {}) | {axis: at}
             works = ["plain"] if point["rows"] == 1 else ["edit"] if axis in ("steps", "share") else ["plain", "edit"]
-            # Fused attention shows its maps to nobody: its run is the same at every share.
+            # With fused attention nothing is injected: its run is the same at every share.
             for work in works + (["plain"] if axis in ("steps", "share") else []):
                 yield axis, at, point | {"work": work}
 
 
 def random_unet(path):
-    """Without PyTorch's own initialisation, which takes long."""
+    """Skips PyTorch's own initialisation, which is slow."""
     with open(path) as config, torch.device("meta"):
         unet = UNet2DConditionModel.from_config(json.load(config))
     unet.to_empty(device="cpu")
@@ -39,7 +39,7 @@ def random_unet(path):
 
 
 def run_of(point):
-    """Returns what runs a point, for so many steps."""
+    """Returns a function that runs a point for a number of steps."""
     unet = random_unet(point["config"])
     rows, size = point["rows"], point["latents"]
     guidance = rows > 2
@@ -82,7 +82,7 @@ def measure(point):
 
 
 def in_process(point):
-    """A fork, so that the packages are imported once; nothing has been computed before it."""
+    """Forks, so that the packages are imported only once; nothing has been computed before."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -110,7 +110,7 @@ def main():
         if size.get("full") and "--full" not in sys.argv:
             continue
         for axis, at, point in points_of(size):
-            # A run without an edit is the same at every share: it is measured once.
+            # A run without an edit is the same at every share: measure it once.
             key = json.dumps(point | ({"share": 1} if point["work"] == "plain" else {}))
             if key not in done:
                 done[key] = in_process(point)

@@ -1,7 +1,7 @@
-"""The peer of bench/inversion.ts, on as many threads as there are cores: the same UNets in diffusers with fused attention, asked as often as the
-published direct inversion asks them (PnPInversion: one row a step to invert, four to find the offsets, four to edit), with the authors' controller
-in the edit. Every edit is the whole of it, as nothing is kept. A step of null-text inversion is the authors': one row for the prompt, one with
-its gradient an iteration, two with the result; activations are kept. Only the UNet is timed."""
+"""The peer of bench/inversion.ts, with one thread per core: the same UNets in diffusers with fused attention, evaluated as often as in the published
+direct inversion (PnPInversion: one row per step to invert, four to find the offsets, four to edit), with the authors' controller in the edit.
+Every edit repeats all of this, because nothing is recorded. A step of null-text inversion is as in the authors' code: one row for the prompt, one
+with its gradient per iteration, two with the result; activations are stored. Only the UNet is timed."""
 import sys
 
 import torch

@@ -1,4 +1,4 @@
-"""What the peers share: how they are timed and what they print, as bench/measure.ts does; UNets of random weights."""
+"""Shared by the peers: timing and output like those of bench/measure.ts, and UNets with random weights."""
 import json
 import os
 import statistics
@@ -16,7 +16,7 @@ def report(**line):
 
 
 def in_turns(works, seconds):
-    """Runs all of them in turns for some seconds and three times at least, once more at first, and prints what they took in milliseconds."""
+    """Runs all of them in turns for some seconds but at least three times, after one turn to warm up, and prints the times in milliseconds."""
     times = {work: [] for work in works}
     turn, end = 0, float("inf")
     while turn < 4 or time.perf_counter() < end:
@@ -34,10 +34,10 @@ def in_turns(works, seconds):
 
 
 def random_unet(path):
-    """Without PyTorch's own initialisation, which takes long."""
+    """Skips PyTorch's own initialisation, which is slow."""
     with open(path) as config, torch.device("meta"):
         unet = UNet2DConditionModel.from_config(json.load(config))
     unet.to_empty(device="cpu").requires_grad_(False)
     for parameter in unet.parameters():
         parameter.uniform_(-0.03, 0.03)
-    return unet.train()  # As checkpointing asks; there is no dropout.
+    return unet.train()  # Required for checkpointing; there is no dropout.

@@ -1,5 +1,5 @@
-"""The peers of bench/unet.ts, on as many threads as there are cores: the same UNets in diffusers with fused attention, and with an edit's
-controller the way the method's authors do it; and, where Python has them, in OpenVINO and ONNX Runtime, without an edit."""
+"""The peers of bench/unet.ts, with one thread per core: the same UNets in diffusers with fused attention, and with an edit's controller as in the
+authors' code; and, if installed, in OpenVINO and ONNX Runtime, without an edit."""
 import importlib.metadata
 import json
 import os
@@ -21,7 +21,7 @@ if "--full" in sys.argv:
 
 
 class Prediction(torch.nn.Module):
-    """The UNet as a function of three tensors, as the other runtimes take it."""
+    """The UNet as a function of three tensors, as the other runtimes need it."""
 
     def __init__(self, unet):
         super().__init__()
@@ -55,7 +55,7 @@ def in_onnx_runtime(unet, inputs, folder):
 
 
 def timings(work, step, seconds, backend=f"PyTorch {torch.__version__}"):
-    """Runs it for some seconds and three times at least, once more at first, and prints what it took in milliseconds."""
+    """Runs it for some seconds but at least three times, after one run to warm up, and prints the times in milliseconds."""
     step()
     times = []
     end = time.perf_counter() + seconds
