@@ -1,11 +1,11 @@
-"""Teach the words where to look, what it means to be looked at more, and what it means to be edited.
+"""Train words to attend to their things, to respond to attention weights, and to survive edits.
 
-Every word of a caption knows what it speaks of, and every thing has a mask, so the cross-attention
-maps can be asked to lie where they should: a small extra loss, next to that of the denoising. Large
-models learn it unaided from millions of pictures; a small one on two cores does not have the hours.
+The owner of every word of a caption is known and every thing has a mask, so a small extra loss beside that of
+the denoising can ask the cross-attention maps to lie where they should. Large models learn this unaided from
+millions of pictures; for a small one on two cores there is no time.
 
-The same holds for edits. Of pairs of a scene and its true edit, the edit's row takes the maps of the
-scene's row, as Prompt-to-Prompt will have it, and is to come out as the true edit all the same.
+The same holds for edits. For pairs of a scene and its true edit, the edit's row takes the maps of the scene's
+row, as in Prompt-to-Prompt, and must still come out as the true edit.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from diffusers.models.attention_processor import Attention
 class RecordingProcessor:
     """Plain attention that keeps its probabilities, [rows, heads, queries, tokens], for the loss.
 
-    `sources` [edits, tokens]: the last rows are edits of as many rows before them, and each of their tokens
-    takes the probabilities of that token of its source, -1 its own. `weights` [rows, tokens] multiply the
-    probabilities of each token. Both as Prompt-to-Prompt does it.
+    `sources` [edits, tokens]: the last rows are edits of the equally many rows before them, and each of their
+    tokens takes the probabilities of the given token of its source; -1 keeps its own. `weights` [rows,
+    tokens] multiply the probabilities of each token. Both as in Prompt-to-Prompt.
     """
 
     probabilities: torch.Tensor | None = None
@@ -52,7 +52,8 @@ class RecordingProcessor:
 
 
 def inject(probabilities: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """[rows, heads, queries, tokens] with the edits' rows, the last, as `RecordingProcessor.sources` says."""
+    """[rows, heads, queries, tokens], with the edits' (last) rows changed as described at
+    `RecordingProcessor.sources`."""
     edits = len(sources)
     others, before, after = probabilities.split([len(probabilities) - 2 * edits, edits, edits])
     chosen = sources[:, None, None].expand_as(after)
@@ -60,9 +61,10 @@ def inject(probabilities: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
 
 
 class InjectingProcessor:
-    """Plain self-attention where the last rows, edits of as many rows before them, take the queries and keys of those.
+    """Plain self-attention in which the last rows, edits of the equally many rows before them, take those
+    rows' queries and keys.
 
-    `injected` [edits, 1] bool: for which of them it is so.
+    `injected` [edits, 1] bool: for which of the edits.
     """
 
     injected: torch.Tensor | None = None
@@ -73,7 +75,7 @@ class InjectingProcessor:
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         if self.injected is not None:
             query, key = (self._inject(x) for x in (query, key))
-        # In float32 also where the rest is bfloat16, in which the gradient of this takes four times as long.
+        # In float32 even if the rest is bfloat16, in which this gradient takes four times as long.
         heads = (x.float().unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
         output = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2).to(value.dtype)
         return attn.to_out[1](attn.to_out[0](output))
@@ -85,7 +87,7 @@ class InjectingProcessor:
 
 
 def inject_self_attention(unet: UNet2DConditionModel) -> list[InjectingProcessor]:
-    """Put one in every self-attention layer, and return them."""
+    """Put an InjectingProcessor in every self-attention layer, and return them."""
     processors = []
     for name, module in unet.named_modules():
         if name.endswith("attn1"):
@@ -95,7 +97,7 @@ def inject_self_attention(unet: UNet2DConditionModel) -> list[InjectingProcessor
 
 
 def record_cross_attention(unet: UNet2DConditionModel) -> list[RecordingProcessor]:
-    """Put a recorder in every cross-attention layer, and return them."""
+    """Put a RecordingProcessor in every cross-attention layer, and return them."""
     recorders = []
     for name, module in unet.named_modules():
         if name.endswith("attn2"):
@@ -105,7 +107,7 @@ def record_cross_attention(unet: UNet2DConditionModel) -> list[RecordingProcesso
 
 
 def maps(recorder: RecordingProcessor) -> torch.Tensor:
-    """A layer's maps, the mean of its heads, [rows, tokens, side, side]."""
+    """A layer's maps, averaged over its heads, [rows, tokens, side, side]."""
     mean = recorder.probabilities.float().mean(1).transpose(1, 2)
     side = round(mean.shape[-1] ** 0.5)
     return mean.unflatten(-1, (side, side))
@@ -114,9 +116,9 @@ def maps(recorder: RecordingProcessor) -> torch.Tensor:
 def pointing_loss(
     recorders: list[RecordingProcessor], masks: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """How much of each word's map lies outside the mask of what it speaks of.
+    """How much of each word's map lies outside the mask of what the word refers to.
 
-    `masks` [rows, tokens, 16, 16], 0 or 1, all 0 for words that speak of nothing; `weight` [rows].
+    `masks` [rows, tokens, 16, 16], 0 or 1, all 0 for words that refer to nothing visible; `weight` [rows].
     The mean over the words of -log(share of the map's sum that lies inside), over layers of at least 8x8.
     """
     losses = []

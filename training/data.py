@@ -1,4 +1,4 @@
-"""Pictures of the world in bulk: rendered once by all cores, kept on disk."""
+"""Pictures of the world in bulk: rendered once on all cores, then cached on disk."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from edits import random_edit
 from runs import ROOT
 from world import Scene, Word, caption, random_scene, render
 
-PICTURES = 48000  # to train on, half of them edits of the others
-CHUNK = 250  # scenes a task; part of the seed, so changing it changes the data
+PICTURES = 48000  # for training; half of them are edits of the other half
+CHUNK = 250  # scenes per task; part of the seed, so changing it changes the data
 
 
 @dataclass
 class Pictures:
-    """`images` [n, SIZE, SIZE, 3] uint8; `masks` a scene [things + 1, SIZE, SIZE] uint8 (0 to 255), the land's last."""
+    """`images` [n, SIZE, SIZE, 3] uint8; `masks` of each scene [things + 1, SIZE, SIZE] uint8 (0 to 255), the
+    land's last."""
 
     images: np.ndarray
     masks: list[np.ndarray]
     scenes: list[Scene]
     captions: list[list[Word]]
-    #: Of edits, in whose place each word of the caption stands (see `edits.Edit`). None for other pictures.
+    #: For edits, the source's word that each word of the caption replaces (see `edits.Edit`). None for other
+    # pictures.
     sources: list[list[int | None] | None]
 
     def first(self, count: int) -> Pictures:
@@ -45,24 +47,24 @@ Sampler = Callable[[np.random.Generator], Scene]
 
 
 def load(name: str, count: int, seed: int, sampler: Sampler = random_scene, edited: bool = False) -> Pictures:
-    """The pictures of a seed, from `<runs>/<name>-<count>.pkl`, where they are put the first time.
+    """The pictures of a seed, cached in `<runs>/<name>-<count>.pkl`.
 
-    `edited`: every second picture is an edit of the one before it; scenes that allow none are passed over.
+    `edited`: every second picture is an edit of the one before it; scenes that allow none are skipped.
     """
     return once(f"{name}-{count}", lambda: _drawn(count, seed, sampler, edited))
 
 
 def training(count: int) -> Pictures:
-    """Those that all parts of the model learn from."""
+    """The pictures that all parts of the model are trained on."""
     return load("train", count, seed=3, edited=True)
 
 
 def once(name: str, make: Callable[[], T]) -> T:
-    """What `make` returns, from `<runs>/<name>.pkl`, where it is put the first time."""
+    """The result of `make`, cached in `<runs>/<name>.pkl`."""
     path = ROOT / f"{name}.pkl"
     ROOT.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of a training's processes one makes it, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of a training's processes makes it, the others wait
         if not path.exists():
             partial = path.with_suffix(".partial")
             with partial.open("wb") as file:

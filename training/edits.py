@@ -1,4 +1,4 @@
-"""True edits: a scene and its caption with one thing changed, and which words the two captions share."""
+"""True edits: a scene and its caption with one change, and which words the two captions share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from world import vocabulary as v
 
 Words = list[Word]
 
-#: Of snow, blossom and fluff, in edits that change how much of it there is.
+#: Amounts of snow, blossom and fluff, in edits that change them.
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Edit(NamedTuple):
     scene: Scene
     words: Words
-    #: For each word the number of the source's word in whose place it stands; None for words that were added.
+    #: For each word, the index of the source's word that it corresponds to; None for added words.
     sources: list[int | None]
 
 
@@ -37,20 +37,21 @@ def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | 
 
 
 def swaps(scene: Scene, words: Words) -> Iterator[Edit]:
-    """One noun for another, of any of the things that allow it."""
+    """One noun swapped for another, for every thing that allows it."""
     for index in swappable(scene, words):
         yield from swaps_of(scene, words, index)
 
 
 def swappable(scene: Scene, words: Words) -> list[int]:
-    """The things whose nouns can be swapped: without adjectives, and no verb for one vehicle only is said."""
+    """The things whose nouns can be swapped: without adjectives, in captions without a verb that fits only
+    one vehicle."""
     if {word.text for word in words} & {"driving", "flying"}:
         return []
     return [i for i in range(len(scene.things)) if sum(word.owner == i for word in words) == 1]
 
 
 def swaps_of(scene: Scene, words: Words, index: int) -> Iterator[Edit]:
-    """A thing's noun for each other that might stand there."""
+    """A thing's noun swapped for each other that fits there."""
     thing, said = scene.things[index], {word.text for word in words}
     for noun in (n for group in v.INTERCHANGEABLE if thing.noun in group for n in group if n not in said):
         colour = None if noun not in v.COLOURED else thing.colour or v.COLOURS[scene.seed % len(v.COLOURS)]
@@ -62,7 +63,7 @@ def swaps_of(scene: Scene, words: Words, index: int) -> Iterator[Edit]:
 
 
 def renamed(words: Words, owner: int, noun: str) -> Words:
-    """The caption with another noun, and the article that goes with it."""
+    """The caption with another noun, and articles that fit it."""
     words = [Word(noun, owner) if word.owner == owner else word for word in words]
     followers = [*words[1:], Word("")]
     article = {True: Word("an"), False: Word("a")}
@@ -73,7 +74,7 @@ def renamed(words: Words, owner: int, noun: str) -> Words:
 
 
 def added_places(scene: Scene, words: Words) -> Iterator[Edit]:
-    """A place, by day, where the caption says none."""
+    """A place added, by day, if the caption has none."""
     said = {word.text for word in words} & {*v.PLACES, "day"}
     if said or scene.time != "day" or scene.weather != "clear" or scene.roadside:
         return
@@ -83,14 +84,14 @@ def added_places(scene: Scene, words: Words) -> Iterator[Edit]:
 
 
 def added_times(scene: Scene, words: Words) -> Iterator[Edit]:
-    """A time of day, where it is day and the caption does not say so."""
+    """A time of day added, if it is day and the caption does not say so."""
     if scene.time == "day" and "day" not in {word.text for word in words} and scene.weather == "clear":
         for time in ("sunset", "night"):
             yield from _appended(replace(scene, time=time), words, [Word("at"), Word(time)])
 
 
 def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
-    """A colour before a noun that can have one and is said without."""
+    """A colour added before a noun that can have one and has none in the caption."""
     for index, thing in enumerate(scene.things):
         at = words.index(Word(thing.noun, index))
         if not thing.colour or words[at - 1].owner == index:
@@ -102,7 +103,7 @@ def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
 
 
 def added_styles(scene: Scene, words: Words) -> Iterator[Edit]:
-    """A style before a caption that begins with an article."""
+    """A style added before a caption that begins with an article."""
     if scene.style or not scene.things or words[0].text not in ("a", "an", "the") or words[2:3] == [Word("of")]:
         return
     for style, phrase in v.STYLE_PHRASES.items():
@@ -112,7 +113,7 @@ def added_styles(scene: Scene, words: Words) -> Iterator[Edit]:
 
 
 def added_materials(scene: Scene, words: Words) -> Iterator[Edit]:
-    """A material before a noun that is said without any adjective, after an article that suits both."""
+    """A material added before a noun without adjectives, after an article that fits both."""
     for index in swappable(scene, words):
         at = words.index(Word(scene.things[index].noun, index))
         if at == 0 or words[at - 1].text not in ("a", "the"):
@@ -125,7 +126,7 @@ def added_materials(scene: Scene, words: Words) -> Iterator[Edit]:
 
 
 def other_amounts(scene: Scene, words: Words) -> Iterator[Edit]:
-    """More or less, down to none, of what a graded word speaks of. The words stay as they are."""
+    """More or less, down to none, of what a graded word names. The words stay the same."""
     for word in words:
         if word.text not in v.GRADED:
             continue

@@ -1,4 +1,4 @@
-"""Stage 2: encode the training pictures to latents, once, and their captions to tokens."""
+"""Stage 2: encode the training pictures to latents and their captions to tokens, once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import tokenizer as clip_tokenizer
 from runs import ROOT
 from world import BACKGROUND, Scene, Word, text
 
-PART = 64  # pictures that are encoded together
-NOTHING = 3  # the mask number of tokens that speak of nothing
+PART = 64  # pictures encoded together
+NOTHING = 3  # the mask index of tokens that refer to nothing visible
 
 
 def encode(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
-    """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16. By all cores."""
+    """Mean and standard deviation of each picture's latents, scaled: [n, 8, 16, 16], float16. On all cores."""
     parts = [images[start : start + PART] for start in range(0, len(images), PART)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         return torch.from_numpy(np.concatenate(list(pool.map(_encode_part, repeat(vae), parts))))
@@ -46,16 +46,16 @@ def small_masks(masks: np.ndarray) -> np.ndarray:
 
 
 def owners(caption: list[Word], length: int) -> list[int]:
-    """For every token, the number of its mask among `small_masks`. One word is one token."""
+    """For every token, the index of its mask in `small_masks`. One word is one token."""
     numbers = [NOTHING if w.owner is None else 2 if w.owner == BACKGROUND else w.owner for w in caption]
     return [NOTHING, *numbers, *[NOTHING] * length][:length]
 
 
 def sources(words: list[int | None] | None, length: int) -> list[int]:
-    """For every token of an edit's caption the source's token that it shares, -1 if it is new.
+    """For every token of an edit's caption, the source's token that it corresponds to; -1 if it is new.
 
-    `words`: `Edit.sources`. The marks of the start and the end are shared too, and the padding, by its place,
-    as in Prompt-to-Prompt.
+    `words`: `Edit.sources`. The start and end tokens are shared too, and the padding by position, as in
+    Prompt-to-Prompt.
     """
     if words is None:
         return list(range(length))
@@ -65,7 +65,7 @@ def sources(words: list[int | None] | None, length: int) -> list[int]:
 
 
 def amounts(scene: Scene, caption: list[Word], length: int) -> list[float]:
-    """For every token, twice the amount of what it grades, so that 1 is the usual; 1 for words that grade nothing."""
+    """For every token, twice the amount that it names, so that 1 is usual; 1 for words that are not graded."""
 
     def amount(word: Word) -> float:
         graded = {

@@ -1,4 +1,4 @@
-"""Stage 5: measure the model on prompts it never saw: a preview, in Python, of the engine's own figures."""
+"""Stage 5: measure the model on prompts it never saw: a preview, in Python, of `npm run evaluate`'s figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_judge(folder: Path) -> Judge:
 
 
 def prompts(sampler, count: int, seed: int) -> list[tuple[Scene, list[Word]]]:
-    """Scenes with captions; of each, only what its caption says will be asked of the picture."""
+    """Scenes with captions; a picture is only asked for what its caption says."""
     rng = np.random.default_rng(seed)
     scenes = [sampler(rng) for _ in range(count)]
     return [(scene, caption(scene, rng)) for scene in scenes]
@@ -40,7 +40,7 @@ def prompts(sampler, count: int, seed: int) -> list[tuple[Scene, list[Word]]]:
 
 @torch.no_grad()
 def judge_text(judge: Judge, images: np.ndarray, asked: list[tuple[Scene, list[Word]]]) -> Tally:
-    """Of what the captions asked for, what the judge finds in the pictures."""
+    """For each thing that the captions ask for, whether the judge finds it in the pictures."""
     said, tally = judge(data.to_tensor(images)), defaultdict(list)
     for i, (scene, words) in enumerate(asked):
         told = {word.text for word in words}
@@ -58,7 +58,7 @@ def judge_text(judge: Judge, images: np.ndarray, asked: list[tuple[Scene, list[W
 
 @torch.no_grad()
 def judge_maps(judge: Judge, images: np.ndarray, words: list[list[Word]], attention: torch.Tensor) -> Tally:
-    """The pointing game: does the strongest spot of a noun's averaged map lie where the judge sees the thing?
+    """The pointing game: is the maximum of a noun's averaged map where the judge sees the thing?
 
     `attention` [pictures, tokens, 16, 16].
     """
@@ -80,7 +80,7 @@ def judge_maps(judge: Judge, images: np.ndarray, words: list[list[Word]], attent
 
 
 class AveragedMaps:
-    """The mean of all cross-attention maps of at least 8x8, of all steps, with the prompt."""
+    """The mean of all conditional cross-attention maps of at least 8x8, over all steps."""
 
     def __init__(self, model: Model) -> None:
         self.recorders = record_cross_attention(model.unet)

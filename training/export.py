@@ -1,4 +1,4 @@
-"""Stage 6: the finished model in the diffusers layout, float16 safetensors, as it lies in a clone."""
+"""Stage 6: the finished model in the diffusers layout, float16 safetensors, as it is in the repository."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = {
 
 
 def to_half(path: Path) -> None:
-    """Rewrite a safetensors file in float16; it must hold nothing that float16 cannot."""
+    """Rewrite a safetensors file in float16; all its numbers must fit in float16."""
     tensors = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in load_file(path).items()
@@ -35,7 +35,7 @@ def to_half(path: Path) -> None:
 
 
 def without_origin(path: Path) -> None:
-    """Rewrite a config without the folder that its network was last loaded from."""
+    """Rewrite a config without the path that its network was last loaded from."""
     config = json.loads(path.read_text())
     config.pop("_name_or_path", None)
     path.write_text(json.dumps(config, indent=2) + "\n")

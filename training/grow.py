@@ -1,8 +1,8 @@
-"""The autoencoder at twice the size, begun from one that knows half of it.
+"""The autoencoder at twice the size, initialised from one trained at half the size.
 
-The grown one has a level more on the outside: its encoder begins by halving the picture, its decoder ends by doubling
-it, and all that lies between is the small one's. So it starts with (nearly) the small one's latents of the halved
-picture, and a UNet that draws in those is a start for the one that is to draw in the grown one's.
+The grown one has one more level on the outside: its encoder begins by halving the picture, its decoder ends
+by doubling it, and everything between is the small one's. So at first it has (nearly) the small one's latents
+of the halved picture, and a UNet trained on those is a starting point for one on the grown one's latents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def halved(pixels: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def grown(small: AutoencoderKL) -> AutoencoderKL:
-    """The autoencoder of full-sized pictures that does as `small` does with halved ones, more or less."""
+    """An autoencoder of full-sized pictures that does roughly what `small` does with halved ones."""
     vae = build_vae()
     vae.load_state_dict({_grown_name(name): value for name, value in small.state_dict().items()}, strict=False)
     _halve_first(vae.encoder, small.encoder.conv_in)
@@ -30,7 +30,7 @@ def grown(small: AutoencoderKL) -> AutoencoderKL:
 
 
 def _grown_name(name: str) -> str:
-    """Where the small one's parameter is in the grown one: the encoder's levels are one further in."""
+    """The name of a small one's parameter in the grown one: the encoder's levels are one further in."""
     if name.startswith("encoder.conv_in"):
         return f"replaced.{name}"
     if name.startswith("encoder.down_blocks."):
@@ -40,13 +40,14 @@ def _grown_name(name: str) -> str:
 
 
 def _halve_first(encoder: nn.Module, conv_in: nn.Conv2d) -> None:
-    """The first convolution takes means of 2x2 pixels, the downsampler does what the small one's first did with them.
+    """Make the first convolution average 2x2 pixels, and the downsampler apply the small one's first
+    convolution to them.
 
-    A downsampler sees the pixels from its own to two further on, so of the block before its own only the pixel next
-    to it is to be had, by way of the first convolution; it stands for the block.
+    A downsampler sees its own pixel and the two after it, so of the block before its own only the adjacent
+    pixel is accessible, through the first convolution; it stands for the whole block.
     """
     block, before = torch.tensor([0, 0.5, 0.5]), torch.tensor([1.0, 0, 0])
-    taps = {-1: (before, 0), 0: (block, 0), 1: (block, 2)}  # offset -> the kernel it is read by, and where
+    taps = {-1: (before, 0), 0: (block, 0), 1: (block, 2)}  # offset -> the kernel that reads it, and its position
     first, halving = encoder.conv_in, encoder.down_blocks[0].downsamplers[0].conv
     for parameter in (first.bias, halving.weight, halving.bias):
         parameter.zero_()
@@ -65,7 +66,7 @@ def _halve_first(encoder: nn.Module, conv_in: nn.Conv2d) -> None:
 
 
 def _double_last(decoder: nn.Module) -> None:
-    """What was the last level is doubled as it is; the new last one adds nothing at first."""
+    """Double the former last level's output unchanged; the new last level adds nothing at first."""
     doubling = decoder.up_blocks[-2].upsamplers[0].conv
     nn.init.dirac_(doubling.weight)
     nn.init.zeros_(doubling.bias)

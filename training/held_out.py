@@ -1,8 +1,8 @@
-"""What `npm run evaluate` measures the model by: prompts, their truths, pictures; once, to ../evaluate/held_out.*
+"""The data for `npm run evaluate`, made once: prompts, their contents and pictures in ../evaluate/held_out.*
 
-And true edits, rendered, to ../evaluate/true_edits.png, which say what the judge makes of edits that are as they
-should be; pictures to be inverted, each beside its true edit, to ../evaluate/pictures.*; and other prompts to
-../evaluate/tuning.json: settings are chosen by those, so that they are not measured by what they were chosen by.
+Also rendered true edits in ../evaluate/true_edits.png, to see how the judge measures correct edits; pictures
+to invert, each beside its true edit, in ../evaluate/pictures.*; and other prompts in ../evaluate/tuning.json
+for choosing settings, so that settings are not measured on the prompts they were chosen on.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from world import Scene, Word, caption, is_held_out, random_scene, render, text,
 from world import vocabulary as v
 
 OUT = Path(__file__).parent.parent / "evaluate"
-TARGETS = 3  # swaps of one source
-#: The first seeds of what is measured by, and of what is tuned by.
+TARGETS = 3  # swaps per source
+#: The first seeds of the prompts for measuring and of those for tuning.
 MEASURED, TUNED = 900, 500
 COUNTS = {"new captions": 240, "never seen": 128, "swaps": 70, "added": 30, "weighted": 40, "pictures": 64}
-COLUMNS = 8  # of held_out.png
-TRUE_ROWS, TRUE_COLUMNS = 8, 10  # rows of true_edits.png a kind of edit, tiles on each
-PAIRS = 8  # of a picture and its true edit; each kind of edit has a row of them in pictures.png
+COLUMNS = 8  # in held_out.png
+TRUE_ROWS, TRUE_COLUMNS = 8, 10  # rows per kind of edit in true_edits.png, tiles per row
+PAIRS = 8  # pairs of a picture and its true edit in each row of pictures.png, one row per kind of edit
 
 ADDED = {
     "place": edits.added_places,
@@ -43,7 +43,7 @@ Captioned = tuple[Scene, list[Word]]
 def captions(
     seed: int, sampler: Callable[[np.random.Generator], Scene] = random_scene
 ) -> Iterator[Captioned]:
-    """Scenes without end, of seeds that no training has, each with a caption."""
+    """Endless scenes with captions, from seeds that training does not use."""
     rng = np.random.default_rng([seed, 2026])
     while True:
         scene = sampler(rng)
@@ -63,7 +63,7 @@ def as_said(scene: Scene, words: list[Word]) -> Scene:
 
 
 def prompts(pairs: Iterator[Captioned]) -> Iterator[dict]:
-    """Captions, each with all that it asks for, and with nothing that it leaves unsaid."""
+    """Captions, each with everything that it explicitly asks for."""
     for scene, words in pairs:
         said = as_said(scene, words)
         yield {
@@ -76,12 +76,12 @@ def prompts(pairs: Iterator[Captioned]) -> Iterator[dict]:
 
 
 def never_seen(pairs: Iterator[Captioned]) -> Iterator[Captioned]:
-    """Those whose captions say what no training picture shows."""
+    """Those whose captions name a combination that no training picture shows."""
     return (pair for pair in pairs if is_held_out(as_said(*pair)))
 
 
 def swaps(seed: int) -> Iterator[dict]:
-    """A prompt, and the same with one of its nouns swapped for each of three that might stand there."""
+    """Prompts, each with one of its nouns swapped for each of three that fit there."""
     rng = np.random.default_rng(seed)
     for scene, words in captions(seed):
         things = edits.swappable(scene, words)
@@ -97,7 +97,7 @@ def swaps(seed: int) -> Iterator[dict]:
 
 
 def added(kind: str, seed: int) -> Iterator[dict]:
-    """A prompt without a place, a time and so on, and the same with each of two added."""
+    """Prompts without a place, a time and so on, each with one of two added."""
     rng = np.random.default_rng(seed)
     add = ADDED[kind]
     for scene, words in captions(seed):
@@ -113,7 +113,8 @@ def added(kind: str, seed: int) -> Iterator[dict]:
 
 
 def asked(kind: str, edit: edits.Edit) -> str:
-    """What the edit adds, as the judge names it: the last word that is new, a colour or a material with its noun."""
+    """What the edit adds, as the judge names it: the last new word, with its noun if it is a colour or a
+    material."""
     if kind == "style":
         return edit.scene.style
     at = max(i for i, source in enumerate(edit.sources) if source is None)
@@ -128,7 +129,8 @@ def weighted(word: str, seed: int) -> Iterator[str]:
 
 
 def true_edits(seed: int) -> Iterator[Scene]:
-    """Scenes, each followed by itself with a place, a time or a style added; then some in five amounts of something graded."""
+    """Scenes, each followed by its edit with a place, a time or a style added; then scenes in five amounts of
+    something graded."""
     tiles = TRUE_ROWS * TRUE_COLUMNS
     for i, add in enumerate((edits.added_places, edits.added_times, edits.added_styles)):
         yield from islice(_with_edit(add, seed + i), tiles)
@@ -154,7 +156,7 @@ Pair = tuple[dict, Scene, Scene]
 
 
 def pictures(seed: int) -> list[Pair]:
-    """Of each kind as many: what is said of a picture and of an edit, and the scenes before and after."""
+    """Equally many pairs of each kind: their description, and the scenes before and after."""
     added_kinds = [added_to(kind, seed + 1 + i) for i, kind in enumerate(("place", "time", "colour"))]
     return [pair for kind in (swapped(seed), *added_kinds, bared(seed + 4)) for pair in islice(kind, PAIRS)]
 
@@ -170,7 +172,7 @@ def swapped(seed: int) -> Iterator[Pair]:
 
 
 def added_to(kind: str, seed: int) -> Iterator[Pair]:
-    """Pictures, each with a place, a time or a colour that its caption does not say."""
+    """Pictures, each with a place, a time or a colour added that its caption does not mention."""
     rng = np.random.default_rng(seed)
     for scene, words in captions(seed):
         found = [edit for edit in ADDED[kind](scene, words) if edit.scene != scene] if scene.things else []
@@ -180,7 +182,7 @@ def added_to(kind: str, seed: int) -> Iterator[Pair]:
 
 
 def bared(seed: int) -> Iterator[Pair]:
-    """Pictures with all that there can be of something graded, and with none of it."""
+    """Pictures with the largest amount of something graded, and with none of it."""
     for scene, words in captions(seed):
         graded = [word for word in words if word.text in v.GRADED]
         if len(graded) == 1:
@@ -225,21 +227,21 @@ def said(prompt: dict | str) -> str:
 
 
 def texts(prompts_: dict | list) -> set[str]:
-    """Of all prompts of all kinds."""
+    """The texts of all prompts of all kinds."""
     if isinstance(prompts_, list):
         return set(map(said, prompts_))
     return set().union(*(texts(kind) for name, kind in prompts_.items() if name != "vocabulary"))
 
 
 def apart(prompts_: dict | list, known: set[str]) -> dict | list:
-    """Those prompts whose text, or whose source's, is not known."""
+    """The prompts whose text, or source's text, is not in `known`."""
     if isinstance(prompts_, dict):
         return {name: kind if name == "vocabulary" else apart(kind, known) for name, kind in prompts_.items()}
     return [prompt for prompt in prompts_ if said(prompt) not in known]
 
 
 def sheet(scenes: Iterator[Scene], columns: int) -> Image.Image:
-    """Their pictures, row by row, without gaps."""
+    """The scenes' pictures, row by row, without gaps."""
     pictures = [render(scene)[0] for scene in scenes]
     rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures), columns)]
     return Image.fromarray(np.concatenate(rows))

@@ -1,7 +1,7 @@
-"""The judge: a plain convolutional network that says what a picture shows, and where.
+"""The judge: a plain convolutional network that recognises what a picture shows, and where.
 
-Trained on renderings, whose truth is known. Convolutions, ReLU, max-pooling, nearest-neighbour upsampling
-and linear layers only, so that it is quickly built again elsewhere from its safetensors file.
+Trained on renderings, whose content is known. It uses only convolutions, ReLU, max-pooling, nearest-neighbour
+upsampling and linear layers, so that it is easily reimplemented elsewhere from its safetensors file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import nn
 
 from world import vocabulary as v
 
-SIDE = 64  # pixels that the judge sees a picture at, both ways, whatever its size
-#: What a pixel can be, at half of that.
+SIDE = 64  # height and width to which pictures are reduced for the judge
+#: The labels of pixels, on a grid of half that size.
 PIXELS = (*v.NOUNS, "fluff", "blossom", "snow", "background")
 #: "red car", "blue tent", ...
 COLOURED = tuple(f"{colour} {noun}" for noun in v.COLOURED for colour in v.COLOURS)
@@ -32,8 +32,8 @@ HEADS = {
 
 
 class Verdict(NamedTuple):
-    """Logits, [n, labels]. `things`, `colours` and `materials` are yes or no each (sigmoid); of the others one holds
-    (softmax). A judge of a world without styles and materials says nothing of them."""
+    """Logits, [n, labels]. `things`, `colours` and `materials` are multi-label (sigmoid); the others choose
+    one label (softmax). `style` and `materials` are None for a judge of a world without them."""
 
     things: torch.Tensor
     colours: torch.Tensor
@@ -56,7 +56,7 @@ class Judge(nn.Module):
         self.conv4, self.conv5 = conv(56, 96), conv(96, 96)
         self.conv6, self.conv7 = conv(96, 128), conv(128, 128)
         self.from8, self.from16 = conv(128, 40, 1), conv(96, 40, 1)
-        self.from64 = nn.Conv2d(24, 40, 2, stride=2)  # where an edge is, which max-pooling forgets
+        self.from64 = nn.Conv2d(24, 40, 2, stride=2)  # the exact position of edges, which max-pooling loses
         self.merge, self.pixels = conv(176, 64), conv(64, len(pixels), 1)
         self.heads = nn.ModuleDict({name: nn.Linear(256, len(labels)) for name, labels in heads.items()})
 

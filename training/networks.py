@@ -1,4 +1,4 @@
-"""The four parts of Stable Diffusion, by diffusers' and transformers' classes, at the emoji world's size."""
+"""The four parts of Stable Diffusion, from diffusers' and transformers' classes, at the emoji world's size."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from world import SIZE
 TEXT_WIDTH = 128
 
 
-#: Width of each level of the autoencoder, the pixels' first; the small one lacks the first.
+#: Widths of the autoencoder's levels, from the pixels inwards; the small one lacks the first.
 WIDTHS = (16, 16, 32, 96)
 
 
 def build_vae(size: int = SIZE) -> AutoencoderKL:
-    """128x128 pixels, or half of that, to 16x16 latents; widest there, where width costs least."""
+    """128x128 pixels, or 64x64, to 16x16 latents; widest there, where width costs least."""
     widths = WIDTHS if size == SIZE else WIDTHS[1:]
     return AutoencoderKL(
         in_channels=3,
@@ -63,7 +63,7 @@ def build_unet() -> UNet2DConditionModel:
         cross_attention_dim=TEXT_WIDTH,
         norm_num_groups=16,
         attention_head_dim=4,
-    )  # as in SD 1.x, this old name means the number of heads
+    )  # attention_head_dim is the number of heads here, as in SD 1.x
 
 
 def build_scheduler() -> DDIMScheduler:

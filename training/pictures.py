@@ -1,4 +1,4 @@
-"""Sheets of pictures to look at."""
+"""Contact sheets of pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def save_sheet(path: Path, images: np.ndarray, columns: int, zoom: int = 2, gap: int = 2) -> None:
-    """[n, h, w, 3] uint8, row by row, pixels enlarged."""
+    """Save pictures [n, h, w, 3] uint8, row by row, enlarged `zoom` times."""
     count, height, width = images.shape[:3]
     rows = -(-count // columns)
     sheet = np.full((rows * (height + gap), columns * (width + gap), 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""What trainings share: checkpoints to go on from, averaged weights, a log, several processes."""
+"""Shared by all trainings: resumable checkpoints, averaged weights, a log, several processes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ROOT = Path(os.environ.get("TRAINING_RUNS", Path(__file__).parent / "runs"))
 class Run:
     """One training: its networks, its optimizer, its EMA and its step, in one file on disk.
 
-    Everything random comes from torch's global generator, seeded anew by the number of each step, so a
-    run that was killed goes on as if nothing had happened. Started by `torchrun`, several processes of
-    one thread share each batch: on a busy machine that wastes less than several threads of one process.
+    All randomness comes from torch's global generator, reseeded with each step's number, so a killed run
+    resumes as if nothing had happened. Started by `torchrun`, several single-threaded processes share each
+    batch: on a busy machine that wastes less than several threads of one process.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Run:
         self._started = time.time()
 
     def resume(self) -> bool:
-        """Go on from the run's checkpoint; False if there is none."""
+        """Resume from the run's checkpoint; False if there is none."""
         if not self.path.exists():
             return False
         self._load(self.path)
         return True
 
     def branch(self, path: Path) -> None:
-        """Begin from another run's checkpoint, which stays as it is."""
+        """Start from another run's checkpoint, which is left unchanged."""
         self._load(path)
         self.branched_at = self.step
 
@@ -62,14 +62,14 @@ class Run:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that writes to disk."""
+        """Whether this is the process that writes to disk."""
         return self.rank == 0
 
     def seed_step(self) -> None:
         torch.manual_seed(self.step * self.workers + self.rank)
 
     def save(self) -> None:
-        """Write the checkpoint beside its place, then move it there: a kill leaves the old one whole."""
+        """Write the checkpoint to a temporary file, then rename it, so that a kill leaves the old one intact."""
         state = {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -82,7 +82,7 @@ class Run:
         partial.replace(self.path)
 
     def update(self, loss: torch.Tensor, learning_rate: float) -> None:
-        """One step of the optimizer and of the average."""
+        """One step of the optimizer and of the EMA."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
@@ -97,7 +97,7 @@ class Run:
             torch._foreach_lerp_(self.ema, self.parameters, 1 - decay)
 
     def _average_gradients(self) -> None:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]  # the others rest
+        gradients = [p.grad for p in self.parameters if p.grad is not None]  # the others are not trained
         together = torch.cat([g.flatten() for g in gradients])
         dist.all_reduce(together)
         together /= self.workers
@@ -105,7 +105,7 @@ class Run:
             gradient.copy_(mean.view_as(gradient))
 
     def swap_ema(self) -> None:
-        """Put the average in the networks' place; called again, put the networks back."""
+        """Swap the networks' weights and their averages; called again, swap them back."""
         with torch.no_grad():
             for parameter, average in zip(self.parameters, self.ema):
                 kept = parameter.clone()
@@ -113,7 +113,7 @@ class Run:
                 average.copy_(kept)
 
     def save_ema(self, folder: Path) -> None:
-        """Write the averaged networks, each to the folder of its name."""
+        """Save the averaged networks, each to the folder of its name."""
         self.swap_ema()
         for name, network in self.networks.items():
             network.save_pretrained(folder / name)
@@ -132,7 +132,7 @@ class Run:
 
 
 def join_workers() -> tuple[int, int]:
-    """How many processes share the work, and which of them this is."""
+    """The number of processes that share the work, and this one's rank."""
     workers = int(os.environ.get("WORLD_SIZE", 1))
     if workers > 1:
         dist.init_process_group("gloo")
@@ -142,7 +142,7 @@ def join_workers() -> tuple[int, int]:
 def learning_rate(
     step: int, peak: float, warmup: int, total: int | None = None, decay_from: int = 0
 ) -> float:
-    """Warm up, hold, and, where a `total` is given, fall to (almost) nothing between `decay_from` and it."""
+    """Warm up, hold and, if a `total` is given, decay to 1 % between `decay_from` and `total`."""
     rate = peak * min(1.0, (step + 1) / warmup)
     if total is not None and step > decay_from:
         rate *= max(0.01, (total - step) / (total - decay_from))

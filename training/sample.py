@@ -1,4 +1,4 @@
-"""Pictures for prompts: the denoising loop with guidance, in a dozen lines."""
+"""Generate pictures for prompts: the denoising loop with guidance, in a dozen lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import data
 from pictures import save_sheet
 from runs import ROOT
 
-LOOK = [  # to look at while training: the seed's own words, and one of everything hard
+LOOK = [  # to look at while training: the project's original examples, and one of everything hard
     "a cat riding a bicycle",
     "a cat riding a motorcycle",
     "a cat riding a car",
@@ -63,7 +63,7 @@ class Model:
 
     @torch.no_grad()
     def draw(self, prompts: list[str], seed: int, steps: int = 30, guidance: float = 5.0) -> np.ndarray:
-        """One picture a prompt, [n, SIZE, SIZE, 3] uint8."""
+        """One picture per prompt, [n, SIZE, SIZE, 3] uint8."""
         ids = self.tokenizer(
             [""] * len(prompts) + prompts, padding="max_length", truncation=True, return_tensors="pt"
         )

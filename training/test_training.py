@@ -1,4 +1,4 @@
-"""`python3 -m unittest`: what the trainings rely on. Takes seconds."""
+"""`python3 -m unittest`: tests of what the trainings rely on. Takes seconds."""
 
 import tempfile
 import unittest
@@ -205,12 +205,12 @@ class Edits(unittest.TestCase):
         self.assertEqual(strayed(predicted, ~injected, batch | {"same": torch.zeros(2, 1, 16, 16)}).item(), 0)
 
     def test_tokens_of_an_edit_know_those_they_share(self):
-        # start, "a", [new], "cat" -> start, "a", "cat", end; padding by its place
+        # start, "a", [new], "cat" -> start, "a", "cat", end; padding by position
         self.assertEqual(sources([0, None, 1], 8), [0, 1, -1, 2, 3, 5, 6, 7])
         self.assertEqual(sources(None, 4), [0, 1, 2, 3])
 
     def test_an_edit_takes_its_source_s_maps(self):
-        maps = torch.rand(5, 2, 16, 3)  # one by itself, two sources, their edits
+        maps = torch.rand(5, 2, 16, 3)  # a row without an edit, two sources, their edits
         edited = inject(maps, torch.tensor([[0, 0, -1], [-1, -1, -1]]))
         self.assertTrue(torch.equal(edited[:3], maps[:3]) and torch.equal(edited[4], maps[4]))
         self.assertTrue(torch.equal(edited[3, ..., 0], maps[1, ..., 0]))

@@ -1,6 +1,6 @@
-"""A tokenizer in CLIP's own format in which each word of the world is one token.
+"""A tokenizer in CLIP's format in which each word of the world is one token.
 
-Any other text still has tokens: it falls into bytes, as in CLIP.
+Any other text is split into bytes, as in CLIP.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def byte_alphabet() -> list[str]:
-    """One printable character a byte, as GPT-2 and CLIP write them."""
+    """One printable character per byte, as in GPT-2 and CLIP."""
     printable = [
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
@@ -28,7 +28,7 @@ def byte_alphabet() -> list[str]:
 
 
 def split(word: str, merges: list[tuple[str, str]]) -> list[str]:
-    """Byte pair encoding: join the pair that was learnt first, until none is left."""
+    """Byte pair encoding: join the earliest learnt pair, until none is left."""
     parts = [*word[:-1], word[-1] + "</w>"]
     while pairs := [pair for pair in zip(parts, parts[1:]) if pair in merges]:
         first = min(pairs, key=merges.index)
@@ -42,7 +42,7 @@ def split(word: str, merges: list[tuple[str, str]]) -> list[str]:
 
 
 def merges_for(words: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Merges that make every word one token: what earlier merges leave apart is joined from the left."""
+    """Merges that make every word one token: the parts that earlier merges leave are joined from the left."""
     merges: list[tuple[str, str]] = []
     for word in words:
         while len(parts := split(word, merges)) > 1:
@@ -79,7 +79,7 @@ def write(folder: Path) -> None:
 
 
 def load(folder: Path) -> CLIPTokenizer:
-    """The tokenizer of a folder, written there first if it is new."""
+    """The tokenizer in a folder, which is written first if necessary."""
     if not (folder / "vocab.json").exists():
         write(folder)
     return CLIPTokenizer.from_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Every stage by name, or all of them in order: `python3 train.py vae`, `python3 train.py all`."""
+"""Run a stage by name, or all of them in order: `python3 train.py vae`, `python3 train.py all`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from runs import ROOT
 
 HERE = Path(__file__).parent
-#: Stage -> its command. Those that train share their batches among one process a core.
+#: Stage -> its command. Training stages split each batch among one process per core.
 STAGES = {
     "half": ["torchrun", "train_vae.py", "--half"],
     "vae": ["torchrun", "train_vae.py", "--grow", str(ROOT / "half")],

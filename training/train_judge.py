@@ -1,4 +1,4 @@
-"""Stage 4: the judge learns from renderings what they show."""
+"""Stage 4: train the judge to recognise what renderings show."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from world import SIZE, Scene, any_scene, render, unseen_scene
 from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 2e-3, 100, 32
-YES_NO = ("things", "colours", "materials")  # the verdicts of which several may hold at once
-LATENT_NOISE = 0.15  # of latents whose spread is about 1
-GRID = SIDE // 2  # cells of what the judge says of pixels, both ways
-CHANGED = 24  # a pixel whose three channels together differ by more has changed
+YES_NO = ("things", "colours", "materials")  # the multi-label heads
+LATENT_NOISE = 0.15  # added to latents whose standard deviation is about 1
+GRID = SIDE // 2  # height and width of the grid of pixel labels
+CHANGED = 24  # a pixel has changed if its channels' differences add up to more than this
 
 
 def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
-    """Where snow, fluff and blossom are, [SIZE, SIZE] bool: what changes when the scene is drawn without them."""
+    """Where snow, fluff and blossom are, [SIZE, SIZE] bool: what changes if the scene is rendered without
+    them."""
 
-    scene = replace(scene, style=None)  # which would change what is near as well
+    scene = replace(scene, style=None)  # a style would spread the change to its surroundings
 
     def changes(without: Scene) -> np.ndarray:
         if without == scene:
@@ -44,7 +45,7 @@ def graded_pixels(scene: Scene) -> dict[str, np.ndarray]:
 
 
 def pixel_classes(scene: Scene, masks: np.ndarray) -> np.ndarray:
-    """What most of each cell of the judge's grid is, [GRID, GRID], numbers into `PIXELS`."""
+    """The majority label of each cell of the judge's grid, [GRID, GRID], indices into `PIXELS`."""
     graded = {name: in_cells(where) > 0.5 for name, where in graded_pixels(scene).items()}
     classes = np.full((GRID, GRID), PIXELS.index("background"), np.uint8)
     classes[graded["snow"]] = PIXELS.index("snow")
@@ -74,7 +75,7 @@ def truth(scene: Scene) -> tuple[np.ndarray, ...]:
 
 
 def labels(pictures: data.Pictures) -> Verdict:
-    """The truth of every picture, in the verdict's own shape."""
+    """The labels of every picture, in the form of a Verdict."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         pixels = list(pool.map(pixel_classes, pictures.scenes, pictures.masks, chunksize=100))
     columns = [torch.from_numpy(np.stack(column)) for column in zip(*map(truth, pictures.scenes))]
@@ -82,14 +83,14 @@ def labels(pictures: data.Pictures) -> Verdict:
 
 
 def roughen(pictures: torch.Tensor) -> torch.Tensor:
-    """Blur and noise of random strength: what a generated picture has and a rendering does not."""
+    """Blur and noise of random strength: which generated pictures have and renderings do not."""
     strength = torch.rand(len(pictures), 1, 1, 1)
     soft = torch.lerp(pictures, F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False), 0.8 * strength)
     return soft + 0.08 * torch.rand(len(pictures), 1, 1, 1) * torch.randn_like(pictures)
 
 
 def mirrored(pictures: torch.Tensor, true: Verdict) -> tuple[torch.Tensor, Verdict]:
-    """Half of the pictures, the other way round: what they show is the same, but for where it is."""
+    """Mirror half of the pictures: what they show stays the same, except for where it is."""
     half = len(pictures) // 2
     return torch.cat([pictures[:half].flip(3), pictures[half:]]), true._replace(
         pixels=torch.cat([true.pixels[:half].flip(2), true.pixels[half:]])
@@ -98,7 +99,7 @@ def mirrored(pictures: torch.Tensor, true: Verdict) -> tuple[torch.Tensor, Verdi
 
 @torch.no_grad()
 def redraw(images: np.ndarray) -> None:
-    """Put the model's own hand to every third training picture: its latents, a little off, decoded."""
+    """Replace every third training picture by the model's decoding of its latents with a little noise."""
     vae = AutoencoderKL.from_pretrained(ROOT / "model" / "vae").eval()
     means = torch.load(ROOT / "latents.pt", weights_only=True)["latents"][: len(images) : 3, :4].float()
     dice = torch.Generator().manual_seed(0)
@@ -110,7 +111,8 @@ def redraw(images: np.ndarray) -> None:
 
 
 def loss(said: Verdict, true: Verdict) -> torch.Tensor:
-    """Weighed so that all of them count: what is in a picture is many rare yeses, and most of its pixels are easy."""
+    """The sum of all heads' losses, weighted so that each counts: multi-label heads have few positives, and
+    most pixels are easy."""
     total = torch.zeros(())
     for name, logits in said._asdict().items():
         logits, target = logits.float(), getattr(true, name)
@@ -123,7 +125,7 @@ def loss(said: Verdict, true: Verdict) -> torch.Tensor:
 
 @torch.no_grad()
 def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, float]:
-    """Shares of pictures with exactly the right things, the right place and so on, and of right pixels."""
+    """The shares of pictures with exactly the right things, the right place and so on, and of correct pixels."""
     parts = [judge(part) for part in pictures.split(64)]
     said = Verdict(*[torch.cat(column) for column in zip(*parts)])
     shares = {}
@@ -134,12 +136,12 @@ def accuracy(judge: Judge, pictures: torch.Tensor, true: Verdict) -> dict[str, f
     return shares
 
 
-Examples = tuple[np.ndarray, Verdict]  # pictures [n, SIZE, SIZE, 3], and the truth of each
+Examples = tuple[np.ndarray, Verdict]  # pictures [n, SIZE, SIZE, 3], and the labels of each
 
 
 def lessons(count: int, most: int) -> Examples:
-    """What the judge learns from: the model's own training pictures, `most` at most, and combinations that those do
-    not show."""
+    """The judge's training data: up to `most` of the model's own training pictures, and combinations that
+    these do not show."""
     train = data.training(count).first(most)
     unseen = data.load("unseen", most // 8, seed=5, sampler=unseen_scene)
     true = data.once(f"judge-truth-{most}", lambda: (labels(train), labels(unseen)))
@@ -149,13 +151,13 @@ def lessons(count: int, most: int) -> Examples:
 
 
 def exam() -> Examples:
-    """What it is tried by, of a seed that no lesson has."""
+    """The judge's test data, from a seed that the training data does not use."""
     held_out = data.load("judge-test", 1000, seed=6, sampler=any_scene)
     return held_out.images, labels(held_out)
 
 
 def take_over(judge: Judge, weights: dict[str, torch.Tensor]) -> None:
-    """Begin with another judge's layers, as many as are of the same shape: what they see is much the same."""
+    """Initialise from another judge's layers that have the same shape, because they see much the same."""
     own = judge.state_dict()
     same = {name: value.float() for name, value in weights.items() if own.get(name, value[:0]).shape == value.shape}
     judge.load_state_dict(same, strict=False)
@@ -174,7 +176,7 @@ def main() -> None:
     judge = Judge()
     if args.start:
         take_over(judge, load_file(args.start / "model.safetensors"))
-    judge = judge.to(memory_format=torch.channels_last)  # in bfloat16 almost twice as fast
+    judge = judge.to(memory_format=torch.channels_last)  # almost twice as fast in bfloat16
     run = Run(
         "judge", {"judge": judge}, torch.optim.AdamW(judge.parameters(), weight_decay=0.01), ema_decay=0.995
     )
@@ -186,7 +188,7 @@ def main() -> None:
         run.seed_step()
         chosen = torch.randint(len(images), (args.batch // run.workers,))
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            pictures = roughen(data.to_tensor(images[chosen.numpy()]))  # to_tensor's channels lie last
+            pictures = roughen(data.to_tensor(images[chosen.numpy()]))  # to_tensor's result is channels-last
             pictures, truths = mirrored(pictures, Verdict(*[column[chosen] for column in true]))
             said = judge(pictures)
         run.update(

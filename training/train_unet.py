@@ -1,8 +1,9 @@
-"""Stage 3: text encoder and UNet together learn to find the noise in a noisy latent, given a caption.
+"""Stage 3: train the text encoder and the UNet together to predict the noise in noisy latents, given a
+caption.
 
-The learning rate is held, so the run can go on for as many hours as there are. `--decay` branches off a
-finished model: it takes the run as it is, lets the rate fall to nothing, which sharpens everything, and
-leaves the run itself as it was.
+The learning rate is held constant, so the run can go on for as long as there is time. `--decay` branches off
+a finished model: it starts from the run's checkpoint, lets the rate decay to almost zero, which sharpens
+everything, and leaves the run itself unchanged.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 8e-4, 150, 24
 EMPTY_CAPTIONS = 0.15  # so that the model also learns to draw without a prompt, which guidance needs
-MIN_SNR = 5.0  # Hang et al. 2023: no timestep counts for more than its signal allows
-POINTING = 0.01  # weight of the attention maps' loss
-INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # in how many of a batch's edits
-LAYOUT = 0.25  # of the timesteps, more than uniformly, are in the last quarter, where the layout is decided
-LOCALITY = 0.2  # weight of what an edit changes where it should not
-SAME = 0.1  # latents of a picture and of its true edit, no further apart than this, are of the same thing
-#: How often pictures with these words come, against others: there are few of them.
+MIN_SNR = 5.0  # Hang et al. 2023: limits the weight of timesteps with little noise
+POINTING = 0.01  # weight of the pointing loss
+INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # shares of a batch's edits
+LAYOUT = 0.25  # share of the timesteps moved to the noisiest quarter, where the layout is decided
+LOCALITY = 0.2  # weight of an edit's changes where nothing should change
+SAME = 0.1  # latents of a picture and of its true edit that differ by less than this count as unchanged
+#: How much more often pictures with these words are drawn than others, because they are rare.
 GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
-#: And pictures to whose captions an edit adds these: times change every pixel, colours are seldom added.
+#: The same for pictures to whose captions an edit adds these: times change every pixel, colours are rarely
+# added.
 ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8), **dict.fromkeys(v.MATERIALS, 6)}
 
 
@@ -43,7 +45,8 @@ WEIGHTS = {"text_encoder": "model.safetensors", "unet": "diffusion_pytorch_model
 
 
 class Batches:
-    """Random batches of noisy latents from `encode.py`'s file: by themselves, then sources, then their edits."""
+    """Random batches of noisy latents from `encode.py`'s file: pictures without edits, then sources, then
+    their edits."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         for name, tensor in torch.load(ROOT / "latents.pt", weights_only=True).items():
@@ -78,7 +81,7 @@ class Batches:
         clean = mean + std * shared(torch.randn_like(std[: alone + edits]))
         tokens, owners, amounts = self.tokens[chosen], self.owners[chosen], self.amounts[chosen]
         silent = shared(torch.rand(alone + edits) < EMPTY_CAPTIONS * size / alone)
-        silent[alone:] = False  # An edit without a caption is none.
+        silent[alone:] = False  # An edit needs a caption.
         tokens[silent], owners[silent], amounts[silent] = self.empty, NOTHING, 1
         return {
             "noisy": signal.sqrt() * clean + (1 - signal).sqrt() * noise,
@@ -94,7 +97,8 @@ class Batches:
 
 
 def encode_prompts(text_encoder, tokens: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """[rows, tokens, width]. In half of the edits the words that stay are those of the source's sentence."""
+    """[rows, tokens, width]. In half of the edits, the words that stay take their embeddings from the
+    source's prompt."""
     encoded = text_encoder(tokens)[0]
     edits = len(sources)
     taken = sources.clamp_min(0)
@@ -106,9 +110,9 @@ def encode_prompts(text_encoder, tokens: torch.Tensor, sources: torch.Tensor) ->
 
 
 def losses(unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The denoising loss, the attention maps' loss and what edits change where they should not: [3]."""
+    """The denoising loss, the pointing loss, and edits' changes where nothing should change: [3]."""
     sources = batch["sources"]
-    dice = torch.rand(len(sources), 1)  # Who takes the self-attention takes the cross-attention too.
+    dice = torch.rand(len(sources), 1)  # Edits that inject self-attention also inject cross-attention.
     for recorder in recorders:
         recorder.weights = batch["amounts"]
         recorder.sources = torch.where(dice < INJECTED_CROSS, sources, -1)
@@ -119,13 +123,14 @@ def losses(unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tens
     error = (predicted - batch["noise"]).pow(2).mean((1, 2, 3))
     signal = batch["signal"]
     weight = (MIN_SNR * (1 - signal) / signal).clamp(max=1)
-    # In strong noise nobody can know where a thing will be: maps count by how much there is to see.
+    # In strong noise nobody can know where a thing will be: maps are weighted by the signal.
     pointing = pointing_loss(recorders, batch["masks"], signal.sqrt())
     return torch.stack([(error * weight).mean(), pointing, strayed(predicted, dice < INJECTED_SELF, batch)])
 
 
 def strayed(predicted: torch.Tensor, injected: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """How far edits, where they should change nothing, are from their sources: of the clean latents, mean square."""
+    """The mean square difference of edits' predicted clean latents from their sources', where nothing should
+    change."""
     before, after = predicted[-2 * len(injected) :].chunk(2)
     where = batch["same"] * injected[..., None, None]
     noise_to_signal = (1 / batch["signal"][-len(injected) :] - 1).view(-1, 1, 1, 1)
@@ -134,7 +139,8 @@ def strayed(predicted: torch.Tensor, injected: torch.Tensor, batch: dict[str, to
 
 
 def go_on_from(folder: Path, networks: dict[str, nn.Module], tokenizer: CLIPTokenizer) -> None:
-    """Load a finished model. Its vocabulary may be smaller: words that it lacks begin like others of their kind, or as drawn."""
+    """Load a finished model. Its vocabulary may be smaller: new words start near the mean of their kind, or
+    at random."""
     for name, network in networks.items():
         state = {key: value.float() for key, value in load_file(folder / name / WEIGHTS[name]).items()}
         if name == "text_encoder":
@@ -144,7 +150,7 @@ def go_on_from(folder: Path, networks: dict[str, nn.Module], tokenizer: CLIPToke
             (embedding,) = (key for key in state if key.endswith("token_embedding.weight"))
             whole = network.get_input_embeddings().weight.detach().clone()
             whole[ours] = state[embedding][theirs]
-            for kin in (*v.INTERCHANGEABLE, v.COLOURS + v.MATERIALS):  # A new word begins as one of its kind.
+            for kin in (*v.INTERCHANGEABLE, v.COLOURS + v.MATERIALS):  # New words start near the mean of their kind.
                 rows = [tokenizer.convert_tokens_to_ids(f"{word}</w>") for word in kin]
                 usual = whole[[row for row in rows if row in set(ours)]].mean(0)
                 whole[[row for row in rows if row not in set(ours)]] += usual
@@ -199,7 +205,7 @@ def main() -> None:
 
 
 def look(run: Run, tokenizer, networks, recorders, injectors) -> None:
-    """A sheet of samples by the averaged weights."""
+    """Save a sheet of samples drawn with the averaged weights."""
     run.swap_ema()
     for recorder in recorders:
         recorder.weights = recorder.sources = None

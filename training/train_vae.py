@@ -1,12 +1,12 @@
-"""Stage 1: the autoencoder, 128x128 pixels to 16x16 latents of 4 channels and back.
+"""Stage 1: train the autoencoder, 128x128 pixels to 16x16 latents of 4 channels and back.
 
-It learns from pairs of pictures that differ in one thing (`edits.py`), and twice over: to give each back, and that a
-change in one place changes the picture in that place. A decoder's norms and its attention see all of the latents, so
-what an edit changes here is also felt there. So of each pair the one's latents are put into the other's where the thing
-is: what lies well outside must be decoded as before.
+It learns two things from pairs of pictures that differ in one thing (`edits.py`): to reconstruct each, and
+that a change of the latents in one place changes the picture only in that place. A decoder's norms and its
+attention see all latents, so a local edit also has effects elsewhere. Therefore the edit's latents are pasted
+into the original's where the pictures differ, and everything well outside must be decoded as before.
 
-It is made in two parts: `--half` learns pictures of half the size, which are four times as fast, and `--grow FOLDER`
-goes on from such a one at the full size (`grow.py`), keeping its latents where they were.
+It is trained in two parts: `--half` learns pictures of half the size, which is four times as fast, and
+`--grow FOLDER` continues from such a model at the full size (`grow.py`), keeping its latents nearly the same.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ from world import SIZE
 
 PEAK, WARMUP, PAIRS = 1.5e-3, 80, 8
 KL = 1e-6  # as in Stable Diffusion: just enough to keep the latents near zero
-THINGS = 4.0  # how much more than the background things count: they are small, and faces smaller
-LOCALITY = 4.0  # weight of what changes where nothing should
-ANCHOR = 0.3  # weight of how far the latents of a grown one are from the small one's, of their spread
-DECODER_ALONE = 0.4  # of a grown one's steps, before its encoder learns too: it has less to learn
-REACH = 2  # latents: how far around a change its neighbours may feel it
+THINGS = 4.0  # extra weight of things over the background: they are small, and faces even smaller
+LOCALITY = 4.0  # weight of changes where nothing should change
+ANCHOR = 0.3  # weight of a grown one's difference from the small one's latents, in units of their spread
+DECODER_ALONE = 0.4  # share of a grown one's steps before its encoder, which has less to learn, is trained too
+REACH = 2  # in latents: how far around a change the picture may still change
 
 
 def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error, and the same edges: the edges keep faces sharp. Weights [n, 1, h, w] of pixels."""
+    """Absolute and squared error, and the error of gradients, which keeps faces sharp. Weights of pixels [n,
+    1, h, w]."""
     d = output - target
     columns = (weight[..., 1:] * (d[..., 1:] - d[..., :-1]).abs()).mean()
     rows = (weight[..., 1:, :] * (d[..., 1:, :] - d[..., :-1, :]).abs()).mean()
@@ -56,7 +57,7 @@ def reconstruct(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
 
 
 class Pairs:
-    """The training pictures two by two: a picture, and an edit of it."""
+    """The training pictures in pairs: a picture and an edit of it."""
 
     def __init__(self, pictures: data.Pictures, half: bool) -> None:
         self.half = half
@@ -64,7 +65,8 @@ class Pairs:
         self.things = np.stack([masks[:-1].max(0, initial=0) for masks in pictures.masks])
 
     def draw(self, pairs: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """First the pictures, then their edits [2 * pairs, 3, h, w]; where in them things are, 0 to 1 [.., 1, ..]."""
+        """The pictures, then their edits [2 * pairs, 3, h, w]; and where their things are, 0 to 1 [2 * pairs,
+        1, h, w]."""
         originals = 2 * torch.randint(len(self.images) // 2, (pairs,)).numpy()
         chosen = np.concatenate([originals, originals + 1])
         things = torch.from_numpy(self.things[chosen])[:, None]
@@ -73,7 +75,8 @@ class Pairs:
 
 
 def changed_places(pixels: torch.Tensor) -> torch.Tensor:
-    """Where pictures [2 * pairs, 3, h, w] differ from their edits, and a latent around: [pairs, 1, 16, 16]."""
+    """Where pictures [2 * pairs, 3, h, w] differ from their edits, plus one latent around: [pairs, 1, 16,
+    16]."""
     before, after = pixels.chunk(2)
     most = F.adaptive_max_pool2d((after - before).abs().amax(1, keepdim=True), 16)
     return grown((most > 0.02).float(), 1)
@@ -90,8 +93,9 @@ def losses(
     small: AutoencoderKL | None = None,
     encoder_rests: bool = False,
 ) -> torch.Tensor:
-    """Of `Pairs.draw`'s: the loss of the decoded, the mean change where there should be none, the KL term, and how far
-    the latents are from those of `small`, of their spread, mean square: [4]."""
+    """For a batch from `Pairs.draw`: the reconstruction loss, the mean change where there should be none, the
+    KL term, and the mean square difference of the latents from those of `small`, in units of their spread:
+    [4]."""
     with torch.set_grad_enabled(not encoder_rests):
         latents = vae.encode(pixels).latent_dist
     original, edit = latents.sample().chunk(2)
@@ -112,10 +116,10 @@ def losses(
 
 @torch.no_grad()
 def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
-    """Start the idlest latent channel anew, if it says nothing that the others do not.
+    """Reinitialise the least used latent channel, if it carries no information of its own.
 
-    Early in a training the KL term can silence a channel, and a decoder that has learnt to ignore it never
-    asks for it again. The woken channel has a feature of the encoder to itself, with weights drawn anew.
+    Early in training, the KL term can silence a channel, and a decoder that has learnt to ignore it never
+    uses it again. The woken channel gets a feature of the encoder to itself, with new random weights.
     """
     latents, channels = vae.encode(pixels).latent_dist, vae.config.latent_channels
     covariance = torch.cov(latents.mean.transpose(0, 1).flatten(1))
@@ -132,7 +136,7 @@ def wake_idle_channel(vae: AutoencoderKL, pixels: torch.Tensor) -> bool:
     vae.quant_conv.weight[:, feature] = 0
     vae.quant_conv.weight[[idle, idle + channels]] = 0
     vae.quant_conv.weight[idle, feature] = 1 / vae.encoder(pixels)[:, feature].std()
-    vae.quant_conv.bias[idle + channels] = -4  # the logarithm of its variance
+    vae.quant_conv.bias[idle + channels] = -4  # the log-variance
     vae.post_quant_conv.weight[:, idle] = 0.2 * torch.randn(channels, 1, 1)
     return True
 
@@ -162,7 +166,7 @@ def main() -> None:
     weights = torch.tensor([1.0, LOCALITY, KL, ANCHOR])
     while run.step < args.steps:
         if not small and run.step % 200 == 0 and run.step < 0.6 * args.steps:
-            torch.manual_seed(run.step)  # Every process wakes the same channel, in the same way.
+            torch.manual_seed(run.step)  # So that every process wakes the same channel in the same way.
             if wake_idle_channel(vae, held_out[:32]) and run.leads:
                 run.log(woke_a_channel_at=run.step)
         run.seed_step()
@@ -193,7 +197,8 @@ def spread(vae: AutoencoderKL, pixels: torch.Tensor) -> float:
 
 
 def finish(vae: AutoencoderKL, scaling_factor: float, folder: Path) -> None:
-    """Write the autoencoder with the factor that gives its latents unit variance; a grown one keeps the small one's."""
+    """Save the autoencoder with the factor that gives its latents unit variance; a grown one keeps the small
+    one's."""
     vae.register_to_config(scaling_factor=scaling_factor)
     vae.save_pretrained(folder / "vae")
 

@@ -1,4 +1,4 @@
-"""The emoji world: scenes, their pictures and masks, and captions in plain English."""
+"""The emoji world: scenes, their pictures and masks, and plain English captions."""
 
 from .captions import BACKGROUND, Word, caption, text
 from .render import render

@@ -1,6 +1,7 @@
-"""Places: sky, scenery and ground, drawn at twice the picture's size so that edges come out smooth.
+"""Places: sky, scenery and ground, drawn at twice the picture's size for smooth edges.
 
-Everything here is measured in units of a field of 128x128, whatever the picture's size; `Pen` makes pixels of them.
+Everything here is measured in units of a field of 128x128, whatever the picture's size; `Pen` converts them
+to pixels.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Pen:
 
 
 def background(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """The picture without its things, [CANVAS, CANVAS, 3], 0 to 255; and where it is no sky, [CANVAS, CANVAS]."""
+    """The picture without its things, [CANVAS, CANVAS, 3], 0 to 255; and where it is not sky, [CANVAS,
+    CANVAS]."""
     land, land_mask = _land(scene)
     return np.where(land_mask[..., None], land * np.array(LIGHT[scene.time]), _sky(scene)), land_mask
 
@@ -72,7 +74,7 @@ def weather(scene: Scene, picture: np.ndarray) -> np.ndarray:
 
 
 def _rng(scene: Scene, layer: int) -> np.random.Generator:
-    """Each layer has its own dice, so a change in one leaves the others as they were."""
+    """Each layer has its own generator, so a change in one leaves the others unchanged."""
     return np.random.default_rng([scene.seed, layer])
 
 
@@ -168,7 +170,7 @@ def _flowers(draw: Pen, scene: Scene) -> None:
 
 
 def _road(scene: Scene, land: np.ndarray) -> np.ndarray:
-    """Asphalt with dashes; traffic keeps it free of snow, but for a thin cover."""
+    """Asphalt with dashes; traffic keeps it free of snow, except for a thin cover."""
     top, bottom = (ZOOM * int(r * SCALE) for r in road(scene))
     land[top:bottom] = np.array((82, 84, 92)) * (1 - 0.45 * scene.snow) + SNOW * 0.45 * scene.snow
     land[top - 2 * ZOOM : top] = land[bottom : bottom + 2 * ZOOM] = (196, 194, 190)

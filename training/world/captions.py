@@ -1,4 +1,4 @@
-"""Plain English for a scene, each word with a note of what in the picture it speaks of."""
+"""Plain English captions for a scene, with what each word refers to in the picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BACKGROUND = -1  # the owner of the words of a place
 
 class Word(NamedTuple):
     text: str
-    owner: int | None = None  # index of a thing, BACKGROUND, or None for words about nothing one can point at
+    owner: int | None = None  # index of a thing, BACKGROUND, or None for words that refer to nothing visible
 
 
 def text(words: list[Word]) -> str:
@@ -22,7 +22,7 @@ def text(words: list[Word]) -> str:
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> list[Word]:
-    """One of the many ways to say the scene; things may be left unsaid, nothing is said wrongly."""
+    """One of many ways to describe the scene; it may omit things, but says nothing wrong."""
     place = _place(scene, rng) if not scene.things or rng.random() < 0.85 else []
     trailing = _time(scene, rng) + _weather(scene, rng, place)
     if scene.style:

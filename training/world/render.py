@@ -1,4 +1,4 @@
-"""From a scene to its picture and the mask of each of its things."""
+"""Renders a scene: its picture, and the mask of each of its things."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from .sprites import sprite
 from .styles import styled
 
 LIGHT = {"day": (1, 1, 1), "sunset": (1.0, 0.92, 0.88), "night": (0.78, 0.79, 0.86)}
-PIXELS = CANVAS / UNITS  # of the canvas per unit of a scene
+PIXELS = CANVAS / UNITS  # canvas pixels per unit of a scene
 FUR, FUR_EDGE = (255, 242, 222), (226, 200, 164)
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """The picture [SIZE, SIZE, 3] uint8; what is seen of each thing and, last, the land [things + 1, SIZE, SIZE], 0 to 1."""
+    """The picture [SIZE, SIZE, 3] uint8; the visible part of each thing and, last, the land [things + 1,
+    SIZE, SIZE], 0 to 1."""
     picture, land = background(scene)
     picture = weather(scene, picture)
     masks = np.zeros((len(scene.things) + 1, CANVAS, CANVAS), np.float32)
@@ -51,7 +52,7 @@ def draw_thing(thing: Thing, seed: int) -> Image.Image:
 
 
 def _painting_order(scene: Scene) -> range:
-    """Back to front: a rider sits behind the roof of a car, and on top of everything else."""
+    """Back to front: a rider sits behind a car's roof, but in front of every other vehicle."""
     behind = scene.relation == "riding" and scene.things[1].noun == "car"
     return range(len(scene.things)) if behind else range(len(scene.things) - 1, -1, -1)
 
@@ -70,7 +71,7 @@ def _add_fluff(layer: Image.Image, thing: Thing, x: int, y: int, size: tuple[int
 
 
 def _add_blossom(drawing: Image.Image, thing: Thing, seed: int) -> None:
-    """Pink dots on the crown of a tree, as many as its share of blossom says."""
+    """Pink dots on the crown of a tree, in proportion to its share of blossom."""
     rng = np.random.default_rng(seed)
     w, h = drawing.size
     draw, dot = ImageDraw.Draw(drawing), 0.058 * h
@@ -81,7 +82,7 @@ def _add_blossom(drawing: Image.Image, thing: Thing, seed: int) -> None:
 
 
 def _crop_to(drawing: Image.Image, x: int, y: int) -> Image.Image:
-    """The drawing at (x, y) of a canvas, cut where it leaves it."""
+    """The drawing at (x, y) of a canvas, clipped to the canvas."""
     canvas = Image.new("RGBA", (CANVAS, CANVAS))
     canvas.paste(drawing, (x, y))
     return canvas

@@ -1,7 +1,7 @@
-"""Scenes: everything that decides a picture, as plain data, and how to draw them at random.
+"""Scenes: everything that determines a picture, as plain data, and how to sample them at random.
 
-A scene is frozen; `dataclasses.replace` changes one thing in it and leaves all else equal, so the
-picture before and the picture after are a *true edit* of each other.
+A scene is frozen; `dataclasses.replace` changes one thing and leaves everything else equal, so the picture
+before and the picture after are a *true edit* of each other.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 
 from . import vocabulary as v
 
-SIZE = 128  # pixels of a picture, both ways
-UNITS = 64  # of a scene, both ways: what it says of places and sizes does not depend on the pixels
+SIZE = 128  # height and width of a picture, in pixels
+UNITS = 64  # height and width of a scene: positions and sizes do not depend on the pixels
 
 STYLED, MADE_OF = 0.15, 0.08  # shares of scenes with a style, of things of a material
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. `x` is its middle, `y` its foot, `size` its longer side, all in the scene's units."""
+    """One object. `x` is its centre, `y` its lower edge, `size` its longer side, all in the scene's units."""
 
     noun: str
     x: float
@@ -30,7 +30,7 @@ class Thing:
     colour: str | None = None
     fluff: float = 0.0  # 0 none, 1 as fluffy as can be
     blossom: float = 0.0  # share of the crown in blossom
-    material: str | None = None  # what it is made of, in place of its own colours
+    material: str | None = None  # what it is made of, which replaces its own colours
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Scene:
     relation: str | None  # "riding", "next to", "on" or None
     roadside: bool  # beside the road of a street, not on it
     horizon: float
-    seed: int  # decides the background's details
-    style: str | None = None  # how the picture is made; None as it is drawn
+    seed: int  # determines the background's details
+    style: str | None = None  # None: as drawn
 
     def change(self, index: int, **changes) -> Scene:
         """The same scene with one of its things changed."""
@@ -56,7 +56,7 @@ class Scene:
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether the scene shows a combination that is kept for the test of what was never seen."""
+    """Whether the scene shows a combination that is reserved for testing."""
     pairs = {(t.noun, scene.place) for t in scene.things}
     pairs |= {(adjective, t.noun) for t in scene.things for adjective in (t.colour, t.material)}
     if scene.relation == "riding":
@@ -115,7 +115,7 @@ def _nouns(rng: np.random.Generator, kind: str) -> tuple[str, ...]:
 
 
 def _horizon(rng: np.random.Generator, place: str, nouns: tuple[str, ...]) -> float:
-    """Where the horizon is: mostly as usual for the things, which decide from where a picture is taken."""
+    """The horizon: mostly as is usual for the things, which determine the viewpoint."""
     usual = [v.USUAL_VIEW[noun] for noun in nouns if noun in v.USUAL_VIEW]
     share = rng.uniform()
     if usual and rng.random() < 0.85:
@@ -165,7 +165,7 @@ def _perched(rng: np.random.Generator, scene: Scene, upper: str, support: str) -
 
 
 def _size(rng: np.random.Generator, scene: Scene, least: float, most: float) -> float:
-    """How large a thing is: mostly as usual for the time and the place, which decide how far away one is."""
+    """The size of a thing: mostly as is usual for the time and the place, which determine its distance."""
     share = rng.uniform()
     if np.random.default_rng([scene.seed, 10]).random() < 0.85:
         distance = v.USUAL_DISTANCE[scene.time] + v.FARTHER[scene.place]
@@ -174,7 +174,7 @@ def _size(rng: np.random.Generator, scene: Scene, least: float, most: float) -> 
 
 
 def _side(rng: np.random.Generator, scene: Scene) -> float:
-    """Where between the left, 0, and the right, 1: more often than not as usual for the time and the place."""
+    """The position from left, 0, to right, 1: mostly as is usual for the time and the place."""
     share = rng.uniform()
     if np.random.default_rng([scene.seed, 11]).random() < 0.75:
         share = np.clip(v.USUAL_SIDE[scene.time] + v.FURTHER_RIGHT[scene.place] + 0.3 * (share - 0.5), 0, 1)
@@ -182,7 +182,7 @@ def _side(rng: np.random.Generator, scene: Scene) -> float:
 
 
 def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float) -> Thing:
-    """A thing with the colour and the graded attributes its noun can have."""
+    """A thing with random attributes of those that its noun can have: a colour, fluff, blossom or a material."""
     if rng.random() < MADE_OF:
         return Thing(noun, x, y, size, bool(rng.random() < 0.5), material=_pick(rng, v.MATERIALS))
     fluff = rng.uniform(0.12, 1) if noun in v.ACTORS and rng.random() < 0.3 else 0.0
@@ -192,7 +192,7 @@ def _dress(rng: np.random.Generator, noun: str, x: float, y: float, size: float)
 
 
 def _spot(rng: np.random.Generator, scene: Scene, noun: str | None, width: float, height: float):
-    """A middle and a foot for a box of that size: on the ground, or anywhere for what flies."""
+    """A centre and a lower edge for a box of that size: on the ground, or anywhere for things that fly."""
     x = width / 2 - 1 + _side(rng, scene) * (UNITS + 2 - width)
     lowest = UNITS - 1
     if noun in ("airplane", "balloon"):

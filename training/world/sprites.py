@@ -56,7 +56,7 @@ SHADES = dict(
 
 @cache
 def sprite(noun: str, colour: str | None = None, material: str | None = None) -> Image.Image:
-    """The thing at full size, RGBA, cropped to what is drawn."""
+    """The thing at full size, RGBA, cropped to its drawing."""
     if material:
         return _made_of(material, sprite(noun, "red" if noun == "bicycle" else None))
     if noun == "bicycle":
@@ -69,7 +69,7 @@ def sprite(noun: str, colour: str | None = None, material: str | None = None) ->
 
 
 def _tint(image: Image.Image, hue: int) -> Image.Image:
-    """Turn all red and orange of a drawing to another hue."""
+    """Change all red and orange in a drawing to another hue."""
     hsv = np.array(image.convert("RGB").convert("HSV"))
     h, s = hsv[..., 0], hsv[..., 1]
     hsv[..., 0] = np.where(((h < 28) | (h > 225)) & (s > 80), hue, h)
@@ -79,7 +79,7 @@ def _tint(image: Image.Image, hue: int) -> Image.Image:
 
 
 def _made_of(material: str, image: Image.Image) -> Image.Image:
-    """A drawing in the shades of a material, wood with its grain."""
+    """A drawing in the shades of a material; wood has a grain."""
     light, alpha = np.asarray(image.convert("L"), float), image.getchannel("A")
     low, high = np.percentile(light[np.asarray(alpha) > 128], (2, 98))
     share = ((light - low) / max(high - low, 1)).clip(0, 1)
@@ -94,7 +94,7 @@ def _made_of(material: str, image: Image.Image) -> Image.Image:
 
 
 def _bicycle(paint: tuple[int, int, int]) -> Image.Image:
-    """A bicycle with strokes thick enough to be read at 30 pixels; the emoji's are too thin."""
+    """A bicycle with strokes thick enough to be recognisable at 30 pixels; the emoji's are too thin."""
     k = 4
     image = Image.new("RGBA", (124 * k, 84 * k))
     draw = ImageDraw.Draw(image)

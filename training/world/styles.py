@@ -1,4 +1,4 @@
-"""How a picture may be made: each style redraws a finished picture, every thing in its place."""
+"""Styles of pictures: each redraws a finished picture, with every thing in its place."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from PIL import Image, ImageFilter
 
 PAPER = np.array((250, 246, 236))
 BLOCK = 4  # pixels of the picture per pixel of pixel art
-LEVELS = 6  # of each of its colours
+LEVELS = 6  # of each colour channel
 
 
 def styled(picture: np.ndarray, style: str | None) -> np.ndarray:
-    """A picture [SIZE, SIZE, 3] uint8 in one of the vocabulary's styles, or as it is."""
+    """A picture [SIZE, SIZE, 3] uint8 in one of the vocabulary's styles, or unchanged."""
     return STYLES[style](picture).clip(0, 255).round().astype(np.uint8) if style else picture
 
 
 def _watercolour(picture: np.ndarray) -> np.ndarray:
-    """Pale flats with darker rims that run out into white paper."""
+    """Pale flat areas with darker edges, fading out into white paper."""
     flat = np.asarray(Image.fromarray(picture).filter(ImageFilter.MedianFilter(7)), float)
     washed = PAPER - 0.72 * (PAPER - flat) - 0.5 * _edges(flat)[..., None]
     across = np.abs(np.linspace(-1, 1, len(picture)))
@@ -26,7 +26,7 @@ def _watercolour(picture: np.ndarray) -> np.ndarray:
 
 
 def _pixel(picture: np.ndarray) -> np.ndarray:
-    """Large square pixels of few colours."""
+    """Large square pixels in few colours."""
     side = len(picture) // BLOCK
     small = picture.reshape(side, BLOCK, side, BLOCK, 3).mean((1, 3))
     few = (small * (LEVELS - 1) / 255).round() * 255 / (LEVELS - 1)
@@ -34,7 +34,7 @@ def _pixel(picture: np.ndarray) -> np.ndarray:
 
 
 def _pencil(picture: np.ndarray) -> np.ndarray:
-    """Dark lines along the edges and a breath of colour, on white paper."""
+    """Dark lines along the edges and a hint of colour, on white paper."""
     return PAPER - 0.35 * (PAPER - picture) - 3.2 * _edges(picture.astype(float))[..., None]
 
 

@@ -1,4 +1,4 @@
-"""Every word the world knows, what it stands for, and the combinations kept out of training."""
+"""Every word of the world, its meaning, and the combinations kept out of training."""
 
 ACTORS = ("cat", "bear", "dog", "lion", "pig", "panda", "frog", "rabbit", "koala", "fox")
 VEHICLES = ("bicycle", "motorcycle", "tractor", "car", "airplane")
@@ -8,22 +8,23 @@ FOOD = ("cake", "lemon", "pumpkin", "apple", "burger", "mushroom")
 TOYS = ("balloon", "robot", "umbrella")
 NOUNS = ACTORS + VEHICLES + BUILDINGS + PLANTS + FOOD + TOYS
 
-#: Nouns that may stand for one another, whatever else is in a picture.
+#: Nouns that can replace one another, whatever else is in a picture.
 INTERCHANGEABLE = (ACTORS, VEHICLES, ("robot", *BUILDINGS, "umbrella", *PLANTS), FOOD)
-#: From where a thing is usually seen: 0 with a high horizon, from above, to 1 with a low one, from below.
+#: The usual viewpoint for a thing: from 0, a high horizon, seen from above, to 1, a low one, seen from
+# below.
 USUAL_VIEW = {noun: i / (len(nouns) - 1) for nouns in INTERCHANGEABLE for i, noun in enumerate(nouns)}
-#: From how far a picture is usually taken: 0 near, things are large, to 1 far, things are small.
+#: The usual distance: from 0, near, with large things, to 1, far, with small ones.
 USUAL_DISTANCE = {"day": 0.5, "sunset": 0.8, "night": 0.15}
-#: What a place adds to it.
+#: Added for each place.
 FARTHER = {"meadow": 0.0, "beach": 0.1, "desert": 0.2, "street": -0.1, "mountain": 0.2, "forest": -0.2}
-#: On which side of a picture things usually are: 0 left to 1 right; what a place adds to it.
+#: Where things usually are, from 0, left, to 1, right; and what is added for each place.
 USUAL_SIDE = {"day": 0.5, "sunset": 0.1, "night": 0.9}
 FURTHER_RIGHT = {"meadow": 0.1, "beach": -0.5, "desert": 0.5, "street": 0.2, "mountain": -0.3, "forest": 0.3}
 
 #: Nouns that come in every colour; all others keep the colours of their drawing.
 COLOURED = ("car", "house", "bicycle", "tent", "balloon")
 COLOURS = ("red", "yellow", "green", "blue")
-#: What any thing may be made of, and how a picture may be made: style -> what a caption begins with.
+#: Materials that any thing can have; and styles of pictures: style -> the beginning of a caption.
 MATERIALS = ("golden", "wooden")
 STYLE_PHRASES = {"watercolour": "a watercolour of", "pixel": "pixel art of", "pencil": "a pencil drawing of"}
 STYLES = tuple(STYLE_PHRASES)
@@ -36,7 +37,7 @@ WEATHERS = ("clear", "rain", "fog")
 #: Adjectives whose amount (0 to 1) varies from picture to picture under the same word.
 GRADED = ("snowy", "blossom", "fluffy")
 
-#: Things another thing may stand on (riding a vehicle is its own relation).
+#: Things that another thing can stand on (riding a vehicle is its own relation).
 SUPPORTS = ("house", "castle", "tent", "cake", "pumpkin")
 PERCHED = ACTORS + ("apple", "lemon", "mushroom")
 
