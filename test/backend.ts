@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { chooseBackend } from '../src/node/backend';
 
 /**
- * Starts the backend before a file's tests and stops it after them: wasm, or what the environment variable P2P_BACKEND
- * names. Call it at the top of a test file. One thread for each, as jest runs as many files at a time as there are
- * cores.
+ * Starts the backend before a file's tests and stops it after them: wasm, or the one named by the environment variable
+ * P2P_BACKEND. Call it at the top of a test file. Uses one thread, because jest runs as many files in parallel as there
+ * are cores.
  */
 export function useBackend(): void {
   beforeAll(async () => {

@@ -1,4 +1,4 @@
-/** `test` where the machine has what it takes; elsewhere a skipped test, whose name says what is missing. */
+/** `test` if the machine has what the test needs; otherwise a skipped test whose name says what is missing. */
 export function onlyWhere(
   there: boolean,
   missing: string,

@@ -9,13 +9,13 @@ const FOLDER = 'test/fixtures/attention';
 
 export interface Case extends Omit<PromptToPromptOptions, 'tokenizer' | 'edit'> {
   readonly name: string;
-  /** What the authors' class that made it is for. */
+  /** The kind of edit for which the authors' class was used. */
   readonly kind: 'replace' | 'refine';
-  /** Whether they made it on the small checkpoint too. */
+  /** Whether it was also run on the small checkpoint. */
   readonly run?: boolean;
 }
 
-/** The edits that the authors' code made: see test/fixtures/attention.py. */
+/** The edits made with the authors' code: see test/fixtures/attention.py. */
 export function readCases(): Case[] {
   const cases = JSON.parse(readFileSync(join(FOLDER, 'cases.json'), 'utf8')) as Record<string, Omit<Case, 'name'>>;
   const pairs = (words?: readonly WordPair[]): WordPair[] | undefined =>

@@ -14,8 +14,8 @@ export interface MapLayerOptions {
 }
 
 /**
- * An attention layer that has learned nothing: its weights are identities and its context is the identity, so that what
- * comes out is the map that went in, as far as no controller changes it.
+ * An attention layer whose weights and context are identities, so that its output is the given map, unless a controller
+ * changes it.
  */
 export class MapLayer {
   readonly layer: Attention;
@@ -31,7 +31,7 @@ export class MapLayer {
     }
   }
 
-  /** The tensor that makes the layer attend as these maps say: [rows, queries, keys] */
+  /** The input that makes the layer attend as in these maps: [rows, queries, keys] */
   hidden(maps: Maps): tf.Tensor3D {
     return tf.tidy(() => tf.mul(tf.log(tf.tensor3d(maps)), this.keys ** 0.5));
   }
@@ -43,7 +43,7 @@ export class MapLayer {
     });
   }
 
-  /** The maps that the layer ends up with. Queries lie in one line, unless a grid is given. */
+  /** The maps that the layer uses in the end. Queries form one line, unless a grid is given. */
   attend(
     maps: Maps,
     controller?: AttentionController,
@@ -59,8 +59,7 @@ export class MapLayer {
 }
 
 /**
- * The evaluation at one step, of the conditional rows of so many prompts, after their unconditional rows if there is
- * guidance.
+ * The evaluation at one step, with the prompts' conditional rows, after their unconditional rows if there is guidance.
  */
 export function evaluation({
   prompts,

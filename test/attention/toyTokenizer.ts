@@ -1,8 +1,8 @@
 import type { TokenizedPrompt, Tokenizer } from '../../src/text/tokenizer';
 
 /**
- * A tokenizer small enough to see through: a word is one token, or, with bars in it, several (`uni|cycle`). Position 0
- * is the start of the text, the end follows the last word and fills the rest.
+ * A simple tokenizer: a word is one token or, with bars in it, several (`uni|cycle`). Position 0 is the start token;
+ * the end token follows the last word and pads the rest.
  */
 export const toyTokenizer = (maxLength = 12): Tokenizer => {
   const vocabulary: string[] = ['<start>', '<end>'];

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** What tfjs's own kernels say, of its backend in JavaScript. */
+/** The result of tfjs's JavaScript backend. */
 async function onCpu(compute: () => tf.Tensor): Promise<unknown> {
   await tf.setBackend('cpu');
   const y = compute();
@@ -11,8 +11,7 @@ async function onCpu(compute: () => tf.Tensor): Promise<unknown> {
 }
 
 /**
- * Expects of wasm, which is the current backend, what tfjs's backend in JavaScript computes, and one tensor more in
- * memory.
+ * Expects the current backend, wasm, to compute the same as tfjs's JavaScript backend, with one new tensor in memory.
  */
 export async function expectAsOnCpu(compute: () => tf.Tensor): Promise<void> {
   const before = tf.memory().numTensors;

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 
 const WEIGHTS = ['P2pWiden', 'P2pRead'];
 
-/** Computes without the current backend's kernels of ours for layers: in tfjs's operations. */
+/** Computes with tfjs's operations, without our own kernels for layers in the current backend. */
 export function plainly<T>(compute: () => T): T {
   const own = tf
     .getKernelsForBackend(tf.getBackend())

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Box } from '../../src/image/layout';
 import type { Picture } from '../../src/image/picture';
 
-/** What Pillow makes of small pictures: see test/fixtures/pictures.py. */
+/** Small pictures as read and resized by Pillow: see test/fixtures/pictures.py. */
 export const PICTURES = 'test/fixtures/pictures';
 
 interface Described {

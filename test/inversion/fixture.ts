@@ -7,7 +7,7 @@ import type { Predict } from '../../src/sampler/denoise';
 import { SafetensorsFile } from '../../src/weights/safetensors';
 import { openSmall } from '../parity/edits';
 
-/** What the published inversions make of pictures on the small checkpoint: see test/fixtures/inversion.py. */
+/** The results of the published inversions on the small checkpoint: see test/fixtures/inversion.py. */
 const FOLDER = 'test/fixtures/inversion';
 
 /** An edit of an inverted picture: the options of `promptToPrompt`, and the method's. */
@@ -46,20 +46,20 @@ export function blendOf({ blend }: EditCase): WordPair[] | undefined {
   return (blend as unknown as [string, string][] | undefined)?.map(([source, target]) => ({ source, target }));
 }
 
-/** A tensor of the fixture; the caller's to dispose. */
+/** A tensor of the fixture; the caller must dispose it. */
 export async function golden<T extends tf.Tensor = tf.Tensor4D>(name: string): Promise<T> {
   const file = await SafetensorsFile.open(await fileBytes(`${FOLDER}/tensors.safetensors`));
   return tf.tensor(await file.read(name), [...file.tensors.get(name)!.shape]) as T;
 }
 
-/** The small checkpoint with a schedule of the fixture, or another. */
+/** The small checkpoint with a scheduler of the fixture, or another config. */
 export async function openWith(scheduler: string | object): Promise<StableDiffusionPipeline> {
   const { tokenizer, textEncoder, unet, vae } = await openSmall();
   const json = typeof scheduler === 'string' ? cases.schedulers[scheduler] : scheduler;
   return new StableDiffusionPipeline({ tokenizer, textEncoder, unet, vae, scheduler: { file: 'scheduler', json } });
 }
 
-/** The network with one prompt, for one row. */
+/** The network conditioned on one prompt, for one row. */
 export function predictorOf(pipe: StableDiffusionPipeline, prompt: string): { predict: Predict; dispose(): void } {
   const context = pipe.encode([prompt]);
   return {

@@ -1,6 +1,6 @@
 import type { Picture } from '../../src/image/picture';
 
-/** The pictures of test/fixtures/metrics.py, from their seeds. */
+/** The pictures of test/fixtures/metrics.py, generated from their seeds. */
 export function drawn(seed: number, height: number, width: number): Picture {
   const data = new Uint8ClampedArray(height * width * 4).fill(255);
   let state = seed;

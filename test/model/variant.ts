@@ -10,7 +10,7 @@ import { SafetensorsFile } from '../../src/weights/safetensors';
 
 export const FIXTURES = 'test/fixtures/model';
 
-/** A network of test/fixtures/model, with what diffusers or transformers make of its inputs. */
+/** A network of test/fixtures/model, with inputs and diffusers' or transformers' outputs. */
 export class Variant {
   constructor(readonly name: string) {}
 

@@ -1,37 +1,37 @@
 import type * as tf from '@tensorflow/tfjs';
 
 /**
- * Something of ours beside what it has to be: what diffusers, transformers or the method's authors' code makes of the
- * same inputs. The tests run it on one backend; `npm run bench -- parity` on all there are. It reads tensors by
- * `data()` only, as WebGPU in Node has no `dataSync()`.
+ * Compares a result of ours with the expected one, that of diffusers, transformers or the authors' code for the same
+ * inputs. The tests run it on one backend, `npm run bench -- parity` on all available ones. It reads tensors only by
+ * `data()`, because WebGPU in Node has no `dataSync()`.
  */
 export interface Comparison {
-  /** What is compared, such as `UNet`. */
+  /** The part that is compared, such as `UNet`. */
   readonly part: string;
   readonly name: string;
-  /** The most that the two may differ, in standard deviations of what is expected. */
+  /** The tolerance, in standard deviations of the expected values. */
   readonly most: number;
-  /** How much they do differ. Leaves no tensor behind. */
+  /** The largest difference. Leaves no tensors in memory. */
   largest(): Promise<number>;
 }
 
-/** What float32 sums taken in another order may differ by. */
+/** The tolerance for float32 sums computed in a different order. */
 export const PARITY = 1e-4;
 
 /**
- * The largest difference, in standard deviations of what is expected. Computed here, not by the backend that is
- * compared.
+ * The largest difference, in standard deviations of the expected values. Computed in JavaScript, not by the backend
+ * under test.
  * @throws if the shapes differ
  */
 export async function deviation(actual: tf.Tensor, expected: tf.Tensor): Promise<number> {
   if (`${actual.shape}` !== `${expected.shape}`)
     throw new Error(`The shape is [${actual.shape}], expected [${expected.shape}].`);
   const [a, b] = await Promise.all([actual.data(), expected.data()]);
-  const { abs } = Math; // Jest makes every look at a global slow.
+  const { abs } = Math; // Looked up once, because jest makes every access to a global slow.
   let [largest, sum, squares] = [0, 0, 0];
   for (let i = 0; i < b.length; i++) {
     const difference = abs(a[i] - b[i]);
-    if (!(difference <= largest)) largest = difference; // Not a number is larger than any.
+    if (!(difference <= largest)) largest = difference; // So that NaN counts as the largest.
     sum += b[i];
     squares += b[i] ** 2;
   }
@@ -39,7 +39,7 @@ export async function deviation(actual: tf.Tensor, expected: tf.Tensor): Promise
   return largest === 0 ? 0 : largest / Math.sqrt(squares / b.length - mean ** 2);
 }
 
-/** The largest deviation of some pairs, all of which are disposed. */
+/** The largest deviation of some pairs; disposes all of them. */
 export async function largestOf(
   ...pairs: readonly (readonly [actual: tf.Tensor, expected: tf.Tensor])[]
 ): Promise<number> {

@@ -30,7 +30,7 @@ const BLEND_SITES = sites(
   'up cross 32x32',
 );
 
-/** The maps of an edit without local blend, the latents of one with it. */
+/** Compares the maps of edits without local blend, and the latents of those with it. */
 export const controllers: readonly Comparison[] = readCases().map((edit) =>
   edit.blend
     ? { part: 'controllers', name: `${edit.name}, latents`, most: 1e-5, largest: () => latentsOf(edit) }
@@ -121,7 +121,7 @@ function at({ place, kind, height, width }: Site, now: Evaluation, heads: number
   };
 }
 
-/** Random maps as the fixture's script makes them, before and after a controller. */
+/** Random maps as in the fixture's script, before and after a controller. */
 function ask(
   controller: AttentionController,
   call: AttentionCall,
@@ -155,7 +155,7 @@ function ask(
 
 const drawn = new Map<string, Float32Array>();
 
-/** `torch.randn`, drawn once: jest makes every call of Math slow. */
+/** `torch.randn`, cached because jest makes every call of Math slow. */
 function randn(seed: number, shape: readonly number[]): Float32Array {
   const key = `${seed} ${shape}`;
   const numbers = drawn.get(key) ?? new TorchGenerator(seed).randn(shape);

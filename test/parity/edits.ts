@@ -7,8 +7,8 @@ import { readCases, Tensors } from '../attention/fixture';
 import { type Comparison, largestOf } from './comparison';
 
 /**
- * The final latents of whole edits on a small checkpoint against the authors' controllers on diffusers' networks: see
- * test/fixtures/attention.py.
+ * The final latents of whole edits on a small checkpoint, compared with the authors' controllers on diffusers'
+ * networks: see test/fixtures/attention.py.
  */
 export const edits: readonly Comparison[] = readCases()
   .filter(({ run }) => run)

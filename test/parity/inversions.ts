@@ -21,7 +21,7 @@ import { blendOf, cases, type EditCase, golden, openWith, predictorOf } from '..
 import { type Comparison, largestOf, PARITY } from './comparison';
 import { lastLatents } from './edits';
 
-/** The way of pictures to noise, on the small checkpoint: see test/fixtures/inversion.py. */
+/** Trajectories from pictures to noise, on the small checkpoint: see test/fixtures/inversion.py. */
 export const inversions: readonly Comparison[] = [
   ...Object.entries(cases.inversions).flatMap(([name, { picture, prompt, scheduler }]) =>
     [undefined, 1].map((iterations) => ({
@@ -48,9 +48,9 @@ export const inversions: readonly Comparison[] = [
   })),
 ];
 
-/** What the published methods make of edits: the final latents, the source's among them. */
+/** Edits compared with the published methods': the final latents, including the source's. */
 export const pictureEdits: readonly Comparison[] = Object.entries(cases.edits)
-  // h-Edit's explicit form is not here.
+  // h-Edit's explicit form is not implemented.
   .filter(([, { method, implicit }]) => implicit !== false && INVERSIONS.some((known) => known === method))
   .map(([name, edit]) => ({
     part: 'edits of pictures',
@@ -59,7 +59,7 @@ export const pictureEdits: readonly Comparison[] = Object.entries(cases.edits)
     largest: async () => largestOf([await editOf(edit), await golden(`edit.${name}`)]),
   }));
 
-/** An edit's final latents by the library; from a recording, if so told, all but the source's own. */
+/** An edit's final latents from the library; if `recorded`, from a recording and without the source's. */
 export async function editOf(edit: EditCase, recorded = false): Promise<tf.Tensor4D> {
   const { method, source, targets, kind, guidance, ...rest } = edit;
   const { picture, scheduler } = edit.inversion ? cases.inversions[edit.inversion] : cases.noise[edit.noise!];
@@ -88,20 +88,20 @@ export async function editOf(edit: EditCase, recorded = false): Promise<tf.Tenso
   return last;
 }
 
-/** Edit-friendly edits leave steps out; the authors' shares are of all steps. */
+/** Edit-friendly edits skip steps; the authors' shares refer to all steps. */
 function ofRun({ cross, self, skip = 0 }: EditCase): Pick<EditCase, 'cross' | 'self'> {
   const share = (of: StepRange | undefined) =>
     Math.min(1, ((of as number) * cases.steps) / (cases.steps - skip) + 1e-6);
   return skip ? { cross: share(cross), self: share(self) } : { cross, self };
 }
 
-/** What the authors' run has otherwise. */
+/** Options in which the authors' run differs. */
 function instead({ method, guided, guidance, kind }: EditCase, controller?: AttentionController): RunOptions {
   if (method === 'proximal' && !guided) return { guidance: new ProximalGuidance({ scale: guidance }), controller };
   return kind ? {} : { guidance };
 }
 
-/** The whole trajectory of a picture; the pipeline is disposed. */
+/** The whole trajectory of a picture; disposes the pipeline. */
 async function trajectoryOf(
   pipe: StableDiffusionPipeline,
   {
@@ -132,8 +132,9 @@ async function trajectoryOf(
 }
 
 /**
- * diffusers takes a velocity for one at the noise level of the latents; here it is one at the level of the timestep
- * that the network is told, so that what it says can be refined. The velocity there of the noise that diffusers sees.
+ * diffusers interprets a velocity at the noise level of the latents; here it is that at the timestep given to the
+ * network, so that predictions can be refined. Converts a prediction to the velocity with the noise that diffusers
+ * sees.
  */
 function asSeenByDiffusers(config: DDIMConfig): (predict: Predict) => Predict {
   const products = alphasCumprod(config);

@@ -11,7 +11,10 @@ import { type Comparison, largestOf, PARITY } from './comparison';
 const FOLDER = 'test/fixtures/metrics';
 const configs = JSON.parse(readFileSync(`${FOLDER}/configs.json`, 'utf8'));
 
-/** The networks that compare pictures, on random weights, against transformers' and the lpips package's: see test/fixtures/metrics.py. */
+/**
+ * The metrics' networks with random weights, compared with transformers' and the lpips package's: see
+ * test/fixtures/metrics.py.
+ */
 export const metrics: readonly Comparison[] = [
   {
     part: 'metrics',
@@ -84,7 +87,7 @@ async function tensor<T extends tf.Tensor>(file: SafetensorsFile, key: string): 
   return tf.tensor(await file.read(key), [...file.tensors.get(key)!.shape]) as T;
 }
 
-/** How much single numbers differ, as a part of what is expected. Both are disposed. */
+/** The relative difference of two scalars. Disposes both. */
 async function relative(actual: tf.Tensor, expected: tf.Tensor): Promise<number> {
   const [[a], [b]] = await Promise.all([actual.data(), expected.data()]);
   tf.dispose([actual, expected]);

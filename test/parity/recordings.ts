@@ -13,7 +13,10 @@ const EDITS: Readonly<Record<string, { readonly target: string } & Partial<Promp
   'local blend': { target: 'a dog riding a bicycle', blend: [{ source: 'cat', target: 'dog' }] },
 };
 
-/** Edits from a recording of their source, as it is kept by default, against the same edits with all rows computed. */
+/**
+ * Edits from a recording of their source, made with default settings, compared with the same edits with all rows
+ * computed.
+ */
 export const recordings: readonly Comparison[] = Object.entries(EDITS).map(([name, { target, ...edit }]) => ({
   part: 'edits from a recording',
   name,

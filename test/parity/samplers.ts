@@ -18,7 +18,7 @@ export interface SamplerCase {
 const FIXTURES = 'test/fixtures/sampler';
 export const samplerCases = parsePythonJson(readFileSync(`${FIXTURES}/cases.json`, 'utf8')) as SamplerCase[];
 
-/** The latents after every step against diffusers'. */
+/** The latents after every step, compared with diffusers'. */
 export const samplers: readonly Comparison[] = samplerCases.map((one) => ({
   part: 'samplers',
   name: one.name,
@@ -38,7 +38,7 @@ export const samplers: readonly Comparison[] = samplerCases.map((one) => ({
   },
 }));
 
-/** A sampler whose fresh noise is that of the fixture's script, which has drawn the starting noise before. */
+/** A sampler with the same fresh noise as the fixture's script, which has drawn the starting noise first. */
 export function samplerOf(
   { config, options }: SamplerCase,
   steps: number,
@@ -71,7 +71,8 @@ async function alongTrajectory(
 }
 
 /**
- * The made-up network of test/fixtures/sampler.py, in its float32; not by the backend, as a GPU's sine is a rough one.
+ * The made-up network of test/fixtures/sampler.py, in float32 as there; not on the backend, because a GPU's sine is
+ * imprecise.
  */
 async function predict(latents: tf.Tensor4D, timestep: number): Promise<tf.Tensor4D> {
   const { fround, sin } = Math;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Comparison } from './comparison';
 
-/** A test for each comparison: near enough, and nothing left behind. */
+/** A test for each comparison: within its tolerance, and without leaking tensors. */
 export function testComparisons(comparisons: readonly Comparison[]): void {
   test.each([...comparisons])(
     '$part: $name is as expected, and no tensor is left behind',

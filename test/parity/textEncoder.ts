@@ -8,8 +8,8 @@ import { type Comparison, largestOf, PARITY } from './comparison';
 import { Turning } from './turning';
 
 /**
- * The states of every layer against transformers', and the last after its norm; the gradient of the embeddings of tokens,
- * as textual inversion takes it; the maps, and what comes of others.
+ * Compared with transformers: the states of every layer, and the last after its norm; the gradient with respect to the
+ * token embeddings, as in textual inversion; the maps, and the output with changed maps.
  */
 export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu'].flatMap((name) => [
   {
@@ -47,7 +47,7 @@ export const textEncoder: readonly Comparison[] = ['text-quick-gelu', 'text-gelu
       const { variant, clip, ids } = await openText(name);
       const turning = new Turning('text');
       const [rows, latents] = [promptRows(ids.length), { height: 1, width: ids[0].length }];
-      // Maps of the layers after the first are of other hidden states, once the first is changed.
+      // Recorded first, because changing the first layer's maps changes the later layers' hidden states.
       clip.forward(ids, outsideOfSteps(turning.looking, rows, latents)).dispose();
       const output = clip.forward(ids, outsideOfSteps(turning.controller, rows, latents));
       clip.dispose();

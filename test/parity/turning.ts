@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AttentionController, AttentionKind } from '../../src/attention/controller';
 
-/** What looks at every map of a kind of sites, and what turns each query's map the other way round. */
+/** Controllers that record every map at sites of one kind, and that reverse the keys of every map. */
 export class Turning {
-  /** In the order of the sites, [rows, heads, queries, keys]. */
+  /** The recorded maps in the order of the sites, [rows, heads, queries, keys]. */
   readonly maps: tf.Tensor4D[] = [];
   readonly looking: AttentionController;
   readonly controller: AttentionController;

@@ -4,7 +4,7 @@ import { UNet2DConditionModel } from '../../src/model/unet';
 import { Variant } from '../model/variant';
 import { type Comparison, largestOf, PARITY } from './comparison';
 
-/** Predictions and gradients against diffusers'. */
+/** Predictions and gradients, compared with diffusers'. */
 export const unet: readonly Comparison[] = ['unet-sd1', 'unet-sd2', 'unet-mixed'].flatMap((name) => [
   {
     part: 'UNet',

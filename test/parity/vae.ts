@@ -9,7 +9,10 @@ import { Turning } from './turning';
 
 export const VAES = ['vae', 'vae-old-names', 'vae-without-quant-conv'] as const;
 
-/** What it decodes and encodes, and a gradient, against diffusers'; the middle blocks' maps, and what comes of others. */
+/**
+ * Compared with diffusers: decoding, encoding and a gradient; the middle blocks' maps, and the output with changed
+ * maps.
+ */
 export const vae: readonly Comparison[] = VAES.flatMap((name) => [
   ...(name === 'vae-without-quant-conv' ? [] : [turnedRound(name)]),
   {

@@ -9,19 +9,19 @@ export const MODEL = join(resolve(__dirname, '../..'), 'test/fixtures/checkpoint
 
 export const inChromium = onlyWhere(CHROMIUM !== undefined, 'there is no Chromium in /usr/bin');
 
-/** Builds the page from its sources. @returns where it lies: elsewhere for each of the files that are tested at once */
+/** Builds the page from its sources. @returns its folder, a different one for each of jest's parallel workers */
 export const buildPage = (): string => buildPageAs(`studio-test-${process.env.JEST_WORKER_ID}`);
 
-/** What a test file has of the studio. */
+/** What the tests of a file need of the studio. */
 interface Studio {
-  /** Where the page was built. */
+  /** The folder of the built page. */
   readonly built: string;
   readonly browser: Browser;
-  /** Of the server with the test's model. */
+  /** The server's URL, with the test's model. */
   readonly url: string;
 }
 
-/** The page, built and served, and a browser, for the tests of a file. Call it at its top. */
+/** Builds and serves the page and starts a browser, for the tests of a file. Call it at its top. */
 export function useStudio(): Studio {
   const studio = {} as { -readonly [Name in keyof Studio]: Studio[Name] };
   let server: Awaited<ReturnType<typeof serveStudio>>;
@@ -44,7 +44,7 @@ export async function openStudio(page: Page, url: string): Promise<void> {
   await finished(page);
 }
 
-/** Waits until the picture of the prompts as they are is there. */
+/** Waits until the picture of the current prompts is finished. */
 export async function finished(page: Page): Promise<void> {
   await page.waitForFunction(() => document.querySelector('.stage')?.getAttribute('data-state') === 'finished');
 }
@@ -57,7 +57,7 @@ export async function pixels(page: Page, selector: string): Promise<number[]> {
   });
 }
 
-/** How far two pictures are from each other where they are the farthest, of 255. */
+/** The largest difference of two pictures, of 255. */
 export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a).toHaveLength(b.length);
   return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
@@ -65,5 +65,5 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 export const address = (of: Page): URLSearchParams => new URLSearchParams(new URL(of.url()).hash.slice(1));
 
-/** An address's part after the page's own. */
+/** A recipe as a URL fragment. */
 export const addressOf = (recipe: Readonly<Record<string, string>>): string => `#${new URLSearchParams(recipe)}`;

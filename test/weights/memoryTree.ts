@@ -21,7 +21,7 @@ export function memoryTree(files: Record<string, string | Uint8Array | object>, 
   };
 }
 
-/** A safetensors file of float32 tensors that count up from 0. */
+/** A safetensors file of float32 tensors, each with the numbers 0, 1, 2 and so on. */
 export function counting(
   shapes: Record<string, readonly number[]>,
   metadata?: Record<string, string>,

@@ -7,10 +7,10 @@ import { build } from 'esbuild';
 
 const root = resolve(__dirname, '../../..');
 
-/** A small model for `--model`: what it draws means nothing, but it draws it soon. */
+/** A small model for `--model`: its pictures are meaningless but fast. */
 export const MODEL = join(root, 'test/fixtures/checkpoint');
 
-/** The words of a command line, as a shell reads those of the documents. */
+/** The words of a command line, split as a shell would split those in the docs. */
 export function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
 }
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** The command, built into a place of its own, and an empty folder to work in. Call it at the top of a test file. */
+/** Builds the command into its own folder, with an empty folder to work in. Call it at the top of a test file. */
 export function useCommand() {
   let place: string;
   beforeAll(async () => {
@@ -47,7 +47,7 @@ export function useCommand() {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   return {
-    /** The folder that commands run in. */
+    /** A path in the folder that commands run in. */
     work: (...path: string[]): string => join(place, 'work', ...path),
     start,
     /** The command's file. */

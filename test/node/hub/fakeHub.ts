@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 export const COMMIT = 'c0ffee0123456789c0ffee0123456789c0ffee01';
 export const NAME = 'org/model';
 
-/** What came in, as the server saw it. */
+/** A request, as the server saw it. */
 export interface Seen {
   readonly host: 'hub' | 'storage';
   readonly path: string;
@@ -13,7 +13,7 @@ export interface Seen {
   readonly authorization?: string;
 }
 
-/** Answers a request itself, and returns true; or leaves it to the hub. */
+/** Answers a request itself and returns true, or leaves it to the hub. */
 export type Mischief = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -21,12 +21,12 @@ export type Mischief = (
 ) => boolean;
 
 /**
- * A hub on this machine with one model. Files of over 100 bytes are large ones there: the hub redirects to another host
- * for them, its storage, and states their SHA-256.
+ * A local hub with one model. Files over 100 bytes count as large: for them the hub redirects to another host, its
+ * storage, and states their SHA-256.
  */
 export class FakeHub {
   readonly seen: Seen[] = [];
-  /** More entries for the list of files. */
+  /** Extra entries for the list of files. */
   listing: object[] = [];
   commit = COMMIT;
   onHub: Mischief = () => false;
@@ -57,7 +57,7 @@ export class FakeHub {
     return addressOf(this.hub);
   }
 
-  /** The paths of the files that were asked for, in order. */
+  /** The paths of the requested files, in order. */
   get asked(): string[] {
     return this.seen
       .filter(({ path }) => path.includes('/resolve/'))
@@ -105,7 +105,7 @@ export function listed(path: string, bytes: Buffer): object {
   return { type: 'file', path, size: bytes.length, oid: isLarge(bytes) ? '0'.repeat(40) : checksumOf(bytes), ...lfs };
 }
 
-/** Whole, or from the byte that is asked for. */
+/** The whole file, or from the requested byte on. */
 export function sendFile(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
   if (from === 0) return void response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);

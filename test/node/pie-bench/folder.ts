@@ -7,7 +7,7 @@ import { drawn } from '../../metrics/drawn';
 export const SIDE = 64;
 const CENTRE = [20 * SIDE + 20, 10, 21 * SIDE + 20, 10];
 
-/** Ten pictures in PIE-Bench's layout, of kinds 0 to 4, in a folder that is gone after the tests. */
+/** Ten pictures in PIE-Bench's layout, of kinds 0 to 4, in a folder that is removed after the tests. */
 export function useBench(): () => string {
   let folder: string;
   beforeAll(async () => {
