@@ -6,8 +6,8 @@ import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 
 /**
- * A share of a run's steps: from the first one up to a fraction of them, or from one fraction to another. A schema of its
- * own each time, so that each can be registered for a setting.
+ * A share of a run's steps: from the first one up to a fraction of them, or from one fraction to another. Returns a new
+ * schema each time, so that each can be registered for a setting.
  */
 export function shareSchema() {
   const error = 'Expected a fraction from 0 to 1, or a range that rises: 0.2-0.8 as an option, [0.2, 0.8] in a file';
@@ -23,7 +23,7 @@ const sharesSchema = z.strictObject({
   context: shareSchema().optional(),
 });
 
-/** Shares by kind of edit, any of which may be left out. */
+/** Shares by kind of edit, all optional. */
 export const sharesByKind = z.strictObject({
   replace: sharesSchema.optional(),
   redescribe: sharesSchema.optional(),
@@ -33,7 +33,7 @@ export const sharesByKind = z.strictObject({
 
 const guidanceSchema = z.number().min(0).max(100);
 
-/** What a checkpoint's `p2p.json` may say. */
+/** The contents of a checkpoint's `p2p.json`. */
 const schema = z.object({
   guidance: guidanceSchema.optional(),
   steps: z.int().min(1).max(1000).optional(),
@@ -42,26 +42,26 @@ const schema = z.object({
   pictures: z.strictObject({ guidance: guidanceSchema.optional() }).optional(),
 });
 
-/** What a checkpoint itself says about how it is best used. */
+/** The defaults that a checkpoint itself states. */
 export type StatedDefaults = z.output<typeof schema>;
 
-/** How a run and an edit go where nobody says otherwise. */
+/** The default settings of runs and edits. */
 export interface Defaults {
   readonly guidance: number;
   readonly steps: number;
   readonly sampler: SamplerName;
-  /** What each kind of edit takes of its source: for {@link promptToPrompt}. */
+  /** The shares for each kind of edit, for {@link promptToPrompt}. */
   readonly shares: SharesByKind;
   /**
-   * What differs where a picture of one's own is edited: it was taken to noise without guidance, and edits may bear less
-   * of it. Default: as for generated pictures.
+   * Different defaults for edits of one's own pictures: they were inverted without guidance, and their edits may
+   * tolerate less of it. Default: as for generated pictures.
    */
   readonly pictures: { readonly guidance: number };
-  /** Those of the above that the checkpoint's own `p2p.json` states; the others are the authors'. */
+  /** The defaults stated in the checkpoint's `p2p.json`; the others are the authors'. */
   readonly stated: StatedDefaults;
 }
 
-/** The authors' own, for a checkpoint that states none: 50 steps of DDIM at guidance 7.5. */
+/** The authors' defaults, for a checkpoint that states none: 50 steps of DDIM at guidance 7.5. */
 export const AUTHORS_DEFAULTS: Defaults = {
   guidance: 7.5,
   steps: 50,
@@ -72,7 +72,7 @@ export const AUTHORS_DEFAULTS: Defaults = {
 };
 
 /**
- * What suits a checkpoint: what its `p2p.json` states, and the authors' defaults for the rest.
+ * The defaults for a checkpoint: those stated in its `p2p.json`, and the authors' for the rest.
  *
  * @throws ConfigError that names the file, the key and the value that is wrong
  */
@@ -82,7 +82,7 @@ export async function defaultsOf(checkpoint: Pick<Checkpoint, 'defaults'>): Prom
   const stated = parseConfig(schema, config.json, config.file);
   const { shares, pictures, ...run } = stated;
   const { guidance } = { ...AUTHORS_DEFAULTS, ...run };
-  // A swap of words that describe is a swap.
+  // A swap of describing words falls back to the shares of other swaps.
   const sharesOf = (kind: EditKind): Shares => ({
     ...AUTHORS_SHARES[kind],
     ...(kind === 'redescribe' && shares?.replace),

@@ -2,9 +2,9 @@ import type { AttentionSite, Grid } from '../attention/controller';
 import { LEAST_TO_RECOMPUTE } from '../nn/checkpoint';
 import type { UNet, VAE } from './roles';
 
-/** The latents of the size that the UNet was trained for. */
+/** The size of the latents that the UNet was trained for. */
 export function defaultLatents({ sample_size }: UNet['config']): Grid {
-  // A config without a size is of a UNet for Stable Diffusion's 512x512 (diffusers' `default_sample_size`).
+  // Without a size in the config, that of Stable Diffusion's 512x512 pixels (diffusers' `default_sample_size`).
   const size = sample_size ?? 64;
   const [height, width] = typeof size === 'number' ? [size, size] : size;
   return { height, width };
@@ -15,7 +15,7 @@ export interface SiteAtGrid extends AttentionSite {
   readonly grid: Grid;
 }
 
-/** The grid of a place in the UNet: each block but the last halves it on the way down, and doubles it on the way up. */
+/** The grid at a module of the UNet: each down block but the last halves it, each up block but the last doubles it. */
 function gridAt(path: string, { block_out_channels: channels }: UNet['config'], latents: Grid): Grid {
   const last = channels.length - 1;
   const [place, block, part] = path.split('.');
@@ -26,14 +26,14 @@ function gridAt(path: string, { block_out_channels: channels }: UNet['config'], 
   return { height: Math.ceil(latents.height / 2 ** level), width: Math.ceil(latents.width / 2 ** level) };
 }
 
-/** Every attention layer of the UNet with its grid, for latents of this size. */
+/** All attention sites of the UNet with their grids, for latents of this size. */
 export function sitesAt({ sites, config }: UNet, latents: Grid): SiteAtGrid[] {
   return sites.map((site) => ({ ...site, grid: gridAt(site.path, config, latents) }));
 }
 
 /**
- * The floating-point operations of one row of one evaluation: two for each multiplication and addition of convolutions,
- * linear layers and attention. All else is left out.
+ * The floating-point operations of one row of one evaluation: two for each multiply-add in convolutions, linear layers
+ * and attention. Everything else is ignored.
  *
  * @param tokens of the context
  */
@@ -54,8 +54,8 @@ export function flopsPerRow(unet: UNet, latents: Grid, tokens: number): number {
 }
 
 /**
- * Roughly what a run holds beside the weights, in bytes: the larger of what the UNet has at once (what its way down
- * leaves for the way up, and some ten maps of its widest place) and what the VAE has while it decodes one picture.
+ * A run's approximate memory besides the weights, in bytes: the larger of the UNet's (its skip connections, and some
+ * ten maps at its highest resolution) and the VAE's while it decodes one picture.
  */
 export function workingBytes(unet: UNet['config'], vae: VAE['config'], latents: Grid, rows: number): number {
   const { layers, mapsPerRow } = sizesPerRow(unet, latents);
@@ -65,10 +65,10 @@ export function workingBytes(unet: UNet['config'], vae: VAE['config'], latents: 
 }
 
 /**
- * Roughly what a gradient through the UNet holds beside the weights, in bytes. Blocks of small maps keep what they make;
- * those of large ones keep their inputs (`checkpoint` in src/nn), and what is made within one of them, with its
- * gradients, is in memory at a time; and then the largest filter, turned. 2.7 GB for a row of Stable Diffusion's, of
- * which 2.4 were measured.
+ * The approximate memory of a gradient through the UNet besides the weights, in bytes. Blocks of small maps keep their
+ * intermediate tensors; those of large ones only their inputs (`checkpoint` in src/nn), and one such block's
+ * intermediate tensors and gradients are in memory at a time; add to these the largest filter, rotated. It is 2.7 GB
+ * for one row of Stable Diffusion, where 2.4 were measured.
  */
 export function gradientBytes(unet: UNet['config'], latents: Grid, rows: number): number {
   const { layers, mapsPerRow } = sizesPerRow(unet, latents);
@@ -79,7 +79,7 @@ export function gradientBytes(unet: UNet['config'], latents: Grid, rows: number)
   return 4 * (sumOf(kept) + 120 * Math.max(0, ...maps.filter(isLarge)) + 3 * filter);
 }
 
-/** How many numbers a map of each level has in a row, and how many layers a block has. */
+/** The number of elements in one row of a map at each level, and the number of layers in a block. */
 function sizesPerRow(
   { block_out_channels: channels, layers_per_block: layers }: UNet['config'],
   { height, width }: Grid,

@@ -1,21 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
 import { isTaped } from '../backend/fused';
 
-/** How many numbers a map has at least, 4 MiB of them, for the blocks of its size to be computed anew. */
+/** The smallest number of elements in a map, 4 MiB in float32, for which blocks are recomputed. */
 export const LEAST_TO_RECOMPUTE = 1 << 20;
 
 /**
- * Computes a block of layers. While a gradient is being taken, what the block makes on its way is freed, and computed
- * anew when the gradient comes by: of many blocks only one's is in memory at a time, for one more forward pass (Chen et
- * al. 2016, as `torch.utils.checkpoint`).
+ * Gradient checkpointing for a block of layers: while operations are recorded for a gradient, the block's intermediate
+ * tensors are freed, and recomputed in the backward pass. So only one block's are in memory at a time, at the cost of
+ * one more forward pass (Chen et al. 2016; like `torch.utils.checkpoint`).
  *
- * A block of small tensors is left as it is, as there is little to free; and so is one in which somebody keeps a tensor
- * (a hook, with `tf.keep`), so that gradients flow from that tensor too. Any other is run twice, and has to do the same
- * both times.
+ * Blocks of small tensors are not recomputed, because there is little to free; nor are blocks in which a tensor is kept
+ * (by a hook, with `tf.keep`), so that gradients also flow from that tensor. Any other block runs twice, and must do
+ * the same both times.
  *
- * @param inputs kept until the gradient is taken. Gradients also flow to what else the block uses and whoever made it
- *   keeps until then: parameters of one's own.
- * @param least how many numbers an input has to hold
+ * @param inputs kept until the backward pass. Gradients also flow to other tensors that the block uses if they still
+ *   exist then, such as parameters.
+ * @param least the number of elements that at least one input must have
  */
 export function checkpoint<T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
   inputs: Inputs,
@@ -42,7 +42,7 @@ export function checkpoint<T extends tf.Tensor, Inputs extends readonly tf.Tenso
   })(...inputs, ...others) as T;
 }
 
-/** The gradients for the inputs and the others, from the one for the block's result. */
+/** The gradients of the inputs and the others, from that of the block's result. */
 function gradients<T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
   block: (...inputs: Inputs) => T,
   inputs: Inputs,
@@ -50,7 +50,7 @@ function gradients<T extends tf.Tensor, Inputs extends readonly tf.Tensor[]>(
   dy: T,
 ): tf.Tensor[] {
   const engine = tf.engine();
-  // The engine begins a tape of its own, and forgets the one that is being gone through.
+  // The engine starts a new tape, and would lose the one in use.
   const tape = engine.state.activeTape;
   try {
     return tf.tidy(() => {

@@ -32,7 +32,7 @@ export function convolve(x: tf.Tensor4D, convolution: Convolution): tf.Tensor4D 
 
 function plainConvolution(x: tf.Tensor4D, { filter, bias, stride, padding }: Convolution): tf.Tensor4D {
   const [kernelSize] = filter.shape;
-  // TensorFlow's own name for it, which tfjs does without a padded copy; tfjs-node knows no others but `valid`.
+  // As TensorFlow's `same`, which needs no padded copy; besides it, tfjs-node supports only `valid`.
   const same = stride === 1 && padding.every((zeros) => 2 * zeros === kernelSize - 1);
   return tf.fused.conv2d({
     x: same || padding.every((zeros) => zeros === 0) ? x : tf.pad(x, [[0, 0], [...padding], [...padding], [0, 0]]),
@@ -44,8 +44,8 @@ function plainConvolution(x: tf.Tensor4D, { filter, bias, stride, padding }: Con
 }
 
 /**
- * The gradient for the input, [rows, height, width, inChannels], from the one for the result: a convolution with the
- * filter turned.
+ * The gradient of the input, [rows, height, width, inChannels], from that of the result: a convolution with the rotated
+ * filter.
  */
 function inputGradient(
   dy: tf.Tensor4D,
@@ -65,7 +65,7 @@ function inputGradient(
   });
 }
 
-/** [height, width, in, out] -> [height, width, out, in], by half a turn. */
+/** [height, width, in, out] -> [height, width, out, in], rotated by 180 degrees. */
 function turned(filter: tf.Tensor4D): tf.Tensor4D {
   return fused<tf.Tensor4D, { filter: tf.Tensor4D }>('P2pTurnedFilter', {
     inputs: { filter },
