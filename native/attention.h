@@ -12,7 +12,7 @@
 
 namespace p2p {
 
-// The products of a head's queries, a block of them at a time, with blocks of its keys and values, in float32.
+// Products of a block of a head's queries with blocks of its keys and values, in float32.
 class AttentionProducts {
  public:
   explicit AttentionProducts(const HeadSizes&) {}
@@ -31,14 +31,14 @@ class AttentionProducts {
   const Matrix* queries_ = nullptr;
 };
 
-// Blocks of queries, whose logits stay in the cache.
+// A block of queries whose logits stay in the cache.
 template <typename Products>
 class AttentionBlock {
  public:
   explicit AttentionBlock(const HeadSizes& sizes)
       : products(sizes), logits(Queries(sizes), Tiled(sizes.keys) + kGap), output_(Queries(sizes), Tiled(sizes.size)) {}
 
-  // Calls work(block, map, first, count, isNew) for each block of a map's queries; isNew where it had another map before.
+  // Calls work(block, map, first, count, isNew) for each block of each map's queries; isNew if the block last worked on another map.
   template <typename Work>
   static void Each(tensorflow::OpKernelContext* context, const HeadSizes& sizes, Work work) {
     const int64_t most = Queries(sizes), blocks = parts(sizes.queries, most);
@@ -57,7 +57,7 @@ class AttentionBlock {
     for (int64_t first = 0; first < keys; first += kKeys) products.Logits(first, Columns(logits, first, q.rows(), std::min(kKeys, keys - first)));
   }
 
-  // From probabilities in place of the logits.
+  // Expects probabilities in `logits`.
   void ComputeValues(int64_t keys, View y) {
     output_.setZero();
     const View output = Columns(output_, 0, y.rows(), output_.cols());
@@ -71,7 +71,7 @@ class AttentionBlock {
  private:
   static constexpr int64_t kLogits = int64_t{1} << 18;  // 1 MiB
   static constexpr int64_t kLeast = 32;                 // queries
-  static constexpr int64_t kGap = 16;                   // Of rows that begin a power of two apart a cache keeps few.
+  static constexpr int64_t kGap = 16;                   // A cache can hold only a few rows that start a power of two apart.
 
   static int64_t Queries(const HeadSizes& sizes) { return std::clamp(kLogits / sizes.keys / kLeast * kLeast, kLeast, kQueries); }
   static int64_t Tiled(int64_t size) { return Products::Width(size); }
@@ -80,13 +80,14 @@ class AttentionBlock {
   Matrix queries_, output_;
 };
 
-// Attention, softmax(q k^T / sqrt(size)) v, or a step of it. Every number is rounded as when the three steps are taken one by one, so that it
-// does not matter to a result who looks at which layer. For all maps (a head of a row) the functions given tell where their vectors lie.
+// Attention, softmax(q k^T / sqrt(size)) v, or a step of it. Every number is rounded as if the three steps were done separately, so that a
+// result does not depend on which layers a controller looks into. For each map (a head of a row), the given functions return where its
+// vectors are.
 template <typename Products>
 struct Attend {
   using Block = AttentionBlock<Products>;
 
-  // If causal, a query sees no key after it.
+  // If causal, a query attends to no key after it.
   template <typename Q, typename K, typename V, typename Y>
   static void All(tensorflow::OpKernelContext* context, const HeadSizes& sizes, bool causal, Q q, K k, V v, Y y) {
     Block::Each(context, sizes, [&](Block& block, int64_t map, int64_t first, int64_t count, bool isNew) {
@@ -123,7 +124,7 @@ struct Attend {
   }
 };
 
-// Calls compute(Attend<...>()) with whichever products are the fastest for maps of `heads` each picture.
+// Calls compute(Attend<...>()) with the fastest products for `heads` maps per picture.
 template <typename Compute>
 void byProducts(const HeadSizes& sizes, int64_t heads, Compute compute) {
 #ifdef __AMX_BF16__

@@ -15,7 +15,8 @@ struct AttentionGradients {
   Vectors<float> q, k, v;
 };
 
-// The gradients of one map for its queries, keys and values. Of the probabilities, computed anew, there are a block of queries' at a time.
+// The gradients of one map with respect to its queries, keys and values. The probabilities are recomputed for one block of queries at a
+// time.
 inline void attentionGradient(const HeadSizes& sizes, bool causal, const AttentionInputs& in, const AttentionGradients& out) {
   constexpr int64_t kProbs = int64_t{1} << 17;  // 512 KiB
   const int64_t keys = sizes.keys, most = std::clamp<int64_t>(kProbs / keys, 8, 64);

@@ -7,7 +7,7 @@
 namespace p2p {
 
 // A convolution with a bias, of any size and stride, by products of matrices. x [rows, height, width, in], filter [high, wide, in, out],
-// bias [out] -> y [rows, down, across, out]; with so many zeros above and left of the pictures (before), and below and right (after).
+// bias [out] -> y [rows, down, across, out]; `before` is the zero padding above and left of the pictures, `after` that below and right.
 class Convolution {
  public:
   struct Attributes {
@@ -38,7 +38,7 @@ class Convolution {
     multiply(context, {1, rows_ * height_ * width_, in_, out_, x, filter, bias, y}, height_ * width_);
   }
 
-  // What the filter sees of x for each pixel of y, by the filter.
+  // Multiplies the patch of x under the filter, for each pixel of y, by the filter.
   void ByPatches(tensorflow::OpKernelContext* context, const float* x, Weight filter, const float* bias, float* y) const {
     const int64_t pixels = rows_ * down_ * across_, depth = taps_ * in_, atOnce = std::max<int64_t>(1, std::min(pixels, kAtOnce / depth));
     tensorflow::Tensor temporary;
@@ -60,7 +60,7 @@ class Convolution {
     }
   }
 
-  // Each pixel of x by all numbers of the filter at once, then the sums of what belongs together: better where y has the fewer channels.
+  // Multiplies each pixel of x by the whole filter at once, then sums the products for each pixel of y: faster if y has fewer channels.
   void ByTaps(tensorflow::OpKernelContext* context, const float* x, Weight filter, const float* bias, float* y) const {
     const int64_t columns = taps_ * out_;
     tensorflow::Tensor turned, temporary;
@@ -86,7 +86,7 @@ class Convolution {
     });
   }
 
-  // Which pixel of x a number of the filter meets for one of y; -1 for the zeros around.
+  // The pixel of x under a tap of the filter for a pixel of y; -1 for padding.
   int64_t Seen(int64_t pixel, int64_t tap) const {
     const int64_t row = pixel / (down_ * across_), h = pixel / across_ % down_ * stride_ - before_ + tap / wide_, w = pixel % across_ * stride_ - before_ + tap % wide_;
     return h >= 0 && h < height_ && w >= 0 && w < width_ ? (row * height_ + h) * width_ + w : -1;

@@ -8,10 +8,10 @@
 
 namespace p2p {
 
-// Of each row and group of x [rows, ..., channels] the mean and 1 / sqrt(variance + epsilon); for each channel its group's.
+// The mean and 1 / sqrt(variance + epsilon) of each row and group of x [rows, ..., channels], repeated for each channel of the group.
 class GroupMoments {
  public:
-  static constexpr int64_t kBlock = 64;  // Pixels that are summed up in float32.
+  static constexpr int64_t kBlock = 64;  // Pixels summed in float32.
 
   struct Sizes {
     int64_t rows, pixels, channels;
@@ -21,8 +21,8 @@ class GroupMoments {
       : sizes(SizesOf(x)), mean(sizes.rows * sizes.channels), inverse(sizes.rows * sizes.channels) {
     const auto [rows, pixels, channels] = sizes;
     const float* in = x.flat<float>().data();
-    // Sums of (x - pivot) and of its square, channel by channel; the pivot, a row's first pixel, keeps the difference of the two
-    // exact where the mean is far from zero.
+    // Sums of (x - pivot) and of its square, channel by channel; the pivot, a row's first pixel, keeps the difference of the two exact if
+    // the mean is far from zero.
     const int64_t blocks = parts(pixels, kBlock);
     std::vector<float> sums(rows * blocks * 2 * channels, 0.0f);
     parallel(context, rows * blocks, kBlock * channels, [&, pixels = pixels, channels = channels](int64_t begin, int64_t end) {

@@ -16,26 +16,26 @@ struct Matrices {
   float* y;
 };
 
-// Numbers of x that are made at once where it has to be made, 16 MiB: more would be new memory of the system's each time.
+// How many numbers of x are computed at a time if x is temporary, 16 MiB: more would be newly allocated from the system each time.
 constexpr int64_t kAtOnce = int64_t{1} << 22;
 
-// In what blocks a product is computed, each of which packs the weight for itself.
+// The blocks in which a product is computed; each packs the weight again.
 struct Blocks {
-  int64_t most, least;  // rows; fewer do not pay to be a block of their own
-  int64_t high, wide;   // of the tiles in it
-  int64_t speed;        // multiplications in a processor cycle
+  int64_t most, least;  // rows; a block of fewer does not pay off
+  int64_t high, wide;   // the size of a block's tiles
+  int64_t speed;        // multiplications per processor cycle
 };
 
-// Shares y among threads in blocks. Calls multiply(x, weight, bias, y, rows, columns) for each, with pointers to where it begins.
+// Divides y into blocks among the threads. Calls multiply(x, weight, bias, y, rows, columns) for each, with pointers to its start.
 template <typename Multiply>
 void inBlocks(tensorflow::OpKernelContext* context, const Matrices& all, const Blocks& sizes, Multiply multiply) {
   const auto [most, least, high, wide, speed] = sizes;
   const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
   const int64_t panels = parts(all.out, wide), fewest = parts(all.rows, most), even = parts(fewest, threads) * threads;
-  // None is to wait for the last block of another.
+  // So that no thread waits for another's last block.
   const int64_t blocks = all.products == 1 && all.rows >= even * least ? even : fewest;
   const int64_t block = parts(parts(all.rows, blocks), high) * high;
-  // Few blocks are shared by several threads, each of which packs them for itself.
+  // If there are few blocks, several threads share one, and each packs it again.
   const int64_t shares = std::min(panels, parts(threads, all.products * blocks)), share = parts(panels, shares) * wide;
   const int64_t cost = block * all.in * share / speed;
   parallel(context, all.products * blocks * shares, cost, [&](int64_t begin, int64_t end) {

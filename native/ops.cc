@@ -1,5 +1,6 @@
-// TensorFlow operations for what a diffusion network computes, each in as few passes over memory as it takes. `p2p native install` compiles them into tfjs-node's addon, for the processor of the machine it runs on;
-// src/node/native/kernels.ts calls them. Tensors are float32, channels last.
+// TensorFlow operations for the layers of a diffusion network, each with as few passes over memory as possible. `p2p native install`
+// compiles them into tfjs-node's addon, for the processor of the machine it runs on; src/node/native/kernels.ts calls them. Tensors are
+// float32, channels last.
 
 #include <algorithm>
 #include <cmath>
@@ -40,8 +41,8 @@ auto siluSlope(const Values& x) {
   return (1 + x / (1 + x.exp())) / (1 + (-x).exp());
 }
 
-// ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]; with so many zeros above and left
-// of the pictures (before), and below and right (after)
+// ---- A convolution with bias: x [rows, height, width, in], filter [height, width, in, out], bias [out]; zero padding above and left of
+// the pictures (before), and below and right (after)
 
 REGISTER_OP("P2pConv2D")
     .Input("x: float")
@@ -77,7 +78,7 @@ class Conv2D : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pConv2D").Device(tensorflow::DEVICE_CPU), Conv2D);
 
-// ---- A convolution's filter for its gradient: [high, wide, in, out] -> [high, wide, out, in], by half a turn
+// ---- A convolution's filter for its gradient: [high, wide, in, out] -> [high, wide, out, in], rotated by 180 degrees
 
 REGISTER_OP("P2pTurnedFilter").Input("filter: Stored").Attr("Stored: {float, half, bfloat16}").Output("turned: float").SetShapeFn(UnknownShape);
 
@@ -104,9 +105,9 @@ class TurnedFilter : public OpKernel {
   }
 
  private:
-  static constexpr int64_t kSquare = 32;  // numbers; squares of them stay in the first cache
+  static constexpr int64_t kSquare = 32;  // numbers; squares of this size stay in the L1 cache
 
-  // Columns of from [in, out], which are rows of to [out, in].
+  // Copies columns of from [in, out] to rows of to [out, in].
   template <typename Number>
   static void Transpose(const Number* from, float* to, int64_t in, int64_t out, int64_t begin, int64_t end) {
     for (int64_t row = 0; row < in; row += kSquare) {
@@ -152,7 +153,7 @@ class Linear : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pLinear").Device(tensorflow::DEVICE_CPU), Linear);
 
-// ---- Group norm: x [rows, ..., channels], weight and bias [channels]; then SiLU if told
+// ---- Group norm: x [rows, ..., channels], weight and bias [channels], optionally followed by SiLU
 
 REGISTER_OP("P2pGroupNorm")
     .Input("x: float")
@@ -236,7 +237,7 @@ class GroupNormGradient : public OpKernel {
     const float *in = x.flat<float>().data(), *dy = context->input(3).flat<float>().data();
     float* out = dx->flat<float>().data();
 
-    // The gradient before SiLU, left in dx, and by channel its sum and that of its product with x - mean.
+    // The gradient before SiLU, stored in dx, and per channel its sum and the sum of its product with x - mean.
     const int64_t blocks = parts(pixels, GroupMoments::kBlock);
     std::vector<float> sums(rows * blocks * 2 * channels, 0.0f);
     parallel(context, rows * blocks, GroupMoments::kBlock * channels * (silu_ ? 8 : 2), [&, pixels = pixels, channels = channels](int64_t begin, int64_t end) {
@@ -260,7 +261,7 @@ class GroupNormGradient : public OpKernel {
       }
     });
 
-    // dx = scale dy - along - slope (x - mean), where all of a group has one along and one slope.
+    // dx = scale dy - along - slope (x - mean), where each group has one along and one slope.
     std::vector<float> alongs(rows * channels), slopes(rows * channels);
     const int64_t size = channels / groups_;
     for (int64_t row = 0; row < rows; ++row) {
@@ -394,7 +395,7 @@ class Silu : public OpKernel {
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, x.shape(), &y));
     if (x.NumElements() == 0) return;
-    // In the same pieces for each picture, as the last numbers of a piece are computed otherwise than in packets.
+    // The same pieces for each picture, because the last numbers of a piece are not computed in packets.
     const int64_t rows = x.dims() > 1 ? x.dim_size(0) : 1, each = x.NumElements() / rows, pieces = parts(each, kPiece);
     const float* in = x.flat<float>().data();
     float* out = y->flat<float>().data();
@@ -497,7 +498,7 @@ class GegluGradient : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pGegluGradient").Device(tensorflow::DEVICE_CPU), GegluGradient);
 
-// Where heads' vectors lie in [rows, heads, vectors, numbers].
+// The location of the heads' vectors in [rows, heads, vectors, numbers].
 template <typename Number>
 auto headsIn(Number* data, const Tensor& tensor) {
   return [data, vectors = tensor.dim_size(2), size = tensor.dim_size(3)](int64_t map) { return Vectors<Number>{data + map * vectors * size, size}; };
@@ -570,7 +571,7 @@ class AttentionValues : public OpKernel {
 };
 REGISTER_KERNEL_BUILDER(Name("P2pAttentionValues").Device(tensorflow::DEVICE_CPU), AttentionValues);
 
-// ---- Attention of tokens to each other: qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
+// ---- Self-attention: qkv [rows, tokens, 3 x heads x size] -> [rows, tokens, heads x size]
 
 REGISTER_OP("P2pSelfAttention").Input("qkv: float").Attr("heads: int").Attr("causal: int").Output("y: float").SetShapeFn(UnknownShape);
 

@@ -10,8 +10,8 @@ namespace p2p {
 
 // Products of matrices.
 //
-// Tiles of y, kRows x kWide, stay in registers while numbers of x and rows of the weight go by (Goto and van de Geijn 2008), which are packed
-// for it: a block of x into tiles of rows, that stays in the second cache, and one panel of the weight after the other.
+// Tiles of y, kRows x kWide, stay in registers while numbers of x and rows of the weight stream past (Goto and van de Geijn 2008). Both are
+// packed first: a block of x into tiles of rows, which stay in the L2 cache, and the weight one panel at a time.
 class Product {
  public:
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
@@ -25,10 +25,10 @@ class Product {
   using Packet = Eigen::internal::packet_traits<float>::type;
   static constexpr int64_t kSize = Eigen::internal::unpacket_traits<Packet>::size;
   static constexpr int64_t kWide = 2 * kSize;
-  // As many as registers allow, and as a packet has numbers, for `PackRows`.
+  // Limited by the number of registers, and by the size of a packet for `PackRows`.
   static constexpr int64_t kRows = std::min<int64_t>(kSize, EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 14 : 6);
-  static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
-  static constexpr int64_t kBlock = 48 * kRows;  // rows of x that are packed: 1 MiB with AVX-512, less than half of that without
+  static constexpr int64_t kDepth = 384;  // numbers summed before y is written
+  static constexpr int64_t kBlock = 48 * kRows;  // rows of x packed at a time: 1 MiB with AVX-512, less than half of that without
 
   struct alignas(64) Panel {
     float numbers[kDepth * kWide];
@@ -55,7 +55,7 @@ class Product {
     }
   }
 
-  // Tiles of kRows rows one after the other, each by the number of its column; what is missing of the last may be anything.
+  // Packs tiles of kRows rows one after another, each column by column; missing rows of the last tile are left undefined.
   void PackRows(const float* x, int64_t rows, int64_t depth) const {
     float* to = rows_.get();
     for (int64_t first = 0; first < rows; first += kRows, to += kRows * depth) {
@@ -66,7 +66,7 @@ class Product {
         Eigen::internal::PacketBlock<Packet, kSize> block;
         for (int64_t row = 0; row < kSize; ++row) block.packet[row] = Eigen::internal::ploadu<Packet>(from + std::min(row, count - 1) * in_ + k);
         Eigen::internal::ptranspose(block);
-        for (int64_t i = 0; i < kSize; ++i) Eigen::internal::pstoreu(to + (k + i) * kRows, block.packet[i]);  // The next covers what is too much.
+        for (int64_t i = 0; i < kSize; ++i) Eigen::internal::pstoreu(to + (k + i) * kRows, block.packet[i]);  // The next overwrites the excess.
       }
       for (; k < depth; ++k) {
         for (int64_t row = 0; row < count; ++row) to[k * kRows + row] = from[row * in_ + k];
@@ -74,7 +74,7 @@ class Product {
     }
   }
 
-  // kWide columns of the weight, with zeros where there are fewer.
+  // Packs kWide columns of the weight, padded with zeros.
   template <typename Number>
   void PackPanel(const Number* from, int64_t depth, int64_t width) const {
     float* to = panel_->numbers;
@@ -84,21 +84,21 @@ class Product {
     }
   }
 
-  // Some rows of the panel that comes next, while there are products to do.
+  // Prefetches some rows of the next panel during the multiplications.
   void Fetch(Weight panel, int64_t begin, int64_t end) const {
     for (int64_t k = begin; k < end; ++k) {
       for (int64_t i = 0; i < kWide; i += 16) __builtin_prefetch((panel + (k * out_ + i)).data());
     }
   }
 
-  // The tile of y that comes next.
+  // Prefetches the next tile of y.
   void Expect(const float* y) const {
     for (int64_t row = 0; row < kRows; ++row) {
       for (int64_t i = 0; i < kWide; i += 16) __builtin_prefetch(y + row * out_ + i, 1);
     }
   }
 
-  // Adds to a tile of y, or to `before` in place of what y has.
+  // Adds to a tile of y, or to `before` instead of y's own values.
   void Tile(const float* rows, int64_t depth, float* y, int64_t height, int64_t width, const float* before) const {
     if (height == kRows && width == kWide) return Multiply(rows, depth, y, out_, before);
     float whole[kRows * kWide] = {}, padded[kWide] = {};
@@ -108,7 +108,7 @@ class Product {
     for (int64_t row = 0; row < height; ++row) std::copy_n(whole + row * kWide, width, y + row * out_);
   }
 
-  // By itself, as the sums would not all stay in registers amid other code.
+  // A separate function, because amid other code the sums would not all stay in registers.
   __attribute__((noinline)) static void Multiply(const float* rows, int64_t depth, float* y, int64_t step, const float* before) {
     using Eigen::internal::ploadu, Eigen::internal::pmadd, Eigen::internal::pset1, Eigen::internal::pstoreu;
     Packet sums[kRows][2];
@@ -137,7 +137,7 @@ class Product {
 
   static constexpr float zeros_[kWide] = {};
   const int64_t in_, out_;
-  // New ones each time would be new memory of the system's.
+  // Kept per thread: allocating them each time would take new memory from the system.
   static thread_local const std::unique_ptr<float[]> rows_;
   static thread_local const std::unique_ptr<Panel> panel_;
 };

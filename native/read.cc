@@ -1,5 +1,5 @@
-// A TensorFlow operation that reads a network's parameters, many at once, from files straight into the memory in which they stay: widened to
-// float32 or as they are, and laid out as TensorFlow has them, in one pass. src/node/native/readParameters.ts calls it.
+// A TensorFlow operation that reads a network's parameters, many at once, from files straight into their final memory, in one pass: widened
+// to float32 or as stored, and in TensorFlow's layout. src/node/native/readParameters.ts calls it.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -38,15 +38,15 @@ using absl::InvalidArgumentError;
 #define MADV_POPULATE_WRITE 23
 #endif
 
-// Has the system make all pages of a piece of memory at once, to be read or written: else it is interrupted for each, when it is first
-// looked at. Returns whether it did.
+// Asks the system to map all pages of a range at once, for reading or writing; otherwise the first access to each causes a page fault.
+// Returns whether it succeeded.
 bool Populate(const void* data, int64_t bytes, int advice) {
   const int64_t page = sysconf(_SC_PAGESIZE);
   const auto begin = reinterpret_cast<uintptr_t>(data), from = begin / page * page;
   return madvise(reinterpret_cast<void*>(from), begin + bytes - from, advice) == 0;
 }
 
-// An open file where the system keeps it: to have it copied out by the system (`pread`) takes longer.
+// An open file, mapped into memory, because copying it with `pread` takes longer.
 class Mapping {
  public:
   explicit Mapping(int file) {
@@ -61,7 +61,7 @@ class Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
-  // Nothing where the file is shorter.
+  // Null if the file is too short.
   const char* At(int64_t begin, int64_t bytes) const {
     return mapped_ != MAP_FAILED && begin + bytes <= size_ ? static_cast<const char*>(mapped_) + begin : nullptr;
   }
@@ -71,16 +71,16 @@ class Mapping {
   int64_t size_ = 0;
 };
 
-// Numbers in an open file, one behind the other from a byte on.
+// Contiguous numbers in an open file, from a byte offset.
 struct Stored {
   int file;
   int64_t begin, bytes;
   const char* mapped;  // or null
-  int64_t share;       // of the last axis of the tensor whose part it is
+  int64_t share;       // its part of the tensor's last axis
 };
 
-// Has the system bring all of them. Who looks at what a file no longer has is ended by the system; asked for it, it says if it cannot, or
-// does not know how (before Linux 5.14). Those are not looked at where they are mapped.
+// Asks the system to load all of them. Reading a mapped page that the file no longer has would kill the process; asking first reports the
+// failure, or that it is not supported (before Linux 5.14). Those are not read through the mapping.
 void Bring(OpKernelContext* context, const std::vector<Stored*>& all) {
   constexpr int64_t kMebibyte = int64_t{1} << 20;
   std::vector<std::pair<size_t, int64_t>> pieces;
@@ -120,13 +120,13 @@ void Widen(const void* from, int64_t count, float* to) {
   Eigen::Map<Eigen::ArrayXf>{to, count} = Eigen::Map<const Eigen::Array<Number, Eigen::Dynamic, 1>>(static_cast<const Number*>(from), count).template cast<float>();
 }
 
-// Numbers where the file is mapped, from the one numbered `first` on, if they can be looked at there.
+// The mapped numbers from index `first` on, or null if they cannot be read there.
 template <typename Number>
 const Number* Mapped(const Stored& stored, int64_t first) {
   return stored.mapped && reinterpret_cast<uintptr_t>(stored.mapped) % alignof(Number) == 0 ? reinterpret_cast<const Number*>(stored.mapped) + first : nullptr;
 }
 
-// Reads `count` numbers from the one numbered `first` on. Returns what went wrong.
+// Reads `count` numbers from index `first` on. Returns the error, if any.
 template <typename Number>
 absl::Status ReadNumbers(const Stored& stored, int64_t first, int64_t count, float* to) {
   if constexpr (std::is_same_v<Number, float>) return ReadBytes(stored, first * sizeof(float), count * sizeof(float), reinterpret_cast<char*>(to));
@@ -145,8 +145,8 @@ absl::Status ReadNumbers(const Stored& stored, int64_t first, int64_t count, flo
   return absl::OkStatus();
 }
 
-// Memory as the system gives it. TensorFlow's own allocator first fills a table about all that it may ever give away of a region: for a large
-// model that is hundreds of MiB, by one thread.
+// Allocates directly from the system. TensorFlow's own allocator first fills a table for everything it may ever allocate in a region: for a
+// large model, hundreds of MiB on one thread.
 class Memory : public tensorflow::Allocator {
  public:
   // It outlives all tensors.
@@ -159,7 +159,7 @@ class Memory : public tensorflow::Allocator {
   void DeallocateRaw(void* data) override { std::free(data); }
 };
 
-// What went wrong first on any of the threads.
+// The first error on any of the threads.
 class Outcome {
  public:
   void Add(size_t tensor, const absl::Status& status) {
@@ -183,7 +183,7 @@ void Store(const Packet& numbers, Eigen::half* to) {
   Store(numbers, wide);
   Eigen::Map<Eigen::Array<Eigen::half, kSize, 1>>{to} = Eigen::Map<const Eigen::Array<float, kSize, 1>>(wide).cast<Eigen::half>();
 }
-// Not by a processor's instruction, which would take the smallest for 0; they are of bfloat16, and nothing is to be rounded.
+// Without the processor's conversion, which would flush the smallest numbers to 0; they are already bfloat16, so nothing needs rounding.
 void Store(const Packet& numbers, Eigen::bfloat16* to) {
   uint32_t wide[kSize];
   Eigen::internal::pstoreu(reinterpret_cast<float*>(wide), numbers);
@@ -193,7 +193,7 @@ void Store(const Packet& numbers, Eigen::bfloat16* to) {
 // Writes `height` stored rows of `width` numbers each, `apart` apart, as columns: number [i, j] goes to rows[j][first + i].
 template <typename Kept>
 void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, Kept* const* rows, int64_t first) {
-  constexpr int64_t kAhead = 64;  // Numbers that are fetched before they are turned: of so many rows the processor does not see that they go on.
+  constexpr int64_t kAhead = 64;  // Numbers prefetched ahead: with so many rows, the processor does not prefetch them itself.
   const int64_t packedHeight = height / kSize * kSize, packedWidth = width / kSize * kSize;
   for (int64_t j = 0; j < packedWidth; j += kSize) {
     for (int64_t i = 0; i < height && j + kAhead < width; ++i) __builtin_prefetch(from + i * apart + j + kAhead);
@@ -209,11 +209,11 @@ void Transpose(const float* from, int64_t apart, int64_t height, int64_t width, 
   }
 }
 
-// tensors [count, 6]: of each whether it is transposed, how many axes it has, and up to four sizes of them.
-// parts [any, 5]: each one's tensor; an open file's descriptor; the byte in it where the numbers begin, as how many GiB and the rest; and its
-// share of the tensor's last axis, along which parts lie side by side. If transposed, what is stored is [share, ...] of a tensor's
-// [..., share], a convolution's (four axes) as OIHW for HWIO; otherwise there is one part, stored as it is.
-// Numbers become `kept`: float32, or what they are stored as. What goes wrong is said of "tensor N".
+// tensors [count, 6]: for each, whether it is transposed, its number of axes, and up to four sizes.
+// parts [any, 5]: for each, its tensor; an open file's descriptor; the byte offset of the numbers, as whole GiB and the rest; and its share
+// of the tensor's last axis, along which parts are side by side. If transposed, what is stored is [share, ...] of a tensor's [..., share], a
+// convolution's (four axes) as OIHW for HWIO; otherwise there is one part, stored as it is.
+// Numbers become `kept`: float32, or what they are stored as. Errors name "tensor N".
 
 REGISTER_OP("P2pRead")
     .Input("tensors: int32")
@@ -260,10 +260,10 @@ class Read : public OpKernel {
     std::vector<Stored> parts;
   };
 
-  // Numbers that a thread makes in one go: their memory is still in its processor's own cache when it has been made and they are written.
+  // Numbers that a thread handles at a time: newly mapped memory is then still in its processor's cache when the numbers are written.
   static constexpr int64_t kPiece = int64_t{1} << 17;
-  static constexpr int64_t kEven = 16;    // Of numbers and channels, so that packets and lines of the cache are whole.
-  static constexpr int64_t kHeight = 32;  // Stored rows that are turned at a time.
+  static constexpr int64_t kEven = 16;    // Rounding of numbers and channels, so that packets and cache lines are whole.
+  static constexpr int64_t kHeight = 32;  // Stored rows transposed at a time.
 
   absl::Status Allocate(OpKernelContext* context, const Rows& tensors, size_t i, Wanted& wanted) const {
     TensorShape shape;
@@ -288,7 +288,7 @@ class Read : public OpKernel {
     return absl::OkStatus();
   }
 
-  // Some of what is to be made: numbers of a plain tensor, or input channels of a transposed one.
+  // A unit of work: numbers of a plain tensor, or input channels of a transposed one.
   struct Piece {
     size_t tensor;
     int64_t first, count;
@@ -319,11 +319,11 @@ class Read : public OpKernel {
     else return ReadBytes(wanted.parts[0], piece.first * sizeof(Kept), piece.count * sizeof(Kept), reinterpret_cast<char*>(to));
   }
 
-  // Makes whole rows of y, which are columns of what is stored.
+  // Writes whole rows of y, which are columns of the stored tensor.
   static absl::Status Turn(const Wanted& wanted, const Piece& piece) {
     const int64_t kernel = wanted.kernel, inputs = wanted.inputs, step = wanted.step;
     const int64_t columns = inputs * kernel, left = piece.first * kernel, width = piece.count * kernel;
-    // Rows lie a little further apart than they are long, as a cache keeps few things that are a power of two apart.
+    // Rows are padded a little, because a cache can hold only a few addresses that are a power of two apart.
     const int64_t apart = width + 16;
     std::unique_ptr<float[]> numbers;
     std::vector<Kept*> rows(width);

@@ -7,14 +7,14 @@
 
 namespace p2p {
 
-// Softmax of `size` numbers, at least one. They are taken in packets from the first one on, so that what comes out does not hang on where they
-// lie in memory; Eigen's arrays begin to do so at a multiple of a packet's size, and round accordingly.
+// Softmax of `size` numbers, at least one. They are processed in packets from the first one on, so that the result does not depend on their
+// address; Eigen's arrays start packets at aligned addresses, which changes the rounding.
 inline void softmax(const float* from, int64_t size, float* to) {
   using namespace Eigen::internal;
   using Packet = packet_traits<float>::type;
   constexpr int64_t kSize = unpacket_traits<Packet>::size;
   const int64_t whole = size / kSize * kSize, rest = size - whole;
-  float last[kSize];  // of which numbers are missing: the first in place of them, which changes no maximum
+  float last[kSize];  // padded with the first number, which does not change the maximum
   std::fill_n(std::copy_n(from + whole, rest, last), kSize - rest, *from);
 
   Packet tops = ploadu<Packet>(last);

@@ -9,7 +9,7 @@
 
 namespace p2p {
 
-// Attention's products by `Tiles`: keys and values are packed once a head.
+// Attention's products with `Tiles`; keys and values are packed once per head.
 class SplitAttentionProducts {
  public:
   explicit SplitAttentionProducts(const HeadSizes& sizes)
@@ -19,7 +19,7 @@ class SplitAttentionProducts {
         queries_(kQueries / 16 * steps_),
         weights_(kQueries / 16 * kKeys / Tiles::kStep) {}
 
-  // Outputs have whole tiles.
+  // Outputs consist of whole tiles.
   static int64_t Width(int64_t size) { return parts(size, Tiles::kWide) * Tiles::kWide; }
 
   void TakeKeys(const ConstView& keys) {

@@ -8,16 +8,15 @@
 
 namespace p2p {
 
-// Products of matrices by `Tiles`, where the processor has them. Blocks of x and one panel of a weight after the other are packed, as in
-// `Product`.
+// Matrix products with `Tiles`, if the processor has them. Blocks of x, and a weight's panels one at a time, are packed as in `Product`.
 class SplitProduct {
  public:
 #ifndef __AMX_BF16__
   static bool Pays(int64_t) { return false; }
   static void Compute(tensorflow::OpKernelContext*, const Matrices&) {}
 #else
-  // Whether it can be done, and is faster than in float32 with so many multiplications. They are to be those of one picture, as its numbers
-  // are to be the same whichever others are computed with it.
+  // Whether it is possible and, for this number of multiplications, faster than float32. Give the number for one picture, because its
+  // numbers must be the same whichever others are computed with it.
   static bool Pays(int64_t multiplications) { return Tiles::Pay(multiplications); }
 
   static void Compute(tensorflow::OpKernelContext* context, const Matrices& all) {
@@ -30,9 +29,9 @@ class SplitProduct {
 
  private:
   static constexpr int64_t kHigh = Tiles::kHigh, kWide = Tiles::kWide, kStep = Tiles::kStep;
-  static constexpr int64_t kDepth = 384;  // numbers that are summed up before y is written
-  static constexpr int64_t kLeastRows = 320;  // 256 were slower, as they split the weight's numbers once more
-  static constexpr int64_t kBlock = 512;  // rows of x that are packed: 768 KiB of a second cache of 2 MiB
+  static constexpr int64_t kDepth = 384;  // numbers summed before y is written
+  static constexpr int64_t kLeastRows = 320;  // 256 was slower, because the weight's numbers were split once more
+  static constexpr int64_t kBlock = 512;  // rows of x packed at a time: 768 KiB of a 2 MiB L2 cache
 
   SplitProduct(int64_t in, int64_t out) : in_(in), out_(out) {}
 
@@ -55,7 +54,7 @@ class SplitProduct {
     }
   }
 
-  // Some rows of the panel that comes next, while there are products to do.
+  // Prefetches some rows of the next panel during the multiplications.
   void Fetch(Weight panel, int64_t begin, int64_t end) const {
     for (int64_t k = begin; k < end; ++k) {
       __builtin_prefetch((panel + k * out_).data());
@@ -63,7 +62,7 @@ class SplitProduct {
     }
   }
 
-  // Adds to up to kHigh x kWide numbers of y, or to `before` in place of what y has. `next` will be written after them.
+  // Adds to up to kHigh x kWide numbers of y, or to `before` instead of y's own values. `next` is written after them.
   void Four(const Tiles::Split* rows, int64_t steps, float* y, int64_t height, int64_t width, const float* before, const float* next) const {
     if (width == kWide && height % 16 == 0) return Tiles::Multiply(rows, panel_.get(), steps, y, out_, height, before, next);
     alignas(64) float whole[kHigh * kWide] = {}, padded[kWide] = {};
@@ -75,7 +74,7 @@ class SplitProduct {
 
   static constexpr float zeros_[kWide] = {};
   const int64_t in_, out_;
-  // New ones each time would be new memory of the system's.
+  // Kept per thread: allocating them each time would take new memory from the system.
   static thread_local const std::unique_ptr<Tiles::Split[]> rows_, panel_;
 #endif
 };

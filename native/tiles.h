@@ -15,14 +15,14 @@
 
 namespace p2p {
 
-// Matrices in tiles of bfloat16, and their products, for processors that multiply these (AMX).
+// Matrices in bfloat16 tiles, and their products, for processors with AMX.
 //
-// A number is taken for the sum of two of bfloat16, high + low, which keep 16 of its 24 bits. Of their products all but low times low are
-// summed up, in float32 (Henry et al. 2019). What is left out is 4e-6 of a result's deviation (root mean square), where float32's own
-// rounding is some 3e-7.
+// A number is represented as the sum of two bfloat16 numbers, high + low, which keep 16 of its 24 bits. All of their products except low
+// times low are summed, in float32 (Henry et al. 2019). What is left out is 4e-6 of a result's standard deviation (root mean square);
+// float32's own rounding is some 3e-7.
 class Tiles {
  public:
-  // 16 rows of 32 numbers: of a left matrix as they are; of a right one the numbers of two rows in turns.
+  // 16 rows of 32 numbers: of a left matrix as they are, of a right one with the numbers of two rows interleaved.
   struct alignas(64) Tile {
     uint16_t rows[16][32];
   };
@@ -31,10 +31,10 @@ class Tiles {
   };
 
   static constexpr int64_t kStep = 32;  // columns of a left matrix in a tile
-  static constexpr int64_t kHigh = 32, kWide = 32;  // of what is made at a time: four tiles of float32
+  static constexpr int64_t kHigh = 32, kWide = 32;  // the size of a result: four float32 tiles
 
-  // Whether so many multiplications are to be done by tiles: as many as make them the faster way, if Linux lets the process have the registers.
-  // P2P_TILES=0 in the environment is for who wants float32 throughout, and P2P_TILES=all for who wants to see how exact tiles are.
+  // Whether to use tiles for this number of multiplications: if they are faster and Linux grants the process the registers. The environment
+  // variable P2P_TILES=0 forces float32 throughout; P2P_TILES=all always uses tiles, to show how exact they are.
   static bool Pay(int64_t multiplications) {
     constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
     static const char* const wanted = std::getenv("P2P_TILES");
@@ -43,7 +43,7 @@ class Tiles {
     return allowed && multiplications >= least;
   }
 
-  // A thread's, as long as it multiplies: all eight of full size.
+  // A thread's tile registers while it multiplies: all eight at full size.
   struct Registers {
     Registers() {
       struct alignas(64) {
@@ -59,8 +59,8 @@ class Tiles {
     Registers(const Registers&) = delete;
   };
 
-  // Packs [rows, depth], whose rows lie `apart` numbers apart, as a left matrix: for each 16 rows their tiles one after the other. What is
-  // missing of the last rows may be anything.
+  // Packs [rows, depth], whose rows lie `apart` numbers apart, as a left matrix: the tiles of each 16 rows one after another. Missing rows
+  // are left undefined.
   static void PackLeft(const float* from, int64_t apart, int64_t rows, int64_t depth, Split* to) {
     for (int64_t first = 0; first < rows; first += 16) {
       for (int64_t k = 0; k < depth; k += kStep, ++to) {
@@ -73,7 +73,7 @@ class Tiles {
     }
   }
 
-  // Packs [depth, width], of at most kWide columns, as a right matrix, with zeros where there are fewer: two tiles for each kStep rows.
+  // Packs [depth, width], of at most kWide columns, as a right matrix, padded with zeros: two tiles for each kStep rows.
   template <typename Number>
   static void PackRight(const Number* from, int64_t apart, int64_t depth, int64_t width, Split* to) {
     const __mmask16 columns[2] = {First(width), First(width - 16)};
@@ -92,7 +92,7 @@ class Tiles {
     }
   }
 
-  // The same of a matrix that is stored as its transpose, [width, depth].
+  // The same for a matrix stored as its transpose, [width, depth].
   static void PackRightTransposed(const float* from, int64_t apart, int64_t depth, int64_t width, Split* to) {
     for (int64_t k = 0; k < depth; k += kStep) {
       for (int64_t column = 0; column < kWide; ++column) {
@@ -110,7 +110,7 @@ class Tiles {
   }
 
   // y [height, kWide], rows `apart` apart, plus left [height, steps x kStep] right [steps x kStep, kWide]; height is 16 or 32. If `before`
-  // is not null, that row is added to each in place of what y has. `next` is what will be written after y, if known.
+  // is not null, that row is used instead of y's own values. `next` is written after y, if known.
   static void Multiply(const Split* left, const Split* right, int64_t steps, float* y, int64_t apart, int64_t height, const float* before, const float* next = nullptr) {
     (height > 16 ? MultiplyRows<true> : MultiplyRows<false>)(left, right, steps, y, apart, before, next);
   }
@@ -126,7 +126,7 @@ class Tiles {
   static __m512 Load(__mmask16 those, const Eigen::half* from) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(those, from)); }
   static __m512 Load(__mmask16 those, const Eigen::bfloat16* from) { return Widened(_mm256_maskz_loadu_epi16(those, from)); }
 
-  // kStep numbers, with zeros where there are fewer.
+  // Splits kStep numbers, padded with zeros.
   static Halves SplitRow(const float* from, int64_t count) {
     const __m512 a = _mm512_maskz_loadu_ps(First(count), from), b = _mm512_maskz_loadu_ps(First(count - 16), from + 16);
     const __m512i high = Rounded(a, b);
@@ -145,7 +145,7 @@ class Tiles {
     return _mm512_permutexvar_epi16(order, halves);
   }
 
-  // Registers 0 to 3 are y's, 4 and 5 the left matrix's, 6 and 7 the right one's. Without `both`, y has two tiles only, side by side.
+  // Registers 0 to 3 are y's, 4 and 5 the left matrix's, 6 and 7 the right one's. Without `both`, y has only two tiles, side by side.
   template <bool both>
   static void MultiplyRows(const Split* left, const Split* right, int64_t steps, float* y, int64_t apart, const float* before, const float* next) {
     const int64_t bytes = apart * sizeof(float), bytesBefore = before ? 0 : bytes;

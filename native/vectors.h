@@ -5,17 +5,17 @@
 namespace p2p {
 
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-// Rows that lie further apart than they are long.
+// A matrix whose rows are further apart than they are long.
 using View = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
 using ConstView = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
 
-// Attention's: a map is of one head of a row; vectors have `size` numbers.
+// The sizes of attention: a map is one head of one row; vectors have `size` numbers.
 struct HeadSizes {
   int64_t maps, queries, keys, size;
 };
-constexpr int64_t kQueries = 128, kKeys = 256;  // that are multiplied with each other at a time
+constexpr int64_t kQueries = 128, kKeys = 256;  // multiplied with each other at a time
 
-// Where the vectors of one head lie: `step` numbers apart.
+// The location of one head's vectors, `step` numbers apart.
 template <typename Number>
 struct Vectors {
   Number* data;

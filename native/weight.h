@@ -6,13 +6,13 @@
 
 namespace p2p {
 
-// Of a known size: a few instructions.
+// Widens a fixed count of numbers, which takes a few instructions.
 template <int64_t count, typename Number>
 void widen(const Number* from, float* to) {
   Eigen::Map<Eigen::Array<float, count, 1>>{to} = Eigen::Map<const Eigen::Array<Number, count, 1>>(from).template cast<float>();
 }
 
-// A weight's numbers as they are kept: of float32, or as a file has them in 16 bits each. Who packs them for a product widens them.
+// A weight's numbers as kept: float32, or 16 bits each as in a file, which are widened when packed for a product.
 class Weight {
  public:
   Weight(const float* numbers) : data_(reinterpret_cast<const char*>(numbers)), type_(tensorflow::DT_FLOAT) {}
@@ -25,7 +25,7 @@ class Weight {
   }
   const char* data() const { return data_; }
 
-  // Calls use(numbers) with a pointer to what they are.
+  // Calls use(numbers) with a pointer of their actual type.
   template <typename Use>
   void Visit(Use use) const {
     if (type_ == tensorflow::DT_HALF) use(reinterpret_cast<const Eigen::half*>(data_));

@@ -9,15 +9,16 @@
 
 namespace p2p {
 
-// 3x3 convolutions with a bias, of stride 1, with zeros around, by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): four results of
-// a tile by 16 products in place of 36. x [rows, height, width, in], filter [3, 3, in, out], bias [out] -> y [rows, height, width, out].
+// 3x3 convolutions with a bias, stride 1 and padding 1, by Winograd's algorithm F(2x2, 3x3) (Lavin and Gray 2016): the four results of a
+// tile take 16 multiplications instead of 36. x [rows, height, width, in], filter [3, 3, in, out], bias [out] -> y [rows, height, width,
+// out].
 //
-// Of each tile, 4x4 pixels of x that lie 2 apart, the 16 numbers [4, 4] are sums and differences of them; so are the filter's; what
-// belongs together is multiplied as 16 products of matrices; and 2x2 pixels of y are sums and differences of those.
+// Tiles are 4x4 pixels of x, 2 apart; each is transformed to 16 numbers, sums and differences of its pixels, and so is the filter.
+// Corresponding numbers are multiplied as 16 matrix products, and 2x2 pixels of y are sums and differences of these.
 class Winograd {
  public:
-  // Whether it is faster than the plain way: where the filter, which is transformed each time too, is used often enough. That is decided by
-  // one picture, as its numbers are to be the same whichever others are computed with it.
+  // Whether it is faster than a plain convolution: if the filter, which is transformed every time, is used often enough. This is decided by
+  // one picture, because its numbers must be the same whichever others are computed with it.
   static bool Pays(const tensorflow::Tensor& x, const tensorflow::Tensor& filter) {
     return filter.dim_size(0) == 3 && filter.dim_size(1) == 3 && TilesEach(x) >= kLeastTiles && std::min(filter.dim_size(2), filter.dim_size(3)) >= kLeastChannels;
   }
@@ -44,7 +45,7 @@ class Winograd {
   using Packet = Eigen::internal::packet_traits<float>::type;
   static constexpr int64_t kSize = Eigen::internal::unpacket_traits<Packet>::size;
   static constexpr int64_t kLeastTiles = 16, kLeastChannels = 32;
-  static constexpr int64_t kLeastAtOnce = 512;  // tiles, for what it costs to read the filter again
+  static constexpr int64_t kLeastAtOnce = 512;  // tiles, because of the cost of reading the filter again
 
   static int64_t Halved(int64_t size) { return parts(size, 2); }
   static int64_t TilesEach(const tensorflow::Tensor& x) { return Halved(x.dim_size(1)) * Halved(x.dim_size(2)); }
@@ -157,7 +158,7 @@ class Winograd {
     });
   }
 
-  // The paper's matrices G, B and A, transposed, by one vector.
+  // The paper's matrices G, B and A, transposed, times one vector.
   template <typename T>
   static std::array<T, 4> FilterSums(T a, T b, T c) {
     const T half = Eigen::internal::pset1<T>(0.5f), outer = (a + c) * half, inner = b * half;
