@@ -108,8 +108,8 @@ absl::Status ReadBytes(const Stored& stored, int64_t first, int64_t bytes, char*
   for (int64_t done = 0; done < bytes;) {
     const ssize_t read = pread(stored.file, to + done, bytes - done, stored.begin + first + done);
     if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return tensorflow::errors::Unavailable("cannot be read: ", strerror(errno));
-    if (read == 0) return tensorflow::errors::DataLoss("ended while it was being read");
+    if (read < 0) return absl::UnavailableError(absl::StrCat("cannot be read: ", strerror(errno)));
+    if (read == 0) return absl::DataLossError("ended while it was being read");
     done += read;
   }
   return absl::OkStatus();
@@ -271,7 +271,7 @@ class Read : public OpKernel {
     if (axes < 1 || axes > 4) return InvalidArgumentError("a tensor has one to four axes");
     for (int32_t axis = 0; axis < axes; ++axis) TF_RETURN_IF_ERROR(shape.AddDimWithStatus(tensors(i, 2 + axis)));
     Tensor y(Memory::Get(), tensorflow::DataTypeToEnum<Kept>::value, shape);
-    if (!y.IsInitialized()) return tensorflow::errors::ResourceExhausted("there is no memory for ", shape.DebugString());
+    if (!y.IsInitialized()) return absl::ResourceExhaustedError(absl::StrCat("there is no memory for ", shape.DebugString()));
     context->set_output(i, y);
     const int64_t step = shape.dim_size(axes - 1), kernel = axes == 4 ? shape.dim_size(0) * shape.dim_size(1) : 1;
     wanted = {y.flat<Kept>().data(), tensors(i, 0) != 0, y.NumElements(), step, kernel, axes == 1 ? 1 : y.NumElements() / std::max<int64_t>(1, step * kernel), {}};

@@ -225,8 +225,10 @@ async function compile(compiler: string, root: string, package_: string, headers
     withoutHalf,
     '-std=c++17',
     '-DNAPI_VERSION=8',
-    '-w',
+    '-Wall',
     '-Wno-ignored-attributes', // Eigen uses packets as template arguments.
+    '-Wno-uninitialized', // GCC 12's AVX-512 intrinsics.
+    '-Wno-maybe-uninitialized',
     '-isystem', // Suppresses warnings in others' headers.
     join(headers, 'include'),
     '-isystem',
