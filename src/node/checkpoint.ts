@@ -56,6 +56,10 @@ async function openPlain(where: string, options: Omit<OpenOptions, 'loras'>): Pr
   const found = await stat(where).catch(() => undefined);
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
+  if (found && options.variant !== undefined)
+    throw new CheckpointError(
+      `${where} is a single file, which has no variants: the variant ${options.variant} can only be one of a folder's.`,
+    );
   if (found)
     return openSingleFile(await SafetensorsFile.open(await fileBytes(where)), folderTree(dirname(where)), clipMerges);
   if (where === EMBEDDED)

@@ -120,6 +120,10 @@ describe('a checkpoint is refused that is', () => {
     );
   });
 
+  test('a single file of which a variant is asked', async () => {
+    await expect(openCheckpoint(ORIGINAL, { variant: 'fp16' })).rejects.toThrow(/single file, which has no variants/);
+  });
+
   test('nowhere', async () => {
     const opening = openCheckpoint(join(folder, 'nothing'));
     await expect(opening).rejects.toBeInstanceOf(CheckpointError);

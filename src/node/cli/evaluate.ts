@@ -13,11 +13,11 @@ import { meanOf, type Table } from '../pie-bench/table';
 import { UsageError } from './errors';
 import type { Manner } from './options';
 import { Progress } from './progress';
-import type { LoraSettings } from './settings';
+import type { OpenSettings } from './settings';
 import { stopSignal } from './supervised';
 import { table } from './text';
 
-export interface EvaluateOptions extends LoraSettings, Pick<Manner, 'quiet' | 'json'> {
+export interface EvaluateOptions extends OpenSettings, Pick<Manner, 'quiet' | 'json'> {
   readonly method: readonly InversionName[];
   readonly results: readonly string[];
   readonly networks?: string;
@@ -39,9 +39,9 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
     if (!INVERSIONS.includes(method))
       throw new UsageError(`--method ${method}: expected one of ${INVERSIONS.join(', ')}.`);
   }
-  const { model, lora, steps } = options;
+  const { model, lora, variant, steps } = options;
   const out = resolve(options.out);
-  await keepSettings(out, { model, lora, steps, folder: resolve(folder) });
+  await keepSettings(out, { model, lora, variant, steps, folder: resolve(folder) });
   const progress = new Progress(options.quiet);
   const { measures, pipe } = await open(options, methods.length > 0);
   try {
@@ -57,9 +57,9 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
 }
 
 /** Opens the measures' networks, and the model if there are edits to make. */
-async function open({ backend, threads, networks, model, lora }: EvaluateOptions, edits: boolean) {
+async function open({ backend, threads, networks, model, lora, variant }: EvaluateOptions, edits: boolean) {
   await chooseBackend(backend, { threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
-  const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model, { loras: lora })) : undefined;
+  const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model, { loras: lora, variant })) : undefined;
   return {
     pipe: checkpoint && (await StableDiffusionPipeline.load(checkpoint)),
     measures: await openMeasures(networks),

@@ -5,18 +5,18 @@ import { readSchedulerConfig } from '../../sampler/schedulers';
 import type { Checkpoint, NetworkName } from '../../weights/checkpoint';
 import { openCheckpoint } from '../checkpoint';
 import type { Manner } from './options';
-import type { LoraSettings } from './settings';
+import type { OpenSettings } from './settings';
 import { siteTable } from './siteTable';
 import { scaled, table } from './text';
 
 /** Describes a model. */
-export async function info(model: string, { lora }: LoraSettings, { json, quiet }: Manner): Promise<void> {
-  const about = { ...(await describe(await openCheckpoint(model, { loras: lora }))), lora };
+export async function info(model: string, { lora, variant }: OpenSettings, { json, quiet }: Manner): Promise<void> {
+  const about = { ...(await describe(await openCheckpoint(model, { loras: lora, variant }))), lora };
   if (json) process.stdout.write(`${JSON.stringify({ command: 'info', ...about }, undefined, 2)}\n`);
   else if (!quiet) process.stdout.write(`${inWords(about)}\n`);
 }
 
-type About = Awaited<ReturnType<typeof describe>> & LoraSettings;
+type About = Awaited<ReturnType<typeof describe>> & Pick<OpenSettings, 'lora'>;
 
 /** What a checkpoint's configs and file headers tell about it. */
 export async function describe(checkpoint: Checkpoint) {

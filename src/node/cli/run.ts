@@ -97,7 +97,7 @@ export class Run {
 
   /** Opens the model, and fills in settings not given from its defaults. */
   async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
-    const checkpoint = await openCheckpoint(this.given.model, { loras: this.given.lora });
+    const checkpoint = await openCheckpoint(this.given.model, { loras: this.given.lora, variant: this.given.variant });
     const defaults = await defaultsOf(checkpoint);
     this.settings = settle(
       this.given,

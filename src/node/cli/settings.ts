@@ -99,6 +99,11 @@ export const generation = {
       read: read.lora,
       help: "a LoRA's .safetensors file to add to the model, and its scale (default: 1); repeat for several",
     }),
+  variant: text().optional().register(optionForms, {
+    flags: '--variant <name>',
+    read: read.text,
+    help: "which of a diffusers folder's weights, such as fp16 (default: those without a variant, or the only one)",
+  }),
   seed: seed().default(DEFAULTS.seed).register(optionForms, {
     flags: '--seed <n>',
     read: read.integer,
@@ -168,9 +173,9 @@ export const generation = {
   fromModel: z.array(z.string()).default([]),
 };
 
-/** LoRAs added to a model, for commands that do not generate a picture. */
-export const loraSettings = z.strictObject({ lora: generation.lora });
-export type LoraSettings = z.output<typeof loraSettings>;
+/** How a model is opened, for commands that do not generate a picture. */
+export const openSettings = z.strictObject({ lora: generation.lora, variant: generation.variant });
+export type OpenSettings = z.output<typeof openSettings>;
 
 const prompt = text().register(optionForms, {
   flags: '--prompt <text>',

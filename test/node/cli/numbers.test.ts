@@ -6,7 +6,7 @@ import {
   editSettings,
   generateSettings,
   invertSettings,
-  loraSettings,
+  openSettings,
 } from '../../../src/node/cli/settings';
 
 /** Options that take numbers, what goes before the number, and numbers that they take and that they do not. */
@@ -91,9 +91,9 @@ async function read(name: string, flag: string, value: string): Promise<unknown>
     case 'invert':
       return settingsFrom(invertSettings, { image: 'photo.jpg', ...given });
     case 'info':
-      return settingsFrom(loraSettings, given);
+      return settingsFrom(openSettings, given);
     case 'evaluate':
-      return { ...given, ...(await settingsFrom(loraSettings, given)) };
+      return { ...given, ...(await settingsFrom(openSettings, given)) };
     default:
       return given;
   }

@@ -3,7 +3,7 @@ import { EMBEDDED } from '../../embedded';
 import type { EvaluateOptions } from '../evaluate';
 import { addManner, addOptions, addThreads, settingsFrom } from '../options';
 import { list, whole } from '../read';
-import { loraSettings } from '../settings';
+import { openSettings } from '../settings';
 
 const category = whole(0, 9);
 
@@ -37,7 +37,7 @@ export function defineEvaluate(command: Command): void {
     .option('--steps <n>', 'steps of a run', whole(1, 1000), 50)
     .option('--backend <name>', 'what to compute with, see p2p backends (default: the best available)')
     .option('--out <dir>', 'folder to write to; a stopped run continues from what is there', 'out/pie-bench');
-  addManner(addThreads(addOptions(command, loraSettings)), false)
+  addManner(addThreads(addOptions(command, openSettings)), false)
     .addHelpText(
       'after',
       `
@@ -49,6 +49,6 @@ Examples:
     )
     .action(async (_benchmark: string, folder: string, options: EvaluateOptions) => {
       const { evaluatePieBench } = require('../evaluate') as typeof import('../evaluate');
-      await evaluatePieBench(folder, { ...options, ...(await settingsFrom(loraSettings, { ...options })) });
+      await evaluatePieBench(folder, { ...options, ...(await settingsFrom(openSettings, { ...options })) });
     });
 }
