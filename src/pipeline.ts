@@ -67,7 +67,7 @@ export class StableDiffusionPipeline implements Networks {
       notes: this.notes = [],
     } = parts);
     const fits = (what: string, a: number, b: number) => {
-      if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not of one checkpoint.`);
+      if (a !== b) throw new Error(`${what} differ: ${a} and ${b}. These networks are not from one checkpoint.`);
     };
     fits(
       "The text encoder's hidden_size and the UNet's cross_attention_dim",

@@ -53,7 +53,8 @@ export function stagesWanted(controller: AttentionController, call: AttentionCal
 function checkNames(controller: AttentionController, call: AttentionCall): void {
   const known: readonly string[] = [...Object.values(HOOKS), 'onFeatures', 'onLatents'];
   const wrong = Object.keys(controller).find((name) => /^on[A-Z]/.test(name) && !known.includes(name));
-  if (wrong) throw new HookError(controller, `has ${wrong}, which is no hook; there are ${known.join(', ')}.`, call);
+  if (wrong)
+    throw new HookError(controller, `has ${wrong}, which is not a hook; the hooks are ${known.join(', ')}.`, call);
 }
 
 /**
@@ -85,7 +86,7 @@ export function callHook<S extends Stage>(
 
 /** Calls a controller's `onFeatures`. @throws HookError if its result cannot replace the features */
 export function callOnFeatures(controller: AttentionController, given: tf.Tensor4D, call: FeatureCall): tf.Tensor4D {
-  if (!controller.onFeatures) throw new HookError(controller, 'wants features and has no onFeatures.', call);
+  if (!controller.onFeatures) throw new HookError(controller, 'wants features but has no onFeatures.', call);
   const made = controller.onFeatures(given, call);
   if (made !== given) {
     checkTensor('', made, given.shape, (what) => {

@@ -18,7 +18,7 @@ export function beginAll(controllers: readonly AttentionController[], run: RunIn
       if (other === run) continue;
       if (other && other !== 'ended')
         throw new Error(
-          `${controller.name ? `The controller ${controller.name}` : 'A controller'} is still in another run, of which it keeps something: make one for each run, or end that run first.`,
+          `${controller.name ? `The controller ${controller.name}` : 'A controller'} is still part of another run, whose state it holds: make a new one for each run, or end that run first.`,
         );
       controller.begin?.(run);
       running.set(controller, run);

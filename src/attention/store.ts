@@ -124,7 +124,7 @@ function choose(sums: readonly Sum[], where?: Where): Sum[] {
   const found = sums.filter(({ call }) => isAt(where ?? isLayout, call));
   if (found.length === 0)
     throw new Error(
-      'The store has no maps of the sites chosen. It stores what attentionStore(where) names, in a run that it takes part in.',
+      'The store has no maps of the chosen sites. It stores those that attentionStore(where) selects, in a run that it is a controller of.',
     );
   const largest = Math.max(...found.map(({ call }) => queriesOf(call.grid)));
   const chosen = where ? found : found.filter(({ call }) => queriesOf(call.grid) === largest);

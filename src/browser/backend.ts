@@ -22,11 +22,13 @@ interface Gpu {
 async function startWebgpu(): Promise<BackendInfo> {
   const { gpu } = navigator as { gpu?: Gpu };
   if (!gpu)
-    throw new BackendError('This browser has no WebGPU here. It needs a page served over https or from localhost.');
+    throw new BackendError(
+      'WebGPU is not available in this browser. It needs a page served over https or from localhost.',
+    );
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new BackendError('WebGPU finds no graphics adapter on this machine.');
   if (!tf.findBackendFactory('webgpu'))
-    throw new BackendError('The backend webgpu is not there: import @tensorflow/tfjs-backend-webgpu first.');
+    throw new BackendError('The backend webgpu is not available: import @tensorflow/tfjs-backend-webgpu first.');
   await activate('webgpu');
   const { description, vendor } = adapter.info ?? {};
   return {

@@ -59,6 +59,8 @@ async function openFile(file: File, clipMerges?: string): Promise<Checkpoint> {
 async function gunzipped(url: string): Promise<string> {
   const response = await fetch(url);
   if (!response.ok || !response.body)
-    throw new CheckpointError(`CLIP's vocabulary cannot be had from ${url}: the server answers ${response.status}.`);
+    throw new CheckpointError(
+      `CLIP's vocabulary cannot be downloaded from ${url}: the server answers ${response.status}.`,
+    );
   return new Response(response.body.pipeThrough(new DecompressionStream('gzip'))).text();
 }

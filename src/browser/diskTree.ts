@@ -33,7 +33,7 @@ export function handleTree(root: FileSystemDirectoryHandle): FileTree {
  */
 export function filesTree(files: readonly File[]): FileTree {
   const name = files[0]?.webkitRelativePath.split('/')[0];
-  if (!name) throw new CheckpointError('No folder was picked. Pick the folder that has model_index.json in it.');
+  if (!name) throw new CheckpointError('No folder was chosen. Choose the folder that contains model_index.json.');
   const byPath = new Map(files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]));
   return {
     name,

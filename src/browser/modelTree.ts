@@ -120,7 +120,7 @@ class RemoteFile implements ByteSource {
       this.onProgress((done += part.value.length));
     }
     if (done !== this.size)
-      throw new CheckpointError(`${this.name} came with ${done} bytes; its manifest says ${this.size}. Load it again.`);
+      throw new CheckpointError(`${this.name} has ${done} bytes, but its manifest says ${this.size}. Load it again.`);
   }
 
   /**
@@ -134,7 +134,7 @@ class RemoteFile implements ByteSource {
     if (hex === this.entry.sha256) return file;
     await this.cache?.keepOnly(new Set());
     throw new CheckpointError(
-      `${this.name} is not the file of its manifest: its SHA-256 is ${hex}. Load it again; if that does not help, the server has mixed files.`,
+      `${this.name} is not the file of its manifest: its SHA-256 is ${hex}. Load it again; if that does not help, the server's files do not belong together.`,
     );
   }
 }

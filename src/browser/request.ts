@@ -44,5 +44,5 @@ async function answer(
   }
   if (response.ok) return response;
   const said = [response.status, response.statusText].join(' ').trim();
-  throw new CheckpointError(`${url} cannot be had: the server answers ${said}.`);
+  throw new CheckpointError(`${url} cannot be downloaded: the server answers ${said}.`);
 }

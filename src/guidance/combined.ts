@@ -24,7 +24,7 @@ export function rolesOf(guidances: readonly Guidance[]): readonly GuidanceRow[] 
       const known = kinds.get(kind.role);
       if (known && JSON.stringify(known.text) !== JSON.stringify(kind.text))
         throw new RangeError(
-          `The guidance ${name} wants ${kind.role} rows that read ${JSON.stringify(kind.text)}; others by that role read ${JSON.stringify(known.text)}. Give them a role of their own.`,
+          `The guidance ${name} wants ${kind.role} rows that read ${JSON.stringify(kind.text)}, but others with that role read ${JSON.stringify(known.text)}. Give them a role of their own.`,
         );
       kinds.set(kind.role, known ?? kind);
     }

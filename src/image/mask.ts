@@ -27,7 +27,7 @@ export function changeMask(before: Picture, after: Picture, least = 6): Mask {
  * @param radius in pixels of the mask; 0 leaves it unchanged
  */
 export function feather(mask: Mask, radius: number): Mask {
-  if (!(radius >= 0)) throw new RangeError(`A mask is feathered by 0 or more pixels, not by ${radius}.`);
+  if (!(radius >= 0)) throw new RangeError(`A mask can be feathered by 0 or more pixels, not by ${radius}.`);
   const half = radius / 2;
   return half === 0 ? mask : boxMean(boxMean(mask, half), half);
 }

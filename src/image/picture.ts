@@ -38,7 +38,9 @@ export function fromPictures(pictures: readonly Picture[]): tf.Tensor4D {
   const [{ width, height }] = pictures;
   const other = pictures.find((picture) => picture.width !== width || picture.height !== height);
   if (other)
-    throw new RangeError(`A batch is of one size: ${width}x${height} and ${other.width}x${other.height} are not.`);
+    throw new RangeError(
+      `The pictures of a batch must have one size, not ${width}x${height} and ${other.width}x${other.height}.`,
+    );
   return tf.tidy(() => {
     const rgba = pictures.map(({ data }) => tf.tensor3d(Int32Array.from(data), [height, width, 4], 'int32'));
     const rgb = tf.slice(tf.stack(rgba) as tf.Tensor4D, [0, 0, 0, 0], [-1, -1, -1, 3]);

@@ -23,8 +23,7 @@ export async function walkUp(
   through: (inverse: InverseSampler, session: () => Session) => Sampler = (inverse) => inverse,
 ): Promise<Trajectory> {
   const { picture, sampler, steps, onProgress } = task;
-  if (!sampler.inverse)
-    throw new RangeError('This sampler has no inverse step: pictures are inverted by ddim or dpm++.');
+  if (!sampler.inverse) throw new RangeError('This sampler has no inverse step: use ddim or dpm++ to invert pictures.');
   const session: Session = await task.session({
     sampler: through(sampler.inverse(), () => session),
     noise: picture,

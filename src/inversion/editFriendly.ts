@@ -16,9 +16,9 @@ const SOURCE_GUIDANCE = 3.5;
 export async function editFriendly(task: InversionTask): Promise<Inverted> {
   const { sampler, picture, seed, steps, negative, guidance, skip = 0.36, onProgress } = task;
   const { sourceGuidance = Math.min(guidance, SOURCE_GUIDANCE) } = task;
-  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Edit-friendly inversion is for the sampler ddim.');
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Edit-friendly inversion needs the sampler ddim.');
   if (!(skip >= 0 && skip < 1))
-    throw new RangeError(`A share of the steps from 0 to less than 1 is skipped, not ${skip}.`);
+    throw new RangeError(`The share of skipped steps must be from 0 to less than 1, not ${skip}.`);
   const noise = new EditFriendlyNoise(sampler, picture, new TorchGenerator(seed));
   try {
     const session = await task.session({
@@ -112,7 +112,7 @@ export class EditFriendlyNoise {
    */
   from(skip: number): { readonly noise: tf.Tensor4D; readonly sampler: Sampler } {
     if (!(Number.isInteger(skip) && skip >= 0 && skip <= this.last))
-      throw new RangeError(`${skip} steps cannot be skipped of ${this.last + 1}.`);
+      throw new RangeError(`${skip} of ${this.last + 1} steps cannot be skipped.`);
     return {
       noise: this.noisy[skip],
       sampler: adding(this.sampler, skip, (index) => this.maps[skip + index]),

@@ -28,9 +28,11 @@ export async function fixedPoint(task: InversionTask): Promise<Inverted> {
 export function iterated(inverse: InverseSampler, predict: Predict, iterations: number): Sampler {
   const { timesteps, refine } = inverse;
   if (!(Number.isInteger(iterations) && iterations > 0))
-    throw new RangeError(`The number of iterations is ${iterations}: it must be a whole number from 1 on.`);
+    throw new RangeError(`The number of iterations is ${iterations}: it must be a positive whole number.`);
   if (!refine)
-    throw new RangeError('Fixed-point inversion is for ddim: this sampler asks the network where its steps begin.');
+    throw new RangeError(
+      'Fixed-point inversion needs ddim: this sampler evaluates the network at the start of its steps.',
+    );
   return {
     timesteps,
     step: (prediction, index, latents) =>

@@ -23,7 +23,7 @@ const SOURCE_SHARE = 0.9;
  */
 export async function hEdit(task: InversionTask): Promise<Inverted> {
   const { sampler, guidance, sourceGuidance = SOURCE_SHARE * guidance, prompt, negative } = task;
-  if (!(sampler instanceof DDIMSampler)) throw new RangeError('h-edit is for the sampler ddim.');
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('h-edit needs the sampler ddim.');
   const trajectory = await walkUp(task);
   return {
     trajectory,

@@ -28,6 +28,6 @@ const UNRECORDED: readonly InversionName[] = ['h-edit'];
 export function checkRecordable(method: InversionName): void {
   if (UNRECORDED.includes(method))
     throw new RangeError(
-      `Edits by ${method} inversion cannot be made from a recording: they need more of the picture. Invert it for each run, or by another method.`,
+      `Edits by ${method} inversion cannot be made from a recording: they need more of the inversion. Invert the picture for each run, or use another method.`,
     );
 }

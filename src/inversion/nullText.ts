@@ -11,11 +11,9 @@ import type { Trajectory } from './trajectory';
  */
 export async function nullText(task: InversionTask): Promise<Inverted> {
   const { sampler, negative, guidance, iterations, epsilon, found, signal, steps, onProgress } = task;
-  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Null-text inversion is for the sampler ddim.');
+  if (!(sampler instanceof DDIMSampler)) throw new RangeError('Null-text inversion needs the sampler ddim.');
   if (guidance <= 1)
-    throw new RangeError(
-      `Null-text inversion is for edits with guidance, over 1; it is ${guidance}. Without, use ddim.`,
-    );
+    throw new RangeError(`Null-text inversion needs a guidance over 1, not ${guidance}. Without guidance, use ddim.`);
   const trajectory = await walkUp(task);
   const embeddings: tf.Tensor3D[] = [];
   const session = await task.session({ guidance, negative, noise: trajectory.noise });

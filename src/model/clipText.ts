@@ -73,7 +73,9 @@ export class CLIPTextModel extends Network {
     const [{ length }] = ids;
     const { max_position_embeddings: positions } = this.config;
     if (ids.some((row) => row.length !== length))
-      throw new RangeError(`Rows of one length are needed, not of ${ids.map((row) => row.length).join(', ')} tokens.`);
+      throw new RangeError(
+        `All rows must have the same number of tokens, not ${ids.map((row) => row.length).join(', ')}.`,
+      );
     if (length > positions)
       throw new RangeError(`The text encoder has ${positions} positions; ${length} tokens are too many.`);
     return tf.tidy(() =>

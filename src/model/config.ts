@@ -116,9 +116,9 @@ const unetSchema = z
     config.block_out_channels.forEach((channels, level) => {
       const heads = atLevel(config.attention_head_dim, level);
       if (heads && channels % heads !== 0)
-        wrong('attention_head_dim', `${channels} channels do not fall into ${heads} heads of equal size`);
+        wrong('attention_head_dim', `${channels} channels cannot be split into ${heads} heads of equal size`);
       if (channels % config.norm_num_groups !== 0)
-        wrong('norm_num_groups', `${channels} channels do not fall into as many groups of equal size`);
+        wrong('norm_num_groups', `${channels} channels cannot be split into that many groups of equal size`);
     });
     if (config.block_out_channels[0] % 2 !== 0)
       wrong('block_out_channels', 'the first must be even: it is the size of the embedding of timesteps');
@@ -158,7 +158,7 @@ const vaeSchema = z
     }
     for (const channels of config.block_out_channels) {
       if (channels % config.norm_num_groups !== 0)
-        wrong('norm_num_groups', `${channels} channels do not fall into as many groups of equal size`);
+        wrong('norm_num_groups', `${channels} channels cannot be split into that many groups of equal size`);
     }
   });
 

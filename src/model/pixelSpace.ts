@@ -24,7 +24,7 @@ export class PixelSpace extends Network implements VAE {
     const { latent_channels: channels } = this.config;
     if (channels !== 3)
       throw new Error(
-        `There is no VAE, which latents of ${channels} channels need to become pictures: take a checkpoint that has one, or use the latents (pipe.run).`,
+        `There is no VAE, which latents of ${channels} channels need to become pictures: use a checkpoint that has one, or the latents (pipe.run).`,
       );
   }
 

@@ -133,6 +133,6 @@ export class UNet2DConditionModel extends Network {
     if (context.shape[2] !== features)
       throw new RangeError(`The UNet takes contexts of ${features} features, not [${context.shape}].`);
     if (latents.shape[0] !== context.shape[0])
-      throw new RangeError(`${latents.shape[0]} rows of latents do not go with ${context.shape[0]} of context.`);
+      throw new RangeError(`${latents.shape[0]} rows of latents do not match ${context.shape[0]} rows of context.`);
   }
 }

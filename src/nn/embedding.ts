@@ -21,7 +21,7 @@ export class Embedding {
   forward(ids: readonly (readonly number[])[]): tf.Tensor3D {
     for (const id of ids.flat()) {
       if (!Number.isInteger(id) || id < 0 || id >= this.count)
-        throw new RangeError(`${this.weight.name}: id ${id} is not one of 0 to ${this.count - 1}.`);
+        throw new RangeError(`${this.weight.name}: id ${id} is not from 0 to ${this.count - 1}.`);
     }
     return tf.tidy(
       () => tf.gather(this.weight.value, tf.tensor2d(ids as number[][], undefined, 'int32')) as tf.Tensor3D,

@@ -26,7 +26,7 @@ export class GroupNorm {
     private readonly options: GroupNormOptions = {},
   ) {
     if (channels % groups !== 0)
-      throw new Error(`${scope.path}: ${channels} channels do not fall into ${groups} groups of equal size.`);
+      throw new Error(`${scope.path}: ${channels} channels cannot be split into ${groups} groups of equal size.`);
     this.weight = scope.parameter('weight', [channels]);
     this.bias = scope.parameter('bias', [channels]);
   }

@@ -36,7 +36,7 @@ export async function chooseBackend(name?: string, options: BackendOptions = {})
       if (!(error instanceof BackendError)) throw error;
     }
   }
-  throw new BackendError('No backend starts here; ask for one by name (--backend wasm) to see why.');
+  throw new BackendError('No backend starts on this machine; choose one by name (--backend wasm) to see why.');
 }
 
 function backendName(name: string): BackendName {

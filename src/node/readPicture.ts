@@ -9,7 +9,9 @@ const KNOWN = 'PNG, JPEG, WebP, AVIF and GIF files are';
 /** A picture read from a file: upright, opaque and in sRGB. */
 export interface PictureFile {
   readonly picture: Picture;
-  /** What was done to it that may be unexpected, without the file's name, such as `transparent: laid over white`. */
+  /**
+   * What was done to it that may be unexpected, without the file's name, such as `transparent: composited over white`.
+   */
   readonly notes: readonly string[];
 }
 
@@ -49,7 +51,7 @@ async function notesOf(metadata: Metadata, bytes: Buffer): Promise<string[]> {
   const transparent = metadata.hasAlpha && !(await sharp(bytes).stats()).isOpaque;
   const animated = (metadata.pages ?? 1) > 1 || (metadata.format === 'png' && isAnimatedPng(bytes));
   return [
-    ...(transparent ? ['transparent: laid over white'] : []),
+    ...(transparent ? ['transparent: composited over white'] : []),
     ...(metadata.space === 'cmyk' ? ['CMYK: its colours in sRGB'] : []),
     ...(animated ? ['animated: its first frame'] : []),
   ];

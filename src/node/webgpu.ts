@@ -25,7 +25,7 @@ export async function startWebgpu(): Promise<BackendInfo> {
   const backend = installedPackage(BACKEND);
   if (!dawn || !backend)
     throw new BackendError(
-      `The backend webgpu is not there. Get it with: npm install webgpu ${BACKEND}@${tf.version.tfjs}`,
+      `The backend webgpu is not installed. Get it with: npm install webgpu ${BACKEND}@${tf.version.tfjs}`,
     );
 
   const { create, globals } = (await import(pathToFileURL(join(dawn.folder, 'index.js')).href)) as Dawn;
@@ -41,7 +41,7 @@ export async function startWebgpu(): Promise<BackendInfo> {
   require(backend.folder);
   if (!tf.findBackendFactory('webgpu')) {
     throw new BackendError(
-      `${BACKEND} in ${backend.folder} has another copy of @tensorflow/tfjs-core than this program; install it at version ${tf.version.tfjs}, beside this package.`,
+      `${BACKEND} in ${backend.folder} uses a different copy of @tensorflow/tfjs-core than this program; install it at version ${tf.version.tfjs}, beside this package.`,
     );
   }
   await activate('webgpu');

@@ -27,8 +27,7 @@ export function recordedOptions(
 ): SessionOptions {
   if (prompts.length < 2) throw new RangeError('A run from a recording needs a target prompt, after the source.');
   for (const name of ['noise', 'record'] as const)
-    if (given[name])
-      throw new RangeError(`A run from a recording takes its source as it was recorded: leave out ${name}.`);
+    if (given[name]) throw new RangeError(`A run from a recording uses its source as recorded: leave out ${name}.`);
   recording.checkSettings(settingsIn(prompts, given));
   checkOwn(recording.settings, given, recording.name);
   return { ...optionsFor(recording.settings), ...given };

@@ -61,7 +61,7 @@ export function fromMetadata(metadata: ReadonlyMap<string, string>, file: string
   const text = metadata.get(KEY);
   if (text === undefined)
     throw new RecordingError(
-      `${file} is a safetensors file, but no recording of a run. A run writes one if it is told to record.`,
+      `${file} is a safetensors file, but not a recording of a run. A run writes one if its option \`record\` is set.`,
     );
   const { success, data, error } = descriptionSchema.safeParse(parsed(text));
   if (success) return data;

@@ -61,7 +61,7 @@ export class Recording {
     const all = differences(this.settings, this.description.inversion === 'direct' ? ofTrajectory(asked) : asked);
     if (all.length > 0)
       throw new RecordingError(
-        `${this.name} was ${all.join(', ')}. Leave out what the recording says, or record a run of your own.`,
+        `${this.name} was ${all.join(', ')}. Leave out settings that the recording has, or record your own run.`,
       );
   }
 
@@ -76,7 +76,7 @@ export class Recording {
     const parts = (Object.keys(recorded) as (keyof Fingerprints)[]).filter((part) => recorded[part] !== found[part]);
     if (parts.length === 0) return;
     throw new RecordingError(
-      `${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}. LoRAs are a part of the model: give those of that run.`,
+      `${this.name} was recorded with another model${name === undefined ? '' : ` (${name})`}: it differs from the one loaded in ${parts.join(', ')}. LoRAs count as part of the model: give those of that run.`,
     );
   }
 
@@ -97,7 +97,7 @@ export class Recording {
     if (found.every((byte, i) => byte === this.checksums[section * CHECKSUM_BYTES + i])) return;
     const what = section === 0 ? 'its header or its noise' : `step ${section - 1}`;
     throw new RecordingError(
-      `${this.name} is not as it was written: ${what} was changed since. Get the file again, or record the run again.`,
+      `${this.name} is damaged: ${what} has changed since it was written. Get the file again, or record the run again.`,
     );
   }
 

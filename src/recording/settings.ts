@@ -51,7 +51,7 @@ export function checkOwn(settings: RecordedSettings, given: Options, file: strin
   for (const name of ['guidance', 'sampler'] as const) {
     if ((made[name] ?? given[name]) === undefined)
       throw new RecordingError(
-        `${file} was recorded with the ${name} ${settings[name]}, one of its maker's own: give the same as ${name}.`,
+        `${file} was recorded with the ${name} ${settings[name]}, a custom one: pass the same as ${name}.`,
       );
   }
 }
@@ -67,5 +67,5 @@ function nameOfGuidance(guidance: GuidanceOption): number | string {
 function nameOfSampler(sampler: SamplerName | Sampler): string {
   if (typeof sampler === 'string') return sampler;
   if (sampler.name) return sampler.name;
-  throw new RangeError('A recording tells samplers apart by their names: give yours a `name`.');
+  throw new RangeError('A recording identifies samplers by their names: give yours a `name`.');
 }

@@ -46,13 +46,15 @@ const MAKE: {
 export function createSampler(scheduler: ConfigFile, options: SamplerOptions): Sampler {
   const { sampler = 'ddim', steps } = options;
   if (!isSamplerName(sampler))
-    throw new RangeError(`The sampler is ${JSON.stringify(sampler)}; there are: ${SAMPLERS.map(inFull).join(', ')}.`);
+    throw new RangeError(
+      `There is no sampler ${JSON.stringify(sampler)}. Choose from ${SAMPLERS.map(inFull).join(', ')}.`,
+    );
   if (!(Number.isInteger(steps) && steps > 0))
-    throw new RangeError(`The number of steps is ${steps}: it must be a whole number from 1 on.`);
+    throw new RangeError(`The number of steps is ${steps}: it must be a positive whole number.`);
   const foreign = foreignOption(sampler, options);
   if (foreign)
     throw new RangeError(
-      `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or take the sampler that has it: ${SAMPLERS.filter((name) => hasOption(name, foreign)).join(' or ')}.`,
+      `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or use a sampler that has it: ${SAMPLERS.filter((name) => hasOption(name, foreign)).join(' or ')}.`,
     );
   return make(sampler, scheduler, options);
 }

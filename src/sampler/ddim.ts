@@ -27,7 +27,7 @@ export class DDIMSampler implements Sampler {
     checkTimesteps(this.timesteps, this.alphasCumprod.length);
     if (config.prediction_type === 'epsilon' && this.alphasCumprod[this.timesteps[0]] === 0) {
       throw new RangeError(
-        `At timestep ${this.timesteps[0]} there is nothing but noise (rescale_betas_zero_snr): from a network that predicts noise (epsilon) no picture can be had there.`,
+        `At timestep ${this.timesteps[0]} there is only noise (rescale_betas_zero_snr): a network that predicts noise (epsilon) determines no picture there.`,
       );
     }
     if (!(eta >= 0 && eta <= 1)) throw new RangeError(`eta is ${eta}: it must be from 0 to 1.`);
@@ -129,7 +129,7 @@ export class DDIMSampler implements Sampler {
       const [noisier, level] = [levelOf(now), levelOf(next)];
       if (prediction_type === 'sample' && level.sigma === 0)
         throw new RangeError(
-          'A network that predicts the picture (sample) says nothing of the noise over a picture without any (set_alpha_to_one): it cannot be inverted.',
+          'A network that predicts the picture (sample) determines no noise at a timestep without any (set_alpha_to_one): it cannot be inverted.',
         );
       const noise =
         prediction_type === 'sample'

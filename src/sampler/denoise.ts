@@ -89,7 +89,7 @@ export async function* denoise({
         // A GPU computes only when its results are read: without this, steps would queue up and appear to take no time.
         if (!allFinite(await current.data()))
           throw new NotFiniteError(
-            `Step ${step} of ${steps} (timestep ${timestep}) made numbers that are not finite. ${(await notFinite?.(before, step)) ?? ''}`.trim(),
+            `Step ${step} of ${steps} (timestep ${timestep}) produced numbers that are not finite. ${(await notFinite?.(before, step)) ?? ''}`.trim(),
           );
       } finally {
         before.dispose();

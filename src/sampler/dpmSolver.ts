@@ -132,7 +132,7 @@ function noiseLevels(config: DPMSolverConfig, steps: number): { timesteps: numbe
     ? karrasLevels(config, steps, trained)
     : spacedLevels(config, steps, products, trained);
   if (sigmas.some((sigma, i) => sigma >= sigmas[i - 1]))
-    throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would stand still.`);
+    throw new RangeError(`${steps} steps are too many for DPM-Solver++: some would not change the noise level.`);
   return { timesteps, sigmas: Float32Array.of(...sigmas, last) };
 }
 

@@ -67,7 +67,7 @@ function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
 export function checkTimesteps(timesteps: readonly number[], trained: number): void {
   if (timesteps.length <= trained && timesteps[0] < trained) return;
   throw new RangeError(
-    `${timesteps.length} steps are too many: the training had ${trained} timesteps, and the run would begin at ${timesteps[0]}.`,
+    `${timesteps.length} steps are too many: the network was trained with ${trained} timesteps, and the run would start at ${timesteps[0]}.`,
   );
 }
 

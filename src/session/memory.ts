@@ -129,8 +129,8 @@ export function attentionBytes({ weights, features, maps }: MemoryNeeds, limit: 
   const rest = limit - weights - features;
   if (rest < attention) {
     throw new MemoryError(
-      `The run needs about ${scaled(weights + features + attention)}, and ${scaled(limit)} are allowed: ${scaled(weights)} for the weights, ` +
-        `${scaled(features)} for features, ${scaled(attention)} for attention. A smaller picture, fewer prompts at a time and no guidance need less.`,
+      `The run needs about ${scaled(weights + features + attention)}, but only ${scaled(limit)} are allowed: ${scaled(weights)} for the weights, ` +
+        `${scaled(features)} for features, ${scaled(attention)} for attention. Smaller pictures, fewer prompts at a time or no guidance need less.`,
     );
   }
   return Math.max(LEAST_ATTENTION, Math.min(USUAL_ATTENTION, Math.floor(rest / COPIES)));

@@ -66,7 +66,7 @@ export function stated<Options extends SessionOptions>(options: Options): Option
   if (typeof given.sampler === 'object') {
     for (const name of ['steps', 'eta', 'karras'] as const)
       if (given[name] !== undefined)
-        throw new RangeError(`A sampler of your own has its own steps and settings: leave out ${name}.`);
+        throw new RangeError(`A custom sampler has its own steps and settings: leave out ${name}.`);
   }
   return given;
 }

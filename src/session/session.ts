@@ -245,10 +245,11 @@ export class Session {
     });
     try {
       const site = await probe.first();
-      if (site) return `The network's are not from ${site} on: a weight there may not be finite, or too large.`;
+      if (site)
+        return `The network's numbers are not finite from ${site} on: a weight there may be too large or not finite.`;
       return allFinite(await prediction.data())
-        ? "The network's are: a guidance, the sampler or a controller makes them so."
-        : "Those of the network's last layers are the first.";
+        ? "The network's prediction is finite: a guidance, the sampler or a controller produced them."
+        : "They first appear in the network's last layers.";
     } finally {
       prediction.dispose();
       probe.dispose();

@@ -37,7 +37,7 @@ export class PictureSide {
     try {
       if (!allFinite(await pictures.data()))
         throw new NotFiniteError(
-          "The VAE made pictures of numbers that are not finite, from latents that are: one of its decoder's weights may not be finite, or too large.",
+          'The VAE decoded finite latents to numbers that are not finite: a weight of its decoder may be too large or not finite.',
         );
       return tf.clipByValue(pictures, -1, 1);
     } finally {

@@ -61,7 +61,7 @@ export class TextSide {
     if (!allFinite(await encoded.data())) {
       encoded.dispose();
       throw new NotFiniteError(
-        'The text encoder made numbers of the prompts that are not finite: one of its weights may not be finite, or too large.',
+        'The text encoder produced numbers that are not finite: one of its weights may be too large or not finite.',
       );
     }
     return new RowContexts(encoded, (row) => texts.indexOf(textOf(row)), context);
@@ -71,7 +71,7 @@ export class TextSide {
     const syntax = foreignSyntax(text);
     if (syntax)
       onWarning(
-        `"${syntax}" in the prompt is taken as it is written: weights and other syntax inside a prompt are not read. Give weights beside it (--weight WORD=F, or weights: { word: f } in a script).`,
+        `"${syntax}" in the prompt is taken literally: weights and other syntax inside a prompt have no effect. Give weights separately (--weight WORD=F, or weights: { word: f } in a script).`,
       );
     if (lost)
       onWarning(
@@ -94,7 +94,7 @@ function textsOf(
   return ({ prompt, role }) => {
     const text = kinds.find((kind) => kind.role === role)?.text;
     if (text === undefined)
-      throw new RangeError(`No guidance of this run has ${role} rows: say what they read, by context.`);
+      throw new RangeError(`No guidance of this run has ${role} rows: give their text by context.`);
     if (typeof text === 'object') return text.of;
     return (text === 'negative' ? negatives : prompts)[prompt];
   };
@@ -109,6 +109,6 @@ export function wordless(
 ): string[] {
   if (rows <= size) return [];
   return [
-    `The text encoder knows ${rows} tokens and the tokenizer ${size}: ${rows - size} of them no prompt can have. Words that were added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
+    `The text encoder has ${rows} tokens and the tokenizer ${size}: no prompt can use the other ${rows - size}. Words added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
   ];
 }

@@ -64,7 +64,7 @@ export async function openDiffusersLayout(tree: FileTree, { variant }: Diffusers
       const config = await readConfig(tree, CONFIG_FILES[part]);
       if (!config)
         throw new CheckpointError(
-          `${nameIn(tree, CONFIG_FILES[part])} is missing: ${tree.name} is not a whole checkpoint in the layout of diffusers.`,
+          `${nameIn(tree, CONFIG_FILES[part])} is missing: ${tree.name} is not a complete checkpoint in the layout of diffusers.`,
         );
       return config;
     },
@@ -90,7 +90,7 @@ function networksIn(tree: FileTree, names: readonly string[], index?: Index): re
   if (!index || names.includes('vae')) return NETWORKS;
   if (Array.isArray(index.vae) && index.vae.some((name) => name !== null))
     throw new CheckpointError(
-      `${nameIn(tree, 'vae')} is missing, which ${nameIn(tree, 'model_index.json')} names: ${tree.name} is not a whole checkpoint.`,
+      `${nameIn(tree, 'vae')} is missing, which ${nameIn(tree, 'model_index.json')} names: ${tree.name} is not a complete checkpoint.`,
     );
   return NETWORKS.filter((network) => network !== 'vae');
 }
@@ -110,7 +110,7 @@ function noCheckpoint(place: string, absent: readonly string[], files: readonly 
   const instead =
     single.length > 0 ? ` Its ${listed(single)} may be a checkpoint in one file: give the path of that.` : '';
   return new CheckpointError(
-    `${place} is no Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`,
+    `${place} is not a Stable Diffusion checkpoint in the layout of diffusers: it has no ${listed(absent)}.${instead}`,
   );
 }
 
@@ -119,7 +119,7 @@ async function openWeights(tree: FileTree, network: NetworkName, variant?: strin
   const { path, sharded } = chooseWeights(network, await tree.list(folder), tree.name, variant);
   if (sharded) return openShards(tree, path);
   const bytes = await tree.open(path);
-  if (!bytes) throw new CheckpointError(`${nameIn(tree, path)} is listed, and cannot be opened.`);
+  if (!bytes) throw new CheckpointError(`${nameIn(tree, path)} is listed but cannot be opened.`);
   return SafetensorsFile.open(bytes);
 }
 
@@ -177,7 +177,7 @@ function refuse(
   if (variants.length > 0) {
     const wanted = variant === undefined ? 'without a variant' : `of the variant ${variant}`;
     throw new CheckpointError(
-      `${place} has no weights ${wanted}; there are: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`,
+      `${place} has no weights ${wanted}; it has: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`,
     );
   }
   const pickles = names.filter((name) => PICKLE.test(name));

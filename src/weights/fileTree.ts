@@ -73,7 +73,7 @@ export function safePath(path: string, statedBy: string): string {
     path.includes('\\');
   if (unsafe)
     throw new CheckpointError(
-      `${statedBy} names the file ${JSON.stringify(path)}, which is no plain path below its folder. Do not use this checkpoint.`,
+      `${statedBy} names the file ${JSON.stringify(path)}, which is not a plain path below its folder. Do not use this checkpoint.`,
     );
   return path;
 }

@@ -80,7 +80,7 @@ async function readFinite(name: string, source: TensorSource): Promise<Float32Ar
   const count = numbers.reduce((sum, number) => sum + Number(!Number.isFinite(number)), 0);
   throw new CheckpointError(
     `${source.name}: ${name} has ${count} of ${numbers.length} numbers that are not finite in float32, the first (${numbers[first]}) at ${first}. ` +
-      'The file is damaged, or was saved from a training that failed: get it from where it is whole.',
+      'The file is damaged, or was saved from a failed training: get an intact copy.',
   );
 }
 

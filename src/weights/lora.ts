@@ -165,14 +165,16 @@ function checkedParts(
   { up, down }: Keys,
 ): { up: string; down: string; rank: number } {
   if (up === undefined || down === undefined)
-    throw new CheckpointError(`${name} has of ${path} not both matrices, down (A) and up (B). Get the file again.`);
+    throw new CheckpointError(
+      `${name} does not have both matrices of ${path}, down (A) and up (B). Get the file again.`,
+    );
   const [outputs, ...inputs] = shape;
   const [ofUp, ofDown] = [tensors.get(up)!.shape, tensors.get(down)!.shape];
   const [rank] = ofDown;
   if (!sameSizes(ofDown, [rank, ...inputs]) || !sameSizes(ofUp, [outputs, rank]))
     throw new CheckpointError(
       `${name}: ${down} [${ofDown.join(', ')}] and ${up} [${ofUp.join(', ')}] do not fit ${path}.weight [${shape.join(', ')}]. ` +
-        'Take a LoRA that was made for this kind of checkpoint.',
+        'Use a LoRA made for this kind of checkpoint.',
     );
   return { up, down, rank };
 }

@@ -56,7 +56,7 @@ export class LoraAlphas {
     const name = pattern.replace(/^\^/, '').replaceAll('\\.', '.');
     if (!/^[\w.]+$/.test(name))
       throw new CheckpointError(
-        `${this.file}: ${METADATA} has the pattern ${JSON.stringify(pattern)}, and only names of layers are supported.`,
+        `${this.file}: ${METADATA} has the pattern ${JSON.stringify(pattern)}, but only names of layers are supported.`,
       );
     const paths = [path, path.replace(/^text_model\./, '')];
     return paths.some((one) => one === name || (!pattern.startsWith('^') && one.endsWith(`.${name}`)));

@@ -156,7 +156,7 @@ class Shapes {
     if (!tensor) {
       const hint = hintOn([...this.source.tensors.keys()]);
       throw new CheckpointError(
-        `${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be told.${hint ? ` ${hint}` : ''}`,
+        `${this.source.name} has no ${name} (in diffusers' names), without which the network's size cannot be determined.${hint ? ` ${hint}` : ''}`,
       );
     }
     return tensor.shape;
@@ -180,7 +180,7 @@ class Shapes {
   divided(channels: number, heads: number, where: string): number {
     if (Number.isInteger(heads) && channels % heads === 0) return heads;
     throw new CheckpointError(
-      `${this.source.name}: ${where} has ${channels} channels, which tells no number of attention heads. Put the config of the network beside the file.`,
+      `${this.source.name}: ${where} has ${channels} channels, which does not determine the number of attention heads. Put the config of the network beside the file.`,
     );
   }
 }

@@ -45,7 +45,7 @@ export function readOriginalYaml(text: string, file: string): Partial<Record<Par
   const { success, data, error } = schema.safeParse(parseYaml(text, file));
   if (!success)
     throw new CheckpointError(
-      `${file} is not a config of Stable Diffusion's own code that can be read here:\n${z.prettifyError(error)}`,
+      `${file} is not a supported config of Stable Diffusion's original code:\n${z.prettifyError(error)}`,
     );
   const {
     unet_config: { params: unet },

@@ -115,9 +115,9 @@ async function complaint(bytes: ByteSource, problem: string): Promise<string> {
 function headerLength(bytes: Uint8Array, fileSize: number): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES)
-    throw new InvalidFile(`its header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed`);
+    throw new InvalidFile(`its header would have ${length} bytes, but at most ${MAX_HEADER_BYTES} are allowed`);
   if (Number(length) > fileSize - LENGTH_BYTES)
-    throw new InvalidFile(`its header would have ${length} bytes, and the file has only ${fileSize}`);
+    throw new InvalidFile(`its header would have ${length} bytes, but the file has only ${fileSize}`);
   return Number(length);
 }
 
@@ -132,18 +132,18 @@ function parseHeader(bytes: Uint8Array, dataSize: number): SafetensorsHeader {
   for (const [name, { dtype, shape, begin, end }] of inOrder) {
     if (begin !== position || end < begin) {
       throw new InvalidFile(
-        `the bytes of tensor ${name} are said to be ${begin} to ${end}, and should begin at ${position}, where the tensor before ends`,
+        `the bytes of tensor ${name} are stated as ${begin} to ${end}, but should begin at ${position}, where the previous tensor ends`,
       );
     }
     const size = byteSize(name, dtype, shape);
     if (end - begin !== size)
       throw new InvalidFile(
-        `tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${size} bytes, and is said to have ${end - begin}`,
+        `tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${size} bytes, but is stated to have ${end - begin}`,
       );
     position = end;
   }
   if (position !== BigInt(dataSize))
-    throw new InvalidFile(`its tensors have ${position} bytes, and ${dataSize} follow the header`);
+    throw new InvalidFile(`its tensors have ${position} bytes, but ${dataSize} follow the header`);
   const stored = inOrder.map(
     ([name, { dtype, shape, begin, end }]) =>
       [name, { dtype, shape: shape.map(Number), begin: Number(begin), end: Number(end) }] as const,
@@ -193,9 +193,10 @@ function readEntry(name: string, value: Json): Entry {
   if (more.length > 0) throw invalid('more than dtype, shape and data_offsets in a row');
   if (dtype === undefined || !isDtype(dtype))
     throw invalid(dtype === undefined ? 'dtype is not a name' : `dtype ${dtype} is unknown`);
-  if (!Array.isArray(shape) || !shape.every(unsigned)) throw invalid('shape is not a list of whole numbers from 0 on');
+  if (!Array.isArray(shape) || !shape.every(unsigned))
+    throw invalid('shape is not a list of non-negative whole numbers');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(unsigned))
-    throw invalid('data_offsets are not two whole numbers from 0 on');
+    throw invalid('data_offsets are not two non-negative whole numbers');
   return { dtype, shape, begin: offsets[0], end: offsets[1] };
 }
 
@@ -207,7 +208,7 @@ function entryFields(value: Json, invalid: (what: string) => Error): readonly (J
   if (!(value instanceof JsonObject)) throw invalid('not an object');
   return FIELDS.map((field) => {
     const found = value.entries.filter(([key]) => key === field);
-    if (found.length !== 1) throw invalid(found.length === 0 ? `${field} is missing` : `${field} stands there twice`);
+    if (found.length !== 1) throw invalid(found.length === 0 ? `${field} is missing` : `${field} occurs twice`);
     return found[0][1];
   });
 }
@@ -229,7 +230,7 @@ function byteSize(name: string, dtype: Dtype, shape: readonly bigint[]): bigint 
     if (bits > MAX_COUNT) throw new InvalidFile(`tensor ${name}: the shape [${shape.join(', ')}] is too large`);
   }
   if (bits % 8n !== 0n)
-    throw new InvalidFile(`tensor ${name}: ${dtype} [${shape.join(', ')}] does not fill whole bytes`);
+    throw new InvalidFile(`tensor ${name}: ${dtype} [${shape.join(', ')}] is not a whole number of bytes`);
   return bits / 8n;
 }
 

@@ -55,7 +55,7 @@ export async function* safetensorsParts(
     const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
     if (data.byteLength !== byteSize(tensor)) {
       throw new CheckpointError(
-        `Tensor ${tensor.name} [${tensor.shape.join(', ')}] needs ${byteSize(tensor)} bytes, and its data have ${data.byteLength}.`,
+        `Tensor ${tensor.name} [${tensor.shape.join(', ')}] needs ${byteSize(tensor)} bytes, but its data has ${data.byteLength}.`,
       );
     }
     yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -83,7 +83,7 @@ export function safetensorsHeader(
     if (tensor.name === '__metadata__' || entries.has(tensor.name))
       throw new CheckpointError(`A tensor cannot be named ${tensor.name}: the name is taken.`);
     if (/\p{Surrogate}/u.test(tensor.name))
-      throw new CheckpointError(`A tensor cannot be named ${JSON.stringify(tensor.name)}: that is not Unicode text.`);
+      throw new CheckpointError(`A tensor cannot be named ${JSON.stringify(tensor.name)}: it is not Unicode text.`);
     entries.set(tensor.name, {
       dtype: dtypeOf(tensor),
       shape: tensor.shape,
@@ -96,7 +96,7 @@ export function safetensorsHeader(
   const length = Math.ceil(text.length / LENGTH_BYTES) * LENGTH_BYTES;
   if (length > MAX_HEADER_BYTES)
     throw new CheckpointError(
-      `The header would have ${length} bytes, and at most ${MAX_HEADER_BYTES} are allowed: write fewer tensors or less metadata.`,
+      `The header would have ${length} bytes, but at most ${MAX_HEADER_BYTES} are allowed: write fewer tensors or less metadata.`,
     );
   const bytes = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);

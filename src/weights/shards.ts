@@ -35,7 +35,7 @@ export async function openShards(tree: FileTree, index: string): Promise<TensorS
   const shards = new Map<string, SafetensorsFile>();
   for (const path of new Set(paths.values())) {
     const bytes = await tree.open(path);
-    if (!bytes) throw new CheckpointError(`${name} names the shard ${path}, which is not there. Get the missing file.`);
+    if (!bytes) throw new CheckpointError(`${name} names the shard ${path}, which is missing. Get the file.`);
     shards.set(path, await SafetensorsFile.open(bytes));
   }
   checkShards(name, new Map([...paths].map(([key, path]) => [key, shards.get(path) as SafetensorsFile])), [

@@ -56,7 +56,7 @@ export async function openSingleFile(
       ?.shape[0];
     if (tokens === CLIP_TOKENS && clipMerges) return { ...vocabularyOf(await clipMerges()), config: padded };
     throw new CheckpointError(
-      `${file.name} has no tokenizer in it, and none lies beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: ` +
+      `${file.name} has no tokenizer in it, and there is none beside it. Put vocab.json and merges.txt into ${nameIn(beside, 'tokenizer')}: ` +
         (tokens === CLIP_TOKENS
           ? 'those of openai/clip-vit-large-patch14 serve every Stable Diffusion 1.x and 2.x checkpoint.'
           : `CLIP's own do not fit, as the text encoder has ${tokens} tokens.`),
@@ -96,7 +96,7 @@ function checkKind(file: SafetensorsFile): void {
   const other = otherKind(file, missing.length < 3);
   if (other)
     throw new CheckpointError(
-      `${file.name} is ${other}; only whole checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
+      `${file.name} is ${other}; only complete checkpoints of Stable Diffusion 1.x and 2.x are supported: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
     );
   if (missing.length === 0) return;
   const kind =
@@ -104,7 +104,7 @@ function checkKind(file: SafetensorsFile): void {
       ? `has no ${missing.join(' and no ')}`
       : 'has no tensors of a Stable Diffusion checkpoint in its original layout (model.diffusion_model..., first_stage_model..., cond_stage_model...)';
   throw new CheckpointError(
-    `${file.name} ${kind}. Give a whole checkpoint: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
+    `${file.name} ${kind}. Give a complete checkpoint: text encoder, UNet and VAE, in one file or in a folder in the layout of diffusers.`,
   );
 }
 

@@ -27,7 +27,7 @@ export class BlobSink implements ByteSink {
 
   /** @throws Error if the file is not complete */
   get blob(): Blob {
-    if (!this.whole) throw new Error('The file is not whole: the run that writes it has not come to its end.');
+    if (!this.whole) throw new Error('The file is incomplete: the run that writes it has not finished.');
     return this.whole;
   }
 }

@@ -61,7 +61,7 @@ describe('a hook that is not what it should be is named, with the site and the s
     [
       'a misspelt hook',
       { wants: () => ['probs'], onProb: (x: tf.Tensor) => x },
-      'has onProb, which is no hook; there are onQkv, onLogits, onProbs, onOutput, onFeatures, onLatents.',
+      'has onProb, which is not a hook; the hooks are onQkv, onLogits, onProbs, onOutput, onFeatures, onLatents.',
     ],
     ['a stage that is no list', { wants: () => undefined }, 'wants() returned undefined, not a list of stages.'],
   ])('%s', (_, controller, message) => {
@@ -128,7 +128,7 @@ describe('a controller with a state', () => {
     beginAll([compose(counter)], run());
     for (const again of [counter, compose(counter), select({}, compose(other, counter))])
       expect(() => beginAll([again], run())).toThrow(
-        'The controller counter is still in another run, of which it keeps something: make one for each run',
+        'The controller counter is still part of another run, whose state it holds: make a new one for each run',
       );
     expect(log).toEqual(['counter begins', 'other begins', 'other ends']);
   });

@@ -66,7 +66,7 @@ test('maps are averaged over steps and sites, by prompt and word', () => {
   expect(() => store.maps({ where: { kind: 'cross' } })).toThrow(
     'different sizes cannot be averaged: 2x1 to 4 keys, 1x1 to 4 keys',
   );
-  expect(() => store.maps({ where: { kind: 'self' } })).toThrow('no maps of the sites chosen');
+  expect(() => store.maps({ where: { kind: 'self' } })).toThrow('no maps of the chosen sites');
   expect(() => store.maps({ prompt: 2 })).toThrow('no maps of prompt 2: the run had prompts 0, 1');
   expect(() => store.wordMap(prompts[0], 'dog')).toThrow('has: a, unicycle');
   store.dispose();

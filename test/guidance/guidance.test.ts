@@ -58,6 +58,6 @@ test('unconditional rows come first, then conditional ones, then others, each ro
 
 test('one role for two texts is refused', () => {
   expect(() => guidancesOf([perturbed(1), perturbed(2, { of: '' })])).toThrow(
-    'The guidance perturbed(2) wants perturbed rows that read {"of":""}; others by that role read "prompt".',
+    'The guidance perturbed(2) wants perturbed rows that read {"of":""}, but others with that role read "prompt".',
   );
 });

@@ -100,13 +100,13 @@ test('what a method or a sampler cannot do is refused, and nothing is left behin
   await withSquare(async (pipe, latents) => {
     const by = (method: InversionName, options: object = {}) =>
       invert(pipe, latents, { prompt: PROMPT, method, steps: 2, ...options });
-    await expect(by('null-text', { sampler: 'dpm++' })).rejects.toThrow('for the sampler ddim');
-    await expect(by('null-text', { guidance: 1 })).rejects.toThrow('with guidance, over 1');
-    await expect(by('edit-friendly', { sampler: 'dpm++' })).rejects.toThrow('for the sampler ddim');
+    await expect(by('null-text', { sampler: 'dpm++' })).rejects.toThrow('needs the sampler ddim');
+    await expect(by('null-text', { guidance: 1 })).rejects.toThrow('needs a guidance over 1');
+    await expect(by('edit-friendly', { sampler: 'dpm++' })).rejects.toThrow('needs the sampler ddim');
     await expect(by('edit-friendly', { skip: 1 })).rejects.toThrow('less than 1');
-    await expect(by('h-edit', { sampler: 'dpm++' })).rejects.toThrow('for the sampler ddim');
-    await expect(by('fixed-point', { sampler: 'dpm++' })).rejects.toThrow('for ddim');
-    await expect(by('fixed-point', { iterations: 0 })).rejects.toThrow('whole number from 1');
+    await expect(by('h-edit', { sampler: 'dpm++' })).rejects.toThrow('needs the sampler ddim');
+    await expect(by('fixed-point', { sampler: 'dpm++' })).rejects.toThrow('needs ddim');
+    await expect(by('fixed-point', { iterations: 0 })).rejects.toThrow('positive whole number');
     const inversion = await by('h-edit');
     await expect(inversion.record(pipe, { to: new BlobSink() })).rejects.toThrow('cannot be made from a recording');
     inversion.dispose();

@@ -17,9 +17,9 @@ test('a token is encoded without regard to those after it', async () => {
 
 test('ids that do not fit are refused', async () => {
   const { clip } = await openText('text-gelu');
-  expect(() => clip.forward([[1, 2], [1]])).toThrow('Rows of one length are needed, not of 2, 1 tokens.');
+  expect(() => clip.forward([[1, 2], [1]])).toThrow('All rows must have the same number of tokens, not 2, 1.');
   expect(() => clip.forward([Array(12).fill(1)])).toThrow('has 11 positions; 12 tokens are too many');
   expect(() => clip.forward([[1, 40]])).toThrow(
-    'text_model.embeddings.token_embedding.weight: id 40 is not one of 0 to 39',
+    'text_model.embeddings.token_embedding.weight: id 40 is not from 0 to 39',
   );
 });

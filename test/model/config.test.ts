@@ -100,8 +100,8 @@ describe('a config that asks for what is not there', () => {
       'up_block_types is ["UpBlock2D"]: expected 4 of them, one for each of block_out_channels',
     ],
     ['attention_head_dim', [8, 8], 'attention_head_dim is [8,8]: expected 4 of them'],
-    ['attention_head_dim', 7, 'attention_head_dim is 7: 320 channels do not fall into 7 heads'],
-    ['norm_num_groups', 33, 'norm_num_groups is 33: 320 channels do not fall'],
+    ['attention_head_dim', 7, 'attention_head_dim is 7: 320 channels cannot be split into 7 heads'],
+    ['norm_num_groups', 33, 'norm_num_groups is 33: 320 channels cannot be split'],
     ['norm_num_groups', null, 'norm_num_groups is null'],
     [
       'transformer_layers_per_block',

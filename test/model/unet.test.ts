@@ -149,7 +149,7 @@ test('what does not fit is refused before anything is computed', async () => {
   const wrong = (x: tf.Tensor4D, c: tf.Tensor3D) => () => unet.forward(x, timestep, c);
   expect(wrong(tf.zeros([3, 8, 8, 4]), context)).toThrow('latents of 5 channels, not [3,8,8,4]');
   expect(wrong(latents, tf.zeros([3, 7, 5]))).toThrow('contexts of 6 features, not [3,7,5]');
-  expect(wrong(tf.slice(latents, 0, 2), context)).toThrow('2 rows of latents do not go with 3 of context');
+  expect(wrong(tf.slice(latents, 0, 2), context)).toThrow('2 rows of latents do not match 3 rows of context');
 });
 
 test('a network without its weights says so, and can be loaded again after it was disposed of', async () => {

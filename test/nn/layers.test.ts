@@ -176,7 +176,7 @@ describe('GroupNorm', () => {
 
   test('refuses groups of unequal size', () => {
     expect(() => new GroupNorm(new Scope('mid.norm'), 4, 6, 1e-5)).toThrow(
-      'mid.norm: 6 channels do not fall into 4 groups of equal size',
+      'mid.norm: 6 channels cannot be split into 4 groups of equal size',
     );
   });
 });
@@ -245,8 +245,7 @@ test('Embedding looks vectors up', () => {
     y,
     [2, 0, 0, 0].flatMap((id) => [...weight.slice(2 * id, 2 * id + 2)]),
   );
-  for (const id of [-1, 3, 0.5])
-    expect(() => layer.forward([[0, id]])).toThrow(`weight: id ${id} is not one of 0 to 2`);
+  for (const id of [-1, 3, 0.5]) expect(() => layer.forward([[0, id]])).toThrow(`weight: id ${id} is not from 0 to 2`);
 });
 
 describe('activations', () => {

@@ -31,7 +31,7 @@ test('CMYK comes to sRGB by a profile: the same picture, in other shades', async
 
 test.each([
   ['source.png', []],
-  ['transparent.png', ['transparent: laid over white']],
+  ['transparent.png', ['transparent: composited over white']],
   ['animated.png', ['animated: its first frame']],
   ['animated.webp', ['animated: its first frame']],
   ['animated.gif', ['animated: its first frame']],
@@ -58,5 +58,5 @@ test('a data URL is read as a file is, and a message shows its beginning only', 
   expect([...picture.data]).toEqual([255, 0, 0, 255, 0, 0, 255, 255]);
   const message = await readPicture(`data:image/png;base64,${'A'.repeat(1000)}`).catch((error: Error) => error.message);
   expect(message).toMatch(/^data:image\/png;base64,A{18}\.\.\. is not a picture/);
-  await expect(readPicture('data:')).rejects.toThrow('data: is no whole data URL');
+  await expect(readPicture('data:')).rejects.toThrow('data: is not a complete data URL');
 });

@@ -377,7 +377,7 @@ describe('a file', () => {
   });
 
   test('in memory cannot be read before it is whole', () => {
-    expect(() => new BlobSink().blob).toThrow('is not whole');
+    expect(() => new BlobSink().blob).toThrow('is incomplete');
   });
 
   test('that is cut off, another kind of file, or of another version is refused by its name', async () => {
@@ -396,7 +396,7 @@ describe('a file', () => {
       Recording.open(
         bytesOf(await writeSafetensors([{ name: 'x', shape: [1], data: Float32Array.of(1) }], metadata), 'other'),
       );
-    await expect(open({ format: 'pt' })).rejects.toThrow('other is a safetensors file, but no recording of a run');
+    await expect(open({ format: 'pt' })).rejects.toThrow('other is a safetensors file, but not a recording of a run');
     for (const text of ['', '{', '[]', 'null', '{"version":1}']) {
       await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow(RecordingError);
       await expect(open({ 'prompt-to-prompt-recording': text })).rejects.toThrow(
@@ -436,7 +436,7 @@ describe('a file', () => {
     ])('%s', async (_, from, to) => {
       await expect(readAll(replaced(from, to))).rejects.toThrow(RecordingError);
       await expect(readAll(replaced(from, to))).rejects.toThrow(
-        'changed.recording is not as it was written: its header or its noise was changed since.',
+        'changed.recording is damaged: its header or its noise has changed since',
       );
     });
 
@@ -448,7 +448,7 @@ describe('a file', () => {
             bytes[at] ^= 1 << bit;
           });
           await expect(flipped).rejects.toThrow(
-            /changed\.recording is not as it was written: (?:its header or its noise|step \d) was/,
+            /changed\.recording is damaged: (?:its header or its noise|step \d) has/,
           );
         }),
         { numRuns: 40 },

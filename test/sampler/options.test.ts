@@ -53,16 +53,16 @@ describe('options out of range', () => {
     ['a generator is needed', { eta: 0.5 }],
     ['karras is true, and the sampler ddim (DDIMScheduler) has no such option', { karras: true }],
     ['eta is 0.5, and the sampler dpm++ (DPMSolverMultistepScheduler)', { eta: 0.5, sampler: 'dpm++' }],
-    ['take the sampler that has it: ddim.', { eta: 0.5, karras: true, sampler: 'dpm++' }],
-    ['The sampler is "none"; there are: ddim (DDIMScheduler), dpm++', { sampler: 'none' as SamplerName }],
-    ['The sampler is "toString"', { sampler: 'toString' as SamplerName }],
+    ['use a sampler that has it: ddim.', { eta: 0.5, karras: true, sampler: 'dpm++' }],
+    ['There is no sampler "none". Choose from ddim (DDIMScheduler), dpm++', { sampler: 'none' as SamplerName }],
+    ['There is no sampler "toString"', { sampler: 'toString' as SamplerName }],
   ] as const)('%s: %p', (message, options) => {
     expect(() => create({}, options)).toThrow(RangeError);
     expect(() => create({}, options)).toThrow(message);
   });
 
   test('a run that would begin after the last timestep', () => {
-    expect(() => create({ steps_offset: 1 }, { steps: 1000 })).toThrow('the run would begin at 1000');
+    expect(() => create({ steps_offset: 1 }, { steps: 1000 })).toThrow('the run would start at 1000');
   });
 
   test('noise predicted where there is nothing but noise', () => {

@@ -38,7 +38,7 @@ describe('one controller in two runs at once', () => {
     const [first, second] = make();
     const alone = await generate(make()[0]);
     const [one, two] = await Promise.allSettled([generate(first), generate(second)]);
-    expect(two.status === 'rejected' && two.reason.message).toMatch(/still in another run/);
+    expect(two.status === 'rejected' && two.reason.message).toMatch(/still part of another run/);
     const made = (one as PromiseFulfilledResult<typeof alone>).value;
     expect(tf.tidy(() => tf.max(tf.abs(tf.sub(made.latents, alone.latents))).dataSync()[0])).toBe(0);
     tf.dispose([{ ...made }, { ...alone }]);
@@ -80,23 +80,25 @@ describe('numbers that are not finite stop the run where they come up', () => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('%p in the UNet: the step, and the site', (number) =>
     withWeight(pipe.unet, 'up_blocks.0.resnets.0.conv1.bias', number, () =>
       refused(
-        "Step 0 of 2 (timestep 501) made numbers that are not finite. The network's are not from up_blocks.0.resnets.0 on",
+        "Step 0 of 2 (timestep 501) produced numbers that are not finite. The network's numbers are not finite from up_blocks.0.resnets.0 on",
       ),
     ),
   );
 
   test('in the text encoder', () =>
     withWeight(pipe.textEncoder, 'text_model.final_layer_norm.bias', Number.NaN, () =>
-      refused('The text encoder made'),
+      refused('The text encoder produced'),
     ));
 
   test('in the VAE', () =>
-    withWeight(pipe.vae, 'decoder.conv_out.bias', Number.POSITIVE_INFINITY, () => refused('The VAE made pictures of')));
+    withWeight(pipe.vae, 'decoder.conv_out.bias', Number.POSITIVE_INFINITY, () =>
+      refused('The VAE decoded finite latents to'),
+    ));
 
   test('in a controller', async () => {
     const controller: AttentionController = { wants: () => [], onLatents: (x) => tf.div(x, 0) };
     await expect(pipe.generate(PROMPTS, { steps: 2, controller })).rejects.toThrow(
-      "The network's are: a guidance, the sampler or a controller makes them so.",
+      "The network's prediction is finite: a guidance, the sampler or a controller produced them.",
     );
   });
 });

@@ -50,7 +50,7 @@ test('Stable Diffusion fits into 6 GB, not with all of its maps laid out, and no
   expect(attentionBytes(memoryNeeds(sd1, { ...edit, controller: attentionStore() }), 6e9)).toBe(64 * 2 ** 20);
   const all = memoryNeeds(sd1, { ...edit, controller: attentionStore(() => true) });
   expect(() => attentionBytes(all, 6e9)).toThrow(
-    /The run needs about 11\.0 GB, and 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./,
+    /The run needs about 11\.0 GB, but only 6\.0 GB are allowed: 3\.8 GB for the weights, .* 6\.4 GB for attention\./,
   );
   expect(() => attentionBytes(memoryNeeds(sd1, edit), 3e9)).toThrow(MemoryError);
 });

@@ -46,8 +46,8 @@ describe('weights', () => {
       'unet/diffusion_pytorch_model.fp16.safetensors': await weights(),
       'unet/diffusion_pytorch_model.bf16.safetensors': await weights(),
     };
-    await expect(unetOf(files)).rejects.toThrow(/folder\/unet has no weights without a variant; there are: fp16, bf16/);
-    await expect(unetOf(files, 'fp32')).rejects.toThrow(/no weights of the variant fp32; there are: fp16, bf16/);
+    await expect(unetOf(files)).rejects.toThrow(/folder\/unet has no weights without a variant; it has: fp16, bf16/);
+    await expect(unetOf(files, 'fp32')).rejects.toThrow(/no weights of the variant fp32; it has: fp16, bf16/);
   });
 
   test('that are only pickles are refused with the reason and the way out', async () => {
@@ -77,7 +77,7 @@ describe('a folder that is no checkpoint is refused', () => {
     [
       'with what is missing',
       ['README.md'],
-      /^folder is no Stable Diffusion checkpoint in the layout of diffusers: it has no unet\/config\.json, vae\/config\.json/,
+      /^folder is not a Stable Diffusion checkpoint in the layout of diffusers: it has no unet\/config\.json, vae\/config\.json/,
     ],
     [
       'with the single file that lies in it',
@@ -136,7 +136,7 @@ describe('shards', () => {
 
   test('one of which is not there are an error with its name', async () => {
     await expect(unetOf({ ...index({ a: 'a.safetensors', c: 'c.safetensors' }), ...(await shards()) })).rejects.toThrow(
-      /names the shard unet\/c\.safetensors, which is not there/,
+      /names the shard unet\/c\.safetensors, which is missing/,
     );
   });
 
@@ -169,7 +169,7 @@ describe('shards', () => {
       },
     };
     const unet = (await openDiffusersLayout(watched)).weights('unet');
-    await expect(unet).rejects.toThrow(/names the file .*no plain path below its folder/);
+    await expect(unet).rejects.toThrow(/names the file .*not a plain path below its folder/);
     expect(opened.filter((file) => !file.endsWith('.json'))).toEqual([]);
   });
 });

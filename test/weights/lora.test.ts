@@ -142,7 +142,11 @@ describe('of tensors by name', () => {
     ],
     ['a LoHa', { [`lora_unet_${QUERY.replaceAll('.', '_')}.hada_w1_a`]: [16, 2] }, /hada_w1_a\. LoHa, LoKr, DoRA/],
     ['nothing', {}, /no layer for any of its tensors: there are none/],
-    ['one matrix alone', { [`unet.${QUERY}.lora_A.weight`]: [2, 16] }, /has of down_blocks.*\.to_q not both matrices/],
+    [
+      'one matrix alone',
+      { [`unet.${QUERY}.lora_A.weight`]: [2, 16] },
+      /does not have both matrices of down_blocks.*\.to_q/,
+    ],
     [
       'other sizes',
       { [`unet.${QUERY}.lora_A.weight`]: [2, 12], [`unet.${QUERY}.lora_B.weight`]: [16, 2] },

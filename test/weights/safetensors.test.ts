@@ -21,7 +21,7 @@ const entry = (dtype: string, shape: string, begin: number, end: number) =>
 describe('a file is refused, by name and reason, when', () => {
   test.each([
     ['it is empty', new Uint8Array(), /model\.safetensors is not a whole safetensors file: it has 0 bytes/],
-    ['it ends within its header', fileOf('{}', 0, 3n), /header would have 3 bytes, and the file has only 10/],
+    ['it ends within its header', fileOf('{}', 0, 3n), /header would have 3 bytes, but the file has only 10/],
     ['its header is said to be over 100 MB', fileOf('{}', 0, 100_000_001n), /at most 100000000/],
     ['its header is not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), /not UTF-8/],
     ['its header is not JSON', fileOf('{"a":}'), /not JSON: a value is expected \(at character 5\)/],
@@ -43,44 +43,44 @@ describe('a file is refused, by name and reason, when', () => {
     [
       'a tensor has its dtype twice',
       fileOf('{"w":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
-      /tensor w: dtype stands there twice/,
+      /tensor w: dtype occurs twice/,
     ],
     [
       'a size is not written as an integer',
       fileOf(`{"w":${entry('F32', '[1.0]', 0, 4)}}`, 4),
-      /tensor w: shape is not a list of whole numbers/,
+      /tensor w: shape is not a list of non-negative whole numbers/,
     ],
     ['a size is negative', fileOf(`{"w":${entry('F32', '[-1]', 0, 4)}}`, 4), /tensor w: shape/],
     [
       'a tensor has fewer bytes than its shape needs',
       fileOf(`{"w":${entry('F32', '[2]', 0, 4)}}`, 4),
-      /tensor w, F32 \[2\], needs 8 bytes, and is said to have 4/,
+      /tensor w, F32 \[2\], needs 8 bytes, but is stated to have 4/,
     ],
     [
       'two tensors overlap',
       fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 2, 6)}}`, 6),
-      /tensor w are said to be 2 to 6, and should begin at 4/,
+      /tensor w are stated as 2 to 6, but should begin at 4/,
     ],
     [
       'there is a hole between two tensors',
       fileOf(`{"v":${entry('F32', '[1]', 0, 4)},"w":${entry('F32', '[1]', 8, 12)}}`, 12),
-      /tensor w are said to be 8 to 12, and should begin at 4/,
+      /tensor w are stated as 8 to 12, but should begin at 4/,
     ],
     [
       'bytes follow the last tensor',
       fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 5),
-      /its tensors have 4 bytes, and 5 follow/,
+      /its tensors have 4 bytes, but 5 follow/,
     ],
     [
       'the last tensor is cut off',
       fileOf(`{"w":${entry('F32', '[1]', 0, 4)}}`, 3),
-      /its tensors have 4 bytes, and 3 follow/,
+      /its tensors have 4 bytes, but 3 follow/,
     ],
     ['a shape overflows 64 bits', fileOf(`{"w":${entry('F32', '[4294967296,4294967296,4]', 0, 0)}}`), /too large/],
     [
       'narrow numbers do not fill whole bytes',
       fileOf(`{"w":${entry('F4', '[3]', 0, 1)}}`, 1),
-      /does not fill whole bytes/,
+      /is not a whole number of bytes/,
     ],
   ])('%s', async (_, file, message) => {
     await expect(open(file)).rejects.toThrow(message);
@@ -323,7 +323,7 @@ describe('writing', () => {
     [
       'data that do not fill the shape',
       [{ name: 'w', shape: [2], data: Float32Array.of(1) }],
-      /w \[2\] needs 8 bytes, and its data have 4/,
+      /w \[2\] needs 8 bytes, but its data has 4/,
     ],
   ])('refuses %s', async (_, tensors, message) => {
     await expect(writeSafetensors(tensors)).rejects.toThrow(message);

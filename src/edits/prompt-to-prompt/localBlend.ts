@@ -67,9 +67,11 @@ export function localBlend({
   maxSize,
 }: LocalBlendOptions): AttentionController {
   if (!(start >= 0 && start <= 1))
-    throw new RangeError(`A blend starts at a fraction of the steps from 0 to 1, not at ${start}.`);
+    throw new RangeError(`A blend's start must be a fraction of the steps from 0 to 1, not ${start}.`);
   if (!(threshold >= 0 && threshold < 1))
-    throw new RangeError(`A blend's threshold is a part of a map's maximum, from 0 to less than 1, not ${threshold}.`);
+    throw new RangeError(
+      `A blend's threshold must be a fraction of a map's maximum, from 0 to less than 1, not ${threshold}.`,
+    );
   const selectors = prompts.map((prompt, i) => selector(prompt, subtract ? [words[i], subtract[i]] : [words[i]]));
   let sums: Sums | undefined;
   const forget = (): void => {
@@ -101,7 +103,7 @@ export function localBlend({
       if (step < Math.trunc(start * steps)) return latents;
       if (!sums)
         throw new Error(
-          'Local blend has seen no cross-attention whose grid is small enough; allow a larger one by maxSize.',
+          'Local blend found no cross-attention with a grid small enough; allow a larger one with maxSize.',
         );
       const [, height, width] = latents.shape;
       const { maps, grid } = sums;

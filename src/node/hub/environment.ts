@@ -53,7 +53,7 @@ function checkToken(token: string | undefined): string | undefined {
   // Checked here, because fetch's own error message would show the token.
   if (token && /[^\x21-\x7e]/.test(token))
     throw new HubError(
-      "The hub's token (HF_TOKEN, or the token file) has a character in it that no token has. Copy it again.",
+      "The hub's token (HF_TOKEN, or the token file) contains a character that cannot be in a token. Copy it again.",
     );
   return token;
 }

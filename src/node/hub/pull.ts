@@ -68,7 +68,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
 
 function missing(name: string, path: string): never {
   throw new CheckpointError(
-    `${name} has no ${path} on the hub, which its index names. Take another checkpoint, or tell its owner.`,
+    `${name} has no ${path} on the hub, which its index names. Use another checkpoint, or tell its owner.`,
   );
 }
 
@@ -131,7 +131,7 @@ class Repository {
       if (error instanceof HubApiError) throw refusal(error.statusCode, what, this.environment);
       if (error instanceof HubError || this.options.signal?.aborted) throw error;
       throw new HubError(
-        `${this.environment.endpoint} gave an answer about ${what} that cannot be read. Check HF_ENDPOINT if it is set.`,
+        `${this.environment.endpoint} sent an unreadable answer about ${what}. Check HF_ENDPOINT if it is set.`,
       );
     }
   }

@@ -83,13 +83,13 @@ export function refusal(status: number, what: string, { endpoint, token }: HubEn
     case 401:
     case 403:
       return new HubError(
-        `${host} does not give ${what} (${status}): it is private or gated, or does not exist, and ${account}. Check the name, and accept the model's terms on its page if it has any.`,
+        `${host} denies access to ${what} (${status}): it is private or gated, or does not exist, and ${account}. Check the name, and accept the model's terms on its page if it has any.`,
       );
     case 404:
       return new HubError(`${host} has no ${what} (404). Check the name and the revision.`);
     case 429:
       return new HubError(
-        `${host} asks for fewer requests (429), and for a longer wait than ${MAX_WAIT} s or more than ${ATTEMPTS} times. Run it again later; what is downloaded is kept.`,
+        `${host} limits requests (429), and asks to wait longer than ${MAX_WAIT} s or more than ${ATTEMPTS} times. Run it again later; what is downloaded is kept.`,
       );
     default:
       return new HubError(

@@ -146,7 +146,7 @@ async function checkTools({ download, gigabytes }: { download: boolean; gigabyte
     missing.push(`${gigabytes} GB of disk space at ${cacheFolder()}; ${free.toFixed(1)} GB are free`);
   if (missing.length > 0)
     throw new BackendError(
-      `To build the native backend, this is missing:\n${missing.map((what) => `- ${what}`).join('\n')}`,
+      `The native backend cannot be built without:\n${missing.map((what) => `- ${what}`).join('\n')}`,
     );
   return compiler;
 }

@@ -44,7 +44,7 @@ export async function startNative(
     if (operations === (await operationsSum())) registerOwnKernels();
     else if (operations)
       warn(
-        'The native backend was built by another version of this program, and is slower than need be. Build it again with: p2p native install',
+        'The native backend was built by another version of this program and is slower than necessary. Rebuild it with: p2p native install',
       );
   }
   await activate('tensorflow');
@@ -102,7 +102,7 @@ function loadAddon(folder: string): Bindings {
     return require(addonFile(folder) ?? join(folder, 'lib')) as Bindings;
   } catch (error) {
     throw new BackendError(
-      `tfjs-node's addon does not load: ${(error as Error).message}. Build it again with: p2p native install`,
+      `tfjs-node's addon does not load: ${(error as Error).message}. Rebuild it with: p2p native install`,
     );
   }
 }

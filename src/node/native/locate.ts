@@ -27,6 +27,6 @@ export async function locateNative(name: keyof typeof PACKAGES): Promise<NativeP
     ? `${PACKAGES[name]} is in ${own.folder} without its addon, which its installation downloads.`
     : `${PACKAGES[name]} is not installed.`;
   throw new BackendError(
-    `The backend ${name} is not there: ${reason} Get it with: p2p native install${name === 'node-gpu' ? ' --gpu' : ''}`,
+    `The backend ${name} is not installed: ${reason} Get it with: p2p native install${name === 'node-gpu' ? ' --gpu' : ''}`,
   );
 }

@@ -31,7 +31,7 @@ export function processorTag(): string {
 export function checkTensorFlow(version: string): void {
   if (!TENSORFLOW.includes(version)) {
     throw new BackendError(
-      `TensorFlow ${version} has not been tried with tfjs-node ${TFJS_NODE}, whose addon calls TensorFlow's internals; choose ${TENSORFLOW.join(' or ')}.`,
+      `TensorFlow ${version} is not tested with tfjs-node ${TFJS_NODE}, whose addon calls TensorFlow's internals; choose ${TENSORFLOW.join(' or ')}.`,
     );
   }
 }
@@ -51,7 +51,7 @@ export function readWheelName(file: string): Wheel {
   const [, name, tensorflow, glibcMajor, glibcMinor, processor] = match;
   checkTensorFlow(tensorflow);
   if (processor !== processorTag())
-    throw new BackendError(`${file} is made for ${processor}, this machine is ${processorTag()}.`);
+    throw new BackendError(`${file} is for ${processor}, but this machine is ${processorTag()}.`);
   const { glibcVersionRuntime: glibc } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } })
     .header;
   const [major, minor] = (glibc ?? '0.0').split('.').map(Number);

@@ -51,7 +51,7 @@ export async function readPieBench(folder: string): Promise<BenchEdit[]> {
   return Object.entries(parsed.data).map(([id, entry]) => {
     const words = entry.blended_word.split(' ').filter((word) => word !== '');
     if (words.length !== 0 && words.length !== 2)
-      throw new Error(`${name}: ${id}.blended_word: two words or none are expected, not "${entry.blended_word}".`);
+      throw new Error(`${name}: ${id}.blended_word: expected two words or none, not "${entry.blended_word}".`);
     return {
       id,
       category: entry.editing_type_id,

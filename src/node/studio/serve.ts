@@ -48,7 +48,7 @@ export function serve(site: Site, { host = '127.0.0.1', port, isolated = true }:
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new Error(`Port ${port} is taken by another program. Give another one: --port 0 takes any that is free.`)
+          ? new Error(`Port ${port} is used by another program. Choose another one: --port 0 uses any free one.`)
           : error,
       ),
     );

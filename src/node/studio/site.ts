@@ -22,7 +22,7 @@ export interface Site {
  */
 export async function studioSite(model: string = EMBEDDED, page = join(ROOT, 'dist/studio')): Promise<Site> {
   if (!(await stat(join(page, 'index.html')).catch(() => undefined)))
-    throw new Error('The studio was not built. In a clone, run: npm run build');
+    throw new Error('The studio has not been built. In a clone, run: npm run build');
   const embedded = model === EMBEDDED && !(await stat(model).catch(() => undefined));
   const folder = embedded ? join(ROOT, 'weights', EMBEDDED) : resolve(model);
   const manifest = await modelManifest(folder, basename(folder));
@@ -43,7 +43,7 @@ export function fileAt({ page, model }: Site, path: string): string | undefined 
 /** Writes the site to a folder that any web server can serve. @throws Error if the folder is not empty */
 export async function writeSite(site: Site, folder: string): Promise<void> {
   const there = await readdir(folder).catch(() => []);
-  if (there.length > 0) throw new Error(`${folder} is not empty. Give a new folder.`);
+  if (there.length > 0) throw new Error(`${folder} is not empty. Choose a new folder.`);
   await cp(site.page, folder, { recursive: true });
   const { files } = JSON.parse(site.made.get('model/manifest.json')!) as { files: { path: string }[] };
   const paths = ['clip/merges.txt.gz', ...files.map(({ path }) => `model/${path}`)];

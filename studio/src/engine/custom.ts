@@ -35,7 +35,7 @@ export function controllerOf(code: string, prompts: readonly p2p.TokenizedPrompt
     typeof (controller as p2p.AttentionController).wants !== 'function'
   ) {
     throw new ControllerError(
-      'The code must return a controller: an object that has at least wants(call), which says what it wants to see.',
+      'The code must return a controller: an object with at least wants(call), which returns the stages it wants to see.',
     );
   }
   const hooks = Object.entries(controller).map(

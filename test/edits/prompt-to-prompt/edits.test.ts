@@ -226,8 +226,6 @@ describe('what an edit needs', () => {
       'target prompt 2, but this controller was made for 1',
     );
     const long = ['a cat', 'a dog'].map(toyTokenizer(7).tokenize);
-    expect(() => after(attentionReplace({ prompts: long }))).toThrow(
-      'tokenized to 7 tokens, but the attention is over 5',
-    );
+    expect(() => after(attentionReplace({ prompts: long }))).toThrow('tokenized to 7 tokens, but the attention has 5');
   });
 });

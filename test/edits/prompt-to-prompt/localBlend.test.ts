@@ -147,7 +147,7 @@ test('the largest cross-attention grid up to 16x16 is used, whichever comes firs
 
 test('what it cannot do is an error', () => {
   expect(() => localBlend({ prompts, words: [['cat'], ['fox']] })).toThrow('"a dog" has: a, dog.');
-  expect(() => localBlend({ prompts, words, start: 20 })).toThrow('not at 20');
+  expect(() => localBlend({ prompts, words, start: 20 })).toThrow('not 20');
   const blind = localBlend({ prompts, words });
   expect(() => tf.tidy(() => blind.onLatents!(tf.zeros([2, 4, 6, 1]), { step: 9, steps: 10, timestep: 0 }))).toThrow(
     'maxSize',

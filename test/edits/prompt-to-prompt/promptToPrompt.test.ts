@@ -175,7 +175,7 @@ test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
     'nothing but words to subtract',
     ['a cat', 'a dog'],
     { blendMinus: [{ source: 'a', target: 'a' }] },
-    'give the words that the edit is kept to',
+    'also give the words whose region the edit is kept to',
   ],
   [
     'a threshold',

@@ -70,7 +70,7 @@ test('a folder for any web server has the page and the model', async () => {
   await writeSite(await studioSite(MODEL, folder), site);
   const { files } = JSON.parse(await readFile(join(site, 'model/manifest.json'), 'utf8'));
   for (const { path, size } of files) expect((await readFile(join(site, 'model', path))).length).toBe(size);
-  await expect(writeSite(await studioSite(MODEL, folder), site)).rejects.toThrow(/is not empty. Give a new folder/);
+  await expect(writeSite(await studioSite(MODEL, folder), site)).rejects.toThrow(/is not empty. Choose a new folder/);
   await rm(site, { recursive: true });
 });
 
