@@ -34,7 +34,7 @@ async function main() {
   const [ids, latents, prompts] = await Promise.all(['ids', 'latents', 'context'].map(read));
   const [, height, width] = latents.shape;
   const tokens = prompts.shape[1];
-  const rows = [false, true].flatMap((conditional) => [0, 1].map((prompt) => ({ prompt, conditional })));
+  const rows = ['unconditional', 'conditional'].flatMap((role) => [0, 1].map((prompt) => ({ prompt, role })));
   const evaluation = { step: 0, steps: 50, timestep: 981, latents: { height, width }, rows };
   const own = (i) => Number(i % (tokens + 1) === 0);
   const alignment = {

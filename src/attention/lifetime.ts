@@ -30,11 +30,17 @@ export function beginAll(controllers: readonly AttentionController[], run: RunIn
   }
 }
 
-/** Ends the run for these controllers, each once. */
+/** Ends the run for these controllers, each once. @throws the first error of one of them, once all have been ended */
 export function endAll(controllers: readonly AttentionController[]): void {
+  const errors: unknown[] = [];
   for (const controller of controllers) {
     if (running.get(controller) === 'ended') continue;
     running.set(controller, 'ended');
-    controller.end?.();
+    try {
+      controller.end?.();
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  if (errors.length > 0) throw errors[0];
 }

@@ -4,6 +4,7 @@ export interface FileCache {
   find(key: string, size: number): Promise<Blob | undefined>;
   /** Opens a new or partly written file for writing; undefined if another page is writing it. */
   write(key: string): Promise<CacheWriter | undefined>;
+  remove(key: string): Promise<void>;
   /** Removes all files but these. */
   keepOnly(keys: ReadonlySet<string>): Promise<void>;
 }
@@ -12,6 +13,8 @@ export interface CacheWriter {
   /** The number of bytes written so far. */
   readonly size: number;
   write(bytes: Uint8Array, at: number): void;
+  /** Cuts off what lies after so many bytes. */
+  truncate(size: number): void;
   close(): void;
 }
 
@@ -19,6 +22,7 @@ export interface CacheWriter {
 interface SyncAccessHandle {
   getSize(): number;
   write(bytes: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
   flush(): void;
   close(): void;
 }
@@ -57,6 +61,7 @@ function cacheIn(folder: FileSystemDirectoryHandle): FileCache {
         access && {
           size: access.getSize(),
           write: (bytes, at) => void access.write(bytes, { at }),
+          truncate: (size) => access.truncate(size),
           close() {
             access.flush();
             access.close();
@@ -64,9 +69,11 @@ function cacheIn(folder: FileSystemDirectoryHandle): FileCache {
         }
       );
     },
+    // A file that another page is reading stays, and is removed next time.
+    remove: (key) => folder.removeEntry(key).catch(() => undefined),
     async keepOnly(keys) {
       for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) {
-        if (!keys.has(name)) await folder.removeEntry(name).catch(() => undefined); // A file that another page is reading is removed next time.
+        if (!keys.has(name)) await this.remove(name);
       }
     },
   };

@@ -80,6 +80,7 @@ class RemoteFile implements ByteSource {
   /** @returns undefined if the storage is full */
   private async download(writer: CacheWriter): Promise<Blob | undefined> {
     try {
+      if (writer.size > this.size) writer.truncate(0);
       let at = writer.size < this.size ? writer.size : 0;
       for await (const bytes of this.bytes(at, (start) => {
         at = start;
@@ -132,7 +133,7 @@ class RemoteFile implements ByteSource {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
     if (hex === this.entry.sha256) return file;
-    await this.cache?.keepOnly(new Set());
+    await this.cache?.remove(this.entry.sha256);
     throw new CheckpointError(
       `${this.name} is not the file of its manifest: its SHA-256 is ${hex}. Load it again; if that does not help, the server's files do not belong together.`,
     );

@@ -56,7 +56,7 @@ export class ProximalGuidance implements Guidance {
 
   constructor(private readonly options: ProximalOptions = {}) {
     const { scale = 7.5, quantile = 0.75, threshold, norm = 'l0', goBack } = options;
-    this.name = `proximal(${[scale, threshold ? `threshold ${threshold}` : quantile, norm].join(', ')})`;
+    this.name = `proximal(${[scale, threshold === undefined ? quantile : `threshold ${threshold}`, norm].join(', ')})`;
     const forget = (): void => {
       this.edited?.dispose();
       this.edited = undefined;

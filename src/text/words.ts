@@ -158,7 +158,7 @@ function findTokens(prompt: TokenizedPrompt, word: Word): number[] {
 
 /** The tokens of all places, or of one of them, counted from 1. */
 function tokensAt(places: readonly Span[], index?: number): number[] {
-  const chosen = index === undefined ? places : places.slice(index - 1, index);
+  const chosen = index === undefined ? places : places.filter((_, i) => i === index - 1);
   const tokens = chosen.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
   return [...new Set(tokens)];
 }

@@ -133,6 +133,20 @@ describe('a controller with a state', () => {
     expect(log).toEqual(['counter begins', 'other begins', 'other ends']);
   });
 
+  test('is ended even where the end of another fails', () => {
+    const fails: AttentionController = {
+      wants: () => [],
+      end: () => {
+        throw new Error('it fails');
+      },
+    };
+    const log: string[] = [];
+    const other = stateful(log, 'other');
+    beginAll([fails, other], run());
+    expect(() => endAll([fails, other])).toThrow('it fails');
+    expect(log).toEqual(['other begins', 'other ends']);
+  });
+
   test('may stand twice in one run, which begins and ends once; then another may begin', () => {
     const log: string[] = [];
     const counter = stateful(log);

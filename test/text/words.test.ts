@@ -26,6 +26,7 @@ test('equal words are found all together, or one by its number', () => {
   expect(tokensOf(prompt, 'cat')).toEqual([2, 5, 8]);
   expect(tokensOf(prompt, 'cat#2')).toEqual([5]);
   expect(tokensOf(prompt, { word: 'a cat', index: 3 })).toEqual([7, 8]);
+  for (const index of [-1, 0, 4]) expect(() => tokensOf(prompt, { word: 'a cat', index })).toThrow();
   expect(() => tokensOf(prompt, 'cat#4')).toThrow('No prompt has the word "cat#4"');
 });
 

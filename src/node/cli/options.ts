@@ -113,7 +113,8 @@ export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Gi
   const recorded = typeof recording === 'string' ? await recordedIn(recording, { ...file, ...given }) : {};
   const { success, data, error } = schema.safeParse({ ...recorded, ...file, ...given });
   if (success) return data;
-  throw new UsageError(error.issues.map((issue) => complaint(issue, schema, given, file, from)).join('\nerror: '));
+  const sources = { given, file, from, recorded, recording };
+  throw new UsageError(error.issues.map((issue) => complaint(issue, schema, sources)).join('\nerror: '));
 }
 
 /**
@@ -149,7 +150,20 @@ function readSettings(file: string): Given {
   return settings as Given;
 }
 
-function complaint(issue: z.core.$ZodIssue, schema: z.ZodObject, given: Given, file: Given, from?: string): string {
+/** Where settings came from: the command line, the `--from` file, a recording. */
+interface Sources {
+  readonly given: Given;
+  readonly file: Given;
+  readonly from?: string;
+  readonly recorded: Given;
+  readonly recording: unknown;
+}
+
+function complaint(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodObject,
+  { given, file, from, recorded, recording }: Sources,
+): string {
   if (issue.code === 'unrecognized_keys') {
     return `${from}: there is no setting ${issue.keys.join(', ')}; the settings are ${Object.keys(schema.shape).join(', ')}.`;
   }
@@ -157,6 +171,7 @@ function complaint(issue: z.core.$ZodIssue, schema: z.ZodObject, given: Given, f
   const flag = optionForms.get(schema.shape[key] as z.ZodType)?.flags.split(' ')[0] ?? key;
   if (key in given) return `${[flag, ...issue.path.slice(1)].join(' ')}: ${issue.message}.`;
   if (key in file) return `${from}: ${issue.path.join('.')}: ${issue.message}.`;
+  if (key in recorded) return `${recording}: ${issue.path.join('.')}: ${issue.message}.`;
   return `${flag} is missing.`;
 }
 

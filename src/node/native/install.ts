@@ -249,6 +249,11 @@ async function compile(compiler: string, root: string, package_: string, headers
 async function replaceFolder(folder: string, by: string): Promise<void> {
   const old = `${by}-old`;
   if (existsSync(folder)) await rename(folder, old);
-  await rename(by, folder);
+  try {
+    await rename(by, folder);
+  } catch (error) {
+    if (existsSync(old)) await rename(old, folder);
+    throw error;
+  }
   await rm(old, { recursive: true, force: true });
 }

@@ -27,9 +27,10 @@ export async function startBackend(asked: Backend | undefined, warn: (note: stri
       warn(`${name} is not used: ${(error as Error).message}`);
     }
   }
-  const [{ info }] = started.sort((a, b) => a.seconds - b.seconds);
-  await tf.setBackend(info.name);
-  return info;
+  const [fastest] = started.sort((a, b) => a.seconds - b.seconds);
+  if (!fastest) throw new Error('This browser can compute neither with WebAssembly nor with WebGPU.');
+  await tf.setBackend(fastest.info.name);
+  return fastest.info;
 }
 
 async function hasGraphicsCard(): Promise<boolean> {

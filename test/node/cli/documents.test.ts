@@ -20,7 +20,7 @@ const commands = [
   )
   .map((line) => line.replace(/ #.*$/, '').trim())
   // Of another model, which is not here.
-  .filter((line) => !line.includes('...'));
+  .filter((line) => !line.includes('...') && !line.includes('--model '));
 
 function helps(): string[] {
   return COMMANDS.map(({ name }) => {
