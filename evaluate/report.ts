@@ -5,7 +5,7 @@ export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure, i) => {
     const { part, what, low, high, n, detail } = figure;
     const met = isMet(figure);
-    return `| ${part === figures[i - 1]?.part ? '' : part} | ${what} | ${shown(figure)}${detail ? ` (${detail})` : ''} | ${number(low, figure)} – ${number(high, figure)} | ${n} | ${aim(figure)}${met === undefined ? '' : met ? ' ✓' : ' ✗'} |`;
+    return `| ${part === figures[i - 1]?.part ? '' : part} | ${what} | ${shown(figure)}${detail ? ` (${detail})` : ''} | ${Number.isNaN(low) ? '–' : `${number(low, figure)} – ${number(high, figure)}`} | ${n} | ${aim(figure)}${met === undefined ? '' : met ? ' ✓' : ' ✗'} |`;
   });
   return ['| | | measured | 95 % interval | samples | aim |', '|---|---|---|---|---|---|', ...rows].join('\n');
 }
