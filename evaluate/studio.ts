@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendInfo } from '../src/backend/backendInfo';
 import type { Defaults } from '../src/defaults';
 import { promptToPrompt, type WordPair } from '../src/edits/prompt-to-prompt/promptToPrompt';
-import { BLEND_THRESHOLD, forEachKind, type Shares, type SharesByKind } from '../src/edits/prompt-to-prompt/shares';
+import { BLEND_THRESHOLD, mapEditKinds, type Shares, type SharesByKind } from '../src/edits/prompt-to-prompt/shares';
 import { type Picture, toPictures } from '../src/image/picture';
 import { chooseBackend } from '../src/node/backend';
 import { openCheckpoint } from '../src/node/checkpoint';
@@ -50,7 +50,7 @@ export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
     guidance: given.guidance ?? defaults.guidance,
     pictureGuidance: given.guidance ?? defaults.pictures.guidance,
     blendThreshold: given.blendThreshold ?? BLEND_THRESHOLD,
-    shares: { ...defaults.shares, ...forEachKind((kind) => of(defaults.shares[kind])) },
+    shares: { ...defaults.shares, ...mapEditKinds((kind) => of(defaults.shares[kind])) },
   };
 }
 

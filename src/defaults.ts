@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseConfig } from './config';
 import type { EditKind } from './edits/prompt-to-prompt/alignment';
-import { AUTHORS_SHARES, forEachKind, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
+import { AUTHORS_SHARES, mapEditKinds, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
 import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 
@@ -91,7 +91,7 @@ export async function defaultsOf(checkpoint: Pick<Checkpoint, 'defaults'>): Prom
   return {
     ...AUTHORS_DEFAULTS,
     ...run,
-    shares: { ...forEachKind(sharesOf), describing: shares?.describing },
+    shares: { ...mapEditKinds(sharesOf), describing: shares?.describing },
     pictures: { guidance, ...pictures },
     stated,
   };

@@ -47,7 +47,7 @@ export type { AttentionStore, MapOptions, StoredSite } from './attention/store';
 export { alignedTokens, EDIT_KINDS, editKind, refinement, replacement } from './edits/prompt-to-prompt/alignment';
 export type { AlignedToken, Alignment, EditKind, ReplacementRule } from './edits/prompt-to-prompt/alignment';
 export type { Injection, StepRange, TargetRanges } from './edits/prompt-to-prompt/schedule';
-export { forEachKind } from './edits/prompt-to-prompt/shares';
+export { mapEditKinds } from './edits/prompt-to-prompt/shares';
 export type { Shares, SharesByKind } from './edits/prompt-to-prompt/shares';
 export { conditionalRows, MissingRowError, replaceRows, rowOf, rowsOf, takeRow, targetRows } from './attention/rows';
 export { layoutQueries, queriesOf } from './attention/grids';

@@ -39,6 +39,16 @@ test('what is not a number stays so in GEGLU', () => {
   expect([...geglu(tf.tensor2d([[NaN, 1, 1, NaN]])).dataSync()]).toEqual([NaN, NaN]);
 });
 
+test('GEGLU has the gradient of the formula', () => {
+  const x = tf.randomNormal([2, 6], 0, 1, 'float32', 1);
+  const direction = tf.randomNormal([2, 6], 0, 1, 'float32', 2);
+  const loss = (at: tf.Tensor) => tf.sum(geglu(at)) as tf.Scalar;
+  const slope = tf.sum(tf.mul(tf.grad(loss)(x), direction)).dataSync()[0];
+  const h = 1e-2;
+  const [ahead, behind] = [h, -h].map((step) => loss(tf.add(x, tf.mul(direction, step))).dataSync()[0]);
+  expect(slope / ((ahead - behind) / (2 * h))).toBeCloseTo(1, 2);
+});
+
 test.each([3, 7, 64])(
   "GEGLU's gradient, of %d features, is as in tfjs's operations and leaves nothing behind",
   (features) => {

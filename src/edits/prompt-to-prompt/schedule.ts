@@ -23,6 +23,11 @@ export type Injection =
       readonly words?: PerWord<StepRange>;
     });
 
+/** The end of a range of steps. */
+export function endOf(range: StepRange): number {
+  return typeof range === 'number' ? range : range[1];
+}
+
 /**
  * Whether a step lies in a range. Fractions are of `rows`, and truncated, not rounded, as in the authors' code.
  *

@@ -1,5 +1,5 @@
 import { EDIT_KINDS, type EditKind } from './alignment';
-import type { StepRange } from './schedule';
+import { endOf, type StepRange } from './schedule';
 
 /** For which part of a run a target takes something from its source. */
 export interface Shares {
@@ -17,7 +17,8 @@ export interface SharesByKind extends Readonly<Record<EditKind, Shares>> {
   readonly describing?: readonly string[];
 }
 
-export function forEachKind<T>(of: (kind: EditKind) => T): Record<EditKind, T> {
+/** What `of` makes of each kind of edit. */
+export function mapEditKinds<T>(of: (kind: EditKind) => T): Record<EditKind, T> {
   return Object.fromEntries(EDIT_KINDS.map((kind) => [kind, of(kind)])) as Record<EditKind, T>;
 }
 
@@ -26,12 +27,10 @@ export const BLEND_THRESHOLD = 0.3;
 
 /** The longest part of a run for which any kind of edit takes self-attention: what a recording has to keep. */
 export function longestSelf(shares: SharesByKind): number {
-  return Math.max(
-    ...EDIT_KINDS.map((kind) => shares[kind].self).map((range) => (typeof range === 'number' ? range : range[1])),
-  );
+  return Math.max(...EDIT_KINDS.map((kind) => endOf(shares[kind].self)));
 }
 
 const AUTHORS: Shares = { cross: 0.8, self: 0.4, context: 0 };
 
 /** The authors' own: those of the examples in their code, and of the paper, which injects only maps. */
-export const AUTHORS_SHARES: SharesByKind = forEachKind(() => AUTHORS);
+export const AUTHORS_SHARES: SharesByKind = mapEditKinds(() => AUTHORS);

@@ -4,6 +4,7 @@ import { type AlignedToken, alignedTokens, type EditKind } from '../../edits/pro
 import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
 import type { PromptToPrompt, PromptToPromptOptions, WordPair } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
+import { endOf } from '../../edits/prompt-to-prompt/schedule';
 import { longestSelf, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
 import { place } from '../../image/placement';
 import { checkRecordable } from '../../inversion/names';
@@ -31,7 +32,7 @@ import {
 import { checkSelf, openRecording } from './recording';
 import { Run } from './run';
 import { type EditSettings, editSettings } from './settings';
-import { endOf, lastSelf, type Settled, settleEdit, sharesOf } from './settle';
+import { lastSelf, type Settled, settleEdit, sharesOf } from './settle';
 import { disposeOf } from './tensors';
 import { table } from './text';
 

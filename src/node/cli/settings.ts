@@ -84,6 +84,15 @@ const pair = z.tuple([text(), text()]);
 
 const MODELS = "(default: the model's)";
 
+const side = (name: 'height' | 'width') =>
+  whole(1, MAX_PIXELS)
+    .optional()
+    .register(optionForms, {
+      flags: `--${name} <pixels>`,
+      read: read.number,
+      help: `${name} of the picture ${MODELS}`,
+    });
+
 /** The settings of a generation. */
 export const generation = {
   model: text().default(EMBEDDED).register(optionForms, {
@@ -131,20 +140,8 @@ export const generation = {
       read: read.text,
       help: `${SAMPLERS.join(' or ')} ${MODELS}`,
     }),
-  height: whole(1, MAX_PIXELS)
-    .optional()
-    .register(optionForms, {
-      flags: '--height <pixels>',
-      read: read.number,
-      help: `height of the picture ${MODELS}`,
-    }),
-  width: whole(1, MAX_PIXELS)
-    .optional()
-    .register(optionForms, {
-      flags: '--width <pixels>',
-      read: read.number,
-      help: `width of the picture ${MODELS}`,
-    }),
+  height: side('height'),
+  width: side('width'),
   negative: z.string().default(DEFAULTS.negative).register(optionForms, {
     flags: '--negative <text>',
     read: read.text,

@@ -1,7 +1,7 @@
 import { AUTHORS_DEFAULTS, type Defaults } from '../../defaults';
 import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
-import type { StepRange } from '../../edits/prompt-to-prompt/schedule';
-import { forEachKind, type Shares, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
+import { endOf, type StepRange } from '../../edits/prompt-to-prompt/schedule';
+import { mapEditKinds, type Shares, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
 import { type InversionName, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/schedulers';
 import type { EditSettings, GenerateSettings } from './settings';
@@ -54,7 +54,7 @@ export function sharesOf({ shares, ...given }: EditSettings, defaults: Defaults)
     const { cross, self, context } = { ...defaults.shares[kind], ...shares?.[kind] };
     return { cross: given.cross ?? cross, self: given.self ?? self, context: given.context ?? context };
   };
-  return { ...forEachKind(ofKind), describing: defaults.shares.describing };
+  return { ...mapEditKinds(ofKind), describing: defaults.shares.describing };
 }
 
 /** Like {@link settle}, for the shares of the kinds of edits in the run. */
@@ -94,9 +94,4 @@ export function withoutModels(file: Readonly<Record<string, unknown>>): Record<s
 /** Of these kinds of edits' self-attention ranges, the one that ends last. */
 export function lastSelf(shares: SharesByKind, kinds: readonly EditKind[]): StepRange {
   return kinds.map((kind) => shares[kind].self).reduce((a, b) => (endOf(b) > endOf(a) ? b : a), 0);
-}
-
-/** The end of a range of steps. */
-export function endOf(range: StepRange): number {
-  return typeof range === 'number' ? range : range[1];
 }

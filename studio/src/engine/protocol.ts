@@ -1,4 +1,4 @@
-import type { AttentionSite, EditKind, Picture, SamplerName } from 'prompt-to-prompt-tfjs';
+import type { AttentionSite, Defaults, EditKind, Picture, SamplerName } from 'prompt-to-prompt-tfjs';
 
 export type { EditKind, SamplerName };
 
@@ -26,10 +26,7 @@ export type Mask = readonly (0 | 1)[];
 export type WordPair = readonly [source: string, target: string];
 
 /** The model's shares for each kind of edit. */
-export interface SharesByKind extends Readonly<Record<EditKind, Shares>> {
-  /** Words that only describe, as in the library's `SharesByKind`. */
-  readonly describing?: readonly string[];
-}
+export type SharesByKind = Readonly<Record<EditKind, Shares>> & Pick<Defaults['shares'], 'describing'>;
 
 /** Everything that defines an edit. */
 export interface Recipe extends PictureSettings, Partial<Shares> {

@@ -20,7 +20,7 @@ const commands = [
   )
   .map((line) => line.replace(/ #.*$/, '').trim())
   // Of another model, which is not here.
-  .filter((line) => !line.includes('...') && !line.includes('--model '));
+  .filter((line) => !line.includes('...') && !/--model \S+\//.test(line));
 
 function helps(): string[] {
   return COMMANDS.map(({ name }) => {
