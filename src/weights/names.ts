@@ -19,9 +19,11 @@ export function canonicalNames(network: NetworkName, source: TensorSource): Tens
 const RENAME: Record<NetworkName, (key: string) => string | undefined> = {
   unet: (key) => key,
   vae: (key) => key.replace(OLD_VAE_ATTENTION, (_, layer: string) => VAE_ATTENTION[layer]),
-  text_encoder: (key) =>
-    UNUSED_IN_TEXT_ENCODER.test(key) ? undefined : key.startsWith('text_model.') ? key : `text_model.${key}`,
+  text_encoder: (key) => (UNUSED_IN_TEXT_ENCODER.test(key) ? undefined : key.replace(BARE_CLIP, 'text_model.$&')),
 };
+
+/** CLIP's modules, where it was saved without `text_model.` before them. */
+const BARE_CLIP = /^(?:embeddings|encoder\.layers|final_layer_norm)\./;
 
 /** The VAE's attention before diffusers 0.13 (`AttentionBlock`). */
 const OLD_VAE_ATTENTION = /(?<=\.mid_block\.attentions\.0\.)(query|key|value|proj_attn)(?=\.(?:weight|bias)$)/;

@@ -41,10 +41,15 @@ test('convolutions with a kernel of 1 elsewhere in the VAE stay convolutions', a
   });
 });
 
-test("the text encoder's names begin with text_model, whether they are stored so or not", async () => {
+test("CLIP's names begin with text_model, whether they are stored so or not", async () => {
   const name = 'text_model.final_layer_norm.bias';
   expect(shapesOf(await named('text_encoder', { 'final_layer_norm.bias': [2] }))).toEqual({ [name]: [2] });
   expect(shapesOf(await named('text_encoder', { [name]: [2] }))).toEqual({ [name]: [2] });
+});
+
+test("a text encoder's names that are not CLIP's stay as they are", async () => {
+  const names = { 'shared.weight': [2], 'encoder.block.0.weight': [2], 'encoder.final_layer_norm.weight': [2] };
+  expect(shapesOf(await named('text_encoder', names))).toEqual(names);
 });
 
 test.each(['text_model.embeddings.position_ids', 'embeddings.position_ids', 'text_projection.weight', 'logit_scale'])(
