@@ -79,12 +79,11 @@ export { EditFriendlyNoise } from './inversion/editFriendly';
 
 // The networks.
 export { Network } from './model/network';
-export type { Networks, PromptEncoder, UNet, VAE } from './model/roles';
+export type { LatentDistribution, Networks, PromptEncoder, UNet, VAE } from './model/roles';
 export { PixelSpace } from './model/pixelSpace';
 export { UNet2DConditionModel } from './model/unet';
 export { CLIPTextModel } from './model/clipText';
 export { AutoencoderKL } from './model/autoencoderKL';
-export type { LatentDistribution } from './model/autoencoderKL';
 export { parseCLIPTextConfig, parseUNetConfig, parseVAEConfig } from './model/config';
 export type { CLIPTextConfig, UNetConfig, VAEConfig } from './model/config';
 export { ConfigError } from './config';

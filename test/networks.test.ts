@@ -32,11 +32,11 @@ test.each([
   [
     'unet',
     { _class_name: 'UNet3DConditionModel' },
-    '_class_name is "UNet3DConditionModel"; supported: "UNet2DConditionModel".',
+    '_class_name is "UNet3DConditionModel"; supported: "UNet2DConditionModel"',
   ],
-  ['vae', { _class_name: 'constructor' }, '_class_name is "constructor"; supported: "AutoencoderKL".'],
-  ['vae', { _class_name: ['AutoencoderKL'] }, '_class_name is ["AutoencoderKL"]; supported: "AutoencoderKL".'],
-  ['text_encoder', { model_type: 't5' }, 'model_type is "t5"; supported: "clip_text_model".'],
+  ['vae', { _class_name: 'constructor' }, '_class_name is "constructor"; supported: "AutoencoderKL"'],
+  ['vae', { _class_name: ['AutoencoderKL'] }, '_class_name is ["AutoencoderKL"]; supported: "AutoencoderKL"'],
+  ['text_encoder', { model_type: 't5' }, 'model_type is "t5"; supported: "clip_text_model"'],
 ])('a %s of an unknown class is refused: %p', async (part, change, message) => {
   const painter = withInput(4);
   const config: Checkpoint['config'] = async (name) => {

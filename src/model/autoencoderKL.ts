@@ -6,23 +6,14 @@ import { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 import type { VAEConfig } from './config';
 import { Network } from './network';
+import type { LatentDistribution, VAE } from './roles';
 import { Decoder, Encoder } from './vaeBlocks';
-
-/**
- * The normal distribution of latents that the encoder predicts for a picture. Both tensors are [rows, height, width,
- * latent_channels].
- */
-export interface LatentDistribution {
-  readonly mean: tf.Tensor4D;
-  /** The standard deviation. */
-  readonly std: tf.Tensor4D;
-}
 
 /**
  * Encodes pictures to latents and decodes them (diffusers `AutoencoderKL`). Latents here are the network's own, neither
  * shifted nor scaled; the UNet's are (latents - `config.shift_factor`) x `config.scaling_factor`.
  */
-export class AutoencoderKL extends Network {
+export class AutoencoderKL extends Network implements VAE {
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
   private readonly quantConv?: Conv2d;

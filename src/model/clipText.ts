@@ -7,10 +7,11 @@ import { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 import type { CLIPTextConfig } from './config';
 import { Network } from './network';
+import type { PromptEncoder } from './roles';
 import { CLIP_NAMES, TransformerLayer } from './transformerLayer';
 
 /** CLIP's text encoder, whose output the UNet reads (transformers `CLIPTextModel`). */
-export class CLIPTextModel extends Network {
+export class CLIPTextModel extends Network implements PromptEncoder {
   private readonly tokenEmbedding: Embedding;
   private readonly positionEmbedding: Embedding;
   private readonly layers: readonly TransformerLayer[];

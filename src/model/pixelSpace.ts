@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Scope } from '../nn/scope';
-import type { LatentDistribution } from './autoencoderKL';
 import { Network } from './network';
-import type { VAE } from './roles';
+import type { LatentDistribution, VAE } from './roles';
 
 /**
  * Stands in for a missing VAE: latents are the pictures themselves. It refuses latents that are not pictures, such as

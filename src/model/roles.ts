@@ -2,7 +2,6 @@ import type * as tf from '@tensorflow/tfjs';
 import type { AttentionControl } from '../attention/attend';
 import type { Context } from '../attention/context';
 import type { AttentionSite, FeatureSite } from '../attention/controller';
-import type { LatentDistribution } from './autoencoderKL';
 import type { CLIPTextConfig, UNetConfig, VAEConfig } from './config';
 import type { Network } from './network';
 
@@ -27,7 +26,11 @@ export interface PromptEncoder extends Network {
   forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D;
 }
 
-/** The network that predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. */
+/**
+ * The network that predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt. The size
+ * of a module's features is inferred from its path, as in diffusers: each of `down_blocks` but the last halves their
+ * height and width, and each of `up_blocks` but the last doubles them.
+ */
 export interface UNet extends Network {
   readonly config: Pick<
     UNetConfig,
@@ -39,6 +42,16 @@ export interface UNet extends Network {
   readonly featureSites: readonly FeatureSite[];
   /** @param latents [rows, height, width, in_channels] @returns [rows, height, width, out_channels] */
   forward(latents: tf.Tensor4D, timestep: number, context: Context, control?: AttentionControl): tf.Tensor4D;
+}
+
+/**
+ * The normal distribution of latents that the encoder predicts for a picture. Both tensors are [rows, height, width,
+ * latent_channels].
+ */
+export interface LatentDistribution {
+  readonly mean: tf.Tensor4D;
+  /** The standard deviation; 0 if the network encodes a picture to just one value. */
+  readonly std: tf.Tensor4D;
 }
 
 /** Encodes pictures to latents and decodes them. Latents here are the network's own, neither shifted nor scaled. */

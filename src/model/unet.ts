@@ -9,6 +9,7 @@ import { Scope } from '../nn/scope';
 import { sequence } from '../nn/sequence';
 import { atLevel, type UNetConfig } from './config';
 import { Network } from './network';
+import type { UNet } from './roles';
 import { TimestepEmbedding, timestepSinusoids } from './timestep';
 import { type Conditioning, DownBlock, MidBlock, UpBlock } from './unetBlocks';
 
@@ -16,7 +17,7 @@ import { type Conditioning, DownBlock, MidBlock, UpBlock } from './unetBlocks';
  * The network that predicts the noise (or the velocity) in latents, given the timestep and the encoded prompt:
  * Stable Diffusion 1.x and 2.x's (diffusers `UNet2DConditionModel`).
  */
-export class UNet2DConditionModel extends Network {
+export class UNet2DConditionModel extends Network implements UNet {
   private readonly convIn: Conv2d;
   private readonly timeEmbedding: TimestepEmbedding;
   private readonly downBlocks: readonly DownBlock[];

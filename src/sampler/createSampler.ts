@@ -5,13 +5,13 @@ import type { TorchGenerator } from './noise';
 import type { Sampler } from './sampler';
 import {
   foreignOption,
-  hasOption,
   isSamplerName,
   readSchedulerConfig,
   SAMPLERS,
   type SamplerName,
   SCHEDULERS,
   type SchedulerConfig,
+  samplersWith,
 } from './schedulers';
 
 /** The options of a sampler. */
@@ -37,8 +37,8 @@ const MAKE: {
 };
 
 /**
- * The sampler that diffusers would make with `from_config` from the checkpoint's scheduler config, whatever class that
- * config names: `DDIMScheduler.from_config` or `DPMSolverMultistepScheduler.from_config`.
+ * The sampler that diffusers would make from the checkpoint's scheduler config, whatever class that config names: by
+ * `from_config` of the sampler's own class, such as `DDIMScheduler` for `ddim`.
  *
  * @throws ConfigError if the config asks for something not supported; RangeError for options out of range, or an
  *   unknown sampler
@@ -54,7 +54,7 @@ export function createSampler(scheduler: ConfigFile, options: SamplerOptions): S
   const foreign = foreignOption(sampler, options);
   if (foreign)
     throw new RangeError(
-      `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or use a sampler that has it: ${SAMPLERS.filter((name) => hasOption(name, foreign)).join(' or ')}.`,
+      `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or use a sampler that has it: ${samplersWith(foreign)}.`,
     );
   return make(sampler, scheduler, options);
 }

@@ -116,8 +116,13 @@ export function readSchedulerConfig<Name extends SamplerName>(
 /** Options of a run that only some samplers have. */
 export type SamplerOption = (typeof SCHEDULERS)[SamplerName]['options'][number];
 
-export function hasOption(sampler: SamplerName, option: SamplerOption): boolean {
+function hasOption(sampler: SamplerName, option: SamplerOption): boolean {
   return (SCHEDULERS[sampler].options as readonly SamplerOption[]).includes(option);
+}
+
+/** The samplers that have an option, for messages: `ddim`. */
+export function samplersWith(option: SamplerOption): string {
+  return SAMPLERS.filter((name) => hasOption(name, option)).join(' or ');
 }
 
 /** The first given option that only other samplers have, if there is one. */

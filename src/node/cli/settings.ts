@@ -4,7 +4,7 @@ import { shareSchema, sharesByKind } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
 import { FITS } from '../../image/placement';
 import { INVERSIONS } from '../../inversion/names';
-import { SAMPLERS } from '../../sampler/schedulers';
+import { SAMPLERS, samplersWith } from '../../sampler/schedulers';
 import { DEFAULTS } from '../../session/options';
 import { EMBEDDED } from '../embedded';
 import { isData } from '../readBytes';
@@ -152,17 +152,19 @@ export const generation = {
     read: read.text,
     help: 'what to compute with, see p2p backends (default: the best available)',
   }),
-  eta: fraction().optional().register(optionForms, {
-    flags: '--eta <f>',
-    read: read.number,
-    help: 'for ddim: share of fresh noise in each step, 0 to 1 (default: 0)',
-  }),
+  eta: fraction()
+    .optional()
+    .register(optionForms, {
+      flags: '--eta <f>',
+      read: read.number,
+      help: `for ${samplersWith('eta')}: share of fresh noise in each step, 0 to 1 (default: 0)`,
+    }),
   karras: z
     .boolean()
     .optional()
     .register(optionForms, {
       flags: '--karras',
-      help: `for dpm++: Karras noise levels ${MODELS}`,
+      help: `for ${samplersWith('karras')}: Karras noise levels ${MODELS}`,
     }),
   /** The version of the program that wrote the settings, as a note. */
   version: z.string().optional(),
