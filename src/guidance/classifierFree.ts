@@ -6,13 +6,14 @@ import type { Guidance } from './guidance';
  * times its difference to the one for the prompt. At 1 or less only the prompt is used.
  *
  * @param scale for all prompts, or one per prompt; the last one also applies to any further prompts
- * @throws RangeError if a scale is not a finite number
+ * @throws RangeError if there is no scale, or one is not a finite number
  */
 export function classifierFree(scale: number | readonly number[]): Guidance {
   const scales = [scale].flat();
   const wrong = scales.find((one) => !Number.isFinite(one));
-  if (wrong !== undefined || scales.length === 0)
-    throw new RangeError(`The guidance is ${wrong}: it must be a finite number.`);
+  if (wrong !== undefined) throw new RangeError(`The guidance is ${wrong}: it must be a finite number.`);
+  if (scales.length === 0)
+    throw new RangeError('There is no scale of guidance: give one for all prompts, or one for each.');
   const factors = (prompts: readonly number[]): number | tf.Tensor4D => {
     if (scales.length === 1) return scales[0];
     const ofEach = prompts.map((prompt) => scales[Math.min(prompt, scales.length - 1)]);

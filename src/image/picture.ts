@@ -32,9 +32,10 @@ export async function toPictures(images: tf.Tensor4D): Promise<Picture[]> {
  * Converts pictures of the same size to a batch, without alpha.
  *
  * @returns [n, height, width, 3], -1 to 1, as the autoencoder takes them
- * @throws RangeError if they differ in size
+ * @throws RangeError if there are none, or they differ in size
  */
 export function fromPictures(pictures: readonly Picture[]): tf.Tensor4D {
+  if (pictures.length === 0) throw new RangeError('A batch needs at least one picture.');
   const [{ width, height }] = pictures;
   const other = pictures.find((picture) => picture.width !== width || picture.height !== height);
   if (other)

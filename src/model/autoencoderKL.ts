@@ -76,12 +76,15 @@ function present<T>(layer: T | undefined): T[] {
 /**
  * Processes the rows one at a time, so that memory does not grow with their number: at 512x512, one layer's features
  * for a single row take 256 MiB.
+ *
+ * @throws RangeError if there are none
  */
 function rowByRow(
   x: tf.Tensor4D,
   control: AttentionControl | undefined,
   f: (row: tf.Tensor4D, control?: AttentionControl) => tf.Tensor4D,
 ): tf.Tensor4D {
+  if (x.shape[0] === 0) throw new RangeError(`The VAE was given no rows: it needs at least one, not [${x.shape}].`);
   const row = (i: number) => tf.tidy(() => f(tf.slice(x, i, 1), control && ofRow(control, i)));
   return tf.tidy(() =>
     tf.concat(

@@ -48,7 +48,7 @@ export class CLIPTextModel extends Network implements PromptEncoder {
   /**
    * @param ids the prompts' tokens, [rows][tokens], all rows of the same length
    * @returns [rows, tokens, hidden_size], the last layer's hidden states after the final norm
-   * @throws RangeError if the rows differ in length, are longer than the model's positions, or contain an id outside
+   * @throws RangeError if there are no tokens, or the rows differ in length, are longer than the model's positions, or contain an id outside
    *   its vocabulary
    */
   forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D {
@@ -71,8 +71,9 @@ export class CLIPTextModel extends Network implements PromptEncoder {
   }
 
   private embed(ids: readonly (readonly number[])[]): tf.Tensor3D {
-    const [{ length }] = ids;
+    const length = ids[0]?.length ?? 0;
     const { max_position_embeddings: positions } = this.config;
+    if (length === 0) throw new RangeError('The text encoder was given no tokens: it needs at least one prompt.');
     if (ids.some((row) => row.length !== length))
       throw new RangeError(
         `All rows must have the same number of tokens, not ${ids.map((row) => row.length).join(', ')}.`,

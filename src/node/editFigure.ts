@@ -29,6 +29,7 @@ export interface EditFigureOptions {
  * @param prompts these pictures' prompts, tokenized: the `prompts` of `promptToPrompt`
  * @param store the store of the run that made them
  * @returns the bytes of a PNG file
+ * @throws RangeError unless there is a picture for each prompt
  */
 export async function editFigure(
   pictures: readonly Picture[],
@@ -54,6 +55,10 @@ export async function editPanels(
   store: AttentionStore,
   weights: Readonly<Record<string, number>>,
 ): Promise<EditPanels> {
+  if (prompts.length === 0 || pictures.length !== prompts.length)
+    throw new RangeError(
+      `A figure of edits needs a picture for each prompt, the source's first: there are ${pictures.length} pictures and ${prompts.length} prompts.`,
+    );
   const marked = markedWords(prompts, weights);
   return {
     pictures: prompts.map((prompt, i) => ({

@@ -67,6 +67,8 @@ export function stated<Options extends SessionOptions>(options: Options): Option
     for (const name of ['steps', 'eta', 'karras'] as const)
       if (given[name] !== undefined)
         throw new RangeError(`A custom sampler has its own steps and settings: leave out ${name}.`);
+    if (given.sampler.timesteps.length === 0)
+      throw new RangeError('The custom sampler has no timesteps: it needs one for each step.');
   }
   return given;
 }

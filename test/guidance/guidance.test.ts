@@ -44,6 +44,10 @@ test.each([Number.NaN, Infinity, -Infinity])('a scale of %p is refused', (scale)
   expect(() => guidancesOf(scale)).toThrow(`The guidance is ${scale}: it must be a finite number.`);
 });
 
+test('no scale is refused', () => {
+  expect(() => classifierFree([])).toThrow('There is no scale of guidance');
+});
+
 test('several compose, in either order', () => {
   const predictions = { unconditional: 1, conditional: 3, perturbed: 2 };
   expect(guided([classifierFree(7.5), perturbed(2)], predictions)).toEqual([18]);

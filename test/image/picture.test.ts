@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { enlarge, toPictures } from '../../src/image/picture';
+import { enlarge, fromPictures, toPictures } from '../../src/image/picture';
 import { useBackend } from '../backend';
 
 useBackend();
@@ -14,6 +14,12 @@ test('pictures are rounded and clipped to 8 bits, row by row', async () => {
     { width: 2, height: 1, data: Uint8ClampedArray.from([159, 96, 128, 255, 128, 128, 128, 255]) },
   ]);
   images.dispose();
+});
+
+test('a batch of no pictures, or of several sizes, is refused', () => {
+  const square = (side: number) => ({ width: side, height: side, data: new Uint8ClampedArray(4 * side * side) });
+  expect(() => fromPictures([])).toThrow('A batch needs at least one picture.');
+  expect(() => fromPictures([square(1), square(2)])).toThrow('must have one size, not 1x1 and 2x2');
 });
 
 test('an enlarged picture has square pixels', () => {

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import { useBackend } from '../backend';
 import { testComparisons } from '../parity/testComparisons';
 import { openVAE, VAES, vae } from '../parity/vae';
@@ -13,4 +14,11 @@ test.each(VAES)('%s knows how many pixels a latent covers', async (name) => {
     height * vae.pixelsPerLatent,
     width * vae.pixelsPerLatent,
   ]);
+});
+
+test('a batch of no rows is refused', async () => {
+  const { vae } = await openVAE('vae');
+  expect(() => vae.encode(tf.zeros([0, 8, 8, 3]))).toThrow('at least one, not [0,8,8,3]');
+  expect(() => vae.decode(tf.zeros([0, 2, 2, 4]))).toThrow('at least one, not [0,2,2,4]');
+  vae.dispose();
 });

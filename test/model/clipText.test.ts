@@ -17,6 +17,8 @@ test('a token is encoded without regard to those after it', async () => {
 
 test('ids that do not fit are refused', async () => {
   const { clip } = await openText('text-gelu');
+  for (const none of [[], [[]]])
+    expect(() => clip.forward(none)).toThrow('given no tokens: it needs at least one prompt');
   expect(() => clip.forward([[1, 2], [1]])).toThrow('All rows must have the same number of tokens, not 2, 1.');
   expect(() => clip.forward([Array(12).fill(1)])).toThrow('has 11 positions; 12 tokens are too many');
   expect(() => clip.forward([[1, 40]])).toThrow(

@@ -56,6 +56,13 @@ test('a figure has a row for the edits, one for what they would be without, and 
   expect(rows[2] - rows[1]).toBeGreaterThan(256);
 });
 
+test('a figure needs a picture for each prompt', async () => {
+  await expect(editFigure([], [], store)).rejects.toThrow('there are 0 pictures and 0 prompts');
+  await expect(editFigure([picture], ['a cat', 'a dog'].map(tokenizer.tokenize, tokenizer), store)).rejects.toThrow(
+    'there are 1 pictures and 2 prompts',
+  );
+});
+
 test('many edits stand in rows, and the figure stays of a size that can be drawn', async () => {
   const sizeOf = async (edits: number, side: number): Promise<[number, number]> => {
     const pictures = Array(edits + 1).fill({ width: side, height: side, data: new Uint8ClampedArray(4 * side * side) });

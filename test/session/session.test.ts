@@ -153,6 +153,7 @@ test("a sampler of one's own is walked as it is", async () => {
   }
   expect(seen).toEqual(timesteps);
   await expect(pipe.session(PROMPTS, { sampler: halving, steps: 3 })).rejects.toThrow('leave out steps');
+  await expect(pipe.session(PROMPTS, { sampler: { ...halving, timesteps: [] } })).rejects.toThrow('has no timesteps');
 });
 
 test('before a step a controller may move the latents by a gradient', async () => {

@@ -6,6 +6,7 @@ import { wordsOf } from '../../text/words';
 import { type Alignment, sharedTokens } from './alignment';
 import { perKey } from './perKey';
 import { type Injection, isDuring, rangeOf, tokenRanges } from './schedule';
+import { checkAlignments, ofTarget } from './targets';
 
 /**
  * Words that both prompts share keep the meaning they have in the source: at cross sites, each target takes the
@@ -19,7 +20,8 @@ import { type Injection, isDuring, rangeOf, tokenRanges } from './schedule';
  * does in `a red car`; `during: { words: { car: 1 } }` makes it take the source's anyway.
  *
  * @param during default: the whole run; fractions are of its steps
- * @throws if no target has one of the words, a range is out of bounds, or the batch lacks the source's row
+ * @throws if no target has one of the words, a range is out of bounds, or there is not one alignment per target; in a
+ *   run, if the batch lacks the source's row or has more targets
  */
 export function contextInjection({
   source,
@@ -33,6 +35,7 @@ export function contextInjection({
   readonly alignments: readonly Alignment[];
   readonly during?: Injection;
 }): AttentionController {
+  checkAlignments(targets, alignments);
   const shared = targets.map((target, i) => sharedTokens(source, target, alignments[i]));
   const spokenOf = targets.map((target, i) => tokensAfterNewWords(target, shared[i]));
   const ranges = tokenRanges(targets, during, (target, token) =>
@@ -54,7 +57,10 @@ export function contextInjection({
         return replaceRows(
           x,
           new Map(
-            targetRows(call).map(({ row, prompt }) => [row, takeTokens(sources, takeRow(x, row), taken[prompt - 1])]),
+            targetRows(call).map(({ row, prompt }) => [
+              row,
+              takeTokens(sources, takeRow(x, row), ofTarget(taken, prompt)),
+            ]),
           ),
         );
       };

@@ -5,6 +5,7 @@ import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type Alignment, type ReplacementRule, refinement, replacement } from './alignment';
 import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
+import { checkAlignments, ofTarget } from './targets';
 
 /** The prompts, and when the targets take the source's cross-attention. */
 export interface EditOptions {
@@ -49,8 +50,8 @@ export function attentionRefine({ prompts: [source, ...targets], during }: EditO
  * tokens and steps in the schedule. The other tokens keep their own, and so do keys that another controller has put
  * after the tokens, such as an image prompt's. The result is not renormalised.
  *
- * @throws if the batch lacks the source's row, it has a target without an alignment, or there are fewer keys than
- *   tokens in the alignments
+ * @throws if there is not one alignment per target; in a run, if the batch lacks the source's row or has more targets,
+ *   or there are fewer keys than tokens in the alignments
  */
 export function crossInjection({
   targets,
@@ -62,18 +63,12 @@ export function crossInjection({
   readonly alignments: readonly Alignment[];
   readonly during?: Injection;
 }): AttentionController {
+  checkAlignments(targets, alignments);
   const schedule = injectionSchedule(targets, during);
   /** How much of its mapped source each token of a target takes at this call: 0 or 1. */
   const sharesOf = (prompt: number, { step, steps }: AttentionCall): Float32Array => {
-    const { aligned } = alignmentOf(prompt);
+    const { aligned } = ofTarget(alignments, prompt);
     return schedule(prompt - 1, step, steps).map((alpha, token) => alpha * aligned[token]);
-  };
-  const alignmentOf = (prompt: number): Alignment => {
-    const alignment = alignments[prompt - 1];
-    if (alignment) return alignment;
-    throw new Error(
-      `The batch has target prompt ${prompt}, but this controller was made for ${alignments.length} target prompts.`,
-    );
   };
 
   return {
@@ -88,7 +83,7 @@ export function crossInjection({
       const rows = new Map(
         targetRows(call).map(({ row, prompt }) => [
           row,
-          inject(source, () => takeRow(probs, row), alignmentOf(prompt), sharesOf(prompt, call)),
+          inject(source, () => takeRow(probs, row), ofTarget(alignments, prompt), sharesOf(prompt, call)),
         ]),
       );
       return replaceRows(probs, rows);

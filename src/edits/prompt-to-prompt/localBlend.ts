@@ -53,8 +53,8 @@ interface Sums {
  *
  * Compose it after the controllers that edit, so that it sees the edited attention, as in the authors' code.
  *
- * @throws if a prompt does not have one of its words, the batch lacks a prompt's row, or no cross-attention has a grid
- *   small enough
+ * @throws if a prompt does not have one of its words, the run has other prompts, the batch lacks a prompt's row, or no
+ *   cross-attention has a grid small enough
  */
 export function localBlend({
   prompts,
@@ -119,7 +119,13 @@ export function localBlend({
         return tf.add(source, tf.mul(mask, tf.sub(latents, source)));
       });
     },
-    begin: forget,
+    begin(run) {
+      forget();
+      if (run.prompts !== prompts.length)
+        throw new RangeError(
+          `Local blend was made for ${prompts.length} prompts, but the run has ${run.prompts}. Make it with all prompts of the run.`,
+        );
+    },
     end: forget,
   };
 }

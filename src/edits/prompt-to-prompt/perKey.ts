@@ -7,6 +7,8 @@
 export function perKey<T>(perToken: Iterable<T>, keys: number, added: T): T[] {
   const ofTokens = [...perToken];
   if (keys < ofTokens.length)
-    throw new Error(`The prompts were tokenized to ${ofTokens.length} tokens, but the attention has ${keys} keys.`);
+    throw new Error(
+      `The prompts were tokenized to ${ofTokens.length} tokens, but the attention has ${keys} keys. Tokenize them with the pipeline's tokenizer.`,
+    );
   return [...ofTokens, ...Array<T>(keys - ofTokens.length).fill(added)];
 }

@@ -54,6 +54,17 @@ test("targets take the source's keys and values of shared tokens; the source and
   });
 });
 
+test('it needs an alignment for each target, and to know each target of the batch', () => {
+  const alignments = [replacement(cat, dog)];
+  expect(() => contextInjection({ source: cat, targets: [dog, small], alignments })).toThrow(
+    '2 targets and 1 alignments: give one for each',
+  );
+  const controller = contextInjection({ source: cat, targets: [dog], alignments });
+  expect(() => tf.tidy(() => controller.onQkv!(keysAndValues(6), callAt(0, 3)).k)).toThrow(
+    'target prompt 2, but this controller was made for 1',
+  );
+});
+
 test('the word after a new one keeps its own meaning, whole, unless it is given a share', () => {
   const [source, target] = ['a b|c d', 'a new b|c d'].map(toyTokenizer(7).tokenize);
   const keys = (during: Injection): number[] => {

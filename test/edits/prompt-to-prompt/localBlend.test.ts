@@ -148,6 +148,9 @@ test('the largest cross-attention grid up to 16x16 is used, whichever comes firs
 test('what it cannot do is an error', () => {
   expect(() => localBlend({ prompts, words: [['cat'], ['fox']] })).toThrow('"a dog" has: a, dog.');
   expect(() => localBlend({ prompts, words, start: 20 })).toThrow('not 20');
+  expect(() => localBlend({ prompts, words }).begin!({ prompts: 3, steps: 10, latents: grid })).toThrow(
+    'made for 2 prompts, but the run has 3',
+  );
   const blind = localBlend({ prompts, words });
   expect(() => tf.tidy(() => blind.onLatents!(tf.zeros([2, 4, 6, 1]), { step: 9, steps: 10, timestep: 0 }))).toThrow(
     'maxSize',
