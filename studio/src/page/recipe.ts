@@ -1,4 +1,5 @@
-import type { Mask, ModelInfo, Recipe, SamplerName, Shares, WordPair } from '../engine/protocol';
+import type { ModelInfo, Recipe, SamplerName, Shares, WordPair } from '../engine/protocol';
+import { maskOf, maskText } from './maskText';
 
 /** The samplers' display names. */
 export const SAMPLERS: Readonly<Record<SamplerName, string>> = { 'dpm++': 'DPM-Solver++', ddim: 'DDIM' };
@@ -31,7 +32,7 @@ export function toAddress(recipe: Recipe, defaults: Recipe): string {
   }
   for (const [word, factor] of Object.entries(recipe.weights)) parts.append('weight', `${word}=${factor}`);
   for (const [source, target] of recipe.blend) parts.append('blend', `${source}:${target}`);
-  if (recipe.mask) parts.set('mask', packed(recipe.mask));
+  if (recipe.mask) parts.set('mask', maskText(recipe.mask));
   if (recipe.code !== undefined) parts.set('code', recipe.code);
   return parts.toString();
 }
@@ -50,8 +51,9 @@ const FIELDS = [
   'sampler',
 ] as const;
 
-/** Reads a recipe from a URL fragment, ignoring or clamping invalid values. */
-export function fromAddress(hash: string, defaults: Recipe): Recipe {
+/** Reads a recipe for a model from a URL fragment, ignoring or clamping invalid values. */
+export function fromAddress(hash: string, model: ModelInfo): Recipe {
+  const defaults = firstRecipe(model);
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const text = (name: string, otherwise: string): string => parts.get(name)?.trim() || otherwise;
   const number = (name: 'keep' | 'threshold' | 'seed' | 'steps' | 'guidance', least: number, most: number): number => {
@@ -89,32 +91,9 @@ export function fromAddress(hash: string, defaults: Recipe): Recipe {
       const [of, to] = pair.split(':');
       return of && to ? [[of, to]] : [];
     }),
-    ...(mask && { mask: unpacked(mask) }),
+    ...(mask && { mask: maskOf(mask, model.grid.width * model.grid.height) }),
     ...(code !== null && { code }),
   };
-}
-
-/** Eight cells per byte, in URL-safe base64. */
-function packed(mask: Mask): string {
-  const bytes = new Uint8Array(Math.ceil(mask.length / 8));
-  mask.forEach((cell, i) => {
-    bytes[i >> 3] |= cell << (i & 7);
-  });
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
-}
-
-function unpacked(text: string): Mask {
-  try {
-    const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
-      character.charCodeAt(0),
-    );
-    return Array.from({ length: bytes.length * 8 }, (_, i) => ((bytes[i >> 3] >> (i & 7)) & 1) as 0 | 1);
-  } catch {
-    return [];
-  }
 }
 
 /** The recipe that a page begins with. */

@@ -280,12 +280,11 @@ function receive(report: Report): void {
 }
 
 function ready(info: ModelInfo): void {
-  const first = firstRecipe(info);
   opened = opening;
   model.value = info;
   made.value = undefined;
   loading.value = undefined;
-  const wanted = recipe.value ?? tidied(fromAddress(location.hash, first));
+  const wanted = recipe.value ?? tidied(fromAddress(location.hash, info));
   const fits = (wanted.mask?.length ?? cellsOf(info)) === cellsOf(info);
   recipe.value = fits ? wanted : { ...wanted, mask: undefined };
 }
