@@ -12,7 +12,7 @@ if "--full" in sys.argv:
     models.append(("SD 1.4", "bench/unetSd14.json", 77, 100))
 
 for name, file, tokens, seconds in models:
-    unet = random_unet(file)
+    unet = random_unet(file).train()  # Required for checkpointing; there is no dropout.
     size = unet.config.sample_size
     latents = torch.randn(1, unet.config.in_channels, size, size, requires_grad=True)
     context = torch.randn(1, tokens, unet.config.cross_attention_dim, requires_grad=True)

@@ -3,39 +3,28 @@ attention, and an edit as in the authors' code. Every point runs in its own proc
 import json
 import os
 import resource
-import statistics
 import sys
 import time
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler
 
 from control import control
+from measure import random_unet, report, summary, threads
 
-CORES = len(os.sched_getaffinity(0))
 MEMORY = 10 * 10**9
 
 
 def points_of(size):
     """Like growth/points.ts."""
-    usual = {key: size[key] for key in ("config", "tokens", "rows", "latents", "runs")} | {"steps": 1, "share": 1, "threads": CORES}
-    for axis, values in (size["axes"] | {"threads": sorted({1, CORES})}).items():
+    usual = {key: size[key] for key in ("config", "tokens", "rows", "latents", "runs")} | {"steps": 1, "share": 1, "threads": threads}
+    for axis, values in (size["axes"] | {"threads": sorted({1, threads})}).items():
         for at in values:
             point = usual | ({"steps": size["shareSteps"]} if axis == "share" else {}) | {axis: at}
             works = ["plain"] if point["rows"] == 1 else ["edit"] if axis in ("steps", "share") else ["plain", "edit"]
             # With fused attention nothing is injected: its run is the same at every share.
             for work in works + (["plain"] if axis in ("steps", "share") else []):
                 yield axis, at, point | {"work": work}
-
-
-def random_unet(path):
-    """Skips PyTorch's own initialisation, which is slow."""
-    with open(path) as config, torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(json.load(config))
-    unet.to_empty(device="cpu")
-    for parameter in unet.parameters():
-        parameter.uniform_(-0.03, 0.03)
-    return unet.eval()
 
 
 def run_of(point):
@@ -76,9 +65,8 @@ def measure(point):
         start = time.perf_counter()
         run(point["steps"])
         times.append(1000 * (time.perf_counter() - start))
-    quartiles = statistics.quantiles(times, n=4, method="inclusive")
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"best": round(min(times), 1), "median": round(quartiles[1], 1), "spread": round(quartiles[2] - quartiles[0], 1), "runs": len(times), "peak": peak}
+    return summary(times) | {"peak": peak}
 
 
 def in_process(point):
@@ -114,10 +102,7 @@ def main():
             key = json.dumps(point | ({"share": 1} if point["work"] == "plain" else {}))
             if key not in done:
                 done[key] = in_process(point)
-            print(json.dumps({
-                "backend": f"PyTorch {torch.__version__}", "threads": point["threads"], "work": point["work"], "size": size["name"],
-                "axis": axis, "at": at, "steps": point["steps"], **done[key],
-            }), flush=True)
+            report(threads=point["threads"], work=point["work"], size=size["name"], axis=axis, at=at, steps=point["steps"], **done[key])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,13 @@ def report(**line):
     print(json.dumps({"backend": f"PyTorch {torch.__version__}", "threads": threads, **line}), flush=True)
 
 
-def in_turns(works, seconds):
+def summary(times):
+    """Of times in milliseconds; the spread is from the first quartile to the third."""
+    quartiles = statistics.quantiles(times, n=4, method="inclusive")
+    return dict(best=round(min(times), 1), median=round(quartiles[1], 1), spread=round(quartiles[2] - quartiles[0], 1), runs=len(times))
+
+
+def in_turns(works, seconds, **line):
     """Runs all of them in turns for some seconds but at least three times, after one turn to warm up, and prints the times in milliseconds."""
     times = {work: [] for work in works}
     turn, end = 0, float("inf")
@@ -29,8 +35,7 @@ def in_turns(works, seconds):
             end = time.perf_counter() + seconds
         turn += 1
     for work, all_ in times.items():
-        quartiles = statistics.quantiles(all_, n=4, method="inclusive")
-        report(work=work, best=round(min(all_), 1), median=round(quartiles[1], 1), spread=round(quartiles[2] - quartiles[0], 1), runs=len(all_))
+        report(work=work, **summary(all_), **line)
 
 
 def random_unet(path):
@@ -40,4 +45,4 @@ def random_unet(path):
     unet.to_empty(device="cpu").requires_grad_(False)
     for parameter in unet.parameters():
         parameter.uniform_(-0.03, 0.03)
-    return unet.train()  # Required for checkpointing; there is no dropout.
+    return unet.eval()

@@ -1,20 +1,15 @@
 """The peers of bench/unet.ts, with one thread per core: the same UNets in diffusers with fused attention, and with an edit's controller as in the
 authors' code; and, if installed, in OpenVINO and ONNX Runtime, without an edit."""
 import importlib.metadata
-import json
 import os
-import statistics
 import sys
 import tempfile
-import time
 
 import torch
-from diffusers import UNet2DConditionModel
 
 from control import control
+from measure import in_turns, random_unet, threads
 
-threads = len(os.sched_getaffinity(0))
-torch.set_num_threads(threads)
 models = [("embedded", "weights/emoji-world/unet/config.json", 32, 10)]
 if "--full" in sys.argv:
     models.append(("SD 1.4", "bench/unetSd14.json", 77, 60))
@@ -54,40 +49,23 @@ def in_onnx_runtime(unet, inputs, folder):
     return lambda: session.run(None, feed)
 
 
-def timings(work, step, seconds, backend=f"PyTorch {torch.__version__}"):
-    """Runs it for some seconds but at least three times, after one run to warm up, and prints the times in milliseconds."""
-    step()
-    times = []
-    end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append(1000 * (time.perf_counter() - start))
-    quartiles = statistics.quantiles(times, n=4)
-    print(json.dumps({
-        "backend": backend, "threads": threads, "work": work,
-        "best": round(min(times), 1), "median": round(quartiles[1], 1), "spread": round(quartiles[2] - quartiles[0], 1), "runs": len(times),
-    }), flush=True)
-
-
 with torch.no_grad():
     for name, file, tokens, seconds in models:
-        with open(file) as config:
-            unet = UNet2DConditionModel.from_config(json.load(config)).eval()
+        unet = random_unet(file)
         size = unet.config.sample_size
         latents = torch.randn(4, unet.config.in_channels, size, size)
         context = torch.randn(4, tokens, unet.config.cross_attention_dim)
-        timings(f"UNet step, {name}, 4 rows", lambda: unet(latents, 981, context), seconds)
+        in_turns({f"UNet step, {name}, 4 rows": lambda: unet(latents, 981, context)}, seconds)
         controller = control(unet, tokens)
 
         def edit():
             unet(latents, 981, context)
             controller.end_of_step()
 
-        timings(f"edit step, {name}, 4 rows", edit, seconds)
+        in_turns({f"edit step, {name}, 4 rows": edit}, seconds)
 
         inputs = (latents, torch.tensor(981), context)
-        plain = UNet2DConditionModel.from_config(unet.config).eval()  # Without the controller.
+        plain = random_unet(file)  # Without the controller.
         del unet
         with tempfile.TemporaryDirectory() as folder:
             for package, made in (("openvino", lambda: in_openvino(plain, inputs)), ("onnxruntime", lambda: in_onnx_runtime(plain, inputs, folder))):
@@ -96,4 +74,4 @@ with torch.no_grad():
                 except ImportError as error:
                     print(f"{package}: {error}", file=sys.stderr)
                     continue
-                timings(f"UNet step, {name}, 4 rows", step, seconds, f"{package} {importlib.metadata.version(package)}")
+                in_turns({f"UNet step, {name}, 4 rows": step}, seconds, backend=f"{package} {importlib.metadata.version(package)}")
