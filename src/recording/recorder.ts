@@ -35,6 +35,9 @@ export interface RecordOptions {
   readonly inversion?: RecordedInversion;
 }
 
+/** The options once the default of `self`, which is the checkpoint's, is filled in. */
+type HowToRecord = RecordOptions & Required<Pick<RecordOptions, 'self'>>;
+
 /** What edits from a recording need to know about the picture's inversion. */
 export interface RecordedInversion {
   readonly method: string;
@@ -65,7 +68,7 @@ export interface RecordedRun {
  * @throws RangeError if the share of self-attention is not a fraction from 0 to 1
  */
 function describe(
-  { exact = false, self = 0.4, selfSize, model: name, inversion }: RecordOptions,
+  { exact = false, self, selfSize, model: name, inversion }: HowToRecord,
   { steps, latents }: RunInfo,
   { settings, pixelsPerLatent, model }: RecordedRun,
 ): RecordingDescription {
@@ -108,7 +111,7 @@ export class Recorder implements Companion {
   private section = new Checksum();
 
   constructor(
-    private readonly how: RecordOptions,
+    private readonly how: HowToRecord,
     private readonly recorded: RecordedRun,
   ) {}
 

@@ -2,7 +2,7 @@ import { CheckpointError } from '../errors';
 import { bitsOf, type Dtype, isDtype, toFloat32 } from './dtype';
 import { FOREIGN_BYTES, foreignKind, textStart } from './foreignFile';
 import { type Json, JsonObject, parseJson } from './json';
-import type { BytePlace, ByteSource, TensorInfo, TensorSource } from './source';
+import { type BytePlace, type ByteSource, entryOf, type TensorInfo, type TensorSource } from './source';
 import { decodeUtf8 } from './utf8';
 
 /** A tensor and its place in the data after the header. */
@@ -93,9 +93,7 @@ export class SafetensorsFile implements TensorSource {
   }
 
   private stored(key: string): StoredTensor {
-    const tensor = this.tensors.get(key);
-    if (!tensor) throw new CheckpointError(`${this.name} has no tensor ${key}.`);
-    return tensor;
+    return entryOf(this.tensors, key, this.name);
   }
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CheckpointError, listed } from '../errors';
 import { type FileTree, nameIn, readJson, safePath } from './fileTree';
 import { SafetensorsFile } from './safetensors';
-import type { TensorInfo, TensorSource } from './source';
+import { entryOf, type TensorInfo, type TensorSource } from './source';
 
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
@@ -64,10 +64,6 @@ function checkShards(
 function join(name: string, shards: readonly SafetensorsFile[]): TensorSource {
   const owner = new Map(shards.flatMap((shard) => [...shard.tensors.keys()].map((key) => [key, shard] as const)));
   const tensors = new Map<string, TensorInfo>(shards.flatMap((shard) => [...shard.tensors]));
-  const shardOf = (key: string): SafetensorsFile => {
-    const shard = owner.get(key);
-    if (!shard) throw new CheckpointError(`${name} has no tensor ${key}.`);
-    return shard;
-  };
+  const shardOf = (key: string): SafetensorsFile => entryOf(owner, key, name);
   return { name, tensors, read: async (key) => shardOf(key).read(key), place: (key) => shardOf(key).place(key) };
 }

@@ -1,3 +1,4 @@
+import { CheckpointError } from '../errors';
 import type { Dtype } from './dtype';
 
 /** The sources of a network's tensors: a safetensors file, its shards, or a view of one with other names. */
@@ -5,6 +6,13 @@ import type { Dtype } from './dtype';
 export interface TensorInfo {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
+}
+
+/** What a source holds under a key. @throws CheckpointError if it has no such tensor */
+export function entryOf<T>(entries: ReadonlyMap<string, T>, key: string, source: string): T {
+  const entry = entries.get(key);
+  if (entry === undefined) throw new CheckpointError(`${source} has no tensor ${key}.`);
+  return entry;
 }
 
 /** The location of a tensor's numbers, stored contiguously in row-major order. */

@@ -1,6 +1,6 @@
 import { CheckpointError, listed } from '../errors';
 import { bitsOf } from './dtype';
-import type { TensorInfo, TensorSource } from './source';
+import { entryOf, type TensorInfo, type TensorSource } from './source';
 
 /** The origin of a renamed tensor: the whole of `key`, or as much as `shape` holds, starting at a row. */
 export interface Origin {
@@ -15,11 +15,7 @@ export function viewOf(source: TensorSource, origins: ReadonlyMap<string, Origin
   const tensors = new Map<string, TensorInfo>();
   for (const [name, { key, shape }] of origins)
     tensors.set(name, { dtype: (source.tensors.get(key) as TensorInfo).dtype, shape });
-  const originOf = (name: string): Origin => {
-    const origin = origins.get(name);
-    if (!origin) throw new CheckpointError(`${source.name} has no tensor ${name}.`);
-    return origin;
-  };
+  const originOf = (name: string): Origin => entryOf(origins, name, source.name);
   const firstNumber = ({ row = 0, shape }: Origin): number => row * count(shape.slice(1));
   return {
     name: source.name,

@@ -5,7 +5,7 @@ import type { ConfigFile } from '../../config';
 import { type PromptToPromptOptions, promptToPrompt } from '../../edits/prompt-to-prompt/promptToPrompt';
 import { fromPictures, type Picture, toPictures } from '../../image/picture';
 import { fitPicture, place } from '../../image/placement';
-import { resample, type Size } from '../../image/resample';
+import { resample } from '../../image/resample';
 import type { InversionName } from '../../inversion/names';
 import { type Inversion, type InvertOptions, invert } from '../../invert';
 import type { StableDiffusionPipeline } from '../../pipeline';
@@ -79,15 +79,8 @@ export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, s
   };
 }
 
-/** The size of the pictures that the pipeline makes. */
-function pictureSize(pipe: StableDiffusionPipeline): Size {
-  const size = pipe.unet.config.sample_size ?? 64;
-  const [height, width] = typeof size === 'number' ? [size, size] : size;
-  return { height: height * pipe.vae.pixelsPerLatent, width: width * pipe.vae.pixelsPerLatent };
-}
-
 function latentsOf(pipe: StableDiffusionPipeline, picture: Picture): tf.Tensor4D {
-  return tf.tidy(() => pipe.toLatents(fromPictures([fitPicture(picture, place(picture, pictureSize(pipe)))])));
+  return tf.tidy(() => pipe.toLatents(fromPictures([fitPicture(picture, place(picture, pipe.defaultSize))])));
 }
 
 /** The published edit; if the prompts lack its words, these are ignored, as in the published code. */
