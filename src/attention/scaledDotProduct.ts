@@ -138,16 +138,16 @@ function splitPart(x: tf.Tensor3D, heads: number, part: number, parts: number): 
 /** {@link Qkv}, as a type alias, which tfjs accepts as a map of named tensors. */
 type NamedQkv = { q: tf.Tensor4D; k: tf.Tensor4D; v: tf.Tensor4D };
 
-interface AttentionOptions {
+interface ChunkOptions {
   readonly maxProbs: number;
   readonly causal?: boolean;
 }
 
-function plainAttention({ q, k, v }: NamedQkv, options: AttentionOptions): tf.Tensor4D {
+function plainAttention({ q, k, v }: NamedQkv, options: ChunkOptions): tf.Tensor4D {
   return tf.tidy(() =>
     tf.concat<tf.Tensor4D>(
       chunksOf(q.shape, k.shape[2], options.maxProbs).map((chunk) =>
-        tf.tidy(() => tf.matMul<tf.Tensor4D>(probabilities(rowsOf(q, chunk), k, chunk, options), v)),
+        tf.tidy(() => tf.matMul<tf.Tensor4D>(probabilities(inChunk(q, chunk), k, chunk, options), v)),
       ),
       2,
     ),
@@ -158,11 +158,11 @@ function plainAttention({ q, k, v }: NamedQkv, options: AttentionOptions): tf.Te
  * The gradients with respect to Q, K and V. The probabilities are recomputed, again for only one chunk of queries at a
  * time.
  */
-function attentionGradient(dy: tf.Tensor4D, { q, k, v }: NamedQkv, options: AttentionOptions): NamedQkv {
+function attentionGradient(dy: tf.Tensor4D, { q, k, v }: NamedQkv, options: ChunkOptions): NamedQkv {
   return tf.tidy(() => {
     const parts = chunksOf(q.shape, k.shape[2], options.maxProbs).map((chunk) =>
       tf.tidy(() => {
-        const [dPart, qPart] = [rowsOf(dy, chunk), rowsOf(q, chunk)];
+        const [dPart, qPart] = [inChunk(dy, chunk), inChunk(q, chunk)];
         const probs = probabilities(qPart, k, chunk, options);
         const dProbs = tf.matMul(dPart, v, false, true);
         const weighted = tf.mul(probs, dProbs);
@@ -196,18 +196,14 @@ function chunksOf([rows, heads, queries]: readonly number[], keys: number, maxPr
   }));
 }
 
-function rowsOf(x: tf.Tensor4D, { first, count }: Chunk): tf.Tensor4D {
+/** The queries of a chunk, or what belongs to them. @param x [rows, heads, queries, size] */
+function inChunk(x: tf.Tensor4D, { first, count }: Chunk): tf.Tensor4D {
   const [rows, heads, queries, size] = x.shape;
   return count === queries ? x : tf.slice(x, [0, 0, first, 0], [rows, heads, count, size]);
 }
 
 /** @param q the chunk's queries @returns [rows, heads, queries, keys] */
-function probabilities(
-  q: tf.Tensor4D,
-  k: tf.Tensor4D,
-  { first, count }: Chunk,
-  { causal }: AttentionOptions,
-): tf.Tensor4D {
+function probabilities(q: tf.Tensor4D, k: tf.Tensor4D, { first, count }: Chunk, { causal }: ChunkOptions): tf.Tensor4D {
   return tf.tidy(() => {
     const logits: tf.Tensor4D = tf.matMul(scaled(q), k, false, true);
     if (!causal) return tf.softmax(logits);

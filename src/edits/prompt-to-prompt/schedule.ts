@@ -29,18 +29,19 @@ export function endOf(range: StepRange): number {
 }
 
 /**
- * Whether a step lies in a range. Fractions are of `rows`, and truncated, not rounded, as in the authors' code.
+ * Whether a step lies in a range. What fractions come to is truncated, not rounded, as in the authors' code.
  *
+ * @param steps what the fractions are of: the run's steps, or one more in the authors' table for cross-attention
  * @throws if the range is not 0 <= from <= to <= 1
  */
-export function isDuring(range: StepRange, step: number, rows: number): boolean {
+export function isDuring(range: StepRange, step: number, steps: number): boolean {
   const [from, to] = typeof range === 'number' ? [0, range] : range;
   if (!(from >= 0 && from <= to && to <= 1)) {
     throw new RangeError(
       `A range of steps is a fraction from 0 to 1, or two that rise, such as [0.2, 0.8]; this is ${JSON.stringify(range)}.`,
     );
   }
-  return Math.trunc(from * rows) <= step && step < Math.trunc(to * rows);
+  return Math.trunc(from * steps) <= step && step < Math.trunc(to * steps);
 }
 
 /**
