@@ -4,7 +4,10 @@ import { nameOf, readBytes } from './readBytes';
 
 /** The file types that are read, by sharp's names; it calls AVIF `heif` with compression `av1`. */
 const KINDS: Record<string, string> = { png: 'PNG', jpeg: 'JPEG', webp: 'WebP', heif: 'AVIF', gif: 'GIF' };
-const KNOWN = 'PNG, JPEG, WebP, AVIF and GIF files are';
+const KNOWN = 'PNG, JPEG, WebP, still AVIF and GIF files are';
+/** What sharp decodes at most, unless told otherwise. */
+const MAX_PIXELS = 0x3fff ** 2;
+const TOO_LARGE = /exceeds pixel limit/;
 
 /** A picture read from a file: upright, opaque and in sRGB. */
 export interface PictureFile {
@@ -37,9 +40,20 @@ export async function readPicture(file: string): Promise<PictureFile> {
     const picture = { width: info.width, height: info.height, data: Uint8ClampedArray.from(data) };
     return { picture, notes: await notesOf(metadata, bytes) };
   } catch (error) {
-    const reason = (error as Error).message.trim().replace(/\.$/, '');
-    throw new Error(`${nameOf(file)} is not a picture that can be read (${reason}). ${KNOWN}.`);
+    const { message } = error as Error;
+    throw new Error(
+      TOO_LARGE.test(message)
+        ? `${nameOf(file)} has too many pixels (${MAX_PIXELS.toLocaleString('en')} can be read). Make it smaller.`
+        : `${nameOf(file)} is not a picture that can be read (${reasonIn(message, bytes)}). ${KNOWN}.`,
+    );
   }
+}
+
+/** In one line, since decoders may give a line for each of their complaints, of which the last is the cause. */
+function reasonIn(message: string, bytes: Buffer): string {
+  if (bytes.toString('latin1', 4, 12) === 'ftypavis') return 'it is an animated AVIF';
+  const lines = message.split('\n').map((line) => line.trim());
+  return (lines.filter((line) => /[a-z]{3}/i.test(line)).at(-1) ?? message).replace(/\.$/, '');
 }
 
 function checkKind({ format, compression }: Metadata): void {

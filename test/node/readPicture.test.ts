@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { encodePng } from '../../src/node/png';
 import { readPicture } from '../../src/node/readPicture';
 import { expectedFiles, largestDifference, PICTURES } from '../image/expectedPictures';
@@ -48,7 +49,32 @@ test('what is no picture, or one of another kind, is refused by name', async () 
     'picture.tiff is not a picture that can be read (it is TIFF)',
   );
   await expect(readPicture(`${PICTURES}/expected.json`)).rejects.toThrow('expected.json is not a picture');
-  await expect(readPicture(`${PICTURES}/absent.png`)).rejects.toThrow('absent.png');
+  await expect(readPicture(`${PICTURES}/absent.png`)).rejects.toThrow(`There is no file ${PICTURES}/absent.png.`);
+  await expect(readPicture(PICTURES)).rejects.toThrow(`${PICTURES} is a folder, not a file.`);
+});
+
+describe('what a decoder cannot read', () => {
+  const avif = readFileSync(`${PICTURES}/photo.avif`);
+  const url = (bytes: Buffer): string => `data:image/avif;base64,${bytes.toString('base64')}`;
+
+  test('is explained in one line', async () => {
+    const cut = readPicture(url(avif.subarray(0, avif.length / 2)));
+    await expect(cut).rejects.toThrow(/^data:.* is not a picture that can be read \(.*[a-z].*\)\. PNG.*$/);
+  });
+
+  test('an animated AVIF is called so', async () => {
+    const animated = Buffer.from(avif);
+    animated.write('avis', 8);
+    await expect(readPicture(url(animated))).rejects.toThrow('(it is an animated AVIF). PNG, JPEG, WebP, still AVIF');
+  });
+
+  test('a picture with too many pixels is not called broken', async () => {
+    const jpeg = readFileSync(`${PICTURES}/photo.jpg`);
+    const size = jpeg.indexOf(Buffer.of(0xff, 0xc0)) + 5;
+    jpeg.writeUInt16BE(60_000, size);
+    jpeg.writeUInt16BE(60_000, size + 2);
+    await expect(readPicture(url(jpeg))).rejects.toThrow('has too many pixels (268,402,689 can be read).');
+  });
 });
 
 test('a data URL is read as a file is, and a message shows its beginning only', async () => {
