@@ -64,7 +64,7 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
     }
     const own =
       image === undefined ? undefined : await openPicture(image, settings, pipeline, (text) => run.warn(text));
-    const mask = await maskOf(settings, own, recording, pipeline);
+    const mask = await maskOf(settings, own, recording, pipeline, (text) => run.warn(text));
     const inversion = own && (await invertPicture(run, pipeline, own, source, settings));
     const region = new LastRegion();
     const method = methodOf(settings, shares, tokenizer, { mask, onRegion: region.keep });
@@ -121,6 +121,8 @@ export async function edit(settings: EditSettings, manner: EditManner): Promise<
 function checkSettings(settings: EditSettings, manner: EditManner): void {
   const { image, source, inversion = 'direct', mask, maskFeather, maskMode, blend } = settings;
   checkPictureSettings(settings, { ...manner });
+  if ('blendThreshold' in manner && blend.length === 0)
+    throw new UsageError('--blend-threshold is for the words of --blend: give --blend as well.');
   if (source === '' && image === undefined) throw new UsageError('--source: Expected some text.');
   if (mask === undefined && (maskFeather !== undefined || maskMode !== undefined))
     throw new UsageError(`--mask-${maskMode === undefined ? 'feather' : 'mode'} needs a mask: give one with --mask.`);
@@ -135,12 +137,13 @@ async function maskOf(
   own: OwnPicture | undefined,
   recording: Recording | undefined,
   { defaultSize }: StableDiffusionPipeline,
+  warn: (message: string) => void,
 ): Promise<Mask | undefined> {
   if (mask === undefined) return undefined;
   const generated = { height: height ?? defaultSize.height, width: width ?? defaultSize.width };
   const { width: w, height: h } = recording?.settings ?? generated;
   const size = { width: w, height: h };
-  return openMask(mask, maskFeather, own?.placement ?? place(size, size));
+  return openMask(mask, maskFeather, own?.placement ?? place(size, size), warn);
 }
 
 function union({ maskMode }: EditSettings): boolean {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { longestSelf } from '../../edits/prompt-to-prompt/shares';
 import { checkRecordable } from '../../inversion/names';
 import { psnr } from '../../metrics/similarity';
+import { fingerprints } from '../../recording/fingerprint';
 import { encodePng } from '../png';
 import { naming } from './errors';
 import type { Manner } from './options';
@@ -19,12 +21,16 @@ export async function invert(settings: InvertSettings, manner: Manner & { readon
     const { checkpoint, defaults } = await run.open();
     const pipeline = await run.load(checkpoint);
     const picture = await openPicture(image, settings, pipeline, (message) => run.warn(message));
-    const { steps, guidance, negative, model } = run.settings;
-    const of = { image, size: picture.placement, prompt, steps, guidance, negative, model, iterations };
-    const resumable = await Resumable.beside(manner.to, of);
+    const { steps, guidance, negative, sampler } = run.settings;
+    const of = {
+      picture: createHash('sha256').update(picture.fitted.data).digest('hex'),
+      networks: await fingerprints(pipeline, sampler),
+      ...{ prompt, steps, guidance, negative, iterations },
+    };
+    const resumable = method === 'null-text' ? await Resumable.beside(manner.to, of) : undefined;
     const inversion = await invertPicture(run, pipeline, picture, prompt, settings, {
-      found: resumable.found,
-      onProgress: (progress) => resumable.keep(progress),
+      found: resumable?.found,
+      onProgress: (progress) => resumable?.keep(progress),
     });
     const made = await run.generate(pipeline, 'Recording', [prompt], {
       ...inversion.options(),
@@ -35,7 +41,7 @@ export async function invert(settings: InvertSettings, manner: Manner & { readon
     await run.write('source.png', encodePng(made.pictures[0]));
     await run.writeSettings('invert.json', invertSettings);
     await run.writeTensors(made, inversion);
-    resumable.end();
+    resumable?.end();
     inversion.dispose();
     disposeOf(made);
     pipeline.dispose();

@@ -169,10 +169,15 @@ function complaint(
   }
   const key = String(issue.path[0]);
   const flag = optionForms.get(schema.shape[key] as z.ZodType)?.flags.split(' ')[0] ?? key;
-  if (key in given) return `${[flag, ...issue.path.slice(1)].join(' ')}: ${issue.message}.`;
+  if (key in given) return `${[flag, ...issue.path.slice(1).map(counted)].join(' ')}: ${issue.message}.`;
   if (key in file) return `${from}: ${issue.path.join('.')}: ${issue.message}.`;
   if (key in recorded) return `${recording}: ${issue.path.join('.')}: ${issue.message}.`;
   return `${flag} is missing.`;
+}
+
+/** Of several values of an option, the first is 1: so are the edits of several targets counted. */
+function counted(at: PropertyKey): string {
+  return typeof at === 'number' ? String(at + 1) : String(at);
 }
 
 function defaultOf(setting: z.ZodType): string {

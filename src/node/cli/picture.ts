@@ -3,6 +3,7 @@ import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
 import { changeMask, feather, maskPicture, toMask } from '../../image/mask';
 import { enlarge, fromPictures, type Picture } from '../../image/picture';
 import { fitMask, fitPicture, type Placement, place, putBack, toMultiples } from '../../image/placement';
+import type { Size } from '../../image/resample';
 import { type InversionName, samplerFor } from '../../inversion/names';
 import { type Inversion, invert } from '../../invert';
 import type { StableDiffusionPipeline } from '../../pipeline';
@@ -11,7 +12,7 @@ import { nameOf } from '../readBytes';
 import { readPicture } from '../readPicture';
 import { UsageError } from './errors';
 import type { Run } from './run';
-import type { InvertSettings } from './settings';
+import { type InvertSettings, MAX_PIXELS } from './settings';
 import type { RunSettings } from './settle';
 
 /** The settings for a picture of the user's own. */
@@ -39,7 +40,7 @@ export async function openPicture(
   warn: (message: string) => void,
 ): Promise<OwnPicture> {
   const { picture: original, notes } = await readPicture(file).catch((error: Error) => {
-    throw new UsageError(`--image: ${error.message}`);
+    throw new UsageError(error.message);
   });
   for (const note of notes) warn(`${nameOf(file)} is ${note}.`);
   const { defaultSize, vae } = pipeline;
@@ -51,6 +52,14 @@ export async function openPicture(
     { width: asked.width ?? defaultSize.width, height: asked.height ?? defaultSize.height },
     vae.pixelsPerLatent,
   );
+  for (const [side, given] of [
+    ['width', 'height'],
+    ['height', 'width'],
+  ] as const)
+    if (size[side] > MAX_PIXELS)
+      throw new UsageError(
+        `--${given} ${size[given]}: the ${side} that follows for ${nameOf(file)} (${sizeInWords(original)}) is ${size[side]}, and ${MAX_PIXELS} is the most. Give --${side} too.`,
+      );
   const placement = place(original, size, fit);
   return { original, fitted: fitPicture(original, placement), placement };
 }
@@ -129,12 +138,42 @@ export async function invertPicture(
   }
 }
 
-/** @throws UsageError that names the file if it is no picture */
-export async function openMask(file: string, featherBy: number | undefined, placement: Placement): Promise<Mask> {
-  const { picture } = await readPicture(file).catch((error: Error) => {
+/**
+ * Reads a mask that was drawn over the placement's original. It warns of what is hardly meant: transparency, another
+ * aspect ratio, a mask that is white everywhere.
+ *
+ * @throws UsageError that names the file if it is no picture, or black wherever the fitted picture is
+ */
+export async function openMask(
+  file: string,
+  featherBy: number | undefined,
+  placement: Placement,
+  warn: (message: string) => void,
+): Promise<Mask> {
+  const { picture, notes } = await readPicture(file).catch((error: Error) => {
     throw new UsageError(`--mask: ${error.message}`);
   });
-  return feather(fitMask(toMask(picture), placement), featherBy ?? 0);
+  for (const note of notes) warn(`${nameOf(file)} is ${note}.`);
+  const { original } = placement;
+  if (!sameShape(picture, original))
+    warn(
+      `${nameOf(file)} is ${sizeInWords(picture)}, and the picture ${sizeInWords(original)}: the mask is stretched over it. Draw it over a picture of that shape.`,
+    );
+  const mask = feather(fitMask(toMask(picture), placement), featherBy ?? 0);
+  if (mask.data.every((share) => share === 0))
+    throw new UsageError(`--mask: ${nameOf(file)} is black: nothing may change. Paint white where the edit may be.`);
+  if (mask.data.every((share) => share === 1))
+    warn(`${nameOf(file)} is white everywhere: it keeps nothing as it is. Paint black what must not change.`);
+  return mask;
+}
+
+/** Whether the aspect ratios are the same, but for a rounding of the sides by up to a pixel. */
+function sameShape(a: Size, b: Size): boolean {
+  return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, a.height, b.width, b.height);
+}
+
+function sizeInWords({ width, height }: Size): string {
+  return `${width}x${height}`;
 }
 
 /** Keeps the last region of an edit's words. */

@@ -4,6 +4,7 @@ import type { InversionProgress } from '../../inversion/method';
 import { SafetensorsFile } from '../../weights/safetensors';
 import { fileBytes } from '../fileSource';
 import { saveSafetensors } from '../saveSafetensors';
+import { UsageError } from './errors';
 
 /** The key in the file's metadata for the settings it belongs to, as JSON. */
 const KEY = 'prompt-to-prompt-null-text';
@@ -22,12 +23,20 @@ export class Resumable {
     readonly found?: tf.Tensor3D,
   ) {}
 
-  /** @param to the output file @param settings what the embeddings depend on; a file with other settings is ignored */
+  /**
+   * @param to the output file
+   * @param settings what the embeddings depend on; a file with other settings is ignored
+   * @throws UsageError if the file beside it is none of these, so that it is not lost
+   */
   static async beside(to: string, settings: object): Promise<Resumable> {
     const file = `${to}.part`;
     const text = JSON.stringify(settings);
     if (!existsSync(file)) return new Resumable(file, text);
-    const tensors = await SafetensorsFile.open(await fileBytes(file));
+    const tensors = await SafetensorsFile.open(await fileBytes(file)).catch(() => undefined);
+    if (!tensors?.metadata.has(KEY))
+      throw new UsageError(
+        `${file} is not what a null-text inversion that was stopped had found, and would be replaced. Move it away, or give another --to.`,
+      );
     if (tensors.metadata.get(KEY) !== text) return new Resumable(file, text);
     const shape = [...tensors.tensors.get('embeddings')!.shape] as [number, number, number];
     return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), shape));

@@ -28,7 +28,7 @@ export const optionForms = z.registry<OptionForm>();
 
 /** The sides of the largest sensible attention grid and picture. */
 export const MAX_GRID = 2 ** 16;
-const MAX_PIXELS = 2 ** 14;
+export const MAX_PIXELS = 2 ** 14;
 /** Larger factors have no effect, and float32 would overflow. */
 const MAX_FACTOR = 1000;
 

@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { PNG } from 'pngjs';
+import type { Size } from '../../../src/image/resample';
 import { fileBytes } from '../../../src/node/fileSource';
 import { encodePng, readPng } from '../../../src/node/png';
 import { SafetensorsFile } from '../../../src/weights/safetensors';
@@ -21,6 +23,8 @@ beforeAll(() => {
   writeFileSync(work('photo.png'), encodePng({ width, height, data }));
   for (let i = 0; i < width * height; i++) data.fill(i % width < 75 ? 255 : 0, 4 * i, 4 * i + 3);
   writeFileSync(work('mask.png'), encodePng({ width, height, data }));
+  writeFileSync(work('black.png'), encodePng({ width, height, data: data.map((_, i) => (i % 4 === 3 ? 255 : 0)) }));
+  writeFileSync(work('line.png'), encodePng({ width: 2000, height: 1, data: new Uint8ClampedArray(8000).fill(255) }));
 });
 
 test('an edit of a picture, and the same from its recording', async () => {
@@ -86,6 +90,28 @@ test('outside its mask an edit is the reconstruction', async () => {
   expect([...full.data.slice(at(140), at(150))]).toEqual([...photo.data.slice(at(140), at(150))]);
 });
 
+test.each<[string, Size, string[], string]>([
+  ['white', { width: 150, height: 100 }, ['--image', 'photo.png'], 'white everywhere: it keeps nothing'],
+  [
+    'square',
+    { width: 64, height: 64 },
+    ['--image', 'photo.png'],
+    '64x64, and the picture 150x100: the mask is stretch',
+  ],
+  ['wide', { width: 150, height: 100 }, [], '150x100, and the picture 64x64'],
+  ['clear', { width: 150, height: 100 }, ['--image', 'photo.png'], 'transparent: composited over white'],
+])('a mask that is hardly meant gives a warning: %s', async (name, { width, height }, image, warning) => {
+  const png = new PNG({ width, height });
+  png.data.fill(255);
+  if (name !== 'white') for (let x = 0; x < width; x++) png.data.fill(0, 4 * x, 4 * x + 3); // a black row
+  if (name === 'clear') png.data[3] = 0;
+  writeFileSync(work(`${name}.png`), PNG.sync.write(png));
+  const settings = SETTINGS.filter((option) => option !== '--quiet');
+  const args = [...image, '--source', SOURCE, ...TARGET, '--mask', `${name}.png`, '--out', `masked-${name}`];
+  const { code, stderr } = await p2p('edit', ...args, ...settings, '--steps', '1');
+  expect([code, stderr]).toEqual([0, expect.stringContaining(`warning: ${work(name)}.png is ${warning}`)]);
+});
+
 test('attend shows where words look in the picture that is given', async () => {
   const { code, stderr } = await p2p(
     'attend',
@@ -110,9 +136,31 @@ test('null-text inversion that is stopped is gone on with', async () => {
   child.kill('SIGINT');
   await ended;
   expect([existsSync(work('null.recording.part')), existsSync(work('null.recording'))]).toEqual([true, false]);
+  copyFileSync(work('null.recording.part'), work('other.recording.part'));
   const { code, stderr } = await p2p(...args, ...rest);
   expect([code, stderr]).toEqual([0, '']);
   expect([existsSync(work('null.recording.part')), existsSync(work('null.recording'))]).toEqual([false, true]);
+});
+
+test('what is found for one picture is not used for another in the same file', async () => {
+  const args = ['--inversion', 'null-text', '--inversion-iterations', '2', '--model', MODEL, '--steps', '30', ...HOW];
+  const make = async (file: string, to: string, out: string) => {
+    copyFileSync(work(file), work('changing.png'));
+    return p2p('invert', 'changing.png', '--prompt', SOURCE, ...args, '--to', to, '--out', out);
+  };
+  expect(await make('mask.png', 'fresh.recording', 'fresh')).toMatchObject({ code: 0 });
+  // With the embeddings of photo.png beside it.
+  expect(await make('mask.png', 'other.recording', 'other')).toMatchObject({ code: 0 });
+  expect(readFileSync(work('other.recording'))).toEqual(readFileSync(work('fresh.recording')));
+});
+
+test("a file of the user's own in place of the one to go on from is kept", async () => {
+  writeFileSync(work('mine.recording.part'), 'mine');
+  const args = ['invert', 'photo.png', '--prompt', SOURCE, ...SETTINGS, '--to', 'mine.recording', '--out', 'mine'];
+  const refused = await p2p(...args, '--inversion', 'null-text');
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('mine.recording.part is not what a null') });
+  expect(await p2p(...args)).toMatchObject({ code: 0, stderr: '' });
+  expect(readFileSync(work('mine.recording.part'), 'utf8')).toBe('mine');
 });
 
 test.each([
@@ -126,6 +174,10 @@ test.each([
   [['--mask-feather', '3'], '--mask-feather needs a mask'],
   [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode combines a mask with the words of --blend'],
   [['--image', 'nowhere.png'], 'nowhere.png'],
+  [['--image', 'photo.png', '--mask', 'black.png'], 'black.png is black: nothing may change'],
+  [['--image', 'line.png', '--height', '32'], '--height 32: the width that follows for'],
+  [['--blend-threshold', '0.2'], '--blend-threshold is for the words of --blend'],
+  [['--target', ' '], '--target 2: Expected some text'],
 ])('%p is refused by name', async (args, message) => {
   const { code, stderr } = await p2p('edit', '--source', SOURCE, ...TARGET, ...SETTINGS, ...args);
   expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
