@@ -1,5 +1,5 @@
 // Caches the page's files for offline use, and adds the headers that threads need if the server does not send them. The
-// model's weights are not cached here: the library keeps them in the browser's file storage.
+// model's weights are not cached here: the library keeps them in the browser's storage.
 const CACHE = `studio-${'VERSION'}`;
 const FILES = ['FILES'];
 

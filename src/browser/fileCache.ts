@@ -1,9 +1,11 @@
-/** Downloaded files, in the browser's storage for this site (the origin private file system). */
+/** Downloaded files, in the browser's storage for this site. */
 export interface FileCache {
   /** @returns the file, if it is complete */
   find(key: string, size: number): Promise<Blob | undefined>;
-  /** Opens a new or partly written file for writing; undefined if another page is writing it. */
+  /** Opens a new or partly written file for writing; undefined if another page is writing it, or only whole files fit. */
   write(key: string): Promise<CacheWriter | undefined>;
+  /** Keeps a whole file if there is room. Missing where files are written part by part. */
+  keep?(key: string, file: Blob): Promise<void>;
   remove(key: string): Promise<void>;
   /** Removes all files but these. */
   keepOnly(keys: ReadonlySet<string>): Promise<void>;
@@ -29,15 +31,16 @@ interface SyncAccessHandle {
 type FileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncAccessHandle> };
 
 /**
- * @param name names the folder for one model
- * @returns undefined if the storage is not available: it needs a worker of a secure page
+ * Opens a model's cache in the origin private file system, which needs a worker; where there is none, as in WebKitGTK
+ * and private windows, in the cache storage, which can only take whole files.
+ *
+ * @param name the model's
+ * @returns undefined if the page has neither, as when it is not secure
  */
 export async function openFileCache(name: string): Promise<FileCache | undefined> {
   try {
-    const root = await navigator.storage.getDirectory();
-    const models = await root.getDirectoryHandle('models', { create: true });
-    const folder = await models.getDirectoryHandle(encodeURIComponent(name), { create: true });
-    return hasSyncAccess() ? cacheIn(folder) : undefined;
+    const folder = hasSyncAccess() ? await folderOf(name).catch(() => undefined) : undefined;
+    return folder ? inFolder(folder) : inCacheStorage(await caches.open(`model ${name}`));
   } catch {
     return undefined;
   }
@@ -47,7 +50,13 @@ function hasSyncAccess(): boolean {
   return 'FileSystemFileHandle' in globalThis && 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
 }
 
-function cacheIn(folder: FileSystemDirectoryHandle): FileCache {
+async function folderOf(name: string): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory();
+  const models = await root.getDirectoryHandle('models', { create: true });
+  return models.getDirectoryHandle(encodeURIComponent(name), { create: true });
+}
+
+function inFolder(folder: FileSystemDirectoryHandle): FileCache {
   return {
     async find(key, size) {
       const handle = await folder.getFileHandle(key).catch(() => undefined);
@@ -74,6 +83,25 @@ function cacheIn(folder: FileSystemDirectoryHandle): FileCache {
     async keepOnly(keys) {
       for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) {
         if (!keys.has(name)) await this.remove(name);
+      }
+    },
+  };
+}
+
+function inCacheStorage(cache: Cache): FileCache {
+  return {
+    async find(key, size) {
+      const file = await (await cache.match(key))?.blob();
+      return file?.size === size ? file : undefined;
+    },
+    write: async () => undefined,
+    keep: (key, file) => cache.put(key, new Response(file)).catch(() => undefined), // The storage is full.
+    async remove(key) {
+      await cache.delete(key);
+    },
+    async keepOnly(keys) {
+      for (const { url } of await cache.keys()) {
+        if (!keys.has(url.slice(url.lastIndexOf('/') + 1))) await cache.delete(url);
       }
     },
   };

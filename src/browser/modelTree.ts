@@ -101,7 +101,9 @@ class RemoteFile implements ByteSource {
   private async downloadToMemory(): Promise<Blob> {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     for await (const bytes of this.bytes(0)) parts.push(bytes);
-    return this.checked(new Blob(parts));
+    const file = await this.checked(new Blob(parts));
+    await this.cache?.keep?.(this.entry.sha256, file);
+    return file;
   }
 
   /** @throws CheckpointError if there are fewer or more bytes than the manifest says */

@@ -54,6 +54,7 @@ export async function startWasm({ threads, warn = console.warn, wasmPaths }: Was
 function whyOneThread(): string | undefined {
   if (!globalThis.crossOriginIsolated)
     return 'the page is not cross-origin isolated. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.';
+  if (!('SharedArrayBuffer' in globalThis)) return 'this browser has no memory that threads could share.';
   if (typeof document !== 'undefined')
     return "a page's own thread may not wait for others. Load the pipeline in a worker.";
   return undefined;

@@ -1,6 +1,9 @@
 import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { buildPage as buildPageAs, CHROMIUM, openBrowser, serveStudio } from '../../scripts/studioPage';
+import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
+import { type Picture, toPictures } from '../../src/image/picture';
+import { loadPipeline } from '../../src/node';
 import { onlyWhere } from '../onlyWhere';
 
 export { openBrowser, serveStudio };
@@ -38,6 +41,27 @@ export function useStudio(): Studio {
   return studio;
 }
 
+/** An edit in few steps, which the page has to make as Node does. */
+export const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];
+const SETTINGS = { seed: 7, steps: 6, guidance: 3, sampler: 'dpm++' } as const;
+export const ADDRESS = addressOf({
+  source: PROMPTS[0],
+  target: PROMPTS[1],
+  seed: '7',
+  steps: '6',
+  guidance: '3',
+  sampler: 'dpm++',
+});
+
+/** The source and the edit of {@link ADDRESS}, made here. */
+export async function picturesOfNode(): Promise<Picture[]> {
+  const pipe = await loadPipeline(MODEL, { backend: 'wasm' });
+  const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts: PROMPTS, shares: pipe.defaults.shares });
+  const { images } = await pipe.generate(PROMPTS, { ...SETTINGS, controller });
+  pipe.dispose();
+  return toPictures(images);
+}
+
 /** Opens the studio and waits for its picture. */
 export async function openStudio(page: Page, url: string): Promise<void> {
   await page.goto(url);
@@ -66,4 +90,6 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 export const address = (of: Page): URLSearchParams => new URLSearchParams(new URL(of.url()).hash.slice(1));
 
 /** A recipe as a URL fragment. */
-export const addressOf = (recipe: Readonly<Record<string, string>>): string => `#${new URLSearchParams(recipe)}`;
+export function addressOf(recipe: Readonly<Record<string, string>>): string {
+  return `#${new URLSearchParams(recipe)}`;
+}

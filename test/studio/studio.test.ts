@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { promptToPrompt } from '../../src/edits/prompt-to-prompt/promptToPrompt';
-import { toPictures } from '../../src/image/picture';
-import { loadPipeline, readPng } from '../../src/node';
+import { readPng } from '../../src/node';
 import { editSettings } from '../../src/node/cli/settings';
 import { useBackend } from '../backend';
 import {
+  ADDRESS,
   address,
-  addressOf,
   farthest,
   finished,
   inChromium,
   MODEL,
   openStudio,
+  PROMPTS,
+  picturesOfNode,
   pixels,
   serveStudio,
   useStudio,
@@ -21,17 +21,6 @@ import {
 
 useBackend();
 const studio = useStudio();
-
-const PROMPTS = ['a cat riding a bicycle', 'a cat riding a car'];
-const SETTINGS = { seed: 7, steps: 6, guidance: 3, sampler: 'dpm++' } as const;
-const ADDRESS = addressOf({
-  source: PROMPTS[0],
-  target: PROMPTS[1],
-  seed: '7',
-  steps: '6',
-  guidance: '3',
-  sampler: 'dpm++',
-});
 
 let page: Page;
 const errors: string[] = [];
@@ -50,17 +39,13 @@ beforeAll(async () => {
 
 inChromium("the pictures of an address are Node's", async () => {
   await openStudio(page, studio.url + ADDRESS);
-  const pipe = await loadPipeline(MODEL, { backend: 'wasm' });
-  const controller = promptToPrompt({ tokenizer: pipe.tokenizer, prompts: PROMPTS, shares: pipe.defaults.shares });
-  const { images } = await pipe.generate(PROMPTS, { ...SETTINGS, controller });
-  const [source, edit] = await toPictures(images);
+  const [source, edit] = await picturesOfNode();
   for (const [selector, { data }] of [
     ['.of-source .picture', source],
     ['.of-edit .picture', edit],
   ] as const) {
     expect(farthest(await pixels(page, selector), data)).toBeLessThanOrEqual(1);
   }
-  pipe.dispose();
 });
 
 inChromium('a word is swapped by its chip, and the picture and the address follow', async () => {

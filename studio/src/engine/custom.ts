@@ -53,8 +53,18 @@ function located<T>(work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof ControllerError) throw error;
-    const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
-    const line = Number(new RegExp(`${FILE.replace('.', '\\.')}:(\\d+)`).exec(stack)?.[1]) - BEFORE;
-    throw new ControllerError(name === 'Error' ? message : `${name}: ${message}`, line > 0 ? line : undefined);
+    if (!(error instanceof Error)) throw new ControllerError(String(error));
+    const { name, message } = error;
+    throw new ControllerError(name === 'Error' ? message : `${name}: ${message}`, lineOf(error));
   }
+}
+
+/**
+ * The line of the user's code that an error comes from, if known. WebKit's stacks give no lines of code that is made
+ * from text, but its errors have the line at which they arose: in the user's code if the first entry has no place.
+ */
+function lineOf({ stack = '', line }: Error & { readonly line?: number }): number | undefined {
+  const inStack = new RegExp(`${FILE.replace('.', '\\.')}:(\\d+)`).exec(stack)?.[1];
+  const counted = Number(inStack ?? (/^.*@\n/.test(stack) ? line : undefined)) - BEFORE;
+  return counted > 0 ? counted : undefined;
 }
