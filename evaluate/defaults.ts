@@ -76,16 +76,19 @@ interface Options {
   readonly model: string;
   readonly backend: string;
   readonly out: string;
+  /** Default: the model's. */
+  readonly guidance?: readonly number[];
 }
 
 /** Makes and measures all edits, prints the findings and draws the pictures. @returns whether all of them are good */
-export async function checkDefaults({ model, backend, out }: Options): Promise<boolean> {
+export async function checkDefaults({ model, backend, out, guidance: asked }: Options): Promise<boolean> {
   await chooseBackend(backend);
   const pipeline = await StableDiffusionPipeline.load(await openCheckpoint(model));
   const panels: Panel[] = [];
   const findings: Finding[] = [];
-  for (const run of RUNS) {
-    console.log(`\n${run.steps} steps of ${run.sampler}, guidance ${pipeline.defaults.guidance}`);
+  const scales = asked ?? [pipeline.defaults.guidance];
+  for (const run of scales.flatMap((guidance) => RUNS.map((sampling) => ({ ...sampling, guidance })))) {
+    console.log(`\n${run.steps} steps of ${run.sampler}, guidance ${run.guidance}`);
     for (const [source, target] of EDITS) {
       const shown = await edit(pipeline, source, target, run);
       const finding = judge(shown);

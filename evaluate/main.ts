@@ -49,6 +49,8 @@ function number(text: string): number {
   return value;
 }
 
+const numbers = (text: string, before: readonly number[] = []): number[] => [...before, number(text)];
+
 /** Adds the options of every measuring command. */
 function measuring(command: Command): Command {
   return command
@@ -92,7 +94,8 @@ program
   .option('--model <folder>', 'any model', EMBEDDED)
   .addOption(new Option('--backend <name>', 'what to compute with').choices(BACKEND_NAMES).default('wasm'))
   .option('--out <folder>', 'where to write the pictures', 'out/evaluate')
-  .action(async (options: { model: string; backend: string; out: string }) => {
+  .option('--guidance <g...>', "how strongly edits follow their prompts, one or more (default: the model's)", numbers)
+  .action(async (options: { model: string; backend: string; out: string; guidance?: readonly number[] }) => {
     if (!(await checkDefaults(options))) process.exitCode = 1;
   });
 
