@@ -1,6 +1,7 @@
 import { AUTHORS_DEFAULTS, defaultsOf } from '../src/defaults';
 import { AUTHORS_SHARES, longestSelf } from '../src/edits/prompt-to-prompt/shares';
 import { openCheckpoint } from '../src/node/checkpoint';
+import { SAMPLERS } from '../src/sampler/schedulers';
 
 const stating = (json?: unknown) =>
   defaultsOf({ defaults: async () => (json === undefined ? undefined : { file: 'model/p2p.json', json }) });
@@ -52,7 +53,7 @@ test.each([
   [{ guidance: -1 }, 'guidance is -1'],
   [{ steps: 2.5 }, 'steps is 2.5'],
   [{ steps: 0 }, 'steps is 0'],
-  [{ sampler: 'none' }, 'sampler is "none"; supported: "ddim", "dpm++"'],
+  [{ sampler: 'none' }, `sampler is "none"; supported: ${SAMPLERS.map((name) => `"${name}"`).join(', ')}.`],
   [{ shares: { replace: { cross: 1.2 } } }, `shares.replace.cross is 1.2: ${SHARE}`],
   [{ shares: { refine: { self: [0.8, 0.2] } } }, `shares.refine.self is [0.8,0.2]: ${SHARE}`],
   [{ shares: { reweight: { context: [0.2] } } }, `shares.reweight.context is [0.2]: ${SHARE}`],

@@ -46,6 +46,7 @@ test.each([
   const making = networksOf({ ...painter, config });
   await expect(making).rejects.toBeInstanceOf(ConfigError);
   await expect(making).rejects.toThrow(`painter/${part}/config.json: ${message}`);
+  await expect(making).rejects.toThrow(/; supported: "\w+"(?:, "\w+")*\.$/);
 });
 
 test.each([

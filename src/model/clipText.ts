@@ -48,8 +48,8 @@ export class CLIPTextModel extends Network implements PromptEncoder {
   /**
    * @param ids the prompts' tokens, [rows][tokens], all rows of the same length
    * @returns [rows, tokens, hidden_size], the last layer's hidden states after the final norm
-   * @throws RangeError if there are no tokens, or the rows differ in length, are longer than the model's positions, or contain an id outside
-   *   its vocabulary
+   * @throws RangeError if there are no tokens, or the rows differ in length, are longer than the model's positions, or
+   *   contain an id outside its vocabulary
    */
   forward(ids: readonly (readonly number[])[], control?: AttentionControl): tf.Tensor3D {
     const layers = this.layers.map((layer) => (x: tf.Tensor3D) => layer.forward(x, control));

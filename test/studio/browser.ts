@@ -64,7 +64,6 @@ export async function picturesOfNode(): Promise<Picture[]> {
 
 /** Opens the studio and waits for its picture. */
 export async function openStudio(page: Page, url: string): Promise<void> {
-  page.setDefaultTimeout(90_000); // A busy machine takes its time.
   await page.goto(url);
   await finished(page);
 }

@@ -22,12 +22,18 @@ export async function invert(settings: InvertSettings, manner: Manner & { readon
     const pipeline = await run.load(checkpoint);
     const picture = await openPicture(image, settings, pipeline, (message) => run.warn(message));
     const { steps, guidance, negative, sampler } = run.settings;
-    const of = {
-      picture: createHash('sha256').update(picture.fitted.data).digest('hex'),
-      networks: await fingerprints(pipeline, sampler),
-      ...{ prompt, steps, guidance, negative, iterations },
-    };
-    const resumable = method === 'null-text' ? await Resumable.beside(manner.to, of) : undefined;
+    const resumable =
+      method === 'null-text'
+        ? await Resumable.beside(manner.to, {
+            picture: createHash('sha256').update(picture.fitted.data).digest('hex'),
+            networks: await fingerprints(pipeline, sampler),
+            prompt,
+            steps,
+            guidance,
+            negative,
+            iterations,
+          })
+        : undefined;
     const inversion = await invertPicture(run, pipeline, picture, prompt, settings, {
       found: resumable?.found,
       onProgress: (progress) => resumable?.keep(progress),

@@ -12,7 +12,7 @@ import { nameOf } from '../readBytes';
 import { readPicture } from '../readPicture';
 import { UsageError } from './errors';
 import type { Run } from './run';
-import { type InvertSettings, MAX_PIXELS } from './settings';
+import { type InvertSettings, MAX_SIDE } from './settings';
 import type { RunSettings } from './settle';
 
 /** The settings for a picture of the user's own. */
@@ -56,9 +56,9 @@ export async function openPicture(
     ['width', 'height'],
     ['height', 'width'],
   ] as const)
-    if (size[side] > MAX_PIXELS)
+    if (size[side] > MAX_SIDE)
       throw new UsageError(
-        `--${given} ${size[given]}: the ${side} that follows for ${nameOf(file)} (${sizeInWords(original)}) is ${size[side]}, and ${MAX_PIXELS} is the most. Give --${side} too.`,
+        `--${given} ${size[given]}: the ${side} that follows for ${nameOf(file)} (${sizeInWords(original)}) is ${size[side]}, and ${MAX_SIDE} is the most. Give --${side} too.`,
       );
   const placement = place(original, size, fit);
   return { original, fitted: fitPicture(original, placement), placement };

@@ -26,9 +26,9 @@ export interface OptionForm {
 /** The command-line form of each setting below. */
 export const optionForms = z.registry<OptionForm>();
 
-/** The sides of the largest sensible attention grid and picture. */
+/** The sides of the largest sensible attention grid, and of the largest picture, in pixels. */
 export const MAX_GRID = 2 ** 16;
-export const MAX_PIXELS = 2 ** 14;
+export const MAX_SIDE = 2 ** 14;
 /** Larger factors have no effect, and float32 would overflow. */
 const MAX_FACTOR = 1000;
 
@@ -85,7 +85,7 @@ const pair = z.tuple([text(), text()]);
 const MODELS = "(default: the model's)";
 
 const side = (name: 'height' | 'width') =>
-  whole(1, MAX_PIXELS)
+  whole(1, MAX_SIDE)
     .optional()
     .register(optionForms, {
       flags: `--${name} <pixels>`,
@@ -186,7 +186,7 @@ const prompt = text().register(optionForms, {
 export const generateSettings = z.strictObject({ prompt, ...generation });
 export type GenerateSettings = z.output<typeof generateSettings>;
 
-const FEATHER = `Expected a number of pixels from 0 to ${MAX_PIXELS}`;
+const FEATHER = `Expected a number of pixels from 0 to ${MAX_SIDE}`;
 const THRESHOLD = 'Expected a fraction from 0 to less than 1';
 
 /** How a user's own picture is inverted; all undefined for a generated picture. */
@@ -315,7 +315,7 @@ export const editSettings = z.strictObject({
     read: read.text,
     help: 'a mask: the picture may change where it is white, and in part where it is grey',
   }),
-  maskFeather: z.number(FEATHER).min(0, FEATHER).max(MAX_PIXELS, FEATHER).optional().register(optionForms, {
+  maskFeather: z.number(FEATHER).min(0, FEATHER).max(MAX_SIDE, FEATHER).optional().register(optionForms, {
     flags: '--mask-feather <pixels>',
     read: read.number,
     help: "soften the mask's edges over this many pixels to either side (default: 0)",
