@@ -73,12 +73,14 @@ export async function finished(page: Page): Promise<void> {
   await page.waitForFunction(() => document.querySelector('.stage')?.getAttribute('data-state') === 'finished');
 }
 
-/** A canvas's pixels, RGBA. */
+/** A canvas's pixels, RGBA. They come as one text, because playwright takes seconds for so many numbers. */
 export async function pixels(page: Page, selector: string): Promise<number[]> {
-  return page.locator(selector).evaluate((canvas) => {
+  const text = await page.locator(selector).evaluate((canvas) => {
     const { width, height } = canvas as HTMLCanvasElement;
-    return Array.from((canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data);
+    const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+    return btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(''));
   });
+  return Array.from(Buffer.from(text, 'base64'));
 }
 
 /** The largest difference of two pictures, of 255. */
