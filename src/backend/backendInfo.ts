@@ -1,9 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-
-/** The backends, best first; `node-gpu` and `node` use TensorFlow's own kernels. */
-export const BACKEND_NAMES = ['node-gpu', 'node', 'wasm', 'webgpu', 'cpu'] as const;
-/** A backend's name; see docs/cli.md. */
-export type BackendName = (typeof BACKEND_NAMES)[number];
+import type { BackendName } from './names';
 
 /** The backend that was started. */
 export interface BackendInfo {
@@ -17,9 +13,12 @@ export interface BackendInfo {
 }
 
 export interface BackendOptions {
-  /** Threads to spread an operation over. Default: all cores. Only `wasm` and `node` use it, when they first start. */
+  /**
+   * Threads to spread an operation over. Default: all cores. Only `wasm`, which uses at most 8, and `node` take it, when
+   * they first start; more than a backend computes on is a warning.
+   */
   readonly threads?: number;
-  /** Called with what is not available although the backend starts. Default: `console.warn`. */
+  /** Called with what is not as asked although the backend starts. Default: `console.warn`. */
   readonly warn?: (message: string) => void;
 }
 

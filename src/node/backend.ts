@@ -1,34 +1,37 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  activate,
-  BACKEND_NAMES,
-  BackendError,
-  type BackendInfo,
-  type BackendName,
-  type BackendOptions,
-} from '../backend/backendInfo';
+import { activate, BackendError, type BackendInfo, type BackendOptions } from '../backend/backendInfo';
+import { BACKEND_CHOICES, type BackendName, backendNamed } from '../backend/names';
+import { MAX_WASM_THREADS } from '../backend/wasmThreads';
 import { startNative } from './native/load';
 import { locateNative } from './native/locate';
 import { MAX_THREADS } from './threads';
 import { startWasm } from './wasm';
 import { startWebgpu } from './webgpu';
 
-const ALIASES: Readonly<Record<string, BackendName>> = { tensorflow: 'node' };
-
 /** The backends tried when none is named. */
 const DEFAULTS: readonly BackendName[] = ['node-gpu', 'node', 'wasm'];
+
+/** The most threads that a backend computes on, if that is less than the machine has. */
+const MOST_THREADS: Partial<Record<BackendName, number>> = { wasm: MAX_WASM_THREADS, webgpu: 1, cpu: 1 };
 
 /**
  * Starts the named backend, or the best available of `node-gpu`, `node` and `wasm`, and makes it tfjs's current one.
  *
- * @param name one of BACKEND_NAMES, or `tensorflow` for `node`
+ * @param name one of BACKEND_CHOICES; `tensorflow` means `node`
  * @throws BackendError if it is not available; RangeError for an invalid number of threads
  */
 export async function chooseBackend(name?: string, options: BackendOptions = {}): Promise<BackendInfo> {
-  const { threads } = options;
+  const { threads, warn = console.warn } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
     throw new RangeError(`threads is ${threads}: it must be a whole number from 1 to ${MAX_THREADS}.`);
-  if (name !== undefined) return start(backendName(name), options);
+  const started = name === undefined ? await startBest(options) : await start(backendName(name), options);
+  const most = MOST_THREADS[started.name];
+  if (threads !== undefined && most !== undefined && threads > most)
+    warn(`${started.name} computes on at most ${most} thread${most === 1 ? '' : 's'}, not on ${threads}.`);
+  return started;
+}
+
+async function startBest(options: BackendOptions): Promise<BackendInfo> {
   for (const candidate of DEFAULTS) {
     try {
       return await start(candidate, options);
@@ -40,11 +43,8 @@ export async function chooseBackend(name?: string, options: BackendOptions = {})
 }
 
 function backendName(name: string): BackendName {
-  const known = ALIASES[name] ?? BACKEND_NAMES.find((backend) => backend === name);
-  if (!known)
-    throw new BackendError(
-      `There is no backend ${name}. Choose from ${[...BACKEND_NAMES, ...Object.keys(ALIASES)].join(', ')}.`,
-    );
+  const known = backendNamed(name);
+  if (!known) throw new BackendError(`There is no backend ${name}. Choose from ${BACKEND_CHOICES.join(', ')}.`);
   return known;
 }
 

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { CheckpointError } from '../errors';
+import { CheckpointError, UnfitError } from '../errors';
 import type { Checkpoint } from '../weights/checkpoint';
 import {
   type DiffusersOptions,
@@ -46,10 +46,11 @@ export async function openCheckpoint(where: string, { loras = [], ...options }: 
 }
 
 async function openLora({ file, scale }: Lora<string>): Promise<Lora> {
-  const bytes = await fileBytes(file).catch((error: Error) => {
-    throw new CheckpointError(`The LoRA ${file} cannot be read: ${error.message}`);
-  });
-  return { file: await SafetensorsFile.open(bytes), scale };
+  try {
+    return { file: await SafetensorsFile.open(await fileBytes(file)), scale };
+  } catch (error) {
+    throw new UnfitError(`The LoRA cannot be read: ${(error as Error).message}`);
+  }
 }
 
 async function openPlain(where: string, options: Omit<OpenOptions, 'loras'>): Promise<Checkpoint> {
@@ -57,7 +58,7 @@ async function openPlain(where: string, options: Omit<OpenOptions, 'loras'>): Pr
   if (found?.isDirectory()) return openDiffusersLayout(folderTree(where), options);
   if (PICKLE.test(where)) throw new CheckpointError(`${where} is not read. ${WHY_NO_PICKLE}`);
   if (found && options.variant !== undefined)
-    throw new CheckpointError(
+    throw new UnfitError(
       `${where} is a single file, which has no variants: the variant ${options.variant} can only be one of a folder's.`,
     );
   if (found)
@@ -96,6 +97,8 @@ async function openWhole(folder: string, name: string, options: DiffusersOptions
     );
     return await openDiffusersLayout(folderTree(folder), options);
   } catch (error) {
-    throw new CheckpointError(`${(error as Error).message} To get what is missing, run: p2p pull ${name}`);
+    const option = options.variant === undefined ? '' : ` --variant ${options.variant}`;
+    const Kind = error instanceof UnfitError ? UnfitError : CheckpointError;
+    throw new Kind(`${(error as Error).message} To get what is missing, run: p2p pull ${name}${option}`);
   }
 }

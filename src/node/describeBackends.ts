@@ -1,11 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  BACKEND_NAMES,
-  BackendError,
-  type BackendInfo,
-  type BackendName,
-  type BackendOptions,
-} from '../backend/backendInfo';
+import { BackendError, type BackendInfo, type BackendOptions } from '../backend/backendInfo';
+import { BACKEND_NAMES, type BackendName } from '../backend/names';
 import { chooseBackend } from './backend';
 import { memoryLimit, WASM_MEMORY } from './memoryLimit';
 

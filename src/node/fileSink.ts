@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { ByteSink } from '../weights/sink';
+import { unwritten } from './fileErrors';
 
 /**
  * A file written in parts. It appears under its name when it is complete, replacing any existing file; until then it
@@ -13,14 +14,14 @@ export function fileSink(path: string): ByteSink {
   let opened: Promise<FileHandle> | undefined;
   const file = (): Promise<FileHandle> => {
     if (!opened) process.once('exit', remove);
-    return (opened ??= open(unfinished, 'wx'));
+    return (opened ??= open(unfinished, 'wx').catch(unwritten(path)));
   };
 
   return {
     write: async (bytes) => (await file()).writeFile(bytes),
     async close() {
       await (await file()).close();
-      await rename(unfinished, path);
+      await rename(unfinished, path).catch(unwritten(path));
       process.off('exit', remove);
     },
     async discard() {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError } from '../errors';
 import type { FileTree } from '../weights/fileTree';
 import type { ByteSource } from '../weights/source';
+import { isMissing, unread } from './fileErrors';
 
 /** A read of a file is limited to 2 GiB - 1; this is a round number below that. */
 const MAX_READ = 1 << 30;
@@ -19,15 +20,16 @@ export class FileBytes implements ByteSource {
     private readonly changed: number,
   ) {}
 
+  /** @throws Error that says why it cannot be read, naming the path */
   static async of(path: string): Promise<FileBytes> {
-    const found = await stat(path);
+    const found = await stat(path).catch(unread(path));
     if (!found.isFile()) throw new Error(`${path} is ${found.isDirectory() ? 'a folder' : 'a device'}, not a file.`);
     const { size, mtimeMs } = found;
     return new FileBytes(path, size, mtimeMs);
   }
 
   async read(start: number, end: number): Promise<Uint8Array> {
-    const file = await open(this.name);
+    const file = await open(this.name).catch(unread(this.name));
     try {
       this.check(await file.stat());
       return await readRange(file, this.name, start, end);
@@ -75,7 +77,10 @@ export function folderTree(folder: string): FileTree {
   return {
     name: folder,
     list: (path) => orIfMissing(readdir(join(folder, path)), []),
-    open: (path) => orIfMissing(fileBytes(join(folder, path)), undefined),
+    open: async (path) => {
+      const file = join(folder, path);
+      return (await orIfMissing(stat(file), undefined)) && fileBytes(file);
+    },
   };
 }
 
@@ -83,8 +88,7 @@ async function orIfMissing<T>(result: Promise<T>, instead: T): Promise<T> {
   try {
     return await result;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return instead;
+    if (isMissing(error as NodeJS.ErrnoException)) return instead;
     throw error;
   }
 }

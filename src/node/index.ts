@@ -26,7 +26,8 @@ export type { EditFigureOptions } from './editFigure';
 export { wordFigure } from './wordFigure';
 export type { WordFigureOptions } from './wordFigure';
 export { BackendError } from '../backend/backendInfo';
-export type { BackendInfo, BackendName, BackendOptions } from '../backend/backendInfo';
+export type { BackendInfo, BackendOptions } from '../backend/backendInfo';
+export type { BackendName } from '../backend/names';
 
 /** The options of loading a pipeline. */
 export interface LoadPipelineOptions {

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import type { BackendName } from '../backend/backendInfo';
+import type { BackendName } from '../backend/names';
 
 /** WebAssembly addresses memory with 32 bits. */
 export const WASM_MEMORY = 2 ** 32;

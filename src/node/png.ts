@@ -1,7 +1,9 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import type * as tf from '@tensorflow/tfjs';
 import { PNG } from 'pngjs';
 import { type Picture, toPictures } from '../image/picture';
+import { unwritten } from './fileErrors';
+import { readBytes } from './readBytes';
 
 /** @returns the bytes of a PNG file with 8 bits per channel, without alpha because pictures are opaque */
 export function encodePng({ width, height, data }: Picture): Buffer {
@@ -12,7 +14,7 @@ export function encodePng({ width, height, data }: Picture): Buffer {
 
 /** @throws if there is no such file, or it is not a PNG */
 export async function readPng(file: string): Promise<Picture> {
-  const bytes = await readFile(file);
+  const bytes = await readBytes(file);
   try {
     const { width, height, data } = PNG.sync.read(bytes);
     return { width, height, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength) };
@@ -42,7 +44,8 @@ export async function savePngs(images: tf.Tensor4D, files: readonly string[]): P
   if (files.length !== images.shape[0])
     throw new RangeError(`${images.shape[0]} pictures need one file each, not ${files.length} files.`);
   for (const [i, bytes] of (await toPngs(images)).entries()) {
-    await writeFile(`${files[i]}.unfinished`, bytes);
-    await rename(`${files[i]}.unfinished`, files[i]);
+    const unfinished = `${files[i]}.unfinished`;
+    await writeFile(unfinished, bytes).catch(unwritten(files[i]));
+    await rename(unfinished, files[i]).catch(unwritten(files[i]));
   }
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { unread } from './fileErrors';
 
 const DATA = 'data:';
 
@@ -12,18 +13,11 @@ export function isData(place: string): boolean {
 
 /** @param place a file's path or a `data:` URL @throws if there is no such file, or the URL is not valid; it is named */
 export async function readBytes(place: string): Promise<Buffer> {
-  if (!isData(place))
-    return readFile(place).catch((error: NodeJS.ErrnoException) => Promise.reject(unread(place, error)));
+  if (!isData(place)) return readFile(place).catch(unread(place));
   const response = await fetch(place).catch(() => {
     throw new Error(`${nameOf(place)} is not a complete data URL, such as data:image/png;base64,...`);
   });
   return Buffer.from(await response.arrayBuffer());
-}
-
-function unread(path: string, { code, message }: NodeJS.ErrnoException): Error {
-  if (code === 'ENOENT') return new Error(`There is no file ${path}.`);
-  if (code === 'EISDIR') return new Error(`${path} is a folder, not a file.`);
-  return new Error(`${path} cannot be read: ${message}`);
 }
 
 /** Its name, for messages. */

@@ -1,4 +1,4 @@
-import { CheckpointError, listed } from '../errors';
+import { CheckpointError, listed, UnfitError } from '../errors';
 import { type Checkpoint, NETWORKS, type NetworkName, type PartName } from './checkpoint';
 import { type FileTree, nameIn, readConfig, readJson } from './fileTree';
 import { canonicalNames } from './names';
@@ -176,9 +176,12 @@ function refuse(
 ): never {
   if (variants.length > 0) {
     const wanted = variant === undefined ? 'without a variant' : `of the variant ${variant}`;
-    throw new CheckpointError(
-      `${place} has no weights ${wanted}; it has: ${variants.map((name) => name ?? 'without').join(', ')}. Name one of these as the variant.`,
-    );
+    const named = variants.filter((name) => name !== undefined);
+    const instead = [
+      ...(named.length > 0 ? [`name ${named.join(' or ')} as the variant`] : []),
+      ...(variants.includes(undefined) ? ['leave the variant out'] : []),
+    ];
+    throw new UnfitError(`${place} has no weights ${wanted}: ${instead.join(', or ')}.`);
   }
   const pickles = names.filter((name) => PICKLE.test(name));
   if (pickles.length > 0) throw new CheckpointError(`${place} has only ${listed(pickles)}. ${WHY_NO_PICKLE}`);

@@ -66,14 +66,15 @@ export async function readConfig(tree: FileTree, path: string): Promise<ConfigFi
  * @throws CheckpointError naming the file and where the name comes from
  */
 export function safePath(path: string, statedBy: string): string {
-  const parts = path.split(/[\\/]/);
-  const unsafe =
-    parts.some((part) => part === '' || part === '.' || part === '..') ||
-    /[:\u0000-\u001f\u007f]/.test(path) ||
-    path.includes('\\');
-  if (unsafe)
+  if (!isSafePath(path))
     throw new CheckpointError(
       `${statedBy} names the file ${JSON.stringify(path)}, which is not a plain path below its folder. Do not use this checkpoint.`,
     );
   return path;
+}
+
+/** Whether a path is as {@link safePath} demands. */
+export function isSafePath(path: string): boolean {
+  const parts = path.split('/');
+  return !parts.some((part) => part === '' || part === '.' || part === '..') && !/[:\\\u0000-\u001f\u007f]/.test(path);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { CheckpointError, listed } from '../errors';
+import { listed, UnfitError } from '../errors';
 import type { Checkpoint, NetworkName } from './checkpoint';
 import { LoraAlphas } from './loraAlphas';
 import type { SafetensorsFile } from './safetensors';
@@ -122,7 +122,7 @@ async function changesOf(
 
 type Keys = Partial<Record<Part, string>>;
 
-/** @throws CheckpointError listing the tensors that belong to no layer */
+/** @throws UnfitError listing the tensors that belong to no layer */
 function partsByLayer(
   file: SafetensorsFile,
   layers: ReadonlyMap<string, Layer>,
@@ -139,11 +139,11 @@ function partsByLayer(
     }
     const others = parts.get(layer);
     if (others?.[part])
-      throw new CheckpointError(`${file.name}: ${others[part]} and ${key} are the same. Save it with one of them.`);
+      throw new UnfitError(`${file.name}: ${others[part]} and ${key} are the same. Save it with one of them.`);
     parts.set(layer, { ...others, [part]: key });
   }
   if (unknown.length > 0 || parts.size === 0)
-    throw new CheckpointError(
+    throw new UnfitError(
       `${file.name} does not fit ${checkpoint}, which has no layer for ${listed(unknown) || 'any of its tensors: there are none'}. ${hintOn(unknown)}`,
     );
   return parts;
@@ -158,21 +158,19 @@ function hintOn(unknown: readonly string[]): string {
     : 'Take a LoRA that was made for Stable Diffusion 1.x or 2.x, whichever the checkpoint is.';
 }
 
-/** @throws CheckpointError if one of a layer's two matrices is missing, or does not match its shape */
+/** @throws UnfitError if one of a layer's two matrices is missing, or does not match its shape */
 function checkedParts(
   { name, tensors }: SafetensorsFile,
   { path, shape }: Layer,
   { up, down }: Keys,
 ): { up: string; down: string; rank: number } {
   if (up === undefined || down === undefined)
-    throw new CheckpointError(
-      `${name} does not have both matrices of ${path}, down (A) and up (B). Get the file again.`,
-    );
+    throw new UnfitError(`${name} does not have both matrices of ${path}, down (A) and up (B). Get the file again.`);
   const [outputs, ...inputs] = shape;
   const [ofUp, ofDown] = [tensors.get(up)!.shape, tensors.get(down)!.shape];
   const [rank] = ofDown;
   if (!sameSizes(ofDown, [rank, ...inputs]) || !sameSizes(ofUp, [outputs, rank]))
-    throw new CheckpointError(
+    throw new UnfitError(
       `${name}: ${down} [${ofDown.join(', ')}] and ${up} [${ofUp.join(', ')}] do not fit ${path}.weight [${shape.join(', ')}]. ` +
         'Use a LoRA made for this kind of checkpoint.',
     );

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CheckpointError } from '../errors';
+import { UnfitError } from '../errors';
 import type { NetworkName } from './checkpoint';
 import type { SafetensorsFile } from './safetensors';
 
@@ -19,24 +19,24 @@ export class LoraAlphas {
     private readonly stated: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** @throws CheckpointError if the metadata is not a JSON object */
+  /** @throws UnfitError if the metadata is not a JSON object */
   static of({ name, metadata }: SafetensorsFile): LoraAlphas {
     const json = metadata.get(METADATA);
     try {
       return new LoraAlphas(name, z.looseObject({}).parse(JSON.parse(json ?? '{}')));
     } catch {
-      throw new CheckpointError(`${name}: ${METADATA} in its metadata is not a JSON object. Get the file again.`);
+      throw new UnfitError(`${name}: ${METADATA} in its metadata is not a JSON object. Get the file again.`);
     }
   }
 
   /**
    * alpha / rank, or alpha / √rank with `use_rslora`; 1 without an alpha.
    *
-   * @throws CheckpointError if the metadata is not valid
+   * @throws UnfitError if the metadata is not valid
    */
   factor({ network, path }: { readonly network: NetworkName; readonly path: string }, rank: number): number {
     const { success, data, error } = schema.safeParse(this.of(network));
-    if (!success) throw new CheckpointError(`${this.file}: ${METADATA} of ${network}: ${z.prettifyError(error)}`);
+    if (!success) throw new UnfitError(`${this.file}: ${METADATA} of ${network}: ${z.prettifyError(error)}`);
     const patterns = Object.entries(data.alpha_pattern ?? {});
     const [, ofLayer] = patterns.find(([pattern]) => this.matches(pattern, path)) ?? [];
     const alpha = ofLayer ?? data.lora_alpha;
@@ -55,7 +55,7 @@ export class LoraAlphas {
   private matches(pattern: string, path: string): boolean {
     const name = pattern.replace(/^\^/, '').replaceAll('\\.', '.');
     if (!/^[\w.]+$/.test(name))
-      throw new CheckpointError(
+      throw new UnfitError(
         `${this.file}: ${METADATA} has the pattern ${JSON.stringify(pattern)}, but only names of layers are supported.`,
       );
     const paths = [path, path.replace(/^text_model\./, '')];

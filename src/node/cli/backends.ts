@@ -27,7 +27,7 @@ function inWords(backends: readonly BackendDescription[]): string {
     'info' in backend
       ? [
           backend.name,
-          backend.info.device ?? `${backend.info.threads} threads`,
+          backend.info.device ?? `${backend.info.threads} thread${backend.info.threads === 1 ? '' : 's'}`,
           Math.round(backend.gflops.matMul),
           Math.round(backend.gflops.conv2d),
           memory(backend.memoryLimit),

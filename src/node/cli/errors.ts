@@ -8,11 +8,15 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** Attributes any error to an option that the user can correct. @throws UsageError naming it */
+/** Attributes any error to an option that the user can correct, also a later one. @throws UsageError naming it */
 export function naming<T>(option: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
+  const refuse = (error: unknown): never => {
     throw new UsageError(`${option}: ${(error as Error).message}`);
+  };
+  try {
+    const result = work();
+    return result instanceof Promise ? (result.catch(refuse) as T) : result;
+  } catch (error) {
+    return refuse(error);
   }
 }

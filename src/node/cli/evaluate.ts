@@ -1,21 +1,25 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { INVERSIONS, type InversionName } from '../../inversion/names';
+import type { InversionName } from '../../inversion/names';
 import { StableDiffusionPipeline } from '../../pipeline';
 import { chooseBackend } from '../backend';
 import { openCheckpoint } from '../checkpoint';
+import { unmade } from '../fileErrors';
 import { type BenchEdit, readPieBench } from '../pie-bench/bench';
 import { type Editor, editorBy, madeBefore, withPublishedSteps } from '../pie-bench/editors';
 import { evaluate } from '../pie-bench/evaluate';
 import { type Measures, openMeasures } from '../pie-bench/measures';
 import { meanOf, type Table } from '../pie-bench/table';
-import { UsageError } from './errors';
+import { naming, UsageError } from './errors';
 import type { Manner } from './options';
 import { Progress } from './progress';
 import type { OpenSettings } from './settings';
 import { stopSignal } from './supervised';
 import { table } from './text';
+
+/** The file with a run's settings, beside its results. */
+const SETTINGS = 'settings.json';
 
 export interface EvaluateOptions extends OpenSettings, Pick<Manner, 'quiet' | 'json'> {
   readonly method: readonly InversionName[];
@@ -32,19 +36,19 @@ export interface EvaluateOptions extends OpenSettings, Pick<Manner, 'quiet' | 'j
 
 /** Edits a folder in PIE-Bench's layout and measures the edits, or measures existing ones. */
 export async function evaluatePieBench(folder: string, options: EvaluateOptions): Promise<void> {
-  const edits = chosen(await readPieBench(folder), options);
   const editors = options.results.map(resultsOf);
+  if (options.networks !== undefined) checkFolder('--networks', options.networks);
+  checkFolder('<folder>', folder);
+  const edits = chosen(await readPieBench(folder), options);
   const methods = options.method.length === 0 && editors.length === 0 ? (['direct'] as const) : options.method;
-  for (const method of methods) {
-    if (!INVERSIONS.includes(method))
-      throw new UsageError(`--method ${method}: expected one of ${INVERSIONS.join(', ')}.`);
-  }
   const { model, lora, variant, steps } = options;
   const out = resolve(options.out);
-  await keepSettings(out, { model, lora, variant, steps, folder: resolve(folder) });
+  const settings = `${JSON.stringify({ model, lora, variant, steps, folder: resolve(folder) }, undefined, 2)}\n`;
+  await checkOut(out, settings);
   const progress = new Progress(options.quiet);
   const { measures, pipe } = await open(options, methods.length > 0);
   try {
+    await writeFile(join(out, SETTINGS), settings);
     if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, steps)));
     const onProgress = (done: number, total: number): void => progress.show('Evaluating', done, total, 'edits');
     const results = await evaluate(edits, editors, measures, out, { signal: stopSignal, onProgress });
@@ -76,18 +80,22 @@ function chosen(edits: readonly BenchEdit[], { category, limit }: EvaluateOption
 function resultsOf(value: string): Editor {
   const [, name, folder] = /^([^=/\\]+)=(.+)$/.exec(value) ?? [];
   if (name === undefined) throw new UsageError(`--results ${value}: expected NAME=FOLDER, such as null-text=output.`);
-  if (!existsSync(folder)) throw new UsageError(`--results ${value}: there is no folder ${folder}.`);
+  checkFolder('--results', folder);
   return madeBefore(name, folder);
 }
 
-/** @throws UsageError if the folder has results of a run with other settings */
-async function keepSettings(out: string, settings: object): Promise<void> {
-  await mkdir(out, { recursive: true });
-  const file = join(out, 'settings.json');
-  const text = `${JSON.stringify(settings, undefined, 2)}\n`;
-  if (existsSync(file) && (await readFile(file, 'utf8')) !== text)
-    throw new UsageError(`--out ${out} is of a run with other settings (settings.json in it): choose another folder.`);
-  await writeFile(file, text);
+/** @throws UsageError naming the option if there is no such folder */
+function checkFolder(option: string, folder: string): void {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`${option}: There is no folder ${folder}. Check its name.`);
+}
+
+/** @throws UsageError if nothing can be written to the folder, or it has results of a run with other settings */
+async function checkOut(out: string, settings: string): Promise<void> {
+  await naming('--out', () => mkdir(out, { recursive: true }).catch(unmade(out)));
+  const file = join(out, SETTINGS);
+  if (existsSync(file) && (await readFile(file, 'utf8')) !== settings)
+    throw new UsageError(`--out ${out} is of a run with other settings (${SETTINGS} in it): choose another folder.`);
 }
 
 function print(results: Table, { measures, missing }: Measures, { quiet, json, out }: EvaluateOptions): void {

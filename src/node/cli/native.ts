@@ -1,5 +1,7 @@
 import type { NativeStatus } from '../native/install';
-import { installNative, nativeStatus, removeNative } from '../native/install';
+import { checkWheel, installNative, nativeStatus, removeNative } from '../native/install';
+import { checkTensorFlow } from '../native/versions';
+import { naming, UsageError } from './errors';
 import type { Manner } from './options';
 
 export interface InstallManner extends Manner {
@@ -8,8 +10,11 @@ export interface InstallManner extends Manner {
   readonly wheel?: string;
 }
 
-/** Builds the native backend. */
+/** Builds the native backend. @throws UsageError naming an option that is not one of those tested; BackendError */
 export async function install({ gpu, tensorflow, wheel, ...manner }: InstallManner): Promise<void> {
+  if (tensorflow !== undefined) naming('--tensorflow', () => checkTensorFlow(tensorflow));
+  const kind = wheel === undefined ? undefined : naming('--wheel', () => checkWheel(wheel)).kind;
+  if (gpu && kind === 'cpu') throw new UsageError(`--gpu: ${wheel} is for the CPU. Give a wheel of tensorflow for it.`);
   const onProgress = (doing: string): void => void (manner.quiet || process.stderr.write(`${doing} ...\n`));
   tell(manner, await installNative({ gpu, tensorflow, wheel, onProgress }));
 }

@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { z } from 'zod';
+import { BACKEND_CHOICES } from '../../backend/names';
+import { readBytes } from '../readBytes';
 import { MAX_THREADS } from '../threads';
-import { UsageError } from './errors';
+import { naming, UsageError } from './errors';
 import type { OutputOptions } from './outputs';
-import { fraction, size, whole } from './read';
-import { MAX_GRID, optionForms } from './settings';
+import { choice, fraction, isRepeatable, size, whole } from './read';
+import { generation, MAX_GRID, optionForms } from './settings';
 import { withoutModels } from './settle';
 
 /** Settings as given by the user on the command line or in a file. */
@@ -73,7 +74,29 @@ export function addManner(command: Command, makesPictures: boolean): Command {
 
 /** Adds the option for the number of threads. */
 export function addThreads(command: Command): Command {
-  return command.option('--threads <n>', 'threads to compute with (default: all cores)', whole(1, MAX_THREADS));
+  return command.option(
+    '--threads <n>',
+    'threads to compute with; wasm uses at most 8 (default: all cores)',
+    whole(1, MAX_THREADS),
+  );
+}
+
+/** Adds the option for the backend, for a command that has no setting for it. */
+export function addBackend(command: Command): Command {
+  const { flags, help } = optionForms.get(generation.backend)!;
+  return command.option(flags, help, choice(BACKEND_CHOICES));
+}
+
+/** Makes the command refuse options given twice, of which the last would win, unless each adds to the others. */
+export function refuseRepeated(command: Command): void {
+  command.commands.forEach(refuseRepeated);
+  for (const option of command.options) {
+    if (option.isBoolean() || isRepeatable(option.parseArg)) continue;
+    let given = 0;
+    command.on(`option:${option.name()}`, () => {
+      if (++given > 1) command.error(`error: option '${option.flags}' is given ${given} times: give it once.`);
+    });
+  }
 }
 
 /** Adds the options for recording a run's source. */
@@ -108,7 +131,7 @@ export async function settingsFrom<T extends z.ZodObject>(schema: T, options: Gi
       .filter((key) => options[key] !== undefined)
       .map((key) => [key, options[key]]),
   );
-  const file = from === undefined ? {} : settingsIn(readSettings(from), given);
+  const file = from === undefined ? {} : settingsIn(await readSettings(from), given);
   const { recording } = { ...file, ...given };
   const recorded = typeof recording === 'string' ? await recordedIn(recording, { ...file, ...given }) : {};
   const { success, data, error } = schema.safeParse({ ...recorded, ...file, ...given });
@@ -134,16 +157,13 @@ async function recordedIn(path: string, asked: Given): Promise<Given> {
   return recordedSettings(recording);
 }
 
-function readSettings(file: string): Given {
+async function readSettings(file: string): Promise<Given> {
   let settings: unknown;
+  const text = (await naming('--from', () => readBytes(file))).toString();
   try {
-    settings = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
+    settings = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new UsageError(
-      error instanceof SyntaxError
-        ? `--from ${file} is not JSON: ${error.message}`
-        : `--from ${file} cannot be read: ${(error as Error).message}`,
-    );
+    throw new UsageError(`--from ${file} is not JSON: ${(error as Error).message}`);
   }
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
     throw new UsageError(`--from ${file}: expected an object of settings.`);

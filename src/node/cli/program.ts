@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { UnfitError } from '../../errors';
 import { Interrupted, UsageError } from './errors';
 import { version } from './version';
 
@@ -118,7 +119,9 @@ export function program(args: readonly string[]): Command {
     });
   for (const { name, description, define } of COMMANDS) {
     const command = p2p.command(name).description(description);
-    if (args.includes(name)) define(command);
+    if (!args.includes(name)) continue;
+    define(command);
+    (require('./options') as typeof import('./options')).refuseRepeated(command);
   }
   return p2p;
 }
@@ -131,7 +134,7 @@ async function perform(argv: readonly string[]): Promise<number> {
     // commander has already printed its own errors, and showing help is not an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (!(error instanceof Interrupted)) process.stderr.write(`error: ${(error as Error).message}\n`);
-    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+    return error instanceof UsageError || error instanceof UnfitError ? EXIT.usage : EXIT.failed;
   }
 }
 

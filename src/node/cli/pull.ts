@@ -1,4 +1,6 @@
+import { checkHubName, checkRevision } from '../hub/cache';
 import { pull as pullModel } from '../hub/pull';
+import { naming } from './errors';
 import type { Manner } from './options';
 import { Progress } from './progress';
 import { stopSignal } from './supervised';
@@ -10,6 +12,8 @@ export interface PullManner extends Manner {
 
 /** Downloads a model and says where it is. */
 export async function pull(name: string, { revision, variant, quiet, json }: PullManner): Promise<void> {
+  naming('<name>', () => checkHubName(name));
+  if (revision !== undefined) naming('--revision', () => checkRevision(revision));
   const progress = new Progress(quiet);
   try {
     const folder = await pullModel(name, {

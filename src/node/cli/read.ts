@@ -55,35 +55,60 @@ export function share(value: string): number | [number, number] {
   return range ? [number(range[1]), number(range[2])] : number(value);
 }
 
-export function list(value: string, before: string[] = []): string[] {
-  return [...before, value];
+/** The parsers that get the previous value, because their options may be repeated. */
+const repeatable = new WeakSet<object>();
+
+/** Whether an option with this parser may be repeated. */
+export function isRepeatable(parser: unknown): boolean {
+  return typeof parser === 'function' && repeatable.has(parser);
 }
+
+/** For an option that may be repeated: a list of what is read. */
+export function each<T>(read: (text: string) => T): (value: string, before?: readonly T[]) => T[] {
+  const parser = (value: string, before: readonly T[] = []): T[] => [...before, read(value)];
+  repeatable.add(parser);
+  return parser;
+}
+
+/** For an option that may be repeated: `WORD=F`, once for each word. */
+function eachWord<T>(read: (text: string) => T): (value: string, before?: Record<string, T>) => Record<string, T> {
+  const parser = (value: string, before: Record<string, T> = {}): Record<string, T> => {
+    const at = value.lastIndexOf('=');
+    if (at < 1) throw new InvalidArgumentError('Expected WORD=F, such as snowy=0.5.');
+    const word = value.slice(0, at);
+    if (Object.hasOwn(before, word)) throw new InvalidArgumentError(`"${word}" has a value already: give one.`);
+    return { ...before, [word]: read(value.slice(at + 1)) };
+  };
+  repeatable.add(parser);
+  return parser;
+}
+
+export const list = each(text);
 
 /** `WORD=F`, F a share */
-export function wordShare(value: string, before: Record<string, number | [number, number]> = {}) {
-  return { ...before, ...wordValue(value, share) };
-}
+export const wordShare = eachWord(share);
 
 /** `WORD=F`, F a number */
-export function wordNumber(value: string, before: Record<string, number> = {}) {
-  return { ...before, ...wordValue(value, number) };
-}
+export const wordNumber = eachWord(number);
 
 /** `FILE:SCALE`; `FILE` alone means scale 1. A drive's colon, as in `C:\cat.safetensors`, is part of the file. */
-export function lora(value: string, before: { file: string; scale?: number }[] = []) {
+export const lora = each((value): { file: string; scale?: number } => {
   const [, file, scale] = /^(.+):([^:/\\]*)$/s.exec(value) ?? [];
-  return [...before, file === undefined ? { file: value } : { file, scale: number(scale) }];
-}
+  return file === undefined ? { file: value } : { file, scale: number(scale) };
+});
 
 /** `SOURCEWORD:TARGETWORD`; `WORD` alone is the same word in both */
-export function pairs(value: string, before: [string, string][] = []): [string, string][] {
+export const pairs = each((value): [string, string] => {
   const words = value.split(':');
   if (words.length > 2) throw new InvalidArgumentError('Expected SOURCEWORD:TARGETWORD.');
-  return [...before, [words[0], words[words.length - 1]]];
-}
+  return [words[0], words[words.length - 1]];
+});
 
-function wordValue<T>(value: string, read: (text: string) => T): Record<string, T> {
-  const at = value.lastIndexOf('=');
-  if (at < 1) throw new InvalidArgumentError('Expected WORD=F, such as snowy=0.5.');
-  return { [value.slice(0, at)]: read(value.slice(at + 1)) };
+/** One of several names. */
+export function choice<T extends string>(names: readonly T[]): (value: string) => T {
+  return (value) => {
+    const name = names.find((each) => each === value);
+    if (name === undefined) throw new InvalidArgumentError(`Expected one of ${names.join(', ')}.`);
+    return name;
+  };
 }

@@ -4,7 +4,7 @@ import type { RecordOptions } from '../../recording/recorder';
 import { Recording } from '../../recording/recording';
 import { settingsIn } from '../../recording/settings';
 import { fileBytes } from '../fileSource';
-import { UsageError } from './errors';
+import { naming, UsageError } from './errors';
 import type { RecordManner } from './options';
 
 /**
@@ -27,10 +27,7 @@ export function recordOptions(
 
 /** @throws UsageError if there is no such file; CheckpointError or RecordingError if it is not a recording */
 export async function openRecording(file: string): Promise<Recording> {
-  const bytes = await fileBytes(file).catch((error: Error) => {
-    throw new UsageError(`--recording ${file} cannot be read: ${error.message}`);
-  });
-  return Recording.open(bytes);
+  return Recording.open(await naming('--recording', () => fileBytes(file)));
 }
 
 /** A recording's settings, under the command's names for them. */

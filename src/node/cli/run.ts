@@ -136,7 +136,7 @@ export class Run {
     pipeline: StableDiffusionPipeline,
     task: string,
     prompts: readonly string[],
-    options: Omit<RunOptions, 'signal' | 'onWarning'> = {},
+    options: Omit<RunOptions, 'signal'> = {},
     seconds = this.seconds.steps,
   ): Promise<Made> {
     const { seed, steps, guidance, sampler, eta, karras, height, width, negative } = this.settings;
@@ -152,8 +152,8 @@ export class Run {
       height,
       width,
       negative,
-      ...options,
       ...this.circumstances,
+      ...options,
       onStep: ({ step, steps, seconds: taken }) => {
         this.progress.show(task, step + 1, steps, 'steps');
         seconds.push(taken);
@@ -176,7 +176,8 @@ export class Run {
     prompts: readonly string[],
     options: Omit<RunOptions, 'signal' | 'onWarning'> = {},
   ): Promise<Made> {
-    return this.generate(pipeline, 'Without injection', prompts, options, this.seconds.compare);
+    const onWarning = (): void => {}; // The edits' run has warned of the same prompts.
+    return this.generate(pipeline, 'Without injection', prompts, { ...options, onWarning }, this.seconds.compare);
   }
 
   /** Adds the settings, everything needed to repeat the run, as a file for `--from`, in the schema's order. */

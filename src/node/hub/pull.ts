@@ -1,10 +1,9 @@
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { CheckpointError } from '../../errors';
 import { neededFiles, openDiffusersLayout } from '../../weights/diffusersLayout';
-import { safePath } from '../../weights/fileTree';
 import { shardsOf } from '../../weights/shards';
 import { folderTree } from '../fileSource';
-import { isThere, ModelCache } from './cache';
+import { checkRevision, isThere, ModelCache } from './cache';
 import { download, type RemoteFile } from './download';
 import { type HubEnvironment, hubEnvironment } from './environment';
 import { HubError } from './error';
@@ -48,7 +47,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
   if (environment.offline) throw new HubError(`${name} cannot be pulled while HF_HUB_OFFLINE is set. Unset it.`);
 
   const repository = new Repository(name, environment, options);
-  const commit = await repository.commit(safePath(revision, 'The revision'));
+  const commit = await repository.commit(checkRevision(revision));
   const folder = cache.snapshot(commit);
   const files = await repository.files(commit);
   const downloads = new Downloads(repository, cache, commit, options);

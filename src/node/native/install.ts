@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BackendError } from '../../backend/backendInfo';
@@ -92,9 +92,7 @@ export async function installNative({
 }: InstallOptions = {}): Promise<NativeStatus> {
   processorTag();
   checkTensorFlow(tensorflow);
-  if (wheel !== undefined && !existsSync(wheel)) throw new BackendError(`There is no wheel ${wheel}.`);
-  const described =
-    wheel === undefined ? ({ tensorflow, kind: gpu ? 'gpu' : 'cpu' } as const) : readWheelName(basename(wheel));
+  const described = wheel === undefined ? ({ tensorflow, kind: gpu ? 'gpu' : 'cpu' } as const) : checkWheel(wheel);
   await mkdir(cacheFolder(), { recursive: true });
   const compiler = await checkTools({ download: wheel === undefined, gigabytes: described.kind === 'gpu' ? 12 : 2 });
 
@@ -122,6 +120,13 @@ export async function installNative({
   }
   await rm(downloadsFolder(), { recursive: true, force: true });
   return (await nativeStatus())!;
+}
+
+/** What a wheel's file is. @throws BackendError if there is no such file, or as {@link readWheelName} */
+export function checkWheel(file: string): Wheel {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+    throw new BackendError(`There is no wheel ${file}. Check its name and its folder.`);
+  return readWheelName(basename(file));
 }
 
 /** @returns the C++ compiler */

@@ -3,13 +3,8 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import {
-  activate,
-  BackendError,
-  type BackendInfo,
-  type BackendName,
-  type BackendOptions,
-} from '../../backend/backendInfo';
+import { activate, BackendError, type BackendInfo, type BackendOptions } from '../../backend/backendInfo';
+import type { BackendName } from '../../backend/names';
 import { operationsSum } from './install';
 import { registerOwnKernels } from './kernels';
 import type { NativePackage } from './locate';

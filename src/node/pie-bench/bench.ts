@@ -43,7 +43,7 @@ export async function readPieBench(folder: string): Promise<BenchEdit[]> {
   const text = await readFile(name, 'utf8').catch(() => {
     throw new Error(`${folder} is not in PIE-Bench's layout: it has no mapping_file.json.`);
   });
-  const parsed = mapping.safeParse(JSON.parse(text));
+  const parsed = mapping.safeParse(parseJson(name, text));
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;
     throw new Error(`${name}: ${path.join('.')}: ${message}`);
@@ -63,6 +63,14 @@ export async function readPieBench(folder: string): Promise<BenchEdit[]> {
       runs: entry.mask,
     };
   });
+}
+
+function parseJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${name} is not JSON: ${(error as Error).message}. Get the file again.`);
+  }
 }
 
 const withoutBrackets = (prompt: string): string => prompt.replaceAll(/[[\]]/g, '');

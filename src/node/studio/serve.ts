@@ -38,22 +38,34 @@ export interface ServeOptions {
  * Serves the studio. It writes nothing, and reads nothing outside the site's folders.
  *
  * @returns the server, once it is listening
- * @throws Error if the port is taken
+ * @throws Error if the port is taken; RangeError if the host is not an address of this machine
  */
 export function serve(site: Site, { host = '127.0.0.1', port, isolated = true }: ServeOptions): Promise<Server> {
   const server = createServer((request, response) => {
     answer(site, request, response, isolated ? ISOLATED : {}).catch(() => response.destroy());
   });
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`Port ${port} is used by another program. Choose another one: --port 0 uses any free one.`)
-          : error,
-      ),
-    );
+    server.once('error', (error: NodeJS.ErrnoException) => reject(whyDeaf(error, host, port)));
     server.listen(port, host, () => resolve(server));
   });
+}
+
+/** Why the server cannot listen. */
+function whyDeaf(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new Error(`Port ${port} is used by another program. Choose another one: --port 0 uses any free one.`);
+    case 'EACCES':
+      return new Error(`Port ${port} needs an administrator's rights. Choose one from 1024 on: --port 0 uses any.`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new RangeError(
+        `${host} is not an address of this machine. Choose 127.0.0.1, one of its others, or 0.0.0.0 for all of them.`,
+      );
+    default:
+      return error;
+  }
 }
 
 async function answer(

@@ -1,6 +1,8 @@
 import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { CheckpointError } from '../../errors';
 import { EMBEDDED } from '../checkpoint';
+import { unmade } from '../fileErrors';
 import { modelManifest } from './manifest';
 
 const ROOT = join(__dirname, '../../..');
@@ -25,6 +27,10 @@ export async function studioSite(model: string = EMBEDDED, page = join(ROOT, 'di
     throw new Error('The studio has not been built. In a clone, run: npm run build');
   const embedded = model === EMBEDDED && !(await stat(model).catch(() => undefined));
   const folder = embedded ? join(ROOT, 'weights', EMBEDDED) : resolve(model);
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory())
+    throw new CheckpointError(
+      `There is no folder ${model}. The studio starts with a folder in the layout of diffusers; other models are opened in the page.`,
+    );
   const manifest = await modelManifest(folder, basename(folder));
   return { page, model: folder, made: new Map([['model/manifest.json', JSON.stringify(manifest)]]) };
 }
@@ -42,8 +48,8 @@ export function fileAt({ page, model }: Site, path: string): string | undefined 
 
 /** Writes the site to a folder that any web server can serve. @throws Error if the folder is not empty */
 export async function writeSite(site: Site, folder: string): Promise<void> {
-  const there = await readdir(folder).catch(() => []);
-  if (there.length > 0) throw new Error(`${folder} is not empty. Choose a new folder.`);
+  await mkdir(folder, { recursive: true }).catch(unmade(folder));
+  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty. Choose a new folder.`);
   await cp(site.page, folder, { recursive: true });
   const { files } = JSON.parse(site.made.get('model/manifest.json')!) as { files: { path: string }[] };
   const paths = ['clip/merges.txt.gz', ...files.map(({ path }) => `model/${path}`)];

@@ -15,6 +15,11 @@ export function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
 }
 
+/** Arguments without an option and its value, to give it another one. */
+export function without(args: readonly string[], option: string): string[] {
+  return args.filter((arg, i) => arg !== option && args[i - 1] !== option);
+}
+
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { useBench } from '../pie-bench/folder';
-import { MODEL, useCommand } from './command';
+import { MODEL, useCommand, without } from './command';
 
 jest.setTimeout(300_000);
 const { p2p, work } = useCommand();
@@ -22,7 +22,7 @@ test('a benchmark is edited by two methods, measured and reported', async () => 
   for (const file of ['report.html', 'direct/0_kind/000.png', 'source/1_kind/001.png'])
     expect(existsSync(work('results', file))).toBe(true);
 
-  const other = await p2p(...args, '--steps', '3');
+  const other = await p2p(...without(args, '--steps'), '--steps', '3');
   expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('is of a run with other settings')]);
 });
 
@@ -49,8 +49,11 @@ test('pictures that were made before are measured without a model', async () => 
 });
 
 test.each([
-  [['--method', 'magic'], '--method magic: expected one of direct'],
+  [['--method', 'magic'], "'--method <name>' argument 'magic' is invalid. Expected one of direct"],
   [['--results', 'here'], '--results here: expected NAME=FOLDER'],
+  [['--results', 'none=nowhere'], '--results: There is no folder nowhere'],
+  [['--networks', 'nowhere'], '--networks: There is no folder nowhere'],
+  [['--backend', 'foo'], "'--backend <name>' argument 'foo' is invalid. Expected one of node-gpu"],
   [['--category', '77'], 'Expected a whole number from 0 to 9'],
 ])('%s cannot be meant', async (args, message) => {
   const { code, stderr } = await p2p('evaluate', 'pie-bench', bench(), ...args);

@@ -39,7 +39,10 @@ beforeAll(async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
-const edit = (...args: string[]) => p2p('edit', '--recording', 'cat.recording', ...TARGET, ...HOW, ...args);
+const edit = (...args: string[]) => {
+  const recording = args.includes('--recording') ? [] : ['--recording', 'cat.recording'];
+  return p2p('edit', ...recording, ...TARGET, ...HOW, ...args);
+};
 
 test('an edit from a recording takes its settings from there, and makes the pictures of a full run', async () => {
   const from = await edit('--out', 'from');
@@ -108,8 +111,8 @@ test.each([
     "--self 0.8: cat.recording has the source's self-attention of the first 2 of 5 steps, and 4 are needed. Record more with --record-self.",
   ],
   [['--self', '0.2-0.6'], '--self 0.2-0.6'],
-  [['--recording', 'nowhere'], '--recording nowhere cannot be read'],
-  [['--recording', 'source'], '--recording source cannot be read: source is a folder, not a file'],
+  [['--recording', 'nowhere'], '--recording: There is no file nowhere. Check its name'],
+  [['--recording', 'source'], '--recording: source is a folder, not a file'],
   [['--record', 'new.recording'], '--record: with --recording the source is not computed again'],
 ])('%j is refused, and nothing is written', async (args, message) => {
   const before = readdirSync(work());

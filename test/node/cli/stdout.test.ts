@@ -48,8 +48,8 @@ describe('places that cannot be written to are refused by name', () => {
     [['--record', 'link'], '--record link is a link to nowhere, which is not there'],
     [['--record', 'folder'], '--record folder is a folder'],
     [['--tensors', '/dev/null', '--force'], '--tensors /dev/null is a device'],
-    [['--from', 'folder'], '--from folder cannot be read'],
-    [['--from', 'link'], '--from link cannot be read'],
+    [['--from', 'folder'], '--from: folder is a folder, not a file'],
+    [['--from', 'link'], '--from: There is no file link'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await p2p(
       'generate',

@@ -27,6 +27,16 @@ afterAll(async () => {
 const get = (path: string, headers: Record<string, string> = {}) =>
   fetch(`http://127.0.0.1:${port}/${path}`, { headers });
 
+test('an address of another machine is refused by name', async () => {
+  const serving = serve(await studioSite(MODEL, folder), { host: '203.0.113.1', port: 0 });
+  await expect(serving).rejects.toThrow(RangeError);
+  await expect(serving).rejects.toThrow('203.0.113.1 is not an address of this machine');
+});
+
+test('a model that is not there is refused by name', async () => {
+  await expect(studioSite('nowhere', folder)).rejects.toThrow('There is no folder nowhere');
+});
+
 test('the page comes with the headers that threads need', async () => {
   const { headers, status } = await get('');
   expect(status).toBe(200);

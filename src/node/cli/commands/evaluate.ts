@@ -1,16 +1,12 @@
 import { Argument, type Command, Option } from 'commander';
+import { INVERSIONS } from '../../../inversion/names';
 import { EMBEDDED } from '../../embedded';
 import type { EvaluateOptions } from '../evaluate';
-import { addManner, addOptions, addThreads, settingsFrom } from '../options';
-import { list, whole } from '../read';
+import { addBackend, addManner, addOptions, addThreads, settingsFrom } from '../options';
+import { choice, each, list, whole } from '../read';
 import { openSettings } from '../settings';
 
 const category = whole(0, 9);
-
-/** Category numbers as text, as in the benchmark. */
-function categories(value: string, before: string[]): string[] {
-  return [...before, String(category(value))];
-}
 
 export function defineEvaluate(command: Command): void {
   command
@@ -18,7 +14,7 @@ export function defineEvaluate(command: Command): void {
     .argument('<folder>', "in PIE-Bench's layout: mapping_file.json, and the pictures in annotation_images")
     .addOption(
       new Option('--method <name>', 'how pictures are inverted, such as direct or null-text; may be repeated')
-        .argParser(list)
+        .argParser(each(choice(INVERSIONS)))
         .default([], 'direct, or none with --results'),
     )
     .addOption(
@@ -28,16 +24,15 @@ export function defineEvaluate(command: Command): void {
     )
     .addOption(
       new Option('--category <n>', 'only edits of this kind, 0 to 9; may be repeated')
-        .argParser(categories)
+        .argParser(each((value) => String(category(value)))) // As text, as in the benchmark.
         .default([], 'all'),
     )
     .option('--limit <n>', 'only the first n edits (default: all)', whole(1, 1e6))
     .option('--networks <dir>', 'folder with the networks that some measures need; the report says which are missing')
     .option('--model <model>', 'the model that edits', EMBEDDED)
     .option('--steps <n>', 'steps of a run', whole(1, 1000), 50)
-    .option('--backend <name>', 'what to compute with, see p2p backends (default: the best available)')
     .option('--out <dir>', 'folder to write to; a stopped run continues from what is there', 'out/pie-bench');
-  addManner(addThreads(addOptions(command, openSettings)), false)
+  addManner(addThreads(addBackend(addOptions(command, openSettings))), false)
     .addHelpText(
       'after',
       `
