@@ -105,7 +105,7 @@ test("a run takes what it does not say from the pipeline's defaults", async () =
 test('syntax of other programs in a prompt is pointed out, as are words that no prompt can have', async () => {
   const warnings: string[] = [];
   const options = { steps: 1, guidance: 1, onWarning: (message: string) => warnings.push(message) };
-  tf.dispose([await lastLatents(pipe.run(['a (cat:1.3) on grass'], options))]);
+  tf.dispose([await lastLatents(pipe.run(['a (cat:1.3) on a beach'], options))]);
   expect(warnings).toEqual([
     expect.stringMatching(/^"\(cat:1\.3\)" in the prompt is taken literally.*--weight WORD=F/),
   ]);
@@ -210,6 +210,17 @@ test("prompts of one run do not see each other, and the noise is the seed's", as
   expect(largestDifference(tf.slice(together.latents, 1), alone.latents)).toBeLessThan(1e-4);
   expect(largestDifference(alone.latents, other.latents)).toBeGreaterThan(0.1);
   tf.dispose([{ ...together }, { ...alone }, { ...other }]);
+});
+
+test('words that the model never read are a warning, once for all prompts, with those that it knows', async () => {
+  const warnings: string[] = [];
+  const options = { steps: 1, negative: 'a gnu', onWarning: (message: string) => warnings.push(message) };
+  tf.dispose({ ...(await pipe.generate(['a zebra', 'a zebra on a beach'], options)) });
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^"gnu", "zebra" are not among the words that this model was trained with: anything may come of them\. Its words: an, the, .*\.$/,
+    ),
+  ]);
 });
 
 test('a prompt that is cut off is a warning that shows what was lost', async () => {

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { outsideOfSteps } from '../attention/attend';
 import type { AttentionController, BatchRow } from '../attention/controller';
 import { promptRows } from '../attention/rows';
+import { listed } from '../errors';
 import { allFinite, NotFiniteError } from '../finite';
 import type { GuidanceRow } from '../guidance/guidance';
 import type { PromptEncoder } from '../model/roles';
@@ -9,6 +10,10 @@ import { RowContexts } from '../session/contexts';
 import type { SessionOptions } from '../session/options';
 import { foreignSyntax } from '../text/foreignSyntax';
 import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
+import { unknownWords } from '../text/words';
+
+/** The most of a model's words that a warning lists. */
+const MAX_WORDS = 100;
 
 /** Converts prompts to what the UNet reads: tokenizer and text encoder. */
 export class TextSide {
@@ -56,6 +61,7 @@ export class TextSide {
     const texts = [...new Set(rows.map(textOf))];
     const tokenized = texts.map((text) => this.tokenizer.tokenize(text));
     for (const prompt of tokenized) this.warn(prompt, onWarning);
+    this.warnOfWords(tokenized, onWarning);
     const firstWith = (text: string) => rows.find((row) => textOf(row) === text)!;
     const encoded = this.encode(tokenized, controller, texts.map(firstWith));
     if (!allFinite(await encoded.data())) {
@@ -77,6 +83,17 @@ export class TextSide {
       onWarning(
         `The prompt is longer than the text encoder's ${this.tokenizer.maxLength} tokens. Cut off: "${lost}" of "${text}".`,
       );
+  }
+
+  /** Warns of words that the model never read, if it knows only whole words. */
+  private warnOfWords(prompts: readonly TokenizedPrompt[], onWarning: (message: string) => void): void {
+    const { words } = this.tokenizer;
+    const unknown = words ? [...new Set(prompts.flatMap(unknownWords))] : [];
+    if (!words || unknown.length === 0) return;
+    const [are, them] = unknown.length === 1 ? ['is', 'it'] : ['are', 'them'];
+    onWarning(
+      `${listed(unknown.map((word) => `"${word}"`))} ${are} not among the words that this model was trained with: anything may come of ${them}. Its words: ${listed(words, MAX_WORDS)}.`,
+    );
   }
 }
 

@@ -32,6 +32,11 @@ export interface TokenizedPrompt {
 export interface Tokenizer {
   /** The number of tokens that the text encoder takes. */
   readonly maxLength: number;
+  /**
+   * The words that the model was trained with, if the vocabulary consists of them: any other word is split into parts
+   * that the model never read. Leave it out for a vocabulary that spells any word, such as CLIP's own.
+   */
+  readonly words?: readonly string[];
   tokenize(prompt: string): TokenizedPrompt;
 }
 
@@ -62,6 +67,7 @@ export interface TokenizerFiles {
  */
 export class CLIPTokenizer implements Tokenizer {
   readonly maxLength: number;
+  readonly words?: readonly string[];
   /** The highest id plus 1: the number of rows that the text encoder needs. */
   readonly size: number;
   private readonly encoder: Encoder;
@@ -84,6 +90,7 @@ export class CLIPTokenizer implements Tokenizer {
       ...added.map(({ content, id }) => [content.toLowerCase(), id] as const),
       ...added.map(({ content, id }) => [content, id] as const),
     ]);
+    this.words = wholeWords(bpe)?.map((id) => this.encoder.decode([id]).trim());
     this.maxLength = config.model_max_length;
     [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(
       ({ content }) => this.encoder.token_to_id(content)!,
@@ -249,6 +256,19 @@ function readBpe({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
     .map((line) => line.trimEnd())
     .filter((line) => line && !line.startsWith('#version'));
   return parse('vocab.json', bpeSchema, { vocab, merges: lines });
+}
+
+/**
+ * The ids of the words of a vocabulary whose every merge is a step to a whole word: its makers merged until each word
+ * they trained with was one token. CLIP's own also ends merges with parts of words, to spell any word with.
+ */
+function wholeWords({ vocab, merges }: Bpe): number[] | undefined {
+  const pairs = merges.map((pair) => (typeof pair === 'string' ? pair.split(' ') : pair));
+  const steps = new Set(pairs.flat());
+  const made = [...new Set(pairs.map((pair) => pair.join('')))];
+  const words = made.filter((token) => END_OF_WORD.test(token));
+  const onlyWords = words.length > 0 && made.every((token) => END_OF_WORD.test(token) || steps.has(token));
+  return onlyWords ? words.flatMap((word) => vocab[word] ?? []) : undefined;
 }
 
 /** All special tokens: those listed with their ids, then those that the config names. */

@@ -81,6 +81,13 @@ export function wordsOf(prompt: TokenizedPrompt): PromptWord[] {
   });
 }
 
+/** The words of a prompt, each once, that are not one token, in a tokenizer that has {@link Tokenizer.words}. */
+export function unknownWords(prompt: TokenizedPrompt): string[] {
+  const split = prompt.pieces.filter(({ start, end }) => end - start > 1);
+  const words = wordsOf(prompt).filter((word) => split.some(({ start, end }) => start < word.end && word.start < end));
+  return [...new Set(words.map(({ text }) => text))];
+}
+
 /** Whether a text has letters of a script written without spaces between words: Chinese, Japanese, Thai and others. */
 export function isUnspaced(text: string): boolean {
   return UNSPACED.test(text);

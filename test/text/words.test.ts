@@ -1,10 +1,28 @@
 import fc from 'fast-check';
 import { CLIPTokenizer } from '../../src/text/tokenizer';
-import { spacedWords, tokensInEach, tokensOf, wordsOf } from '../../src/text/words';
+import { spacedWords, tokensInEach, tokensOf, unknownWords, wordsOf } from '../../src/text/words';
 import { toyTokenizer } from '../attention/toyTokenizer';
 import { tokenizerFiles } from './vocabularies';
 
 const { tokenize } = toyTokenizer(24);
+
+test('a word that a vocabulary of whole words lacks is unknown, and each is said once', () => {
+  const tokenizer = new CLIPTokenizer(tokenizerFiles('small'));
+  expect(tokenizer.words).toHaveLength(48);
+  expect(tokenizer.words!.slice(0, 3)).toEqual(['an', 'the', 'of']);
+  expect(tokenizer.words!.flatMap((word) => unknownWords(tokenizer.tokenize(word)))).toEqual([]);
+  expect(unknownWords(tokenizer.tokenize("A Zebra, the cat's zebra and 3 cats 🐱 猫"))).toEqual([
+    'zebra',
+    "cat's",
+    'cats',
+    '🐱',
+    '猫',
+  ]);
+});
+
+test.each(['sd1', 'sd2'] as const)("CLIP's vocabulary spells any word, so it has no list: %s", (name) => {
+  expect(new CLIPTokenizer(tokenizerFiles(name)).words).toBeUndefined();
+});
 
 test('a word is found whatever its case and the punctuation beside it', () => {
   const prompt = tokenize('A cat, riding a Bicycle.');

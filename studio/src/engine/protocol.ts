@@ -72,7 +72,7 @@ export interface ModelInfo {
   readonly grid: { readonly width: number; readonly height: number };
   /** How many tokens a prompt may have. */
   readonly tokens: number;
-  /** Words that are one token each; empty for a full English vocabulary. */
+  /** The words that the model knows, in order; empty if it spells any word. */
   readonly words: readonly string[];
   readonly backend: Backend;
   readonly threads: number;

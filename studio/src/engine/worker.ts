@@ -10,7 +10,7 @@ import { plainShares } from './shares';
 
 /** The seed of the first picture. */
 const SEED = 4;
-/** A larger vocabulary is a whole language's, too long to choose from as a list. */
+/** More words are too long a list to choose from. */
 const MAX_WORDS = 2000;
 
 let engine: Promise<Engine> | undefined;
@@ -81,13 +81,14 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
   const { width, height } = pipeline.defaultSize;
   const pixels = pipeline.vae.pixelsPerLatent;
   const { steps, guidance, sampler, shares } = pipeline.defaults;
+  const { words = [] } = pipeline.tokenizer;
   const info: ModelInfo = {
     name: checkpoint.name,
     width,
     height,
     grid: { width: width / pixels, height: height / pixels },
     tokens: pipeline.tokenizer.maxLength,
-    words: await wordsOf(checkpoint),
+    words: words.length > MAX_WORDS ? [] : [...words].sort(),
     backend: started.name as Backend,
     threads: started.threads,
     device: started.device,
@@ -103,13 +104,6 @@ async function load(model: ModelPlace, backend?: Backend): Promise<Engine> {
   };
   tell({ type: 'ready', info });
   return new Engine(pipeline, pictures, tell);
-}
-
-/** Words that are one token each. */
-async function wordsOf(checkpoint: Checkpoint): Promise<string[]> {
-  const { vocab } = await checkpoint.tokenizer();
-  const words = Object.keys(vocab ?? {}).flatMap((token) => /^([a-z]{2,})<\/w>$/.exec(token)?.[1] ?? []);
-  return words.length > MAX_WORDS ? [] : words.sort();
 }
 
 /** wasm can address 4 GiB, part of which is needed for the pictures. */
