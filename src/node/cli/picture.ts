@@ -10,7 +10,7 @@ import type { StableDiffusionPipeline } from '../../pipeline';
 import { encodePng } from '../png';
 import { nameOf } from '../readBytes';
 import { readPicture } from '../readPicture';
-import { UsageError } from './errors';
+import { naming, UsageError } from './errors';
 import type { Run } from './run';
 import { type InvertSettings, MAX_SIDE } from './settings';
 import type { RunSettings } from './settle';
@@ -24,6 +24,10 @@ export interface OwnPicture {
   readonly fitted: Picture;
   readonly placement: Placement;
 }
+
+/** How much a picture may be enlarged, and longer than the model's, without a warning. */
+const MOST_ENLARGED = 4;
+const MOST_ELONGATED = 2;
 
 const ITERATED: readonly InversionName[] = ['null-text', 'fixed-point'];
 
@@ -61,7 +65,38 @@ export async function openPicture(
         `--${given} ${size[given]}: the ${side} that follows for ${nameOf(file)} (${sizeInWords(original)}) is ${size[side]}, and ${MAX_SIDE} is the most. Give --${side} too.`,
       );
   const placement = place(original, size, fit);
+  for (const oddity of odditiesOf(placement)) warn(`${nameOf(file)} ${oddity}`);
   return { original, fitted: fitPicture(original, placement), placement };
+}
+
+/** What fitting does to the picture and is hardly meant. */
+function odditiesOf({ original, fitted, from, to }: Placement): string[] {
+  const scale = Math.max(to.width / from.width, to.height / from.height);
+  const aspect = (original.width * fitted.height) / (original.height * fitted.width);
+  return [
+    ...(scale > MOST_ENLARGED
+      ? [
+          `is enlarged from ${sizeInWords(from)} to ${sizeInWords(to)} pixels, and blurred: a larger picture shows more.`,
+        ]
+      : []),
+    ...(Math.max(aspect, 1 / aspect) > MOST_ELONGATED
+      ? [
+          `is ${sizeInWords(original)}, and the model's picture ${sizeInWords(fitted)}: ${lossOf({ original, fitted, from, to })}`,
+        ]
+      : []),
+  ];
+}
+
+/** How the picture gets another shape. */
+function lossOf({ original, fitted, from, to }: Placement): string {
+  if (!sameSize(from, original))
+    return `only its middle, ${sizeInWords(from)}, is used. --fit contain takes all of it.`;
+  if (!sameSize(to, fitted)) return `it fills only ${sizeInWords(to)} of that. --fit cover fills it, and crops.`;
+  return 'it is distorted. --fit cover crops it instead.';
+}
+
+function sameSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height;
 }
 
 /**
@@ -150,9 +185,7 @@ export async function openMask(
   placement: Placement,
   warn: (message: string) => void,
 ): Promise<Mask> {
-  const { picture, notes } = await readPicture(file).catch((error: Error) => {
-    throw new UsageError(`--mask: ${error.message}`);
-  });
+  const { picture, notes } = await naming('--mask', () => readPicture(file));
   for (const note of notes) warn(`${nameOf(file)} is ${note}.`);
   const { original } = placement;
   if (!sameShape(picture, original))
@@ -212,7 +245,7 @@ export function atOriginalSize(
   edits: readonly Picture[],
 ): Picture[] {
   const { fitted } = placement;
-  if (original.width === fitted.width && original.height === fitted.height) return [];
+  if (sameSize(original, fitted)) return [];
   return edits.map((edit) => putBack(original, edit, feather(changeMask(source, edit), fitted.width / 32), placement));
 }
 

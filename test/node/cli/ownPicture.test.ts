@@ -4,7 +4,7 @@ import type { Size } from '../../../src/image/resample';
 import { fileBytes } from '../../../src/node/fileSource';
 import { encodePng, readPng } from '../../../src/node/png';
 import { SafetensorsFile } from '../../../src/weights/safetensors';
-import { MODEL, useCommand } from './command';
+import { MODEL, useCommand, without } from './command';
 
 jest.setTimeout(300_000);
 const { p2p, work, start } = useCommand();
@@ -106,10 +106,31 @@ test.each<[string, Size, string[], string]>([
   if (name !== 'white') for (let x = 0; x < width; x++) png.data.fill(0, 4 * x, 4 * x + 3); // a black row
   if (name === 'clear') png.data[3] = 0;
   writeFileSync(work(`${name}.png`), PNG.sync.write(png));
-  const settings = SETTINGS.filter((option) => option !== '--quiet');
+  const settings = without(SETTINGS, '--steps').filter((option) => option !== '--quiet');
   const args = [...image, '--source', SOURCE, ...TARGET, '--mask', `${name}.png`, '--out', `masked-${name}`];
   const { code, stderr } = await p2p('edit', ...args, ...settings, '--steps', '1');
   expect([code, stderr]).toEqual([0, expect.stringContaining(`warning: ${work(name)}.png is ${warning}`)]);
+});
+
+test.each<[string, Size, string[], string]>([
+  ['dot', { width: 1, height: 1 }, [], 'is enlarged from 1x1 to 64x64 pixels, and blurred'],
+  [
+    'line',
+    { width: 200, height: 60 },
+    [],
+    "is 200x60, and the model's picture 64x64: only its middle, 60x60, is used.",
+  ],
+  ['contained', { width: 200, height: 60 }, ['--fit', 'contain'], 'it fills only 64x19 of that.'],
+  ['stretched', { width: 60, height: 200 }, ['--fit', 'stretch'], 'it is distorted.'],
+  ['photo', { width: 16, height: 32 }, [], ''],
+])('a picture that is hardly meant gives a warning: %s', async (name, { width, height }, fit, warning) => {
+  writeFileSync(work(`odd-${name}.png`), PNG.sync.write(new PNG({ width, height, colorType: 2 }), { colorType: 2 }));
+  const settings = without(SETTINGS, '--steps').filter((option) => option !== '--quiet');
+  const image = ['--image', `odd-${name}.png`, '--prompt', 'a cat', '--out', `odd-${name}`];
+  const { code, stderr } = await p2p('attend', ...image, ...fit, ...settings, '--steps', '1');
+  expect(code).toBe(0);
+  if (warning === '') expect(stderr).toBe('');
+  else expect(stderr).toContain(warning);
 });
 
 test('attend shows where words look in the picture that is given', async () => {
