@@ -23,7 +23,8 @@ export async function walkUp(
   through: (inverse: InverseSampler, session: () => Session) => Sampler = (inverse) => inverse,
 ): Promise<Trajectory> {
   const { picture, sampler, steps, onProgress } = task;
-  if (!sampler.inverse) throw new RangeError('This sampler has no inverse step: use ddim or dpm++ to invert pictures.');
+  if (!sampler.inverse)
+    throw new RangeError('This sampler has no inverse step: invert pictures with one that has, such as ddim.');
   const session: Session = await task.session({
     sampler: through(sampler.inverse(), () => session),
     noise: picture,

@@ -5,6 +5,7 @@ import type { TokenizedPrompt } from '../../text/tokenizer';
 import { type PerWord, perWord, tokensInEach } from '../../text/words';
 import { perKey } from './perKey';
 import { type Injection, injectionSchedule } from './schedule';
+import { ofTarget } from './targets';
 
 /** Which words to re-weight, and in which prompts. */
 export interface ReweightOptions {
@@ -25,7 +26,7 @@ export interface ReweightOptions {
  * leaves the source alone; a prompt without targets is changed itself. Composed after an injection, it multiplies what
  * was injected.
  *
- * @throws if none of the changed prompts has one of the words
+ * @throws if none of the changed prompts has one of the words; RangeError in a run of more prompts
  */
 export function attentionReweight({ prompts, weights, during = 1 }: ReweightOptions): AttentionController {
   const first = prompts.length === 1 ? 0 : 1;
@@ -45,12 +46,13 @@ export function attentionReweight({ prompts, weights, during = 1 }: ReweightOpti
   }
 
   const factorsOf = (prompt: number, { step, steps }: AttentionCall): Float32Array => {
+    const own = ofTarget(factors, prompt - first + 1);
     const during = schedule(prompt - first, step, steps);
-    return factors[prompt - first].map((factor, token) => (during[token] ? factor : 1));
+    return own.map((factor, token) => (during[token] ? factor : 1));
   };
   const changedRows = (call: AttentionCall): PromptRow[] =>
     conditionalRows(call).filter(
-      ({ prompt }) => factors[prompt - first] && factorsOf(prompt, call).some((factor) => factor !== 1),
+      ({ prompt }) => prompt >= first && factorsOf(prompt, call).some((factor) => factor !== 1),
     );
 
   return {

@@ -225,6 +225,10 @@ describe('what an edit needs', () => {
     expect(() => after(attentionReplace({ prompts }), 0, [...batch, source, target])).toThrow(
       'target prompt 2, but this controller was made for 1',
     );
+    const more = attentionReweight({ prompts, weights: { dog: 3 } });
+    expect(() => after(more, 0, [...batch, source, target])).toThrow(
+      'target prompt 2, but this controller was made for 1',
+    );
     expect(() => crossInjection({ targets: prompts, alignments: [] })).toThrow('2 targets and 0 alignments');
     const long = ['a cat', 'a dog'].map(toyTokenizer(7).tokenize);
     expect(() => after(attentionReplace({ prompts: long }))).toThrow('tokenized to 7 tokens, but the attention has 5');
