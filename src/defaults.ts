@@ -39,7 +39,9 @@ const schema = z.object({
   steps: z.int().min(1).max(1000).optional(),
   sampler: z.enum(SAMPLERS).optional(),
   shares: sharesByKind.extend({ describing: z.array(z.string().toLowerCase()).optional() }).optional(),
-  pictures: z.strictObject({ guidance: guidanceSchema.optional() }).optional(),
+  pictures: z
+    .strictObject({ guidance: guidanceSchema.optional(), negative: z.literal('source').optional() })
+    .optional(),
 });
 
 /** The defaults that a checkpoint itself states. */
@@ -52,11 +54,19 @@ export interface Defaults {
   readonly sampler: SamplerName;
   /** The shares for each kind of edit, for {@link promptToPrompt}. */
   readonly shares: SharesByKind;
-  /**
-   * Different defaults for edits of one's own pictures: they were inverted without guidance, and their edits may
-   * tolerate less of it. Default: as for generated pictures.
-   */
-  readonly pictures: { readonly guidance: number };
+  /** Different defaults for edits of one's own pictures. */
+  readonly pictures: {
+    /**
+     * Pictures are inverted without guidance, and their edits may tolerate less of it. Default: as for generated
+     * pictures.
+     */
+    readonly guidance: number;
+    /**
+     * `source`: the negative prompt of edits by direct inversion is the source's prompt, as in negative-prompt
+     * inversion. Guidance then leads only away from what the edit replaces. Default: the empty prompt, as published.
+     */
+    readonly negative?: 'source';
+  };
   /** The defaults stated in the checkpoint's `p2p.json`; the others are the authors'. */
   readonly stated: StatedDefaults;
 }

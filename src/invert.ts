@@ -8,7 +8,7 @@ import { editFriendly } from './inversion/editFriendly';
 import { fixedPoint } from './inversion/fixedPoint';
 import { hEdit } from './inversion/hEdit';
 import type { InversionMethod, InversionTask, Inverted } from './inversion/method';
-import { checkRecordable, type InversionName, samplerFor } from './inversion/names';
+import { checkRecordable, type InversionName, negativeFor, samplerFor } from './inversion/names';
 import { negativePrompt } from './inversion/negativePrompt';
 import { nullText } from './inversion/nullText';
 import { proximal } from './inversion/proximal';
@@ -60,7 +60,7 @@ export async function invert(
     sampler = samplerFor(method, pipe.defaults),
     steps = sampler === pipe.defaults.sampler ? pipe.defaults.steps : AUTHORS_DEFAULTS.steps,
     karras,
-    negative = DEFAULTS.negative,
+    negative = negativeFor(method, prompt, pipe.defaults.pictures),
     guidance = pipe.defaults.pictures.guidance,
     seed = DEFAULTS.seed,
     memory,

@@ -41,9 +41,9 @@ test('swaps of words that a checkpoint says only describe have shares of their o
   expect(shares.describing).toEqual(['red', 'blue']);
 });
 
-test("pictures of one's own are edited with the guidance that is stated for them", async () => {
-  const { guidance, pictures } = await stating({ guidance: 3, pictures: { guidance: 2 } });
-  expect([guidance, pictures.guidance]).toEqual([3, 2]);
+test("pictures of one's own are edited with the guidance and the negative prompt that are stated for them", async () => {
+  const { guidance, pictures } = await stating({ guidance: 3, pictures: { guidance: 2, negative: 'source' } });
+  expect([guidance, pictures]).toEqual([3, { guidance: 2, negative: 'source' }]);
   expect((await stating({ pictures: {} })).pictures.guidance).toBe(7.5);
 });
 
@@ -62,6 +62,7 @@ test.each([
   [{ shares: { replace: { corss: 1 } } }, 'corss'],
   [{ pictures: { guidance: 200 } }, 'pictures.guidance is 200'],
   [{ pictures: { steps: 3 } }, 'steps'],
+  [{ pictures: { negative: 'blurry' } }, 'pictures.negative is "blurry"; supported: "source"'],
   [{ guidence: 3 }, 'guidence is 3, and this key is not supported'],
   [[], 'model/p2p.json: '],
   ['3', 'model/p2p.json: '],

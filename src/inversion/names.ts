@@ -1,4 +1,5 @@
 import type { SamplerName } from '../sampler/schedulers';
+import { DEFAULTS } from '../session/options';
 
 export const INVERSIONS = [
   'direct',
@@ -19,6 +20,20 @@ const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-
 /** The checkpoint's own sampler if the method works with it, else DDIM. */
 export function samplerFor(method: InversionName, { sampler }: { readonly sampler: SamplerName }): SamplerName {
   return BY_DDIM.includes(method) ? 'ddim' : sampler;
+}
+
+/**
+ * The negative prompt of a picture's edits.
+ *
+ * @param prompt the picture's
+ * @param negative what the checkpoint states for pictures
+ */
+export function negativeFor(
+  method: InversionName,
+  prompt: string,
+  { negative }: { readonly negative?: 'source' },
+): string {
+  return method === 'direct' && negative === 'source' ? prompt : DEFAULTS.negative;
 }
 
 /** Methods whose edits need more of the source than a recording holds. */

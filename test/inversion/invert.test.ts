@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { iterated } from '../../src/inversion/fixedPoint';
 import { INVERSIONS, type InversionName } from '../../src/inversion/names';
 import { Trajectory } from '../../src/inversion/trajectory';
-import { invert } from '../../src/invert';
+import { type InvertOptions, invert } from '../../src/invert';
 import { Recording } from '../../src/recording/recording';
 import { createSampler } from '../../src/sampler/createSampler';
 import { BlobSink } from '../../src/weights/sink';
@@ -35,6 +35,21 @@ test.each(['ddim', 'dpm++'] as const)('direct: the source comes out as it went i
     const source = tf.slice(last, 0, 1);
     expect(await deviation(source, latents)).toBe(0);
     for (const one of [inversion, last, source]) one.dispose();
+  });
+});
+
+test('direct: guidance leads away from the source where the checkpoint says so, and nothing else is asked', async () => {
+  await withSquare(async (pipe, latents) => {
+    const negativeOf = async (options: InvertOptions): Promise<unknown> => {
+      const inversion = await invert(pipe, latents, { prompt: PROMPT, steps: 2, ...options });
+      inversion.dispose();
+      return inversion.options().negative;
+    };
+    expect(await negativeOf({})).toBe('');
+    Object.assign(pipe.defaults, { pictures: { ...pipe.defaults.pictures, negative: 'source' } });
+    expect(await negativeOf({})).toBe(PROMPT);
+    expect(await negativeOf({ negative: '' })).toBe('');
+    expect(await negativeOf({ method: 'ddim' })).toBe('');
   });
 });
 

@@ -30,7 +30,7 @@ import type { Manner } from './options';
 import { Outputs } from './outputs';
 import { Progress } from './progress';
 import { recordOptions } from './recording';
-import { type RunSettings, type Settled, settle } from './settle';
+import { type Inverting, type RunSettings, type Settled, settle } from './settle';
 import { stopSignal } from './supervised';
 import { tensorFile } from './tensors';
 import { duration, scaled } from './text';
@@ -40,6 +40,14 @@ import { version } from './version';
 export interface Made extends Generation {
   readonly pictures: readonly Picture[];
 }
+
+/** A command's settings as given; a picture of the user's own shows its `prompt`, or its `source`. */
+type Given = RunSettings & {
+  readonly image?: string;
+  readonly inversion?: InversionName;
+  readonly prompt?: string;
+  readonly source?: string;
+};
 
 /** The seconds that the parts of a run took. */
 interface Seconds {
@@ -61,7 +69,7 @@ export class Run {
   settings!: Settled;
 
   private constructor(
-    private readonly given: RunSettings & { readonly image?: string; readonly inversion?: InversionName },
+    private readonly given: Given,
     private readonly manner: Manner,
     private readonly outputs: Outputs,
   ) {
@@ -77,7 +85,7 @@ export class Run {
    */
   static async perform(
     command: string,
-    settings: RunSettings & { readonly image?: string; readonly inversion?: InversionName },
+    settings: Given,
     manner: Manner,
     work: (run: Run) => Promise<{ text?: string } & Record<string, unknown>>,
   ): Promise<void> {
@@ -99,12 +107,14 @@ export class Run {
   async open(): Promise<{ checkpoint: Checkpoint; defaults: Defaults }> {
     const checkpoint = await openCheckpoint(this.given.model, { loras: this.given.lora, variant: this.given.variant });
     const defaults = await defaultsOf(checkpoint);
-    this.settings = settle(
-      this.given,
-      defaults,
-      this.given.image === undefined ? undefined : (this.given.inversion ?? 'direct'),
-    );
+    this.settings = settle(this.given, defaults, this.inverting);
     return { checkpoint, defaults };
+  }
+
+  /** How the user's own picture is inverted, if there is one. */
+  private get inverting(): Inverting | undefined {
+    const { image, inversion: method = 'direct', source = '', prompt = source } = this.given;
+    return image === undefined ? undefined : { method, prompt };
   }
 
   /** Loads the networks onto the backend. */

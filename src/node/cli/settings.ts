@@ -143,11 +143,14 @@ export const generation = {
     }),
   height: side('height'),
   width: side('width'),
-  negative: z.string().default(DEFAULTS.negative).register(optionForms, {
-    flags: '--negative <text>',
-    read: read.text,
-    help: 'what the picture should not show',
-  }),
+  negative: z
+    .string()
+    .optional()
+    .register(optionForms, {
+      flags: '--negative <text>',
+      read: read.text,
+      help: `what the picture should not show ${MODELS}`,
+    }),
   backend: z
     .enum(BACKEND_CHOICES)
     .optional()

@@ -2,8 +2,9 @@ import { AUTHORS_DEFAULTS, type Defaults } from '../../defaults';
 import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import { endOf, type StepRange } from '../../edits/prompt-to-prompt/schedule';
 import { mapEditKinds, type Shares, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
-import { type InversionName, samplerFor } from '../../inversion/names';
+import { type InversionName, negativeFor, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/schedulers';
+import { DEFAULTS } from '../../session/options';
 import type { EditSettings, GenerateSettings } from './settings';
 
 /** A run's settings with the model's defaults filled in. `fromModel` names those from the model's `p2p.json`. */
@@ -11,7 +12,14 @@ export type Settled<S extends RunSettings = RunSettings> = S & {
   readonly guidance: number;
   readonly steps: number;
   readonly sampler: SamplerName;
+  readonly negative: string;
 };
+
+/** How a picture of the user's own is inverted, and what it shows. */
+export interface Inverting {
+  readonly method: InversionName;
+  readonly prompt: string;
+}
 
 /** The settings common to all commands that make pictures. */
 export type RunSettings = Omit<GenerateSettings, 'prompt'>;
@@ -21,31 +29,42 @@ const SHARES = ['cross', 'self', 'context'] as const;
 /**
  * Fills in settings not given with the model's own or the authors'.
  *
- * @param inversion the inversion of a user's own picture: some methods need a particular sampler, which then uses the
- *   authors' number of steps
+ * @param picture for a user's own picture: some methods need a particular sampler, which then uses the authors' number
+ *   of steps
  */
-export function settle<S extends RunSettings>(settings: S, own: Defaults, inversion?: InversionName): Settled<S> {
-  const defaults = inversion ? forInversion(own, inversion) : own;
-  const { guidance, steps, sampler } = defaults;
-  const fromModel = (['guidance', 'steps', 'sampler'] as const).filter(
-    (name) => settings[name] === undefined && defaults.stated[name] !== undefined,
+export function settle<S extends RunSettings>(settings: S, own: Defaults, picture?: Inverting): Settled<S> {
+  const { guidance, steps, sampler, negative, stated } = picture ? forPicture(own, picture) : forGenerated(own);
+  const fromModel = (['guidance', 'steps', 'sampler', 'negative'] as const).filter(
+    (name) => settings[name] === undefined && stated[name] !== undefined,
   );
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return {
     guidance,
     steps,
     sampler,
+    negative,
     ...given,
     fromModel: [...settings.fromModel, ...fromModel],
   } as unknown as Settled<S>;
 }
 
-function forInversion(own: Defaults, inversion: InversionName): Defaults {
-  const defaults = { ...own, guidance: own.pictures.guidance, stated: { ...own.stated, ...own.stated.pictures } };
-  const sampler = samplerFor(inversion, defaults);
-  if (sampler === defaults.sampler) return defaults;
-  const { steps: _, sampler: __, ...stated } = defaults.stated;
-  return { ...defaults, sampler, steps: AUTHORS_DEFAULTS.steps, stated };
+function forGenerated(own: Defaults) {
+  return { ...own, negative: DEFAULTS.negative, stated: { ...own.stated, negative: undefined } };
+}
+
+function forPicture(own: Defaults, { method, prompt }: Inverting) {
+  const negative = negativeFor(method, prompt, own.pictures);
+  const { guidance = own.stated.guidance } = own.stated.pictures ?? {};
+  const ofModel = { ...own.stated, guidance, negative: negative === DEFAULTS.negative ? undefined : negative };
+  const defaults = { ...own, guidance: own.pictures.guidance, negative, stated: ofModel };
+  const sampler = samplerFor(method, own);
+  if (sampler === own.sampler) return defaults;
+  return {
+    ...defaults,
+    sampler,
+    steps: AUTHORS_DEFAULTS.steps,
+    stated: { ...ofModel, steps: undefined, sampler: undefined },
+  };
 }
 
 /** What each kind of edit takes from the source: as given, else from an earlier run's file, else the model's. */

@@ -64,7 +64,7 @@ export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, s
       const { guidance } = PUBLISHED;
       let inversion: Inversion | undefined;
       try {
-        const settings = { sampler: 'ddim', steps, guidance, ...OF_METHOD[method] } as const;
+        const settings = { sampler: 'ddim', steps, guidance, negative: '', ...OF_METHOD[method] } as const;
         inversion = await invert(pipe, picture, { prompt: edit.source, method, ...settings, signal });
         const options = { ...inversion.options(methodOf(edit, pipe)), signal };
         const { images, latents, noise, context } = await pipe.generate([edit.source, edit.target], options);

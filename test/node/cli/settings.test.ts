@@ -36,7 +36,6 @@ test('what is not given has its default', async () => {
     model: 'emoji-world',
     lora: [],
     seed: 8888,
-    negative: '',
     fromModel: [],
     alignment: 'corrected',
     crossWord: {},
