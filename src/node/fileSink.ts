@@ -18,7 +18,7 @@ export function fileSink(path: string): ByteSink {
   };
 
   return {
-    write: async (bytes) => (await file()).writeFile(bytes),
+    write: async (bytes) => (await file()).writeFile(bytes).catch(unwritten(path)),
     async close() {
       await (await file()).close();
       await rename(unfinished, path).catch(unwritten(path));
@@ -30,4 +30,15 @@ export function fileSink(path: string): ByteSink {
       remove();
     },
   };
+}
+
+/** Writes a whole file, in parts; if that fails, an existing file stays. @throws Error that names it and says why */
+export async function writeParts(path: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  const file = fileSink(path);
+  try {
+    for await (const part of parts) await file.write(part);
+    await file.close();
+  } finally {
+    await file.discard();
+  }
 }

@@ -76,7 +76,7 @@ async function readRange(file: FileHandle, path: string, start: number, end: num
 export function folderTree(folder: string): FileTree {
   return {
     name: folder,
-    list: (path) => orIfMissing(readdir(join(folder, path)), []),
+    list: (path) => orIfMissing(readdir(join(folder, path)), []).catch(unread(join(folder, path))),
     open: async (path) => {
       const file = join(folder, path);
       return (await orIfMissing(stat(file), undefined)) && fileBytes(file);

@@ -1,8 +1,7 @@
-import { rename, writeFile } from 'node:fs/promises';
 import type * as tf from '@tensorflow/tfjs';
 import { PNG } from 'pngjs';
 import { type Picture, toPictures } from '../image/picture';
-import { unwritten } from './fileErrors';
+import { writeParts } from './fileSink';
 import { readBytes } from './readBytes';
 
 /** @returns the bytes of a PNG file with 8 bits per channel, without alpha because pictures are opaque */
@@ -43,9 +42,5 @@ export async function toPngs(images: tf.Tensor4D): Promise<Buffer[]> {
 export async function savePngs(images: tf.Tensor4D, files: readonly string[]): Promise<void> {
   if (files.length !== images.shape[0])
     throw new RangeError(`${images.shape[0]} pictures need one file each, not ${files.length} files.`);
-  for (const [i, bytes] of (await toPngs(images)).entries()) {
-    const unfinished = `${files[i]}.unfinished`;
-    await writeFile(unfinished, bytes).catch(unwritten(files[i]));
-    await rename(unfinished, files[i]).catch(unwritten(files[i]));
-  }
+  for (const [i, bytes] of (await toPngs(images)).entries()) await writeParts(files[i], [bytes]);
 }

@@ -1,5 +1,5 @@
 import { safetensorsParts, type TensorToWrite } from '../weights/safetensorsWriter';
-import { fileSink } from './fileSink';
+import { writeParts } from './fileSink';
 
 /**
  * Writes a safetensors file, one tensor at a time. The file appears under its name when it is complete, replacing any
@@ -12,11 +12,5 @@ export async function saveSafetensors(
   tensors: readonly TensorToWrite[],
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const file = fileSink(path);
-  try {
-    for await (const part of safetensorsParts(tensors, metadata)) await file.write(part);
-    await file.close();
-  } finally {
-    await file.discard();
-  }
+  await writeParts(path, safetensorsParts(tensors, metadata));
 }

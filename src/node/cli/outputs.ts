@@ -1,5 +1,6 @@
 import { lstat, mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { inWords, isFull } from '../fileErrors';
 import { clearAbandoned, temporaryBeside } from '../temporary';
 import { UsageError } from './errors';
 import { removeStaging, type Staging } from './staging';
@@ -88,6 +89,15 @@ export class Outputs {
     return { folder, files };
   }
 
+  /** An error in words, if it is that a disk is full, which the system says without a place. */
+  explain(error: unknown): unknown {
+    if (!isFull(error as NodeJS.ErrnoException)) return error;
+    const places = [this.options.out ?? 'out', ...filesOf(this.options).map(([, file]) => file)];
+    return new Error(
+      `A disk is full, so nothing was written to ${places.join(', ')}. Free some space, or name another place.`,
+    );
+  }
+
   /**
    * Discards all output; what was there before the run stays. Synchronous, because it also runs when the process exits.
    */
@@ -154,7 +164,7 @@ async function stageBeside(place: string): Promise<Staging> {
     await mkdir(staging.path);
     return staging;
   } catch (error) {
-    throw new UsageError(`Nothing can be written to ${parent}: ${(error as Error).message}`);
+    throw new UsageError(`Nothing can be written to ${parent}: ${inWords(error as NodeJS.ErrnoException)}`);
   }
 }
 
@@ -173,12 +183,12 @@ async function entries(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return [];
+    const failure = error as NodeJS.ErrnoException;
+    if (failure.code === 'ENOENT') return [];
     throw new UsageError(
-      code === 'ENOTDIR'
+      failure.code === 'ENOTDIR'
         ? `--out ${folder} is a file: choose a folder.`
-        : `--out ${folder}: ${(error as Error).message}`,
+        : `--out ${folder} cannot be read: ${inWords(failure)}`,
     );
   }
 }

@@ -97,7 +97,7 @@ export class Run {
       run.print(command, await outputs.publish(), details, text);
     } catch (error) {
       outputs.discard();
-      throw error;
+      throw outputs.explain(error);
     } finally {
       run.progress.stop();
     }

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { serve } from '../studio/serve';
-import { studioSite, writeSite } from '../studio/site';
+import { emptyFolder, studioSite, writeSite } from '../studio/site';
 import { naming, UsageError } from './errors';
 
 export interface StudioManner {
@@ -14,7 +14,8 @@ export interface StudioManner {
 export async function studio({ model, host, port, write }: StudioManner): Promise<void> {
   const site = await studioSite(model);
   if (write !== undefined) {
-    await naming('--write', () => writeSite(site, write));
+    await naming('--write', () => emptyFolder(write));
+    await writeSite(site, write);
     process.stdout.write(
       `Wrote ${write}. Serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp; without them it uses one thread.\n`,
     );

@@ -1,8 +1,8 @@
-import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CheckpointError } from '../../errors';
 import { EMBEDDED } from '../checkpoint';
-import { unmade } from '../fileErrors';
+import { inWords, unmade } from '../fileErrors';
 import { modelManifest } from './manifest';
 
 const ROOT = join(__dirname, '../../..');
@@ -46,10 +46,28 @@ export function fileAt({ page, model }: Site, path: string): string | undefined 
   return join(page, path === '' ? 'index.html' : path);
 }
 
-/** Writes the site to a folder that any web server can serve. @throws Error if the folder is not empty */
-export async function writeSite(site: Site, folder: string): Promise<void> {
+/** Makes a folder, or takes one that is there. @throws Error that names it if it is not empty, or cannot be made */
+export async function emptyFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true }).catch(unmade(folder));
   if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty. Choose a new folder.`);
+}
+
+/**
+ * Writes the site to a folder that any web server can serve. If that fails, what was written is removed.
+ *
+ * @throws Error as {@link emptyFolder}, or if the site cannot be written
+ */
+export async function writeSite(site: Site, folder: string): Promise<void> {
+  await emptyFolder(folder);
+  try {
+    await copySite(site, folder);
+  } catch (error) {
+    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+    throw new Error(`${folder} cannot be written: ${inWords(error as NodeJS.ErrnoException)}`);
+  }
+}
+
+async function copySite(site: Site, folder: string): Promise<void> {
   await cp(site.page, folder, { recursive: true });
   const { files } = JSON.parse(site.made.get('model/manifest.json')!) as { files: { path: string }[] };
   const paths = ['clip/merges.txt.gz', ...files.map(({ path }) => `model/${path}`)];

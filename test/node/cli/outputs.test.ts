@@ -124,3 +124,14 @@ test('until the end, nothing is at its place', async () => {
   await outputs.publish();
   expect(read('here/a.png')).toBe('half');
 });
+
+test('where a disk is full, the places are named, which the system does not do; any other error is as it was', async () => {
+  const outputs = await Outputs.open('edit', { record: 'cat.recording' });
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  expect(outputs.explain(full)).toEqual(
+    new Error('A disk is full, so nothing was written to out, cat.recording. Free some space, or name another place.'),
+  );
+  const other = new Error('other');
+  expect(outputs.explain(other)).toBe(other);
+  outputs.discard();
+});
