@@ -16,6 +16,9 @@ export function only<const T extends readonly [z.core.util.Literal, ...z.core.ut
   return z.literal(values).default(values[0] as never);
 }
 
+/** How much of a value is shown, in letters. */
+const MOST_SHOWN = 80;
+
 /** A key that does not affect what is computed here; it is left out of the checked config. */
 export const harmless = z.unknown().optional();
 
@@ -29,8 +32,13 @@ export const harmless = z.unknown().optional();
 export function parseConfig<T extends z.ZodObject>(schema: T, json: unknown, file: string): z.output<T> {
   const { success, data, error } = schema.strict().safeParse(relevant(json, schema));
   if (success) return data as z.output<T>;
-  const problems = error.issues.flatMap((issue) => describe(issue, json));
-  throw new ConfigError(problems.map((problem) => `${file}: ${problem}`).join('\n'));
+  throw new ConfigError(problemsIn(error, json, file));
+}
+
+/** What is wrong with a file's JSON, a line for each key, which is named with its value. @param file its path */
+export function problemsIn({ issues }: z.ZodError, json: unknown, file: string): string {
+  const problems = issues.flatMap((issue) => describe(issue, json));
+  return problems.map((problem) => `${file}: ${problem}`).join('\n');
 }
 
 function relevant(json: unknown, schema: z.ZodObject): unknown {
@@ -56,7 +64,8 @@ function valueAt(json: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function show(value: unknown): string {
-  return value === undefined ? 'absent' : String(JSON.stringify(value));
+  const text = value === undefined ? 'absent' : String(JSON.stringify(value));
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text;
 }
 
 /**

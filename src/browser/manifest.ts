@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { problemsIn } from '../config';
 import { CheckpointError } from '../errors';
 import { safePath } from '../weights/fileTree';
 
@@ -25,7 +26,7 @@ export type ModelManifest = z.output<typeof schema>;
 /** @param url where it was found @throws CheckpointError naming the field */
 export function parseManifest(json: unknown, url: string): ModelManifest {
   const { success, data, error } = schema.safeParse(json);
-  if (!success) throw new CheckpointError(`${url} is not a model's manifest:\n${z.prettifyError(error)}`);
+  if (!success) throw new CheckpointError(`${url} is not a model's manifest.\n${problemsIn(error, json, url)}`);
   for (const { path } of data.files) safePath(path, url);
   return data;
 }

@@ -9,7 +9,7 @@ import type { PromptEncoder } from '../model/roles';
 import { RowContexts } from '../session/contexts';
 import type { SessionOptions } from '../session/options';
 import { foreignSyntax } from '../text/foreignSyntax';
-import type { TokenizedPrompt, Tokenizer } from '../text/tokenizer';
+import type { CLIPTokenizer, TokenizedPrompt, Tokenizer } from '../text/tokenizer';
 import { unknownWords } from '../text/words';
 
 /** The most of a model's words that a warning lists. */
@@ -118,14 +118,23 @@ function textsOf(
 }
 
 /**
- * Notes on tokens that no prompt can contain: words added to a model are the last rows of its text encoder's embedding.
+ * Notes on tokens that no prompt can contain: words added to a model, which are the last rows of its text encoder's
+ * embedding, and tokens that the tokenizer's files do not lead to.
  */
 export function wordless(
-  { size }: { readonly size: number },
+  { size, unmade }: Pick<CLIPTokenizer, 'size' | 'unmade'>,
   { config: { vocab_size: rows } }: PromptEncoder,
 ): string[] {
-  if (rows <= size) return [];
   return [
-    `The text encoder has ${rows} tokens and the tokenizer ${size}: no prompt can use the other ${rows - size}. Words added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
+    ...(rows > size
+      ? [
+          `The text encoder has ${rows} tokens and the tokenizer ${size}: no prompt can use the other ${rows - size}. Words added to the model are in the tokenizer's added_tokens.json: if it is missing, get it.`,
+        ]
+      : []),
+    ...(unmade.length > 0
+      ? [
+          `No merge of the tokenizer's makes ${listed(unmade)}: no prompt can use them. merges.txt may be cut short, or of another model: get it again.`,
+        ]
+      : []),
   ];
 }

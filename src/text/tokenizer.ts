@@ -1,5 +1,6 @@
 import { Tokenizer as Encoder } from '@huggingface/tokenizers';
 import { z } from 'zod';
+import { problemsIn } from '../config';
 import { CheckpointError } from '../errors';
 
 /** A word, number or punctuation mark, as CLIP's pattern splits a prompt before it is split into tokens. */
@@ -45,6 +46,8 @@ export interface Tokenizer {
  * in separate files.
  */
 export interface TokenizerFiles {
+  /** Where they are, for messages. */
+  readonly folder?: string;
   /** tokenizer.json */
   readonly tokenizer?: unknown;
   /** vocab.json */
@@ -68,6 +71,8 @@ export interface TokenizerFiles {
 export class CLIPTokenizer implements Tokenizer {
   readonly maxLength: number;
   readonly words?: readonly string[];
+  /** The tokens that no merge makes, and so no prompt can have. There are none if all files are of one vocabulary. */
+  readonly unmade: readonly string[];
   /** The highest id plus 1: the number of rows that the text encoder needs. */
   readonly size: number;
   private readonly encoder: Encoder;
@@ -91,6 +96,7 @@ export class CLIPTokenizer implements Tokenizer {
       ...added.map(({ content, id }) => [content, id] as const),
     ]);
     this.words = wholeWords(bpe)?.map((id) => this.encoder.decode([id]).trim());
+    this.unmade = unmadeTokens(bpe, added);
     this.maxLength = config.model_max_length;
     [this.start, this.end, this.pad] = [config.bos_token, config.eos_token, config.pad_token].map(
       ({ content }) => this.encoder.token_to_id(content)!,
@@ -206,8 +212,9 @@ const configSchema = z.object({
 type Config = z.output<typeof configSchema>;
 
 const addedWord = addedToken.extend({ id: z.int().nonnegative() });
+const idsByToken = z.record(z.string(), z.int().nonnegative());
 const bpeSchema = z.object({
-  vocab: z.record(z.string(), z.int().nonnegative()),
+  vocab: idsByToken,
   merges: z.array(z.union([z.string(), z.array(z.string())])),
   added: z.array(addedWord).default([]),
 });
@@ -217,17 +224,20 @@ type Bpe = z.output<typeof bpeSchema>;
  * special_tokens_map.json takes precedence over tokenizer_config.json, unless the latter is of the newer kind that
  * lists the added tokens itself.
  */
-function readConfig({ config, specialTokens }: TokenizerFiles): Config {
-  const older = parse('tokenizer_config.json', z.looseObject({}, 'must be there, and be a JSON object'), config);
+function readConfig(files: TokenizerFiles): Config {
+  const { config, specialTokens } = files;
+  const older = parse(files, 'tokenizer_config.json', z.looseObject({}, 'must be there, and be a JSON object'), config);
   const winning =
-    'added_tokens_decoder' in older ? {} : parse('special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
-  return parse('tokenizer_config.json', configSchema, { ...older, ...winning });
+    'added_tokens_decoder' in older
+      ? {}
+      : parse(files, 'special_tokens_map.json', z.looseObject({}), specialTokens ?? {});
+  return parse(files, 'tokenizer_config.json', configSchema, { ...older, ...winning });
 }
 
 function readVocabulary(files: TokenizerFiles): Bpe {
   const bpe = readBpe(files);
   const schema = z.record(z.string().min(1), z.int().nonnegative());
-  const ids = parse('added_tokens.json', schema, files.addedTokens ?? {});
+  const ids = parse(files, 'added_tokens.json', schema, files.addedTokens ?? {});
   const listed = new Set(bpe.added.map(({ content }) => content));
   const more = Object.entries(ids).filter(([content]) => !listed.has(content));
   // As in transformers, they are matched in any letter case.
@@ -237,14 +247,15 @@ function readVocabulary(files: TokenizerFiles): Bpe {
   };
 }
 
-function readBpe({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
+function readBpe(files: TokenizerFiles): Bpe {
+  const { tokenizer, vocab, merges } = files;
   if (tokenizer !== undefined) {
     const schema = z.object({
       added_tokens: z.unknown(),
       model: z.object({ vocab: z.unknown(), merges: z.unknown(), end_of_word_suffix: z.literal('</w>') }),
     });
-    const { added_tokens: added, model } = parse('tokenizer.json', schema, tokenizer);
-    return parse('tokenizer.json', bpeSchema, { ...model, added });
+    const { added_tokens: added, model } = parse(files, 'tokenizer.json', schema, tokenizer);
+    return parse(files, 'tokenizer.json', bpeSchema, { ...model, added });
   }
   if (vocab === undefined || merges === undefined) {
     throw new CheckpointError(
@@ -255,20 +266,31 @@ function readBpe({ tokenizer, vocab, merges }: TokenizerFiles): Bpe {
     .split('\n')
     .map((line) => line.trimEnd())
     .filter((line) => line && !line.startsWith('#version'));
-  return parse('vocab.json', bpeSchema, { vocab, merges: lines });
+  return { vocab: parse(files, 'vocab.json', idsByToken, vocab), merges: lines, added: [] };
+}
+
+/** What each merge joins. */
+function pairsOf({ merges }: Bpe): string[][] {
+  return merges.map((pair) => (typeof pair === 'string' ? pair.split(' ') : pair));
+}
+
+/** The tokens that are neither a byte, nor added, nor made by a merge. */
+function unmadeTokens(bpe: Bpe, added: readonly ListedToken[]): string[] {
+  const made = new Set([...pairsOf(bpe).map((pair) => pair.join('')), ...added.map(({ content }) => content)]);
+  return Object.keys(bpe.vocab).filter((token) => token.replace(END_OF_WORD, '').length > 1 && !made.has(token));
 }
 
 /**
  * The ids of the words of a vocabulary whose every merge is a step to a whole word: its makers merged until each word
  * they trained with was one token. CLIP's own also ends merges with parts of words, to spell any word with.
  */
-function wholeWords({ vocab, merges }: Bpe): number[] | undefined {
-  const pairs = merges.map((pair) => (typeof pair === 'string' ? pair.split(' ') : pair));
+function wholeWords(bpe: Bpe): number[] | undefined {
+  const pairs = pairsOf(bpe);
   const steps = new Set(pairs.flat());
   const made = [...new Set(pairs.map((pair) => pair.join('')))];
   const words = made.filter((token) => END_OF_WORD.test(token));
   const onlyWords = words.length > 0 && made.every((token) => END_OF_WORD.test(token) || steps.has(token));
-  return onlyWords ? words.flatMap((word) => vocab[word] ?? []) : undefined;
+  return onlyWords ? words.flatMap((word) => bpe.vocab[word] ?? []) : undefined;
 }
 
 /** All special tokens: those listed with their ids, then those that the config names. */
@@ -329,8 +351,9 @@ function clipPipeline({ vocab, merges }: Bpe, added: readonly ListedToken[]): ob
   };
 }
 
-function parse<T extends z.ZodType>(file: string, schema: T, json: unknown): z.output<T> {
+/** @param file its name, in the folder of the files */
+function parse<T extends z.ZodType>({ folder }: TokenizerFiles, file: string, schema: T, json: unknown): z.output<T> {
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new CheckpointError(`${file}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new CheckpointError(problemsIn(parsed.error, json, folder ? `${folder}/${file}` : file));
   return parsed.data;
 }

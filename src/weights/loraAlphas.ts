@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { problemsIn } from '../config';
 import { UnfitError } from '../errors';
 import type { NetworkName } from './checkpoint';
 import type { SafetensorsFile } from './safetensors';
@@ -35,8 +36,9 @@ export class LoraAlphas {
    * @throws UnfitError if the metadata is not valid
    */
   factor({ network, path }: { readonly network: NetworkName; readonly path: string }, rank: number): number {
-    const { success, data, error } = schema.safeParse(this.of(network));
-    if (!success) throw new UnfitError(`${this.file}: ${METADATA} of ${network}: ${z.prettifyError(error)}`);
+    const json = this.of(network);
+    const { success, data, error } = schema.safeParse(json);
+    if (!success) throw new UnfitError(problemsIn(error, json, `${this.file}: ${METADATA} of ${network}`));
     const patterns = Object.entries(data.alpha_pattern ?? {});
     const [, ofLayer] = patterns.find(([pattern]) => this.matches(pattern, path)) ?? [];
     const alpha = ofLayer ?? data.lora_alpha;

@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { problemsIn } from '../config';
 import { CheckpointError } from '../errors';
 import type { PartName } from './checkpoint';
 
@@ -42,10 +43,11 @@ const PREDICTIONS = { eps: 'epsilon', v: 'v_prediction', x0: 'sample' } as const
  * @throws CheckpointError if it is not such a config, or asks for something not supported
  */
 export function readOriginalYaml(text: string, file: string): Partial<Record<PartName, Record<string, unknown>>> {
-  const { success, data, error } = schema.safeParse(parseYaml(text, file));
+  const yaml = parseYaml(text, file);
+  const { success, data, error } = schema.safeParse(yaml);
   if (!success)
     throw new CheckpointError(
-      `${file} is not a supported config of Stable Diffusion's original code:\n${z.prettifyError(error)}`,
+      `${file} is not a supported config of Stable Diffusion's original code.\n${problemsIn(error, yaml, file)}`,
     );
   const {
     unet_config: { params: unet },

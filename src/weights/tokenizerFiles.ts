@@ -1,5 +1,5 @@
 import type { TokenizerFiles } from '../text/tokenizer';
-import { type FileTree, readJson, readText } from './fileTree';
+import { type FileTree, nameIn, readJson, readText } from './fileTree';
 
 /** The useful files that a tokenizer's folder may have. */
 export const TOKENIZER_FILES = [
@@ -26,6 +26,7 @@ export async function readTokenizer(tree: FileTree, folder: string): Promise<Tok
   ]);
   if (tokenizer === undefined && (vocab === undefined || merges === undefined)) return undefined;
   return {
+    folder: folder === '' ? tree.name : nameIn(tree, folder),
     tokenizer,
     vocab: vocab as Record<string, number> | undefined,
     merges,

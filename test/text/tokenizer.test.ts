@@ -235,6 +235,23 @@ describe('tokenizer files', () => {
     expect(create(change).size).toBe(669);
   });
 
+  test('have tokens that no merge makes if merges.txt is cut short', () => {
+    expect(names.map((name) => tokenizers[name].unmade)).toEqual([[], [], []]);
+    expect(create({ addedTokens: { '<sks>': 669 } }).unmade).toEqual([]);
+    const { merges } = files;
+    expect(create({ merges: merges!.slice(0, merges!.lastIndexOf('n e\n')) }).unmade).toEqual([
+      'ne',
+      'nex',
+      'next</w>',
+    ]);
+  });
+
+  test('are named with their folder and the key, in one line', () => {
+    expect(() => create({ folder: 'model/tokenizer', config: { ...config, model_max_length: 2 } })).toThrow(
+      /^model\/tokenizer\/tokenizer_config\.json: model_max_length is 2: Too small: expected number to be >=3$/,
+    );
+  });
+
   test('say in special_tokens_map.json what wins over tokenizer_config.json', () => {
     const pad = (tokenizer: CLIPTokenizer) => tokenizer.tokenize('').ids.at(-1);
     expect(pad(create({ config: { ...config, pad_token: '?' } }))).toBe(files.vocab!['<|endoftext|>']);

@@ -227,6 +227,7 @@ describe('the tokenizer', () => {
       }),
     );
     expect(await checkpoint.tokenizer()).toEqual({
+      folder: 'folder/tokenizer',
       tokenizer: undefined,
       vocab: { a: 0 },
       merges: '#version\n',

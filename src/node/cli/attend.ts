@@ -29,6 +29,7 @@ export async function attend(settings: AttendSettings, manner: Manner): Promise<
     const prompt = pipeline.tokenizer.tokenize(settings.prompt);
     const found = wordsOf(prompt);
     const words = found.map(({ name }) => name);
+    if (words.length === 0) run.warn('The prompt has no words, so there is nothing to show where they look.');
     const picture = own ? own.fitted : made.pictures[0];
     const maps = (await wordMaps(store, 0, found)).map((map) => lit(picture, map));
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { z } from 'zod';
 import { BACKEND_CHOICES } from '../../backend/names';
+import { decodeUtf8 } from '../../weights/utf8';
 import { readBytes } from '../readBytes';
 import { MAX_THREADS } from '../threads';
 import { naming, UsageError } from './errors';
@@ -159,7 +160,8 @@ async function recordedIn(path: string, asked: Given): Promise<Given> {
 
 async function readSettings(file: string): Promise<Given> {
   let settings: unknown;
-  const text = (await naming('--from', () => readBytes(file))).toString();
+  const text = decodeUtf8(await naming('--from', () => readBytes(file)));
+  if (text === undefined) throw new UsageError(`--from ${file} is not JSON: it is not UTF-8 text.`);
   try {
     settings = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
@@ -185,7 +187,9 @@ function complaint(
   { given, file, from, recorded, recording }: Sources,
 ): string {
   if (issue.code === 'unrecognized_keys') {
-    return `${from}: there is no setting ${issue.keys.join(', ')}; the settings are ${Object.keys(schema.shape).join(', ')}.`;
+    const keys = issue.keys.map((key) => [...issue.path, key].join('.')).join(', ');
+    const known = issue.path.length === 0 ? `; the settings are ${Object.keys(schema.shape).join(', ')}` : '';
+    return `${from}: there is no setting ${keys}${known}.`;
   }
   const key = String(issue.path[0]);
   const flag = optionForms.get(schema.shape[key] as z.ZodType)?.flags.split(' ')[0] ?? key;

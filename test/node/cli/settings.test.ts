@@ -197,11 +197,18 @@ test.each([
   [{ weight: { dog: 'much' } }, 'weight.dog'],
   [{ target: 'a dog' }, 'target'],
   [{ target: [] }, 'target'],
-  [{ stepz: 3 }, 'stepz'],
+  [{ stepz: 3 }, 'there is no setting stepz; the settings are image'],
+  [{ lora: [{ file: 'cat.safetensors', scal: 1 }] }, 'there is no setting lora.0.scal.'],
 ])("a file with %j is refused by its name and the field's", async (settings, field) => {
   const from = file({ source: 'a cat', target: ['a dog'], ...settings });
   await expect(parse('--from', from)).rejects.toThrow(from);
   await expect(parse('--from', from)).rejects.toThrow(field);
+});
+
+test('a file that is not UTF-8 is refused', async () => {
+  const from = file('');
+  writeFileSync(from, Uint8Array.of(0x22, 0xff, 0x22));
+  await expect(parse('--from', from)).rejects.toThrow(`--from ${from} is not JSON: it is not UTF-8 text.`);
 });
 
 test.each([
