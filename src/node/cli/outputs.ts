@@ -1,5 +1,5 @@
 import { lstat, mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { inWords, isFull } from '../fileErrors';
 import { clearAbandoned, temporaryBeside } from '../temporary';
 import { UsageError } from './errors';
@@ -21,6 +21,9 @@ export interface OutputOptions {
 const FILE_OPTIONS = ['tensors', 'record', 'to'] as const;
 type FileOption = (typeof FILE_OPTIONS)[number];
 
+/** What commands write into their folder. */
+const OWN_FILES = /\.(png|json)$/i;
+
 /**
  * A command's output, written completely or not at all: files are collected in hidden folders beside their destinations
  * and moved there at the end. However the process ends before that, nothing half-written is left.
@@ -38,6 +41,7 @@ export class Outputs {
   /** @throws UsageError if the destination already exists, unless `force` allows replacing it */
   static async open(command: string, options: OutputOptions): Promise<Outputs> {
     const { out, force } = options;
+    checkPlaces(options);
     if (out !== undefined) await refuseLinkToNowhere('out', out);
     if (out !== undefined && !force && (await entries(out)).length > 0) {
       throw new UsageError(`--out ${out} is not empty: choose another folder, or replace what is in it with --force.`);
@@ -148,6 +152,32 @@ export class Outputs {
 /** The requested files, by option. */
 function filesOf(options: OutputOptions): [FileOption, string][] {
   return FILE_OPTIONS.flatMap((option) => (options[option] === undefined ? [] : [[option, options[option]]]));
+}
+
+/**
+ * Checks that no two of a command's outputs are in one another's place, where the last one moved would replace the
+ * others.
+ *
+ * @throws UsageError naming the options
+ */
+function checkPlaces(options: OutputOptions): void {
+  const { out } = options;
+  const files = filesOf(options);
+  const all: [string, string][] = [...(out === undefined ? [] : [['out', out] as [string, string]]), ...files];
+  for (const [option, place] of all) if (place.trim() === '') throw new UsageError(`--${option}: Expected some text.`);
+  for (const [option, file] of files) {
+    for (const [other, place] of all) {
+      if (other === option) continue;
+      if (resolve(place) === resolve(file))
+        throw new UsageError(`--${other} and --${option} are both ${file}: give each a place of its own.`);
+      if (resolve(place).startsWith(resolve(file) + sep))
+        throw new UsageError(`--${other} ${place} is inside --${option} ${file}, which is to be a file: move one.`);
+    }
+    if (out !== undefined && dirname(resolve(file)) === resolve(out) && OWN_FILES.test(file))
+      throw new UsageError(
+        `--${option} ${file} is among the pictures and settings of --out ${out}: give it another name.`,
+      );
+  }
 }
 
 /** Makes a hidden folder beside a destination, on the same disk. */

@@ -135,3 +135,22 @@ test('where a disk is full, the places are named, which the system does not do; 
   expect(outputs.explain(other)).toBe(other);
   outputs.discard();
 });
+
+test.each<[Parameters<typeof Outputs.open>[1], string]>([
+  [{ out: ' ' }, '--out: Expected some text'],
+  [{ record: '' }, '--record: Expected some text'],
+  [{ record: 'a', tensors: './a' }, '--record and --tensors are both ./a: give each a place of its own'],
+  [{ out: 'a', to: 'a' }, '--out and --to are both a'],
+  [{ out: 'a/b', record: 'a' }, '--out a/b is inside --record a, which is to be a file'],
+  [{ tensors: 'a', record: 'a/b' }, '--record a/b is inside --tensors a'],
+  [{ out: 'a', record: 'a/picture.png' }, '--record a/picture.png is among the pictures and settings of --out a'],
+])('outputs in the place of one another are refused: %j', async (options, message) => {
+  await expect(Outputs.open('edit', { ...options, force: true })).rejects.toThrow(UsageError);
+  await expect(Outputs.open('edit', { ...options, force: true })).rejects.toThrow(message);
+  expect(readdirSync('.')).toEqual([]);
+});
+
+test('a file may be in the folder of the run, under a name of its own', async () => {
+  await produce({ out: 'a', record: 'a/cat.recording' });
+  expect(readdirSync('a').sort()).toEqual(['a.png', 'cat.recording']);
+});
