@@ -29,6 +29,9 @@ export interface OwnPicture {
 const MOST_ENLARGED = 4;
 const MOST_ELONGATED = 2;
 
+/** How far the channels of grey may differ, of 255. */
+const MOST_SPREAD = 32;
+
 const ITERATED: readonly InversionName[] = ['null-text', 'fixed-point'];
 
 /**
@@ -174,8 +177,8 @@ export async function invertPicture(
 }
 
 /**
- * Reads a mask that was drawn over the placement's original. It warns of what is hardly meant: transparency, another
- * aspect ratio, a mask that is white everywhere.
+ * Reads a mask that was drawn over the placement's original. It warns of what is hardly meant: transparency, colours,
+ * another aspect ratio, a mask that is white everywhere.
  *
  * @throws UsageError that names the file if it is no picture, or black wherever the fitted picture is
  */
@@ -187,6 +190,10 @@ export async function openMask(
 ): Promise<Mask> {
   const { picture, notes } = await naming('--mask', () => readPicture(file));
   for (const note of notes) warn(`${nameOf(file)} is ${note}.`);
+  if (isColoured(picture))
+    warn(
+      `${nameOf(file)} is coloured: the edit may change a place as far as it is bright. Paint white, grey and black.`,
+    );
   const { original } = placement;
   if (!sameShape(picture, original))
     warn(
@@ -198,6 +205,15 @@ export async function openMask(
   if (mask.data.every((share) => share === 1))
     warn(`${nameOf(file)} is white everywhere: it keeps nothing as it is. Paint black what must not change.`);
   return mask;
+}
+
+/** Whether channels differ by more than what a JPEG of a grey picture loses. */
+function isColoured({ data }: Picture): boolean {
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue] = data.subarray(at, at + 3);
+    if (Math.max(red, green, blue) - Math.min(red, green, blue) > MOST_SPREAD) return true;
+  }
+  return false;
 }
 
 /** Whether the aspect ratios are the same, but for a rounding of the sides by up to a pixel. */

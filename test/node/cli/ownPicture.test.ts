@@ -99,12 +99,14 @@ test.each<[string, Size, string[], string]>([
     '64x64, and the picture 150x100: the mask is stretch',
   ],
   ['wide', { width: 150, height: 100 }, [], '150x100, and the picture 64x64'],
+  ['red', { width: 150, height: 100 }, ['--image', 'photo.png'], 'coloured: the edit may change a place as far as'],
   ['clear', { width: 150, height: 100 }, ['--image', 'photo.png'], 'transparent: composited over white'],
 ])('a mask that is hardly meant gives a warning: %s', async (name, { width, height }, image, warning) => {
   const png = new PNG({ width, height });
   png.data.fill(255);
   if (name !== 'white') for (let x = 0; x < width; x++) png.data.fill(0, 4 * x, 4 * x + 3); // a black row
   if (name === 'clear') png.data[3] = 0;
+  if (name === 'red') png.data.fill(0, 4 * width + 1, 4 * width + 3);
   writeFileSync(work(`${name}.png`), PNG.sync.write(png));
   const settings = without(SETTINGS, '--steps').filter((option) => option !== '--quiet');
   const args = [...image, '--source', SOURCE, ...TARGET, '--mask', `${name}.png`, '--out', `masked-${name}`];

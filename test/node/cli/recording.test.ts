@@ -113,6 +113,7 @@ test.each([
   [['--self', '0.2-0.6'], '--self 0.2-0.6'],
   [['--recording', 'nowhere'], '--recording: There is no file nowhere. Check its name'],
   [['--recording', 'source'], '--recording: source is a folder, not a file'],
+  [['--image', 'cat.png'], '--image: with --recording the picture is the recorded one'],
   [['--record', 'new.recording'], '--record: with --recording the source is not computed again'],
 ])('%j is refused, and nothing is written', async (args, message) => {
   const before = readdirSync(work());

@@ -3,10 +3,11 @@ import type { EditManner } from '../edit';
 import { addManner, addRecord, addSettings, settingsFrom } from '../options';
 import { editSettings } from '../settings';
 
-/** A user's own picture needs no source prompt. */
+/** A user's own picture needs no source prompt; a recording has one. */
 function withSource(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { image, source, from } = options;
-  return image !== undefined && source === undefined && from === undefined ? { ...options, source: '' } : options;
+  const { image, source, from, recording } = options;
+  const isPlain = image !== undefined && [source, from, recording].every((given) => given === undefined);
+  return isPlain ? { ...options, source: '' } : options;
 }
 
 export function defineEdit(command: Command): void {
