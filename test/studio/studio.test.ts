@@ -59,6 +59,22 @@ inChromium('a word is swapped by its chip, and the picture and the address follo
   expect(address(page).get('target')).toBe('a cat riding a house');
 });
 
+inChromium('a word that the model does not know is told of, until it is replaced', async () => {
+  await page.getByRole('button', { name: 'bicycle becomes house' }).click();
+  await page.getByLabel('Swap for').fill('zebra');
+  await page.keyboard.press('Enter');
+  const alert = page.getByRole('alert');
+  await alert.filter({ hasText: '"zebra" is not among the words that this model was trained with' }).waitFor();
+  await finished(page);
+  expect(await alert.count()).toBe(1);
+  await page.getByRole('button', { name: 'bicycle becomes zebra' }).click();
+  await page.getByLabel('Swap for').fill('house');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'bicycle becomes house' }).waitFor();
+  await finished(page);
+  expect(await alert.count()).toBe(0);
+});
+
 inChromium('a weight is dragged, and the kind of the edit follows', async () => {
   await page.getByRole('slider', { name: 'How strongly cat counts' }).fill('2');
   await finished(page);

@@ -109,6 +109,9 @@ let opening: ModelPlace | undefined;
 let opened: ModelPlace | undefined;
 let rendering = 0;
 let stripping = 0;
+/** The last note on a rendering, and which one it was on: a later one that gives none has put it right. */
+let told: Notice | undefined;
+let toldBy = 0;
 /** Whether a slider is being dragged, and the rendering at which that began: its drafts are shown even when there are newer renderings. */
 let dragging = false;
 let dragged = 0;
@@ -268,7 +271,9 @@ function receive(report: Report): void {
         memory.value = report.bytes;
         break;
       case 'note':
-        notice.value = { kind: 'note', text: report.text };
+        told = { kind: 'note', text: report.text };
+        toldBy = rendering;
+        notice.value = told;
         break;
       case 'stopped':
         break;
@@ -307,7 +312,8 @@ function onDraft({ id, draft: pictures }: Extract<Report, { type: 'draft' }>): v
 }
 
 function onResult(made_: Result): void {
-  if (notice.value?.kind === 'error') notice.value = undefined;
+  const isPast = notice.value?.kind === 'error' || (notice.value === told && toldBy !== rendering);
+  if (isPast) notice.value = undefined;
   result.value = made_;
   draft.value = undefined;
   const of = recipe.value!;
