@@ -236,6 +236,7 @@ test.each([
   [{ steps: 0 }, 'The number of steps is 0'],
   [{ seed: 0.5 }, 'The seed is 0.5: it must be a whole number'],
   [{ memory: 100_000 }, /The run needs about \d+ MB, but only 1 MB are allowed: .* for the weights/],
+  [{ memory: NaN }, 'The memory limit is NaN: it must be a number of bytes above 0.'],
   [{ negative: ['a dog', 'a pig'] }, '1 prompts and 2 negative prompts'],
 ])('%j is refused', async (options, message) => {
   const before = tf.memory().numTensors;

@@ -17,7 +17,13 @@ export function layoutQueries(latents: Grid): number {
   return Math.max(16 * 16, Math.ceil(latents.height / 4) * Math.ceil(latents.width / 4));
 }
 
-/** Whether a call's grid has at most `maxSize` x `maxSize` places; without it, at most {@link layoutQueries}. */
+/**
+ * Whether a call's grid has at most `maxSize` x `maxSize` places; without it, at most {@link layoutQueries}.
+ *
+ * @throws RangeError if `maxSize` is less than 0, or not a number
+ */
 export function isWithin({ grid, latents }: Pick<AttentionCall, 'grid' | 'latents'>, maxSize?: number): boolean {
+  if (maxSize !== undefined && !(maxSize >= 0))
+    throw new RangeError(`The side of the largest grid is ${maxSize}: it must be 0 or more.`);
   return queriesOf(grid) <= (maxSize === undefined ? layoutQueries(latents) : maxSize ** 2);
 }

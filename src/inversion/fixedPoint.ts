@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Predict } from '../sampler/denoise';
 import type { InverseSampler, Sampler } from '../sampler/sampler';
 import { walkUp } from './ddim';
-import type { InversionTask, Inverted } from './method';
+import { checkIterations, type InversionTask, type Inverted } from './method';
 
 /**
  * Inversion by fixed-point iteration (AIDI, Pan et al. 2023, arXiv 2309.04907; ReNoise, Garibi et al. 2024, arXiv
@@ -27,8 +27,7 @@ export async function fixedPoint(task: InversionTask): Promise<Inverted> {
  */
 export function iterated(inverse: InverseSampler, predict: Predict, iterations: number): Sampler {
   const { timesteps, refine } = inverse;
-  if (!(Number.isInteger(iterations) && iterations > 0))
-    throw new RangeError(`The number of iterations is ${iterations}: it must be a positive whole number.`);
+  checkIterations(iterations);
   if (!refine)
     throw new RangeError(
       'Fixed-point inversion needs ddim: this sampler evaluates the network at the start of its steps.',

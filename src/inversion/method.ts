@@ -85,3 +85,9 @@ export interface Inverted {
 
 /** A method that takes a picture to noise, where edits of it then begin. */
 export type InversionMethod = (task: InversionTask) => Promise<Inverted>;
+
+/** @throws RangeError for a number of iterations that is not a whole number of at least 1 */
+export function checkIterations(iterations: number): void {
+  if (!(Number.isInteger(iterations) && iterations > 0))
+    throw new RangeError(`The number of iterations is ${iterations}: it must be a positive whole number.`);
+}

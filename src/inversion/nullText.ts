@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { DDIMSampler } from '../sampler/ddim';
 import { Adam } from './adam';
 import { walkUp } from './ddim';
-import type { InversionTask, Inverted } from './method';
+import { checkIterations, type InversionTask, type Inverted } from './method';
 import type { Trajectory } from './trajectory';
 
 /**
@@ -14,6 +14,7 @@ export async function nullText(task: InversionTask): Promise<Inverted> {
   if (!(sampler instanceof DDIMSampler)) throw new RangeError('Null-text inversion needs the sampler ddim.');
   if (guidance <= 1)
     throw new RangeError(`Null-text inversion needs a guidance over 1, not ${guidance}. Without guidance, use ddim.`);
+  if (iterations !== undefined) checkIterations(iterations);
   const trajectory = await walkUp(task);
   const embeddings: tf.Tensor3D[] = [];
   const session = await task.session({ guidance, negative, noise: trajectory.noise });

@@ -99,7 +99,7 @@ function mapBytes(controller: AttentionController, call: AttentionCall): number 
  *
  * @param limit of all memory, in bytes
  * @param open sets up the session with the given network
- * @throws MemoryError if the session does not fit; it is then already ended
+ * @throws MemoryError if the session does not fit; it is then already ended. RangeError for a limit that is none
  */
 export async function withinMemory(
   limit: number,
@@ -107,6 +107,7 @@ export async function withinMemory(
   open: (network: UNet['forward']) => Promise<Session>,
   needsOf: (session: Session) => MemoryNeeds,
 ): Promise<Session> {
+  if (!(limit > 0)) throw new RangeError(`The memory limit is ${limit}: it must be a number of bytes above 0.`);
   let attention = LEAST_ATTENTION;
   const session = await open((...input) => withAttentionBytes(attention, () => network(...input)));
   try {

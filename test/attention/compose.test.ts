@@ -149,3 +149,8 @@ test.each<[Where, boolean]>([
   after(select(where, counter), onlooker);
   expect(asked).toBe(chosen ? 2 : 0);
 });
+
+test.each([-1, NaN])('select refuses grids of up to %d', (maxSize) => {
+  const reader: AttentionController = { wants: () => ['probs'] };
+  expect(() => after(select({ maxSize }, reader), onlooker)).toThrow(`The side of the largest grid is ${maxSize}`);
+});

@@ -122,6 +122,7 @@ test('what a method or a sampler cannot do is refused, and nothing is left behin
     await expect(by('h-edit', { sampler: 'dpm++' })).rejects.toThrow('needs the sampler ddim');
     await expect(by('fixed-point', { sampler: 'dpm++' })).rejects.toThrow('needs ddim');
     await expect(by('fixed-point', { iterations: 0 })).rejects.toThrow('positive whole number');
+    await expect(by('null-text', { iterations: 0 })).rejects.toThrow('positive whole number');
     const inversion = await by('h-edit');
     await expect(inversion.record(pipe, { to: new BlobSink() })).rejects.toThrow('cannot be made from a recording');
     inversion.dispose();

@@ -34,9 +34,11 @@ export function maskBlend(mask: Mask): AttentionController {
 /**
  * The mask's mean over each cell of the latents: [1, height, width, 1].
  *
- * @throws RangeError if its size is not a multiple of theirs
+ * @throws RangeError if its size is not a multiple of theirs, or it has more or fewer values
  */
 export function onLatentsGrid({ width, height, data }: Mask, grid: Grid): tf.Tensor4D {
+  if (data.length !== width * height || data.length === 0)
+    throw new RangeError(`A mask of ${width}x${height} has ${data.length} values: give one for each pixel.`);
   const cell: [number, number] = [height / grid.height, width / grid.width];
   if (!cell.every(Number.isInteger))
     throw new RangeError(

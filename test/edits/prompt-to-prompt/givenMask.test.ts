@@ -36,6 +36,10 @@ test("a mask that is not of the picture's size is refused", () => {
   expect(() => blended((latents) => maskBlend(odd).onLatents!(latents, step))).toThrow(
     "A mask of 7x2 does not cover latents of 4x1: give it at the picture's size.",
   );
+  const short = { width: 4, height: 2, data: new Float32Array(7) };
+  expect(() => blended((latents) => maskBlend(short).onLatents!(latents, step))).toThrow(
+    'A mask of 4x2 has 7 values: give one for each pixel.',
+  );
 });
 
 /** As the whole method has them, where the words look at the last place: their region is the last two. */
