@@ -36,7 +36,7 @@ export function parseConfig<T extends z.ZodObject>(schema: T, json: unknown, fil
 }
 
 /** What is wrong with a file's JSON, a line for each key, which is named with its value. @param file its path */
-export function problemsIn({ issues }: z.ZodError, json: unknown, file: string): string {
+export function problemsIn({ issues }: Pick<z.ZodError, 'issues'>, json: unknown, file: string): string {
   const problems = issues.flatMap((issue) => describe(issue, json));
   return problems.map((problem) => `${file}: ${problem}`).join('\n');
 }

@@ -10,6 +10,7 @@ import { type BenchEdit, readPieBench } from '../pie-bench/bench';
 import { type Editor, editorBy, madeBefore, withPublishedSteps } from '../pie-bench/editors';
 import { evaluate } from '../pie-bench/evaluate';
 import { type Measures, openMeasures } from '../pie-bench/measures';
+import { SOURCE } from '../pie-bench/page';
 import { meanOf, type Table } from '../pie-bench/table';
 import { naming, UsageError } from './errors';
 import type { Manner } from './options';
@@ -41,6 +42,7 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
   checkFolder('<folder>', folder);
   const edits = chosen(await readPieBench(folder), options);
   const methods = options.method.length === 0 && editors.length === 0 ? (['direct'] as const) : options.method;
+  checkNames([...editors.map(({ name }) => name), ...methods]);
   const { model, lora, variant, steps } = options;
   const out = resolve(options.out);
   const settings = `${JSON.stringify({ model, lora, variant, steps, folder: resolve(folder) }, undefined, 2)}\n`;
@@ -82,6 +84,15 @@ function resultsOf(value: string): Editor {
   if (name === undefined) throw new UsageError(`--results ${value}: expected NAME=FOLDER, such as null-text=output.`);
   checkFolder('--results', folder);
   return madeBefore(name, folder);
+}
+
+/** @throws UsageError if two editors would write to one folder, or one to that of the sources */
+function checkNames(names: readonly string[]): void {
+  const taken = names.find((name, i) => name === SOURCE || names.indexOf(name) < i);
+  if (taken !== undefined)
+    throw new UsageError(
+      `--results and --method: ${taken} is ${taken === SOURCE ? "the sources' own name" : 'given twice'}. Give each a name of its own.`,
+    );
 }
 
 /** @throws UsageError naming the option if there is no such folder */

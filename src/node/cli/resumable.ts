@@ -33,13 +33,13 @@ export class Resumable {
     const text = JSON.stringify(settings);
     if (!existsSync(file)) return new Resumable(file, text);
     const tensors = await SafetensorsFile.open(await fileBytes(file)).catch(() => undefined);
-    if (!tensors?.metadata.has(KEY))
+    const shape = tensors?.tensors.get('embeddings')?.shape;
+    if (!tensors?.metadata.has(KEY) || shape?.length !== 3)
       throw new UsageError(
         `${file} is not what a null-text inversion that was stopped had found, and would be replaced. Move it away, or give another --to.`,
       );
     if (tensors.metadata.get(KEY) !== text) return new Resumable(file, text);
-    const shape = [...tensors.tensors.get('embeddings')!.shape] as [number, number, number];
-    return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), shape));
+    return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), [shape[0], shape[1], shape[2]]));
   }
 
   /** Saves what a step has found. */

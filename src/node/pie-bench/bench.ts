@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { problemsIn } from '../../config';
 import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
 import type { Size } from '../../image/resample';
+import { isSafePath } from '../../weights/fileTree';
 
 /** A picture, and an edit of it to be measured. */
 export interface BenchEdit {
@@ -23,12 +25,14 @@ export interface BenchEdit {
 const mapping = z.record(
   z.string(),
   z.object({
-    image_path: z.string(),
+    image_path: z.string().refine(isSafePath, 'Expected a path below annotation_images'),
     original_prompt: z.string(),
     editing_prompt: z.string(),
     editing_type_id: z.coerce.string(),
     blended_word: z.string().default(''),
-    mask: z.array(z.number().int().nonnegative()),
+    mask: z
+      .array(z.number().int().nonnegative())
+      .refine(({ length }) => length % 2 === 0, 'Expected pairs of a start and a length'),
   }),
 );
 
@@ -43,11 +47,9 @@ export async function readPieBench(folder: string): Promise<BenchEdit[]> {
   const text = await readFile(name, 'utf8').catch(() => {
     throw new Error(`${folder} is not in PIE-Bench's layout: it has no mapping_file.json.`);
   });
-  const parsed = mapping.safeParse(parseJson(name, text));
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    throw new Error(`${name}: ${path.join('.')}: ${message}`);
-  }
+  const json = parseJson(name, text);
+  const parsed = mapping.safeParse(json);
+  if (!parsed.success) throw new Error(problemsIn({ issues: parsed.error.issues.slice(0, 1) }, json, name));
   return Object.entries(parsed.data).map(([id, entry]) => {
     const words = entry.blended_word.split(' ').filter((word) => word !== '');
     if (words.length !== 0 && words.length !== 2)

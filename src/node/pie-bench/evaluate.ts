@@ -58,7 +58,7 @@ async function one(edit: BenchEdit, editor: Editor, { measures, folder, table, s
   const { picture } = await readPicture(edit.file);
   checkRuns(edit, picture);
   const file = join(folder, pictureFile(editor.name, edit));
-  const made = existsSync(file) ? await readPng(file) : await editor.edit(edit, picture, signal);
+  const made = existsSync(file) ? await readMade(file) : await editor.edit(edit, picture, signal);
   if (!existsSync(file)) await write(file, encodePng(made));
   const source = join(folder, pictureFile(SOURCE, edit));
   if (!existsSync(source)) await write(source, encodePng(picture));
@@ -66,6 +66,13 @@ async function one(edit: BenchEdit, editor: Editor, { measures, folder, table, s
   const edited = fitPicture(made, place(made, picture));
   const values = await measureAll(measures, { edit, source: picture, edited });
   await table.add({ id: edit.id, category: edit.category, editor: editor.name, values });
+}
+
+/** An edit that an earlier run has made. */
+function readMade(file: string): Promise<Picture> {
+  return readPng(file).catch((error: Error) => {
+    throw new Error(`${error.message} Remove it, and it is made again.`);
+  });
 }
 
 /** @throws if a run of the edited region begins outside the picture */

@@ -26,7 +26,7 @@ export class Table {
     const head = [...KEYS, ...names].join(',');
     const [found, ...lines] = existsSync(file) ? (await readFile(file, 'utf8')).split('\n') : [];
     // A last line without a line break was not written completely.
-    const rows = found === head ? lines.slice(0, -1).map((line) => parse(line, names)) : [];
+    const rows = found === head ? lines.slice(0, -1).flatMap((line) => parse(line, names) ?? []) : [];
     await writeFile(file, [head, ...rows.map((row) => print(row, names)), ''].join('\n'));
     return new Table(file, names, rows);
   }
@@ -47,11 +47,13 @@ function print({ id, category, editor, values }: Row, names: readonly string[]):
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-function parse(line: string, names: readonly string[]): Row {
+/** @returns undefined for a line that has not a cell for each column */
+function parse(line: string, names: readonly string[]): Row | undefined {
   const cells = [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, cell]) =>
     cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell,
   );
-  const [id, category, editor, ...values] = cells;
+  const [id, category, editor, ...values] = cells.slice(0, -1);
+  if (values.length !== names.length) return undefined;
   return { id, category, editor, values: Object.fromEntries(names.map((name, i) => [name, Number(values[i])])) };
 }
 

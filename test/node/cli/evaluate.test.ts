@@ -52,6 +52,8 @@ test.each([
   [['--method', 'magic'], "'--method <name>' argument 'magic' is invalid. Expected one of direct"],
   [['--results', 'here'], '--results here: expected NAME=FOLDER'],
   [['--results', 'none=nowhere'], '--results: There is no folder nowhere'],
+  [['--method', 'direct', '--method', 'direct'], '--results and --method: direct is given twice'],
+  [['--results', 'source=.'], "--results and --method: source is the sources' own name"],
   [['--networks', 'nowhere'], '--networks: There is no folder nowhere'],
   [['--backend', 'foo'], "'--backend <name>' argument 'foo' is invalid. Expected one of node-gpu"],
   [['--category', '77'], 'Expected a whole number from 0 to 9'],

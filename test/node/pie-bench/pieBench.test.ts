@@ -39,6 +39,8 @@ function upsideDown(): Editor & { calls: number } {
   return editor;
 }
 
+const ENTRY = { image_path: 'a.png', original_prompt: 'a', editing_prompt: 'b', editing_type_id: '0', mask: [] };
+
 describe('the folder', () => {
   test('prompts lose their brackets, and the words of an edit are two or none', async () => {
     const edits = await readPieBench(bench());
@@ -53,7 +55,20 @@ describe('the folder', () => {
   test('one of another layout is refused, and an entry of another form named', async () => {
     await expect(readPieBench(out)).rejects.toThrow('it has no mapping_file.json');
     await writeFile(join(out, 'mapping_file.json'), JSON.stringify({ 7: { image_path: 'a.png', mask: 'all' } }));
-    await expect(readPieBench(out)).rejects.toThrow('mapping_file.json: 7.original_prompt');
+    await expect(readPieBench(out)).rejects.toThrow('mapping_file.json: 7.original_prompt is absent');
+  });
+
+  test.each([
+    ['{', 'mapping_file.json is not JSON'],
+    ['[]', 'mapping_file.json: Invalid input: expected record'],
+    [
+      JSON.stringify({ 7: { ...ENTRY, image_path: '../../a.png' } }),
+      '7.image_path is "../../a.png": Expected a path below',
+    ],
+    [JSON.stringify({ 7: { ...ENTRY, mask: [1] } }), '7.mask is [1]: Expected pairs of a start and a length'],
+  ])('a mapping that cannot be used is refused by the entry: %s', async (text, message) => {
+    await writeFile(join(out, 'mapping_file.json'), text);
+    await expect(readPieBench(out)).rejects.toThrow(message);
   });
 
   test("a region is its runs, and the picture's edge", () => {
@@ -98,9 +113,9 @@ describe('an evaluation', () => {
       'stopped',
     );
     expect(editor.calls).toBe(2);
-    // A line that was cut off is measured again.
+    // A line that was cut off is measured again, and one that is none left out.
     const file = join(out, 'results.csv');
-    await writeFile(file, (await readFile(file, 'utf8')).slice(0, -5));
+    await writeFile(file, (await readFile(file, 'utf8')).slice(0, -5).replace('\n', '\nnone\n'));
     const whole = await evaluate(edits, [editor], measures, out);
     expect(editor.calls).toBe(4);
     expect(whole.rows.map(({ id }) => id)).toEqual(edits.map(({ id }) => id));
