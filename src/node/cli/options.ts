@@ -92,7 +92,7 @@ export function addBackend(command: Command): Command {
 export function refuseRepeated(command: Command): void {
   command.commands.forEach(refuseRepeated);
   for (const option of command.options) {
-    if (option.isBoolean() || isRepeatable(option.parseArg)) continue;
+    if (!option.required || isRepeatable(option.parseArg)) continue; // A flag says the same twice.
     let given = 0;
     command.on(`option:${option.name()}`, () => {
       if (++given > 1) command.error(`error: option '${option.flags}' is given ${given} times: give it once.`);
