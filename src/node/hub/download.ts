@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unmade, unwritten } from '../fileErrors';
 import { isThere } from './cache';
 import { HubError } from './error';
 import { ATTEMPTS, type RequestOptions } from './request';
@@ -30,10 +31,10 @@ export interface DownloadOptions extends RequestOptions {
  * Downloads a file to `place`, where it appears when it is complete and its checksum is right. Until then it is
  * `<place>.incomplete`; an interrupted download resumes from there, now or in a later run.
  *
- * @throws HubError if the server sends a file other than stated, or keeps breaking off
+ * @throws HubError if the server sends a file other than stated, or keeps breaking off; Error if it cannot be written
  */
 export async function download(file: RemoteFile, place: string, options: DownloadOptions): Promise<void> {
-  await mkdir(dirname(place), { recursive: true });
+  await mkdir(dirname(place), { recursive: true }).catch(unmade(dirname(place)));
   const incomplete = `${place}.incomplete`;
   const resumed = await startWith(incomplete, file.size);
   if (resumed > 0 && (await fetchRest(file, incomplete, options)) === file.checksum) return settle(incomplete, place);
@@ -64,9 +65,9 @@ async function startWith(incomplete: string, size: number): Promise<number> {
 
 /** Fetches what is missing, resuming where a connection breaks off. @returns the checksum of the whole file */
 async function fetchRest(file: RemoteFile, incomplete: string, options: DownloadOptions): Promise<string> {
-  const handle = await open(incomplete, constants.O_RDWR | constants.O_CREAT);
+  const handle = await open(incomplete, constants.O_RDWR | constants.O_CREAT).catch(unwritten(incomplete));
   try {
-    const partial = await PartialFile.of(handle, file);
+    const partial = await PartialFile.of(handle, file, incomplete);
     options.onBytes?.(partial.length);
     let [most, failures] = [partial.length, 0];
     while (partial.length < file.size) {
@@ -122,12 +123,13 @@ class PartialFile {
   private constructor(
     private readonly handle: FileHandle,
     private readonly file: RemoteFile,
+    private readonly place: string,
     private hash: Hash,
     public length: number,
   ) {}
 
-  static async of(handle: FileHandle, file: RemoteFile): Promise<PartialFile> {
-    const partial = new PartialFile(handle, file, startHash(file), 0);
+  static async of(handle: FileHandle, file: RemoteFile, place: string): Promise<PartialFile> {
+    const partial = new PartialFile(handle, file, place, startHash(file), 0);
     for await (const bytes of handle.createReadStream({ start: 0, autoClose: false })) {
       partial.hash.update(bytes as Buffer);
       partial.length += (bytes as Buffer).length;
@@ -141,8 +143,10 @@ class PartialFile {
         `${this.file.path} should have ${this.file.size} bytes, but the server sends more. Run it again; if the problem persists, do not trust the server.`,
       );
     }
-    for (let done = 0; done < bytes.length; )
-      done += (await this.handle.write(bytes, done, bytes.length - done, this.length + done)).bytesWritten;
+    for (let done = 0; done < bytes.length; ) {
+      const written = this.handle.write(bytes, done, bytes.length - done, this.length + done);
+      done += (await written.catch(unwritten(this.place))).bytesWritten;
+    }
     this.hash.update(bytes);
     this.length += bytes.length;
   }
