@@ -4,12 +4,12 @@ export const BACKEND_NAMES = ['node-gpu', 'node', 'wasm', 'webgpu', 'cpu'] as co
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** Other names for them. */
-const ALIASES: Readonly<Record<string, BackendName>> = { tensorflow: 'node' };
+const ALIASES: ReadonlyMap<string, BackendName> = new Map([['tensorflow', 'node']]);
 
 /** Every name that a backend may be asked for by. */
-export const BACKEND_CHOICES: readonly string[] = [...BACKEND_NAMES, ...Object.keys(ALIASES)];
+export const BACKEND_CHOICES: readonly string[] = [...BACKEND_NAMES, ...ALIASES.keys()];
 
 /** The backend that is asked for by this name; undefined if there is none. */
 export function backendNamed(name: string): BackendName | undefined {
-  return ALIASES[name] ?? BACKEND_NAMES.find((known) => known === name);
+  return ALIASES.get(name) ?? BACKEND_NAMES.find((known) => known === name);
 }

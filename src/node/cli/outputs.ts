@@ -194,7 +194,9 @@ async function stageBeside(place: string): Promise<Staging> {
     await mkdir(staging.path);
     return staging;
   } catch (error) {
-    throw new UsageError(`Nothing can be written to ${parent}: ${inWords(error as NodeJS.ErrnoException)}`);
+    const failure = error as NodeJS.ErrnoException;
+    const Kind = isFull(failure) ? Error : UsageError;
+    throw new Kind(`Nothing can be written to ${parent}: ${inWords(failure)}`);
   }
 }
 
