@@ -48,10 +48,11 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
   const settings = `${JSON.stringify({ model, lora, variant, steps, folder: resolve(folder) }, undefined, 2)}\n`;
   await checkOut(out, settings);
   const progress = new Progress(options.quiet);
-  const { measures, pipe } = await open(options, methods.length > 0);
+  const warn = warner(options);
+  const { measures, pipe } = await open(options, methods.length > 0, warn);
   try {
     await writeFile(join(out, SETTINGS), settings);
-    if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, steps)));
+    if (pipe) editors.push(...methods.map((method) => editorBy(method, pipe, steps, warn)));
     const onProgress = (done: number, total: number): void => progress.show('Evaluating', done, total, 'edits');
     const results = await evaluate(edits, editors, measures, out, { signal: stopSignal, onProgress });
     print(results, measures, { ...options, out });
@@ -63,12 +64,24 @@ export async function evaluatePieBench(folder: string, options: EvaluateOptions)
 }
 
 /** Opens the measures' networks, and the model if there are edits to make. */
-async function open({ backend, threads, networks, model, lora, variant }: EvaluateOptions, edits: boolean) {
-  await chooseBackend(backend, { threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
+async function open(
+  { backend, threads, networks, model, lora, variant }: EvaluateOptions,
+  edits: boolean,
+  warn: (message: string) => void,
+) {
+  await chooseBackend(backend, { threads, warn });
   const checkpoint = edits ? withPublishedSteps(await openCheckpoint(model, { loras: lora, variant })) : undefined;
-  return {
-    pipe: checkpoint && (await StableDiffusionPipeline.load(checkpoint)),
-    measures: await openMeasures(networks),
+  const pipe = checkpoint && (await StableDiffusionPipeline.load(checkpoint));
+  for (const note of pipe?.notes ?? []) warn(note);
+  return { pipe, measures: await openMeasures(networks) };
+}
+
+/** Warns on stderr, once per message. */
+function warner({ quiet }: EvaluateOptions): (message: string) => void {
+  const told = new Set<string>();
+  return (message) => {
+    if (!quiet && !told.has(message)) process.stderr.write(`warning: ${message}\n`);
+    told.add(message);
   };
 }
 

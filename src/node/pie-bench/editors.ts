@@ -56,7 +56,12 @@ function lastSquare(picture: Picture, side: number): Picture {
 }
 
 /** Prompt-to-Prompt on a picture inverted by this method, with the published settings. */
-export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, steps: number): Editor {
+export function editorBy(
+  method: InversionName,
+  pipe: StableDiffusionPipeline,
+  steps: number,
+  onWarning?: (message: string) => void,
+): Editor {
   return {
     name: method,
     async edit(edit, source, signal) {
@@ -65,8 +70,8 @@ export function editorBy(method: InversionName, pipe: StableDiffusionPipeline, s
       let inversion: Inversion | undefined;
       try {
         const settings = { sampler: 'ddim', steps, guidance, negative: '', ...OF_METHOD[method] } as const;
-        inversion = await invert(pipe, picture, { prompt: edit.source, method, ...settings, signal });
-        const options = { ...inversion.options(methodOf(edit, pipe)), signal };
+        inversion = await invert(pipe, picture, { prompt: edit.source, method, ...settings, signal, onWarning });
+        const options = { ...inversion.options(methodOf(edit, pipe)), signal, onWarning };
         const { images, latents, noise, context } = await pipe.generate([edit.source, edit.target], options);
         const [, edited] = await toPictures(images);
         tf.dispose([images, latents, noise, context]);

@@ -49,6 +49,18 @@ test('pictures that were made before are measured without a model', async () => 
 });
 
 test.each([
+  [[], 'warning: cpu computes on at most 1 thread, not on 2.\n'],
+  [['--quiet'], ''],
+])('what is odd is told on stderr, unless it is to be quiet: %j', async (more, stderr) => {
+  const pictures = join(bench(), 'annotation_images');
+  const args = ['evaluate', 'pie-bench', bench(), '--backend', 'cpu', '--threads', '2', '--limit', '1', ...more];
+  expect(await p2p(...args, '--results', `same=${pictures}`, '--out', `odd${more.length}`)).toMatchObject({
+    code: 0,
+    stderr,
+  });
+});
+
+test.each([
   [['--method', 'magic'], "'--method <name>' argument 'magic' is invalid. Expected one of direct"],
   [['--results', 'here'], '--results here: expected NAME=FOLDER'],
   [['--results', 'none=nowhere'], '--results: There is no folder nowhere'],
