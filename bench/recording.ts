@@ -60,6 +60,7 @@ async function main(): Promise<void> {
         seed: '1',
         steps: 1,
         guidance: 7.5,
+        projectAbove: 100,
         sampler: 'ddim' as const,
         eta: 0,
         karras: null,

@@ -73,6 +73,7 @@ const program = measuring(new Command('evaluate'))
   .option('--steps <n>', "denoising steps (default: the model's)", number)
   .addOption(new Option('--sampler <name>', "which sampler (default: the model's)").choices(SAMPLERS))
   .option('--guidance <g>', "how strongly pictures follow their prompts (default: the model's)", number)
+  .option('--project-above <g>', "the guidance above which it is projected (default: the model's)", number)
   .option(
     '--cross <f>',
     "share of the run in which edits of all kinds take the source's cross-attention (default: the model's)",
@@ -208,18 +209,20 @@ async function measure(chosen: readonly Experiment[], options: Options): Promise
 }
 
 /** Whether all settings are the model's own, so that the figures are worth keeping. */
-function isDefault({ steps, sampler, guidance, cross, self, context, blendThreshold }: Given): boolean {
-  return [steps, sampler, guidance, cross, self, context, blendThreshold].every((given) => given === undefined);
+function isDefault({ steps, sampler, guidance, projectAbove, cross, self, context, blendThreshold }: Given): boolean {
+  return [steps, sampler, guidance, projectAbove, cross, self, context, blendThreshold].every(
+    (given) => given === undefined,
+  );
 }
 
 function madeBy({ settings, backend, processes, minutes, command }: Measured): string {
-  const { steps, sampler, guidance, shares, blendThreshold } = settings;
+  const { steps, sampler, guidance, projectAbove, shares, blendThreshold } = settings;
   const kinds = EDIT_KINDS.map((kind) => {
     const { cross, self, context } = shares[kind];
     return `${kind} ${cross}, ${self}, ${context}`;
   });
   const asked = `npm run evaluate${command ? ` -- ${command}` : ''}`;
-  return `${steps} steps of ${sampler}, guidance ${guidance}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`${asked}\`, ${minutes} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
+  return `${steps} steps of ${sampler}, guidance ${guidance}${guidance > projectAbove ? ` (projected above ${projectAbove})` : ''}. Shares of the run for which an edit takes cross-attention, self-attention and the words' context: ${kinds.join('; ')}. Local blend from ${blendThreshold} of a map's maximum on. \`${asked}\`, ${minutes} min on ${backend.name}, ${processes > 1 ? `${processes} processes` : `${backend.threads} threads`}.`;
 }
 
 function drawSheet({ name, sheet }: Experiment, panels: readonly Panel[], out: string): void {

@@ -21,6 +21,7 @@ export interface Settings {
   readonly steps: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
+  readonly projectAbove: number;
   /** The guidance for inverted pictures. */
   readonly pictureGuidance: number;
   /** The shares of each kind of edit. */
@@ -34,6 +35,7 @@ export interface Given extends Partial<Shares> {
   readonly steps?: number;
   readonly sampler?: SamplerName;
   readonly guidance?: number;
+  readonly projectAbove?: number;
   readonly blendThreshold?: number;
 }
 
@@ -48,6 +50,7 @@ export function settingsOf(defaults: Defaults, given: Given = {}): Settings {
     steps: given.steps ?? defaults.steps,
     sampler: given.sampler ?? defaults.sampler,
     guidance: given.guidance ?? defaults.guidance,
+    projectAbove: given.projectAbove ?? defaults.projectAbove,
     pictureGuidance: given.guidance ?? defaults.pictures.guidance,
     blendThreshold: given.blendThreshold ?? BLEND_THRESHOLD,
     shares: { ...defaults.shares, ...mapEditKinds((kind) => of(defaults.shares[kind])) },
@@ -120,11 +123,12 @@ export class Studio {
 
   /** Generates and judges one picture per prompt, all from the same noise. */
   async draw(prompts: readonly string[], options: Pick<GenerateOptions, 'seed' | 'controller'>): Promise<Drawn[]> {
-    const { steps, sampler, guidance } = this.settings;
+    const { steps, sampler, guidance, projectAbove } = this.settings;
     const { images, latents, noise, context } = await this.pipeline.generate(prompts, {
       steps,
       sampler,
       guidance,
+      projectAbove,
       ...options,
     });
     const [pictures, verdicts, numbers] = [

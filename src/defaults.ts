@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseConfig } from './config';
 import type { EditKind } from './edits/prompt-to-prompt/alignment';
 import { AUTHORS_SHARES, mapEditKinds, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
+import { MAX_GUIDANCE } from './guidance/projectedAbove';
 import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 
@@ -31,11 +32,12 @@ export const sharesByKind = z.strictObject({
   reweight: sharesSchema.optional(),
 });
 
-const guidanceSchema = z.number().min(0).max(100);
+const guidanceSchema = z.number().min(0).max(MAX_GUIDANCE);
 
 /** The contents of a checkpoint's `p2p.json`. */
 const schema = z.object({
   guidance: guidanceSchema.optional(),
+  projectAbove: guidanceSchema.optional(),
   steps: z.int().min(1).max(1000).optional(),
   sampler: z.enum(SAMPLERS).optional(),
   shares: sharesByKind.extend({ describing: z.array(z.string().toLowerCase()).optional() }).optional(),
@@ -50,6 +52,8 @@ export type StatedDefaults = z.output<typeof schema>;
 /** The default settings of runs and edits. */
 export interface Defaults {
   readonly guidance: number;
+  /** The strongest guidance that is not projected ({@link projectedAbove}). */
+  readonly projectAbove: number;
   readonly steps: number;
   readonly sampler: SamplerName;
   /** The shares for each kind of edit, for {@link promptToPrompt}. */
@@ -74,6 +78,7 @@ export interface Defaults {
 /** The authors' defaults, for a checkpoint that states none: 50 steps of DDIM at guidance 7.5. */
 export const AUTHORS_DEFAULTS: Defaults = {
   guidance: 7.5,
+  projectAbove: MAX_GUIDANCE,
   steps: 50,
   sampler: 'ddim',
   shares: AUTHORS_SHARES,

@@ -102,9 +102,11 @@ export { DDIMSampler } from './sampler/ddim';
 export type { SamplerName } from './sampler/schedulers';
 export { denoise } from './sampler/denoise';
 export type { DenoisingOptions, DenoisingStep, Predict } from './sampler/denoise';
+export { type AdaptiveProjectedOptions, adaptiveProjected } from './guidance/adaptiveProjected';
 export { classifierFree } from './guidance/classifierFree';
 export type { GuidanceOption } from './guidance/combined';
 export type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance/guidance';
+export { projectedAbove } from './guidance/projectedAbove';
 export { randomLatents, TorchGenerator } from './sampler/noise';
 
 // Pictures as pixels: resizing to a model's size and back, and masks.

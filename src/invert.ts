@@ -8,7 +8,7 @@ import { editFriendly } from './inversion/editFriendly';
 import { fixedPoint } from './inversion/fixedPoint';
 import { hEdit } from './inversion/hEdit';
 import type { InversionMethod, InversionTask, Inverted } from './inversion/method';
-import { checkRecordable, type InversionName, negativeFor, samplerFor } from './inversion/names';
+import { checkRecordable, type InversionName, negativeFor, projectAboveFor, samplerFor } from './inversion/names';
 import { negativePrompt } from './inversion/negativePrompt';
 import { nullText } from './inversion/nullText';
 import { proximal } from './inversion/proximal';
@@ -35,7 +35,7 @@ const METHODS: Readonly<Record<InversionName, InversionMethod>> = {
 export interface InvertOptions
   extends Partial<Pick<InversionTask, 'negative' | 'guidance' | 'steps' | 'seed'>>,
     Pick<InversionTask, 'iterations' | 'epsilon' | 'sourceGuidance' | 'skip' | 'found' | 'signal' | 'onProgress'>,
-    Pick<RunOptions, 'karras' | 'memory' | 'onWarning'> {
+    Pick<RunOptions, 'projectAbove' | 'karras' | 'memory' | 'onWarning'> {
   /** What the picture shows. Default: the empty prompt, with which edits follow their prompts less faithfully. */
   readonly prompt?: string;
   /** Default: direct. */
@@ -62,6 +62,7 @@ export async function invert(
     karras,
     negative = negativeFor(method, prompt, pipe.defaults.pictures),
     guidance = pipe.defaults.pictures.guidance,
+    projectAbove = projectAboveFor(method, pipe.defaults),
     seed = DEFAULTS.seed,
     memory,
     onWarning,
@@ -83,7 +84,7 @@ export async function invert(
     session: (options) =>
       pipe.session([prompt], { ...(options.sampler ? {} : schedule), memory, onWarning, signal, ...options }),
   });
-  return new Inversion(prompt, method, inverted, { ...schedule, negative, guidance });
+  return new Inversion(prompt, method, inverted, { ...schedule, negative, guidance, projectAbove });
 }
 
 /** A picture that was taken to noise. Dispose of it after use. */
@@ -135,8 +136,8 @@ export class Inversion {
    */
   recordOptions(record: RecordOptions): RecordOptions {
     checkRecordable(this.method);
-    const { guidance, sampler, steps } = this.settings;
-    const settings = { guidance, sampler, steps };
+    const { guidance, projectAbove, sampler, steps } = this.settings;
+    const settings = { guidance, projectAbove, sampler, steps };
     return { ...record, inversion: { method: this.method, settings, added: this.inverted.added } };
   }
 

@@ -9,14 +9,14 @@ import type { Networks, PromptEncoder, UNet, VAE } from './model/roles';
 import { byName, loadNetworks, networksOf } from './networks';
 import type { GenerateOptions, Generation, RunOptions } from './options';
 import { playback, recordedOptions, recorder } from './recording/accompany';
-import { createSampler } from './sampler/createSampler';
+import { createSampler, originalAt } from './sampler/createSampler';
 import type { DenoisingStep } from './sampler/denoise';
 import type { Sampler } from './sampler/sampler';
 import type { Companion } from './session/companion';
 import { memoryNeeds, withinMemory } from './session/memory';
 import { freshNoise, startingNoise } from './session/noise';
 import { type SettledOptions, settle, stated } from './session/options';
-import { Session } from './session/session';
+import { Session, type SessionParts } from './session/session';
 import { PictureSide } from './sides/pictureSide';
 import { TextSide, wordless } from './sides/textSide';
 import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
@@ -245,7 +245,7 @@ export class StableDiffusionPipeline implements Networks {
     companion?: Companion,
   ): Promise<Session> {
     const { controller, omit, signal } = options;
-    const guidances = guidancesOf(companion?.guidance ?? options.guidance);
+    const guidances = guidancesOf(companion?.guidance ?? options.guidance, options.projectAbove);
     const noise = companion?.noise?.() ?? startingNoise(options, this.defaultSize, this.vae);
     try {
       const usual = this.sampler(options, noise);
@@ -253,7 +253,8 @@ export class StableDiffusionPipeline implements Networks {
       const context = { ...companion?.contexts, ...options.context };
       const contexts = () => this.texts.contexts(prompts, rolesOf(guidances), { ...options, context });
       const decode = (latents: tf.Tensor4D) => this.pictures.decode(latents, controller);
-      const run = { prompts, noise, sampler, guidances, contexts, controller, companion, omit, signal };
+      const original: SessionParts['original'] = (...prediction) => originalAt(this.scheduler, ...prediction);
+      const run = { prompts, noise, sampler, original, guidances, contexts, controller, companion, omit, signal };
       return await Session.begin({ ...run, network, decode });
     } catch (error) {
       noise.dispose();

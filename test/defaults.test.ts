@@ -18,6 +18,7 @@ test('what a checkpoint states wins, value by value, and is known as its own', a
   const defaults = await stating(json);
   expect(defaults).toEqual({
     guidance: 3,
+    projectAbove: 100,
     steps: 50,
     sampler: 'ddim',
     shares: {
@@ -53,6 +54,7 @@ test.each([
   [{ guidance: -1 }, 'guidance is -1'],
   [{ steps: 2.5 }, 'steps is 2.5'],
   [{ steps: 0 }, 'steps is 0'],
+  [{ projectAbove: -1 }, 'projectAbove is -1'],
   [{ sampler: 'none' }, `sampler is "none"; supported: ${SAMPLERS.map((name) => `"${name}"`).join(', ')}.`],
   [{ shares: { replace: { cross: 1.2 } } }, `shares.replace.cross is 1.2: ${SHARE}`],
   [{ shares: { refine: { self: [0.8, 0.2] } } }, `shares.refine.self is [0.8,0.2]: ${SHARE}`],
@@ -73,6 +75,6 @@ test.each([
 
 test('the embedded checkpoint states all of them', async () => {
   const { stated } = await defaultsOf(await openCheckpoint('emoji-world'));
-  expect(Object.keys(stated).sort()).toEqual(['guidance', 'pictures', 'sampler', 'shares', 'steps']);
+  expect(Object.keys(stated).sort()).toEqual(['guidance', 'pictures', 'projectAbove', 'sampler', 'shares', 'steps']);
   expect(stated.guidance).toBeLessThanOrEqual(4);
 });

@@ -63,6 +63,7 @@ export function runOf({
         timestep,
         prompts: [...Array(prompts).keys()],
         latents: current,
+        original: (prediction: tf.Tensor4D) => prediction,
         evaluate: () => current,
       };
       return classifierFree(guidance).guide(conditional, { conditional, unconditional }, at);

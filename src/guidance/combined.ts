@@ -1,13 +1,13 @@
 import type { Role } from '../attention/controller';
-import { classifierFree } from './classifierFree';
 import type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance';
+import { MAX_GUIDANCE, projectedAbove } from './projectedAbove';
 
-/** A number means {@link classifierFree}; several guidances are applied in order. */
+/** A number means {@link projectedAbove} the run's `projectAbove`; several guidances are applied in order. */
 export type GuidanceOption = number | Guidance | readonly Guidance[];
 
-/** @throws RangeError if two guidances mean different rows by one role */
-export function guidancesOf(option: GuidanceOption): readonly Guidance[] {
-  const guidances = typeof option === 'number' ? [classifierFree(option)] : [option].flat();
+/** @throws RangeError if a number is not finite, or two guidances mean different rows by one role */
+export function guidancesOf(option: GuidanceOption, projectAbove = MAX_GUIDANCE): readonly Guidance[] {
+  const guidances = typeof option === 'number' ? [projectedAbove(projectAbove, option)] : [option].flat();
   rolesOf(guidances);
   return guidances;
 }

@@ -21,6 +21,11 @@ export interface GuidanceCall {
   readonly prompts: readonly number[];
   /** The latents before the step, [prompts, height, width, channels]. */
   readonly latents: tf.Tensor4D;
+  /**
+   * The picture without noise that a prediction stands for, both [prompts, height, width, channels]: the prediction
+   * itself for a network that predicts pictures, else computed with the noise that it predicts.
+   */
+  original(prediction: tf.Tensor4D): tf.Tensor4D;
   /** Evaluates the network again. */
   readonly evaluate: Evaluate;
 }

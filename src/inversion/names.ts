@@ -1,3 +1,4 @@
+import { MAX_GUIDANCE } from '../guidance/projectedAbove';
 import type { SamplerName } from '../sampler/schedulers';
 import { DEFAULTS } from '../session/options';
 
@@ -20,6 +21,11 @@ const BY_DDIM: readonly InversionName[] = ['null-text', 'edit-friendly', 'fixed-
 /** The checkpoint's own sampler if the method works with it, else DDIM. */
 export function samplerFor(method: InversionName, { sampler }: { readonly sampler: SamplerName }): SamplerName {
   return BY_DDIM.includes(method) ? 'ddim' : sampler;
+}
+
+/** The guidance above which edits of a picture are projected: the checkpoint's for direct inversion, else none. */
+export function projectAboveFor(method: InversionName, { projectAbove }: { readonly projectAbove: number }): number {
+  return method === 'direct' ? projectAbove : MAX_GUIDANCE;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_GUIDANCE } from '../guidance/projectedAbove';
 
 /**
  * A file that is not a recording, or that is of another run than requested. The message names the file and what
@@ -17,6 +18,7 @@ const settingsSchema = z.strictObject({
   steps: z.int().positive(),
   /** The scale of classifier-free guidance, or the names of guidances of other kinds. */
   guidance: z.number().or(z.string()),
+  projectAbove: z.number().default(MAX_GUIDANCE),
   sampler: z.string(),
   eta: z.number(),
   /** If null, the checkpoint's setting. */

@@ -42,7 +42,7 @@ type HowToRecord = RecordOptions & Required<Pick<RecordOptions, 'self'>>;
 export interface RecordedInversion {
   readonly method: string;
   /** The edits' settings, as the run's own guidance and sampler may be objects made by the method. */
-  readonly settings: Pick<SessionOptions, 'guidance' | 'sampler' | 'steps'>;
+  readonly settings: Pick<SessionOptions, 'guidance' | 'projectAbove' | 'sampler' | 'steps'>;
   /**
    * The noise that each step adds, [1, height, width, channels], if it was extracted from the picture; not disposed of.
    */

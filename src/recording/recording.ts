@@ -114,7 +114,13 @@ export class Recording {
 }
 
 /** The settings that matter for a source that is put back on its picture's trajectory. */
-function ofTrajectory({ seed: _, guidance: __, negative: ___, ...rest }: Partial<RecordedSettings>) {
+function ofTrajectory({
+  seed: _,
+  guidance: __,
+  projectAbove: ___,
+  negative: ____,
+  ...rest
+}: Partial<RecordedSettings>) {
   return rest;
 }
 

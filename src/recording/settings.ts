@@ -7,7 +7,7 @@ import { type RecordedSettings, RecordingError } from './description';
 /** The options of a run that a recording keeps. */
 type Options = Pick<
   SessionOptions,
-  'seed' | 'steps' | 'guidance' | 'negative' | 'sampler' | 'eta' | 'karras' | 'height' | 'width'
+  'seed' | 'steps' | 'guidance' | 'projectAbove' | 'negative' | 'sampler' | 'eta' | 'karras' | 'height' | 'width'
 >;
 
 /**
@@ -16,7 +16,7 @@ type Options = Pick<
  */
 export function settingsIn(
   [prompt]: readonly string[],
-  { seed, negative, guidance, sampler, ...rest }: Options,
+  { seed, negative, guidance, projectAbove, sampler, ...rest }: Options,
 ): Partial<RecordedSettings> {
   const { steps, eta, karras, height, width } = rest;
   const given = {
@@ -25,6 +25,7 @@ export function settingsIn(
     seed: seed?.toString(),
     steps,
     guidance: guidance === undefined ? undefined : nameOfGuidance(guidance),
+    projectAbove,
     sampler: sampler && nameOfSampler(sampler),
     eta,
     karras,

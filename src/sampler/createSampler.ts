@@ -1,8 +1,11 @@
+import type * as tf from '@tensorflow/tfjs';
 import type { ConfigFile } from '../config';
 import { DDIMSampler } from './ddim';
 import { DPMSolverSampler } from './dpmSolver';
 import type { TorchGenerator } from './noise';
+import { levelOf, predictedOriginal } from './prediction';
 import type { Sampler } from './sampler';
+import { alphasCumprod } from './schedule';
 import {
   foreignOption,
   isSamplerName,
@@ -57,6 +60,22 @@ export function createSampler(scheduler: ConfigFile, options: SamplerOptions): S
       `${foreign} is ${options[foreign]}, and the sampler ${inFull(sampler)} has no such option. Leave it out, or use a sampler that has it: ${samplersWith(foreign)}.`,
     );
   return make(sampler, scheduler, options);
+}
+
+/**
+ * The picture without noise that the network's prediction for latents at a training timestep stands for; all
+ * [rows, height, width, channels].
+ *
+ * @throws ConfigError if the config asks for something not supported
+ */
+export function originalAt(
+  scheduler: ConfigFile,
+  prediction: tf.Tensor4D,
+  latents: tf.Tensor4D,
+  timestep: number,
+): tf.Tensor4D {
+  const config = readSchedulerConfig('ddim', scheduler);
+  return predictedOriginal(config.prediction_type, prediction, latents, levelOf(alphasCumprod(config)[timestep]));
 }
 
 function make<Name extends SamplerName>(sampler: Name, scheduler: ConfigFile, options: SamplerOptions): Sampler {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { randomLatents, type TorchGenerator } from './noise';
-import { type NoiseLevel, predictedNoise, predictedOriginal, thresholdSample } from './prediction';
+import { levelOf, predictedNoise, predictedOriginal, thresholdSample } from './prediction';
 import type { InverseSampler, Sampler } from './sampler';
 import { alphasCumprod, checkTimesteps, linspace, roundHalfEven, trailingTimesteps } from './schedule';
 import type { SchedulerConfig } from './schedulers';
@@ -166,10 +166,6 @@ export class DDIMSampler implements Sampler {
   private freshNoise([, height, width, channels]: number[]): tf.Tensor4D {
     return randomLatents(this.generator!, { height, width, channels });
   }
-}
-
-function levelOf(product: number): NoiseLevel {
-  return { alpha: product ** 0.5, sigma: (1 - product) ** 0.5 };
 }
 
 function timesteps(

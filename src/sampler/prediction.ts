@@ -7,6 +7,11 @@ export interface NoiseLevel {
   readonly sigma: number;
 }
 
+/** @param product the cumulative product of alphas at a timestep, `alphas_cumprod` */
+export function levelOf(product: number): NoiseLevel {
+  return { alpha: product ** 0.5, sigma: (1 - product) ** 0.5 };
+}
+
 /** The picture without noise that the network predicts. @returns [rows, height, width, channels], the latents' shape */
 export function predictedOriginal(
   type: SchedulerConfig['prediction_type'],

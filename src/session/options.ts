@@ -15,6 +15,11 @@ export interface SessionOptions {
    * of another kind. Default: the pipeline's.
    */
   readonly guidance?: GuidanceOption;
+  /**
+   * A scale of guidance above this is applied by adaptive projected guidance ({@link projectedAbove}), which keeps
+   * strong guidance from burning pictures out. Default: the pipeline's.
+   */
+  readonly projectAbove?: number;
   /** The negative prompt: one for all prompts, or one for each. Default: the empty prompt. */
   readonly negative?: string | readonly string[];
   /**
@@ -58,7 +63,7 @@ export const DEFAULTS = { seed: 8888, negative: '', eta: 0 } as const;
 
 /** @internal A run's options with the defaults filled in. */
 export type SettledOptions = SessionOptions &
-  Required<Pick<SessionOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'sampler'>>;
+  Required<Pick<SessionOptions, keyof typeof DEFAULTS | 'steps' | 'guidance' | 'projectAbove' | 'sampler'>>;
 
 /** @internal Options without those that are undefined. @throws RangeError if they contradict each other */
 export function stated<Options extends SessionOptions>(options: Options): Options {
@@ -76,7 +81,7 @@ export function stated<Options extends SessionOptions>(options: Options): Option
 /** @internal Fills in the defaults of the session and the checkpoint. */
 export function settle(
   given: SessionOptions,
-  { guidance, steps, sampler }: Pick<SettledOptions, 'guidance' | 'steps' | 'sampler'>,
+  { guidance, projectAbove, steps, sampler }: Pick<SettledOptions, 'guidance' | 'projectAbove' | 'steps' | 'sampler'>,
 ): SettledOptions {
-  return { ...DEFAULTS, guidance, steps, sampler, ...given };
+  return { ...DEFAULTS, guidance, projectAbove, steps, sampler, ...given };
 }

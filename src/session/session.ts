@@ -12,7 +12,7 @@ import { beginAll, endAll } from '../attention/lifetime';
 import { takeRow } from '../attention/rows';
 import { allFinite } from '../finite';
 import { guide, rolesOf } from '../guidance/combined';
-import type { Guidance, Predictions } from '../guidance/guidance';
+import type { Guidance, GuidanceCall, Predictions } from '../guidance/guidance';
 import type { UNet } from '../model/roles';
 import { type DenoisingStep, denoise } from '../sampler/denoise';
 import type { Sampler } from '../sampler/sampler';
@@ -28,6 +28,8 @@ export interface SessionParts {
   /** Encodes what the rows read, after the controllers' `begin`. */
   readonly contexts: () => Promise<RowContexts>;
   readonly sampler: Sampler;
+  /** See {@link GuidanceCall.original}. */
+  readonly original: (prediction: tf.Tensor4D, latents: tf.Tensor4D, timestep: number) => tf.Tensor4D;
   readonly guidances: readonly Guidance[];
   readonly controller?: AttentionController;
   readonly companion?: Companion;
@@ -143,18 +145,21 @@ export class Session {
    * @throws RangeError if a prompt has no conditional row
    */
   predict(latents: tf.Tensor4D, step: number, { rows = this.rows, controller }: PredictOptions = {}): tf.Tensor4D {
-    const { sampler, guidances, companion } = this.parts;
+    const { sampler, guidances, companion, original } = this.parts;
+    const timestep = sampler.timesteps[step];
     return tf.tidy(() => {
       const ofRows = (list: readonly BatchRow[]) => concat(list.map(({ prompt }) => takeRow(latents, prompt)));
       const predicted = this.evaluate(ofRows(rows), step, { rows, controller });
       const computed = rows.filter(({ role }) => role === 'conditional');
       const predictions = byRole(predicted, rows, computed, rolesOf(guidances));
+      const shown = ofRows(computed);
       const guided = guide(guidances, predictions, {
         step,
         steps: this.run.steps,
-        timestep: sampler.timesteps[step],
+        timestep,
         prompts: computed.map(({ prompt }) => prompt),
-        latents: ofRows(computed),
+        latents: shown,
+        original: (prediction) => original(prediction, shown, timestep),
         evaluate: (more, options) => this.evaluate(more, step, { controller: null, ...options }),
       });
       const found = new Map(computed.map(({ prompt }, i) => [prompt, i]));

@@ -13,12 +13,14 @@ export const KINDS: Readonly<Record<EditKind, string>> = {
 
 /** Lines that describe how an edit was made; what came from the model's `p2p.json` is marked. */
 export function notesOf(settings: Settled<EditSettings>): string[] {
-  const { seed, steps, sampler, guidance, crossWord, contextWord, blend, blendMinus, blendThreshold } = settings;
+  const { seed, steps, sampler, guidance, projectAbove, crossWord, contextWord, blend, blendMinus, blendThreshold } =
+    settings;
   const marked = (name: string): string => (settings.fromModel.includes(name) ? " (the model's)" : '');
   return [
     settings.image === undefined ? `Seed ${seed}` : `Inversion ${settings.inversion ?? 'direct'}`,
     `${steps} steps${marked('steps')} of ${sampler.toUpperCase()}${marked('sampler')}`,
     `Guidance ${guidance}${marked('guidance')}`,
+    ...(guidance > projectAbove ? [`– projected above ${projectAbove}${marked('projectAbove')}`] : []),
     ...shareNotes('Cross-attention', 'cross', settings),
     ...Object.entries(crossWord).map(([word, range]) => `– of ${word} ${inWords(range)}`),
     ...shareNotes('Self-attention', 'self', settings),

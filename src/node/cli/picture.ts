@@ -148,7 +148,7 @@ export async function invertPicture(
   { inversion: method = 'direct', inversionIterations: iterations }: PictureSettings,
   more: Parameters<typeof invert>[2] = {},
 ): Promise<Inversion> {
-  const { steps, sampler, karras, guidance, negative, seed } = run.settings;
+  const { steps, sampler, karras, guidance, projectAbove, negative, seed } = run.settings;
   if (prompt === '') run.warn('Without a prompt for the picture, an edit has no words to keep or replace.');
   const latents = tf.tidy(() => pipeline.toLatents(fromPictures([fitted])));
   try {
@@ -160,6 +160,7 @@ export async function invertPicture(
       sampler,
       karras,
       guidance,
+      projectAbove,
       negative,
       seed,
       ...run.circumstances,

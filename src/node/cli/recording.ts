@@ -32,7 +32,7 @@ export async function openRecording(file: string): Promise<Recording> {
 
 /** A recording's settings, under the command's names for them. */
 export function recordedSettings({ settings, description }: Recording): Record<string, unknown> {
-  const { prompt: source, negative, seed, steps, guidance, sampler, height, width } = settings;
+  const { prompt: source, negative, seed, steps, guidance, projectAbove, sampler, height, width } = settings;
   return {
     ...(description.model.name === undefined ? {} : { model: description.model.name }),
     source,
@@ -40,6 +40,7 @@ export function recordedSettings({ settings, description }: Recording): Record<s
     seed,
     steps,
     guidance,
+    projectAbove,
     sampler,
     height,
     width,

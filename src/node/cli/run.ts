@@ -149,13 +149,14 @@ export class Run {
     options: Omit<RunOptions, 'signal'> = {},
     seconds = this.seconds.steps,
   ): Promise<Made> {
-    const { seed, steps, guidance, sampler, eta, karras, height, width, negative } = this.settings;
+    const { seed, steps, guidance, projectAbove, sampler, eta, karras, height, width, negative } = this.settings;
     this.progress.show(task, 0, steps, 'steps');
     let last = performance.now();
     const made = await pipeline.generate(prompts, {
       seed,
       steps,
       guidance,
+      projectAbove,
       sampler,
       eta,
       karras,

@@ -133,6 +133,13 @@ export const generation = {
       read: read.number,
       help: `how strongly the picture follows the prompt; at 1 or less there is no guidance, only the prompt ${MODELS}`,
     }),
+  projectAbove: factor()
+    .optional()
+    .register(optionForms, {
+      flags: '--project-above <g>',
+      read: read.number,
+      help: `guidance above this is projected, so that it does not burn pictures out ${MODELS}`,
+    }),
   sampler: z
     .enum(SAMPLERS)
     .optional()

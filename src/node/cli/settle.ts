@@ -2,7 +2,7 @@ import { AUTHORS_DEFAULTS, type Defaults } from '../../defaults';
 import type { EditKind } from '../../edits/prompt-to-prompt/alignment';
 import { endOf, type StepRange } from '../../edits/prompt-to-prompt/schedule';
 import { mapEditKinds, type Shares, type SharesByKind } from '../../edits/prompt-to-prompt/shares';
-import { type InversionName, negativeFor, samplerFor } from '../../inversion/names';
+import { type InversionName, negativeFor, projectAboveFor, samplerFor } from '../../inversion/names';
 import type { SamplerName } from '../../sampler/schedulers';
 import { DEFAULTS } from '../../session/options';
 import type { EditSettings, GenerateSettings } from './settings';
@@ -10,6 +10,7 @@ import type { EditSettings, GenerateSettings } from './settings';
 /** A run's settings with the model's defaults filled in. `fromModel` names those from the model's `p2p.json`. */
 export type Settled<S extends RunSettings = RunSettings> = S & {
   readonly guidance: number;
+  readonly projectAbove: number;
   readonly steps: number;
   readonly sampler: SamplerName;
   readonly negative: string;
@@ -33,13 +34,16 @@ const SHARES = ['cross', 'self', 'context'] as const;
  *   of steps
  */
 export function settle<S extends RunSettings>(settings: S, own: Defaults, picture?: Inverting): Settled<S> {
-  const { guidance, steps, sampler, negative, stated } = picture ? forPicture(own, picture) : forGenerated(own);
-  const fromModel = (['guidance', 'steps', 'sampler', 'negative'] as const).filter(
+  const { guidance, projectAbove, steps, sampler, negative, stated } = picture
+    ? forPicture(own, picture)
+    : forGenerated(own);
+  const fromModel = (['guidance', 'projectAbove', 'steps', 'sampler', 'negative'] as const).filter(
     (name) => settings[name] === undefined && stated[name] !== undefined,
   );
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return {
     guidance,
+    projectAbove,
     steps,
     sampler,
     negative,
@@ -54,9 +58,15 @@ function forGenerated(own: Defaults) {
 
 function forPicture(own: Defaults, { method, prompt }: Inverting) {
   const negative = negativeFor(method, prompt, own.pictures);
+  const projectAbove = projectAboveFor(method, own);
   const { guidance = own.stated.guidance } = own.stated.pictures ?? {};
-  const ofModel = { ...own.stated, guidance, negative: negative === DEFAULTS.negative ? undefined : negative };
-  const defaults = { ...own, guidance: own.pictures.guidance, negative, stated: ofModel };
+  const ofModel = {
+    ...own.stated,
+    guidance,
+    projectAbove: projectAbove === own.stated.projectAbove ? projectAbove : undefined,
+    negative: negative === DEFAULTS.negative ? undefined : negative,
+  };
+  const defaults = { ...own, guidance: own.pictures.guidance, projectAbove, negative, stated: ofModel };
   const sampler = samplerFor(method, own);
   if (sampler === own.sampler) return defaults;
   return {

@@ -27,3 +27,11 @@ test('where the model says so, guidance leads edits by direct inversion away fro
   expect(settle(NOTHING_GIVEN, own)).toMatchObject({ negative: '', fromModel: [] });
   expect(settle(NOTHING_GIVEN, AUTHORS_DEFAULTS, DIRECT)).toMatchObject({ negative: '', fromModel: [] });
 });
+
+test('guidance is projected where the model says so, but not by methods that are published without it', async () => {
+  const own = await stating({ projectAbove: 3 });
+  expect(settle(NOTHING_GIVEN, own)).toMatchObject({ projectAbove: 3, fromModel: ['projectAbove'] });
+  expect(settle(NOTHING_GIVEN, own, DIRECT)).toMatchObject({ projectAbove: 3, fromModel: ['projectAbove'] });
+  expect(settle(NOTHING_GIVEN, own, { ...DIRECT, method: 'ddim' })).toMatchObject({ projectAbove: 100, fromModel: [] });
+  expect(settle({ ...NOTHING_GIVEN, projectAbove: 5 }, own)).toMatchObject({ projectAbove: 5, fromModel: [] });
+});
