@@ -24,10 +24,7 @@ export function unwritten(path: string): (error: NodeJS.ErrnoException) => never
 /** Says why there can be no folder at the path. */
 export function unmade(path: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
-    const isFile = error.code === 'EEXIST' || error.code === 'ENOTDIR';
-    throw new Error(
-      isFile ? `${path} is a file, or in one: name a folder.` : `${path} cannot be made: ${inWords(error)}`,
-    );
+    throw new Error(`The folder ${path} cannot be made: ${inWords(error)}`);
   };
 }
 
@@ -39,6 +36,7 @@ export function isFull({ code }: NodeJS.ErrnoException): boolean {
 /** What the system says about a path, as the end of a sentence. */
 export function inWords(error: NodeJS.ErrnoException): string {
   if (error.code === 'EACCES' || error.code === 'EPERM') return 'its permissions do not allow it.';
+  if (error.code === 'EEXIST' || error.code === 'ENOTDIR') return 'it is a file, or in one.';
   if (error.code === 'EROFS') return 'it is on a disk that can only be read.';
   if (isFull(error)) return 'its disk is full.';
   return error.message;

@@ -43,7 +43,8 @@ export class Outputs {
     const { out, force } = options;
     checkPlaces(options);
     if (out !== undefined) await refuseLinkToNowhere('out', out);
-    if (out !== undefined && !force && (await entries(out)).length > 0) {
+    const there = out === undefined ? [] : await entries(out);
+    if (!force && there.length > 0) {
       throw new UsageError(`--out ${out} is not empty: choose another folder, or replace what is in it with --force.`);
     }
     for (const [option, file] of filesOf(options)) {

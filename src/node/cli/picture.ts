@@ -139,7 +139,7 @@ export function checkPictureSettings(
     throw new UsageError(`--sampler ${sampler}: ${inversion} inversion works only with ddim.`);
 }
 
-/** Takes the picture to noise. The caller disposes of the inversion. */
+/** Takes the picture to noise. The caller disposes of the inversion. @throws UsageError for what the method cannot do */
 export async function invertPicture(
   run: Run,
   pipeline: StableDiffusionPipeline,
@@ -172,6 +172,8 @@ export async function invertPicture(
         await more.onProgress?.(progress);
       },
     });
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(`--inversion ${method}: ${error.message}`) : error;
   } finally {
     latents.dispose();
   }

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { UsageError } from '../../../src/node/cli/errors';
 import { Outputs } from '../../../src/node/cli/outputs';
 
@@ -154,3 +154,18 @@ test('a file may be in the folder of the run, under a name of its own', async ()
   await produce({ out: 'a', record: 'a/cat.recording' });
   expect(readdirSync('a').sort()).toEqual(['a.png', 'cat.recording']);
 });
+
+test.each([true, false])(
+  'a file in the place of the folder is refused before the run, forced or not: %s',
+  async (force) => {
+    writeFileSync('file', '');
+    await expect(Outputs.open('edit', { out: 'file', force })).rejects.toThrow(
+      '--out file is a file: choose a folder.',
+    );
+    await expect(Outputs.open('edit', { out: 'file/in', force })).rejects.toThrow('--out file/in is a file');
+    writeFileSync('out', '');
+    await expect(Outputs.open('edit', { force })).rejects.toThrow(
+      `Nothing can be written to ${resolve('out')}: it is a file`,
+    );
+  },
+);

@@ -194,6 +194,10 @@ test.each([
   [['--image', 'photo.png', '--inversion-iterations', '3'], '--inversion-iterations are for null-text and fixed-point'],
   [['--image', 'photo.png', '--inversion', 'null-text', '--sampler', 'dpm++'], '--sampler dpm++: null-text'],
   [['--image', 'photo.png', '--inversion', 'h-edit', '--record', 'x'], '--record: Edits by h-edit inversion'],
+  [
+    ['--image', 'photo.png', '--inversion', 'null-text', '--guidance', '1'],
+    '--inversion null-text: Null-text inversion needs a guidance over 1, not 1',
+  ],
   [['--mask-feather', '3'], '--mask-feather needs a mask'],
   [['--mask', 'mask.png', '--mask-mode', 'union'], '--mask-mode combines a mask with the words of --blend'],
   [['--image', 'nowhere.png'], 'nowhere.png'],

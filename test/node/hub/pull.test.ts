@@ -519,5 +519,7 @@ describe('a repository is refused before its weights are downloaded if', () => {
 test('a cache that cannot be written to is named', async () => {
   const file = join(home, 'file');
   await writeFile(file, '');
-  await expect(pulled({}, { HF_HUB_CACHE: file })).rejects.toThrow(/file.* is a file, or in one: name a folder\.$/);
+  await expect(pulled({}, { HF_HUB_CACHE: file })).rejects.toThrow(
+    /^The folder .*file.* cannot be made: it is a file, or in one\.$/,
+  );
 });
