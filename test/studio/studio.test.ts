@@ -151,6 +151,51 @@ inChromium('the settings that are downloaded are those of the command line', asy
   expect(height).toBeGreaterThan(320);
 });
 
+inChromium('what the browser refuses is told of, and can be tried again', async () => {
+  const context = await studio.browser.newContext({ serviceWorkers: 'block' });
+  const other = await context.newPage();
+  await other.route('**/editor-*.js', (route) => route.abort());
+  await openStudio(other, studio.url + ADDRESS);
+  const alert = other.getByRole('alert');
+
+  await other.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new DOMException('Write permission denied.'));
+  });
+  await other.getByRole('button', { name: 'Share' }).click();
+  await alert.filter({ hasText: 'did not let the page copy the link' }).waitFor();
+  const link = other.getByLabel('The link');
+  expect(await link.inputValue()).toBe(other.url());
+  await link.focus();
+  expect(await other.evaluate(() => String(getSelection()))).toBe(other.url());
+
+  await other.evaluate(() => {
+    const { toBlob } = HTMLCanvasElement.prototype;
+    HTMLCanvasElement.prototype.toBlob = (callback) => {
+      callback(null);
+      HTMLCanvasElement.prototype.toBlob = toBlob;
+    };
+  });
+  await other.getByRole('button', { name: 'Picture', exact: true }).click();
+  await alert.filter({ hasText: 'edit.png could not be made: the browser gave no PNG of 64×64 pixels.' }).waitFor();
+  const download = other.waitForEvent('download');
+  await other.getByRole('button', { name: 'Try again' }).click();
+  expect((await download).suggestedFilename()).toBe('edit.png');
+
+  await other.locator('summary', { hasText: 'A controller of your own' }).click();
+  await alert.filter({ hasText: 'The editor could not be loaded: ' }).waitFor();
+  await other.unroute('**/editor-*.js');
+  await other.getByRole('button', { name: 'Try again' }).click();
+  await other.locator('.cm-content').waitFor();
+
+  await other.evaluate(() => {
+    Object.assign(window, { showDirectoryPicker: () => Promise.reject(new DOMException('Not from a frame.')) });
+  });
+  await other.getByTitle('Open another model').click();
+  await other.getByRole('button', { name: 'A folder from disk …' }).click();
+  await alert.filter({ hasText: 'The folder could not be opened: Not from a frame.' }).waitFor();
+  await context.close();
+});
+
 inChromium('a wipe uncovers the source', async () => {
   await page.getByRole('button', { name: 'Wipe' }).click();
   await page.getByRole('slider', { name: 'How much of the source is shown' }).fill('30');

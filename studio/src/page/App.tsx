@@ -49,13 +49,16 @@ function InTurn({ children }: { readonly children: readonly ComponentChild[] }) 
   return <>{children.slice(0, count)}</>;
 }
 
-function Message({ kind, text, again }: Notice) {
+function Message({ kind, text, link, again }: Notice) {
   const close = (): void => {
     notice.value = undefined;
   };
   return (
     <p class={`notice ${kind}`} role="alert">
       <span>{text}</span>
+      {link && (
+        <input readOnly value={link} aria-label="The link" onFocus={({ currentTarget }) => currentTarget.select()} />
+      )}
       <span class="actions">
         {again && (
           <button

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CodeEditor } from './editor';
 import { EXAMPLES } from './examples';
-import { change, notice, recipe } from './state';
+import { attempt, change, notice, recipe } from './state';
 
 const open = signal(false);
 
@@ -11,15 +11,14 @@ export function ControllerEditor() {
   const place = useRef<HTMLDivElement>(null);
   const editor = useRef<CodeEditor | undefined>(undefined);
   const isOpen = open.value || recipe.value?.code !== undefined;
-  useEffect(() => {
-    if (!isOpen || editor.current) return;
-    void import('./editor').then(({ openEditor }) => {
-      editor.current ??= openEditor(
-        place.current!,
-        recipe.value?.code ?? EXAMPLES[0].code,
-        "The controller's JavaScript",
-      );
+  const load = () =>
+    attempt('The editor could not be loaded', async () => {
+      const { openEditor } = await import('./editor');
+      const code = recipe.value?.code ?? EXAMPLES[0].code;
+      editor.current ??= openEditor(place.current!, code, "The controller's JavaScript");
     });
+  useEffect(() => {
+    if (isOpen && !editor.current) void load();
   }, [isOpen]);
 
   const failure = notice.value?.from === 'controller' ? notice.value : undefined;
@@ -27,9 +26,11 @@ export function ControllerEditor() {
     editor.current?.mark(failure?.line === undefined ? undefined : { line: failure.line, message: failure.text });
   }, [failure]);
 
-  const run = (): void => {
-    const line = editor.current!.syntaxError();
-    if (line === undefined) change({ code: editor.current!.text() });
+  const run = async (): Promise<void> => {
+    if (!editor.current) await load();
+    if (!editor.current) return;
+    const line = editor.current.syntaxError();
+    if (line === undefined) change({ code: editor.current.text() });
     else notice.value = { kind: 'error', from: 'controller', line, text: 'This is not valid JavaScript.' };
   };
   if (!recipe.value) return null;
@@ -57,7 +58,7 @@ export function ControllerEditor() {
             ))}
           </select>
         </label>
-        <button type="button" class="primary" onClick={run}>
+        <button type="button" class="primary" onClick={() => void run()}>
           Run with the edit
         </button>
         {recipe.value.code !== undefined && (

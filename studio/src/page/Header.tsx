@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { modelOpen } from './Model';
-import { memory, model } from './state';
+import { memory, model, notice } from './state';
 import { nextTheme, theme } from './theme';
 
 const copied = signal(false);
@@ -44,7 +44,13 @@ export function Header() {
 }
 
 async function share(): Promise<void> {
-  await navigator.clipboard.writeText(location.href);
+  const link = location.href;
+  try {
+    await navigator.clipboard.writeText(link);
+  } catch {
+    notice.value = { kind: 'note', text: 'The browser did not let the page copy the link. Copy it from here:', link };
+    return;
+  }
   copied.value = true;
   setTimeout(() => {
     copied.value = false;

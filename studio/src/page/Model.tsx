@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { model, openModel } from './state';
+import { attempt, model, openModel } from './state';
 
 export const modelOpen = signal(false);
 
@@ -18,10 +18,11 @@ export function ModelDialog() {
     openModel(place, backend);
   };
   const { showDirectoryPicker } = window as Picker;
-  const pickFolder = async (): Promise<void> => {
-    const folder = await showDirectoryPicker?.call(window).catch(() => undefined); // Nothing was picked.
-    if (folder) choose(folder);
-  };
+  const pickFolder = (): Promise<void> =>
+    attempt('The folder could not be opened', async () => {
+      const folder = await showDirectoryPicker!.call(window).catch(ifNothingPicked);
+      if (folder) choose(folder);
+    });
   return (
     <dialog
       ref={dialog}
@@ -96,4 +97,9 @@ export function ModelDialog() {
       </div>
     </dialog>
   );
+}
+
+/** A rejection because the user picked nothing is none. */
+function ifNothingPicked(error: Error): undefined {
+  if (error.name !== 'AbortError') throw error;
 }

@@ -3,7 +3,7 @@ import type { Mask, Recipe } from '../engine/protocol';
 import { fitPicture, place } from '../library';
 import { figureOf, pngOf } from './figure';
 import { editJson } from './recipe';
-import { made, model, notice, ownPicture, result, shares } from './state';
+import { attempt, made, model, notice, ownPicture, result, shares } from './state';
 
 /** The files that can be downloaded of an edit. There must be one when they are made. */
 export const downloads: readonly {
@@ -20,10 +20,12 @@ export const downloads: readonly {
   { label: 'Figure', file: 'figure.png', make: () => figureOf(made.value!, result.value!) },
 ];
 
-export async function download({ file, make }: (typeof downloads)[number]): Promise<void> {
-  const href = URL.createObjectURL(await make());
-  Object.assign(document.createElement('a'), { href, download: file }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000); // Some browsers fetch it later.
+export function download({ file, make }: (typeof downloads)[number]): Promise<void> {
+  return attempt(`${file} could not be made`, async () => {
+    const href = URL.createObjectURL(await make());
+    Object.assign(document.createElement('a'), { href, download: file }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000); // Some browsers fetch it later.
+  });
 }
 
 /** The settings, including the user's own picture as the model sees it, and the mask at that size. */
@@ -56,6 +58,8 @@ function maskPicture(mask: Mask): Picture {
 async function dataUrl(picture: Picture): Promise<string> {
   const reader = new FileReader();
   reader.readAsDataURL(await pngOf(picture));
-  await new Promise((resolve, reject) => Object.assign(reader, { onload: resolve, onerror: reject }));
+  await new Promise((resolve, reject) =>
+    Object.assign(reader, { onload: resolve, onerror: () => reject(reader.error) }),
+  );
   return reader.result as string;
 }

@@ -17,12 +17,18 @@ export async function figureOf(recipe: Recipe, result: Result): Promise<Blob> {
   const layout = layOut(bandsOf(recipe, result), COLUMN, (...what) => widthOf(painter, ...what));
   const canvas = Object.assign(document.createElement('canvas'), { width: layout.width, height: layout.height });
   paint(layout, painterOn(canvas.getContext('2d')!));
-  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob!), 'image/png'));
+  return encoded(canvas);
 }
 
-export async function pngOf(picture: Picture): Promise<Blob> {
-  const canvas = imageOf(picture);
-  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob!), 'image/png'));
+export function pngOf(picture: Picture): Promise<Blob> {
+  return encoded(imageOf(picture));
+}
+
+function encoded(canvas: HTMLCanvasElement): Promise<Blob> {
+  const refused = new Error(`the browser gave no PNG of ${canvas.width}×${canvas.height} pixels.`);
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(refused)), 'image/png'),
+  );
 }
 
 function bandsOf(recipe: Recipe, { source, edit, looks }: Result): Band[] {

@@ -45,6 +45,8 @@ export interface Notice {
   readonly kind: 'error' | 'note';
   readonly line?: number;
   readonly from?: Extract<Report, { type: 'failed' }>['from'];
+  /** What the user may copy. */
+  readonly link?: string;
   /** Retries what went wrong. */
   readonly again?: () => void;
 }
@@ -133,6 +135,16 @@ export function openModel(place: ModelPlace = SERVED, backend?: Backend): void {
   });
   opening = place;
   client.load(place, backend);
+}
+
+/** Does what the user asked for; if it fails, says so, and offers to try again. @param failure what then went wrong */
+export async function attempt(failure: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const again = () => void attempt(failure, work);
+    notice.value = { kind: 'error', text: `${failure}: ${(error as Error).message}`, again };
+  }
 }
 
 /** Changes the recipe; the picture follows. */
