@@ -30,6 +30,11 @@ for (const { name, open, there, missing } of [
       server?.close();
     });
 
+    inBrowser('a browser that cannot start says why', async () => {
+      // Node knows none of a browser's options.
+      await expect(open(process.execPath)).rejects.toThrow(/ended with .*bad option: --(headless|automation)/s);
+    });
+
     inBrowser("the pictures of an address are Node's", async () => {
       await page.goto(server.url + ADDRESS);
       await page.waitFor(isFinished);
