@@ -41,6 +41,14 @@ function inTheMiddle(size: Size, scale: number, outer: Size): Box {
 
 const sizeOf = ({ width, height }: Size): Size => ({ width, height });
 
+export function sameSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height;
+}
+
+export function sizeInWords({ width, height }: Size): string {
+  return `${width}x${height}`;
+}
+
 /** Fits the picture to the model's size. */
 export function fitPicture(picture: Picture, { from, to, fitted }: Placement): Picture {
   const { data } = resample(picture, from, to);

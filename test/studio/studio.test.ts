@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { readPng } from '../../src/node';
+import { encodePng, readPng } from '../../src/node';
 import { editSettings } from '../../src/node/cli/settings';
 import { useBackend } from '../backend';
 import {
@@ -308,6 +308,36 @@ inChromium("a picture of one's own takes the source's place", async () => {
   await page.getByRole('button', { name: 'Back to a generated picture' }).click();
   await finished(page);
   expect(farthest(await pixels(page, '.of-source .picture'), generated)).toBeLessThan(3);
+});
+
+inChromium('a picture that is enlarged or cropped a lot gives a note, until another takes its place', async () => {
+  const other = await studio.browser.newPage();
+  await openStudio(other, studio.url + ADDRESS);
+  const alert = other.getByRole('alert');
+  const open = async (name: string, width: number, height: number): Promise<void> => {
+    const buffer = encodePng({ width, height, data: new Uint8ClampedArray(4 * width * height).fill(255) });
+    await other.getByLabel('Use your own').setInputFiles({ name, mimeType: 'image/png', buffer });
+    await other.getByRole('button', { name: 'Back to a generated picture' }).waitFor();
+    await finished(other);
+  };
+  const back = async (): Promise<void> => {
+    await other.getByRole('button', { name: 'Back to a generated picture' }).click();
+    await finished(other);
+  };
+  await open('dot.png', 8, 8);
+  expect(await alert.locator('span').first().textContent()).toBe(
+    'dot.png is enlarged from 8x8 to 64x64 pixels, and blurred: a larger picture shows more.',
+  );
+  await back();
+  expect(await alert.count()).toBe(0);
+  await open('line.png', 200, 60);
+  expect(await alert.locator('span').first().textContent()).toBe(
+    "line.png is 200x60, and the model's picture 64x64: only its middle, 60x60, is used. Crop it first to choose which part.",
+  );
+  await back();
+  await open('plain.png', 64, 64);
+  expect(await alert.count()).toBe(0);
+  await other.close();
 });
 
 /** Lets a file fall on a part of the page. @returns whether the page takes it, or leaves it to the browser */

@@ -1,8 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Mask } from '../../edits/prompt-to-prompt/givenMask';
 import { changeMask, feather, maskPicture, toMask } from '../../image/mask';
+import { odditiesOf } from '../../image/oddities';
 import { enlarge, fromPictures, type Picture } from '../../image/picture';
-import { fitMask, fitPicture, type Placement, place, putBack, toMultiples } from '../../image/placement';
+import {
+  type Fit,
+  fitMask,
+  fitPicture,
+  type Placement,
+  place,
+  putBack,
+  sameSize,
+  sizeInWords,
+  toMultiples,
+} from '../../image/placement';
 import type { Size } from '../../image/resample';
 import { type InversionName, samplerFor } from '../../inversion/names';
 import { type Inversion, invert } from '../../invert';
@@ -25,9 +36,12 @@ export interface OwnPicture {
   readonly placement: Placement;
 }
 
-/** How much a picture may be enlarged, and longer than the model's, without a warning. */
-const MOST_ENLARGED = 4;
-const MOST_ELONGATED = 2;
+/** What to do about what a fit does to a picture of another shape. */
+const OTHER_FIT: Readonly<Record<Fit, string>> = {
+  cover: ' --fit contain takes all of it.',
+  contain: ' --fit cover fills it, and crops.',
+  stretch: ' --fit cover crops it instead.',
+};
 
 /** How far the channels of grey may differ, of 255. */
 const MOST_SPREAD = 32;
@@ -68,38 +82,8 @@ export async function openPicture(
         `--${given} ${size[given]}: the ${side} that follows for ${nameOf(file)} (${sizeInWords(original)}) is ${size[side]}, and ${MAX_SIDE} is the most. Give --${side} too.`,
       );
   const placement = place(original, size, fit);
-  for (const oddity of odditiesOf(placement)) warn(`${nameOf(file)} ${oddity}`);
+  for (const { text, fit } of odditiesOf(placement)) warn(`${nameOf(file)} ${text}${fit ? OTHER_FIT[fit] : ''}`);
   return { original, fitted: fitPicture(original, placement), placement };
-}
-
-/** What fitting does to the picture and is hardly meant. */
-function odditiesOf({ original, fitted, from, to }: Placement): string[] {
-  const scale = Math.max(to.width / from.width, to.height / from.height);
-  const aspect = (original.width * fitted.height) / (original.height * fitted.width);
-  return [
-    ...(scale > MOST_ENLARGED
-      ? [
-          `is enlarged from ${sizeInWords(from)} to ${sizeInWords(to)} pixels, and blurred: a larger picture shows more.`,
-        ]
-      : []),
-    ...(Math.max(aspect, 1 / aspect) > MOST_ELONGATED
-      ? [
-          `is ${sizeInWords(original)}, and the model's picture ${sizeInWords(fitted)}: ${lossOf({ original, fitted, from, to })}`,
-        ]
-      : []),
-  ];
-}
-
-/** How the picture gets another shape. */
-function lossOf({ original, fitted, from, to }: Placement): string {
-  if (!sameSize(from, original))
-    return `only its middle, ${sizeInWords(from)}, is used. --fit contain takes all of it.`;
-  if (!sameSize(to, fitted)) return `it fills only ${sizeInWords(to)} of that. --fit cover fills it, and crops.`;
-  return 'it is distorted. --fit cover crops it instead.';
-}
-
-function sameSize(a: Size, b: Size): boolean {
-  return a.width === b.width && a.height === b.height;
 }
 
 /**
@@ -222,10 +206,6 @@ function isColoured({ data }: Picture): boolean {
 /** Whether the aspect ratios are the same, but for a rounding of the sides by up to a pixel. */
 function sameShape(a: Size, b: Size): boolean {
   return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, a.height, b.width, b.height);
-}
-
-function sizeInWords({ width, height }: Size): string {
-  return `${width}x${height}`;
 }
 
 /** Keeps the last region of an edit's words. */

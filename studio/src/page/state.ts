@@ -13,6 +13,7 @@ import type {
   Result,
 } from '../engine/protocol';
 import { sharesOf } from '../engine/shares';
+import { odditiesOf, place } from '../library';
 import { guidanceWith } from './guidance';
 import { firstRecipe, fromAddress, tidied, toAddress } from './recipe';
 import { kindOf, slotsOf } from './slots';
@@ -183,6 +184,10 @@ export async function openPicture(file: File): Promise<void> {
     const name = `${file.name} ${file.lastModified}`;
     client.give(name, { width, height, data });
     change(withPicture(name));
+    const oddities = odditiesOf(place(bitmap, model.value!)).map(
+      ({ text, fit }) => `${file.name} ${text}${fit ? ' Crop it first to choose which part.' : ''}`,
+    );
+    if (oddities.length > 0) note(oddities.join(' '));
   } catch {
     notice.value = {
       kind: 'error',
@@ -283,9 +288,7 @@ function receive(report: Report): void {
         memory.value = report.bytes;
         break;
       case 'note':
-        told = { kind: 'note', text: report.text };
-        toldBy = rendering;
-        notice.value = told;
+        note(report.text);
         break;
       case 'stopped':
         break;
@@ -294,6 +297,13 @@ function receive(report: Report): void {
         break;
     }
   });
+}
+
+/** Shows a note on the current rendering. */
+function note(text: string): void {
+  told = { kind: 'note', text };
+  toldBy = rendering;
+  notice.value = told;
 }
 
 function ready(info: ModelInfo): void {
