@@ -24,15 +24,19 @@ export async function invert(settings: InvertSettings, manner: Manner & { readon
     const { steps, guidance, negative, sampler } = run.settings;
     const resumable =
       method === 'null-text'
-        ? await Resumable.beside(manner.to, {
-            picture: createHash('sha256').update(picture.fitted.data).digest('hex'),
-            networks: await fingerprints(pipeline, sampler),
-            prompt,
-            steps,
-            guidance,
-            negative,
-            iterations,
-          })
+        ? await Resumable.beside(
+            manner.to,
+            {
+              picture: createHash('sha256').update(picture.fitted.data).digest('hex'),
+              networks: await fingerprints(pipeline, sampler),
+              prompt,
+              steps,
+              guidance,
+              negative,
+              iterations,
+            },
+            [steps, pipeline.tokenizer.maxLength, pipeline.textEncoder.config.hidden_size],
+          )
         : undefined;
     const inversion = await invertPicture(run, pipeline, picture, prompt, settings, {
       found: resumable?.found,

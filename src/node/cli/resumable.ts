@@ -26,9 +26,14 @@ export class Resumable {
   /**
    * @param to the output file
    * @param settings what the embeddings depend on; a file with other settings is ignored
-   * @throws UsageError if the file beside it is none of these, so that it is not lost
+   * @param shape of the embeddings of all steps: [steps, tokens, features]
+   * @throws UsageError if the file beside it is none of these, so that it is not lost, or has another shape
    */
-  static async beside(to: string, settings: object): Promise<Resumable> {
+  static async beside(
+    to: string,
+    settings: object,
+    [steps, tokens, features]: readonly [number, number, number],
+  ): Promise<Resumable> {
     const file = `${to}.part`;
     const text = JSON.stringify(settings);
     if (!existsSync(file)) return new Resumable(file, text);
@@ -39,6 +44,10 @@ export class Resumable {
         `${file} is not what a null-text inversion that was stopped had found, and would be replaced. Move it away, or give another --to.`,
       );
     if (tensors.metadata.get(KEY) !== text) return new Resumable(file, text);
+    if (shape[0] > steps || shape[1] !== tokens || shape[2] !== features)
+      throw new UsageError(
+        `${file} has embeddings [${shape.join(', ')}], and this run needs [${steps} or fewer, ${tokens}, ${features}]: it was changed, and cannot be gone on from. Move it away, or give another --to.`,
+      );
     return new Resumable(file, text, tf.tensor3d(await tensors.read('embeddings'), [shape[0], shape[1], shape[2]]));
   }
 
