@@ -16,7 +16,7 @@ const images = join(process.cwd(), 'docs/images');
 const COLUMN = 192;
 /** What house.png shows: a rendering that was not in the training data. */
 const SOURCE = 'a red house on a beach';
-const CASTLE = 'a castle on a beach';
+const BLUE = 'a blue house on a beach';
 
 async function main(): Promise<void> {
   const pipe = await loadPipeline('emoji-world');
@@ -40,21 +40,21 @@ async function main(): Promise<void> {
     writeFileSync(join(images, file), drawFigure([{ panels }], COLUMN));
   const panel = (shown: typeof picture, ...notes: string[]): Panel => ({ tiles: [{ picture: shown }], notes });
 
-  const [again, castle, sunset] = await edited([CASTLE, `${SOURCE} at sunset`]);
+  const [again, blue, sunset] = await edited([BLUE, `${SOURCE} at sunset`]);
   draw('own-picture.png', [
     panel(picture, 'the picture'),
     panel(again, 'its reconstruction'),
-    panel(castle, CASTLE),
+    panel(blue, BLUE),
     panel(sunset, `${SOURCE} at sunset`),
   ]);
 
-  const wrongPrompt = await edited(['a blue castle on a street'], { prompt: 'a blue tent on a street' });
-  const guided = await edited([CASTLE], { guidance: 12 });
-  const drifted = await edited([CASTLE], { method: 'ddim', guidance: 7.5 });
+  const wrongPrompt = await edited(['a blue tent on a street'], { prompt: 'a red tent on a street' });
+  const guided = await edited([BLUE], { guidance: 12, projectAbove: 100 });
+  const drifted = await edited([BLUE], { method: 'ddim', guidance: 7.5 });
   draw('what-goes-wrong.png', [
-    panel(castle, 'as it should be: a castle in place of the house'),
-    panel(wrongPrompt[1], 'a prompt that does not fit: "a blue tent on a street"'),
-    panel(guided[1], 'too much guidance: 12'),
+    panel(blue, 'as it should be: a blue house in place of the red one'),
+    panel(wrongPrompt[1], 'a prompt that does not fit: "a red tent on a street", made blue'),
+    panel(guided[1], 'too much guidance: 12, not projected'),
     panel(drifted[0], 'nothing put back (ddim, guidance 7.5): no longer the house that went in'),
   ]);
   pipe.dispose();
