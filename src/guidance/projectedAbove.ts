@@ -10,7 +10,7 @@ export const MAX_GUIDANCE = 100;
  * part that is parallel to the picture, which saturates colours, is guided the less, the more the scale exceeds the
  * limit. There is no jump at the limit; from twice the limit less one on, that part is left out.
  *
- * @param limit at 1 all guidance is projected wholly, at {@link MAX_GUIDANCE} none is
+ * @param limit at 1 all guidance is projected wholly, at 100 none is
  * @throws RangeError if a number is not finite
  */
 export function projectedAbove(limit: number, scale: number): Guidance {

@@ -25,7 +25,7 @@ export const edits: readonly Comparison[] = readCases()
         alignment: 'authors',
         ...options,
       });
-      const latents = await lastLatents(pipe.run(prompts, { steps: 10, controller }));
+      const latents = await lastLatents(pipe.run(prompts, { steps: 10, controller, onWarning: () => undefined }));
       pipe.dispose();
       return largestOf([latents, await (await Tensors.open('runs.safetensors')).read(name)]);
     },

@@ -10,7 +10,7 @@ import { type BenchEdit, editedRegion, readPieBench } from '../../../src/node/pi
 import { type Editor, editorBy, madeBefore, withPublishedSteps } from '../../../src/node/pie-bench/editors';
 import { evaluate } from '../../../src/node/pie-bench/evaluate';
 import { openMeasures } from '../../../src/node/pie-bench/measures';
-import { encodePng } from '../../../src/node/png';
+import { encodePng, readPng } from '../../../src/node/png';
 import { StableDiffusionPipeline } from '../../../src/pipeline';
 import { useBackend } from '../../backend';
 import { drawn } from '../../metrics/drawn';
@@ -46,8 +46,8 @@ describe('the folder', () => {
     const edits = await readPieBench(bench());
     expect(edits).toHaveLength(10);
     const [first, second] = edits;
-    expect(first).toMatchObject({ id: '000000000000', category: '0', words: ['cat', 'dog'] });
-    expect([first!.source, first!.target]).toEqual(['a cat riding a bicycle', 'a dog riding a bicycle']);
+    expect(first).toMatchObject({ id: '000000000000', category: '0', words: ['pig', 'panda'] });
+    expect([first!.source, first!.target]).toEqual(['a pig on a mountain at night', 'a panda on a mountain at night']);
     expect(second!.words).toBeUndefined();
     expect(existsSync(first!.file)).toBe(true);
   });
@@ -85,7 +85,7 @@ describe('an evaluation', () => {
     const { rows } = await evaluate(edits, [upsideDown()], measures, out);
     expect(rows).toHaveLength(10);
 
-    const picture = drawn(1, SIDE, SIDE);
+    const picture = await readPng(edits[0]!.file);
     const turned = await upsideDown().edit(edits[0]!, picture);
     const region = editedRegion(edits[0]!, picture);
     const kept = { ...region, data: region.data.map((share) => 1 - share) };
@@ -180,7 +180,7 @@ describe('edits', () => {
     );
     expect(pipe.scheduler.json).toMatchObject({ steps_offset: 0 });
     const [swap, longer] = await readPieBench(bench());
-    const picture = drawn(1, SIDE, SIDE);
+    const picture = await readPng(swap!.file);
     const before = tf.memory().numTensors;
     const swapped = await editorBy('direct', pipe, 2).edit(swap!, picture);
     const lengthened = await editorBy('negative-prompt', pipe, 2).edit(longer!, picture);
