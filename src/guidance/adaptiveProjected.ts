@@ -37,7 +37,7 @@ export function adaptiveProjected(
         const ofPictures = tf.sub(picture, call.original(unconditional));
         difference = tf.mul(difference, tf.minimum(1, tf.div(norm, tf.sqrt(atLeast(product(ofPictures, ofPictures))))));
       }
-      // The noise level scales predictions and pictures by one factor, so a prediction's part is parallel where the picture's is.
+      // Differences of predictions and of pictures are proportional: what is parallel in one is parallel in the other.
       const share = tf.div(product(difference, picture), atLeast(product(picture, picture)));
       const projected = tf.sub(difference, tf.mul(picture, tf.mul(share, 1 - eta)));
       return plain.guide(prediction, { ...predictions, unconditional: tf.sub(conditional, projected) }, call);
