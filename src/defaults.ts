@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseConfig } from './config';
 import type { EditKind } from './edits/prompt-to-prompt/alignment';
 import { AUTHORS_SHARES, mapEditKinds, type Shares, type SharesByKind } from './edits/prompt-to-prompt/shares';
-import { MAX_GUIDANCE } from './guidance/projectedAbove';
+import { MAX_GUIDANCE } from './guidance/maxGuidance';
 import { SAMPLERS, type SamplerName } from './sampler/schedulers';
 import type { Checkpoint } from './weights/checkpoint';
 

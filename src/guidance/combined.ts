@@ -1,6 +1,7 @@
 import type { Role } from '../attention/controller';
 import type { Guidance, GuidanceCall, GuidanceRow, Predictions } from './guidance';
-import { MAX_GUIDANCE, projectedAbove } from './projectedAbove';
+import { MAX_GUIDANCE } from './maxGuidance';
+import { projectedAbove } from './projectedAbove';
 
 /** A number means {@link projectedAbove} the run's `projectAbove`; several guidances are applied in order. */
 export type GuidanceOption = number | Guidance | readonly Guidance[];

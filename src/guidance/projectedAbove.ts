@@ -1,9 +1,7 @@
 import { adaptiveProjected } from './adaptiveProjected';
 import { classifierFree } from './classifierFree';
 import type { Guidance } from './guidance';
-
-/** The limit that no guidance exceeds. */
-export const MAX_GUIDANCE = 100;
+import { MAX_GUIDANCE } from './maxGuidance';
 
 /**
  * {@link classifierFree} guidance up to a scale that a model tolerates, and {@link adaptiveProjected} above it: the

@@ -1,4 +1,4 @@
-import { MAX_GUIDANCE } from '../guidance/projectedAbove';
+import { MAX_GUIDANCE } from '../guidance/maxGuidance';
 import type { SamplerName } from '../sampler/schedulers';
 import { DEFAULTS } from '../session/options';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_GUIDANCE } from '../guidance/projectedAbove';
+import { MAX_GUIDANCE } from '../guidance/maxGuidance';
 
 /**
  * A file that is not a recording, or that is of another run than requested. The message names the file and what

@@ -93,7 +93,10 @@ describe('a call that cannot be meant ends with 2 and says why', () => {
     [['generate', '--prompt', 'a cat', ...QUICK, '--steps', '2'], "'--steps <n>' is given 2 times"],
     [['generate', '--prompt', 'a cat', '--backend', 'abacus'], '--backend: Invalid option: expected one of "node-gpu"'],
     [['generate', '--prompt', 'a cat', '--lora', 'nowhere'], 'The LoRA cannot be read: There is no file'],
-    [['generate', '--prompt', 'a cat', '--variant', 'fp16'], 'no weights of the variant fp16: leave the variant out'],
+    [
+      ['generate', '--prompt', 'a cat', '--variant', 'fp16', '--backend', 'wasm'],
+      'no weights of the variant fp16: leave the variant out',
+    ],
     [['edit', ...EDIT, '--weight', 'car=2', '--weight', 'car=3'], '"car" has a value already'],
     [['pull', 'nowhere'], '"nowhere" is not the name of a model on the hub'],
     [['native', 'install', '--wheel', 'nowhere.whl'], '--wheel: There is no wheel nowhere.whl'],
@@ -376,7 +379,7 @@ test("edit says which kind each edit is, which settings were the model's, and ho
   );
   expect(fromModel).not.toContain('steps');
   expect(said.stdout).toContain(
-    `The model's own: guidance ${own.guidance}, sampler ${own.sampler}, shares.replace.self`,
+    `The model's own: guidance ${own.guidance}, projectAbove ${own.projectAbove}, sampler ${own.sampler}, shares.replace.self`,
   );
 
   const forced = await p2p('edit', ...prompts, ...how, '--edit', 'refine', '--json', '--out', 'forced');
