@@ -159,7 +159,7 @@ interface Measured {
   readonly processes: number;
   /** The duration. */
   readonly minutes: string;
-  /** The command's arguments. */
+  /** The command's arguments, without the folder written to. */
   readonly command: string;
 }
 
@@ -204,7 +204,10 @@ async function measure(chosen: readonly Experiment[], options: Options): Promise
       outcomes.get(experiment.name)!.flatMap(({ panels }) => panels),
       out,
     );
-  const command = process.argv.slice(2).join(' ');
+  const command = process.argv
+    .slice(2)
+    .filter((word, i, words) => word !== '--out' && words[i - 1] !== '--out') // Where results went is nobody else's concern.
+    .join(' ');
   return { samples, settings, backend, processes, minutes: minutes(), command };
 }
 

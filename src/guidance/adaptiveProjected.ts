@@ -35,10 +35,13 @@ export function adaptiveProjected(
       let difference: tf.Tensor = tf.sub(conditional, unconditional);
       if (norm !== undefined) {
         const ofPictures = tf.sub(picture, call.original(unconditional));
-        difference = tf.mul(difference, tf.minimum(1, tf.div(norm, tf.sqrt(atLeast(product(ofPictures, ofPictures))))));
+        difference = tf.mul(
+          difference,
+          tf.minimum(1, tf.div(norm, tf.sqrt(aboveZero(product(ofPictures, ofPictures))))),
+        );
       }
       // Differences of predictions and of pictures are proportional: what is parallel in one is parallel in the other.
-      const share = tf.div(product(difference, picture), atLeast(product(picture, picture)));
+      const share = tf.div(product(difference, picture), aboveZero(product(picture, picture)));
       const projected = tf.sub(difference, tf.mul(picture, tf.mul(share, 1 - eta)));
       return plain.guide(prediction, { ...predictions, unconditional: tf.sub(conditional, projected) }, call);
     },
@@ -51,6 +54,6 @@ function product(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
 }
 
 /** So that nothing is divided by zero. */
-function atLeast(squared: tf.Tensor): tf.Tensor {
+function aboveZero(squared: tf.Tensor): tf.Tensor {
   return tf.maximum(squared, 1e-24);
 }

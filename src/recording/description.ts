@@ -18,6 +18,7 @@ const settingsSchema = z.strictObject({
   steps: z.int().positive(),
   /** The scale of classifier-free guidance, or the names of guidances of other kinds. */
   guidance: z.number().or(z.string()),
+  /** The scale above which guidance was projected. */
   projectAbove: z.number().default(MAX_GUIDANCE),
   sampler: z.string(),
   eta: z.number(),

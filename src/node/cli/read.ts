@@ -107,7 +107,7 @@ export const pairs = each((value): [string, string] => {
 /** One of several names. */
 export function choice<T extends string>(names: readonly T[]): (value: string) => T {
   return (value) => {
-    const name = names.find((each) => each === value);
+    const name = names.find((known) => known === value);
     if (name === undefined) throw new InvalidArgumentError(`Expected one of ${names.join(', ')}.`);
     return name;
   };
