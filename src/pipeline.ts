@@ -19,6 +19,7 @@ import { type SettledOptions, settle, stated } from './session/options';
 import { Session, type SessionParts } from './session/session';
 import { PictureSide } from './sides/pictureSide';
 import { TextSide, wordless } from './sides/textSide';
+import { expectTexts } from './text/prompts';
 import { CLIPTokenizer, type TokenizedPrompt, type Tokenizer } from './text/tokenizer';
 import type { Checkpoint } from './weights/checkpoint';
 
@@ -171,10 +172,11 @@ export class StableDiffusionPipeline implements Networks {
    * Sets up a run for your own loop; `run` and `generate` are the usual one. The first prompt is the source, and all
    * prompts share its noise.
    *
-   * @throws RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if
+   * @throws TypeError if the prompts are not an array of texts; RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if
    *   the recording is of another run
    */
   async session(prompts: readonly string[], options: RunOptions = {}): Promise<Session> {
+    expectTexts(prompts);
     if (prompts.length === 0) throw new RangeError('A run needs a prompt.');
     const { recording, record, memory, ...given } = stated(options);
     const known = recording ? recordedOptions(recording, prompts, { ...given, record }) : given;

@@ -91,6 +91,16 @@ test('a run leaves only what it returns', async () => {
   tf.dispose({ ...made });
 });
 
+test.each([
+  ['a text', 'a cat', `Expected the prompts as an array of texts, such as ['a cat', 'a dog'], not the text "a cat".`],
+  ['nothing', undefined, 'not undefined'],
+  ['other things among them', ['a cat', null], 'Expected a text as prompt 2 of 2, not null'],
+])('prompts that are no array of texts are refused: %s', async (_, wrong, message) => {
+  const asked = pipe.generate(wrong as never);
+  await expect(asked).rejects.toThrow(TypeError);
+  await expect(asked).rejects.toThrow(message);
+});
+
 test("a run takes what it does not say from the pipeline's defaults", async () => {
   const { tokenizer, textEncoder, unet, vae, scheduler } = pipe;
   const defaults = { ...AUTHORS_DEFAULTS, guidance: 1, steps: 3, sampler: 'dpm++' } as const;

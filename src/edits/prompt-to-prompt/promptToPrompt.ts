@@ -1,5 +1,6 @@
 import { compose } from '../../attention/compose';
 import type { AttentionController } from '../../attention/controller';
+import { expectTexts } from '../../text/prompts';
 import type { TokenizedPrompt, Tokenizer } from '../../text/tokenizer';
 import { type PerWord, perWord, tokensInEach, type Word } from '../../text/words';
 import { type Alignment, type EditKind, editKind, type ReplacementRule, refinement, replacement } from './alignment';
@@ -90,7 +91,8 @@ export interface PromptToPrompt extends AttentionController {
  * The whole method: cross- and self-attention injection, re-weighting and local blend, in the authors' order, and
  * context injection, which is not in the paper.
  *
- * @throws if a word is in none of the prompts it could be in, or words do not align; the error names them
+ * @throws TypeError if the prompts are not an array of texts; Error if a word is in none of the prompts it could be in, or
+ *   words do not align; the error names them
  */
 export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
   const {
@@ -109,6 +111,7 @@ export function promptToPrompt(options: PromptToPromptOptions): PromptToPrompt {
     edit,
     alignment,
   } = options;
+  expectTexts(options.prompts);
   const prompts = options.prompts.map((prompt) => tokenizer.tokenize(prompt));
   const [source, ...targets] = prompts;
   if (!source) throw new Error('Prompt-to-Prompt needs a prompt.');

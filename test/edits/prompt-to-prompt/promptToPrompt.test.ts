@@ -184,6 +184,7 @@ test.each<[string, string[], Partial<PromptToPromptOptions>, string]>([
     'from 0 to less than 1, not 1',
   ],
   ['no prompt', [], {}, 'needs a prompt'],
+  ['prompts in one text', 'a cat' as never, {}, 'Expected the prompts as an array of texts'],
   ['a range of steps', ['a cat', 'a dog'], { cross: 80 }, 'this is 80'],
   ['another range of steps', ['a cat', 'a dog'], { self: [0.5, 0.1] }, 'this is [0.5,0.1]'],
 ])('an error about %s', (_, prompts, options, message) => {
