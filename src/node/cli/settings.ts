@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BACKEND_CHOICES } from '../../backend/names';
 import { shareSchema, sharesByKind } from '../../defaults';
 import { BLEND_THRESHOLD } from '../../edits/prompt-to-prompt/shares';
+import { MAX_GUIDANCE } from '../../guidance/maxGuidance';
 import { FITS } from '../../image/placement';
 import { INVERSIONS } from '../../inversion/names';
 import { SAMPLERS, samplersWith } from '../../sampler/schedulers';
@@ -35,11 +36,11 @@ const MAX_FACTOR = 1000;
 
 const whole = (from: number, to: number) =>
   z.custom<number>((value) => typeof value === 'number' && isWhole(value, from, to), wholeNumber(from, to));
-const factor = () =>
-  z
-    .number(`Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`)
-    .min(-MAX_FACTOR, `Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`)
-    .max(MAX_FACTOR, `Expected a number from -${MAX_FACTOR} to ${MAX_FACTOR}`);
+const between = (least: number, most: number) => {
+  const expected = `Expected a number from ${least} to ${most}`;
+  return z.number(expected).min(least, expected).max(most, expected);
+};
+const factor = () => between(-MAX_FACTOR, MAX_FACTOR);
 
 const fraction = () => z.custom<number>((value) => typeof value === 'number' && value >= 0 && value <= 1, FRACTION);
 
@@ -133,7 +134,7 @@ export const generation = {
       read: read.number,
       help: `how strongly the picture follows the prompt; at 1 or less there is no guidance, only the prompt ${MODELS}`,
     }),
-  projectAbove: factor()
+  projectAbove: between(0, MAX_GUIDANCE)
     .optional()
     .register(optionForms, {
       flags: '--project-above <g>',
