@@ -22,8 +22,11 @@ import { kindOf, slotsOf } from './slots';
  * How long a computation may take to stop, in milliseconds: a step of a large model, or user code that may be endless.
  */
 const PATIENCE = { step: 60_000, code: 2000 };
-/** The longest side that users' own pictures are reduced to, in pixels. */
-const MAX_SIDE = 1024;
+/**
+ * The sides that users' own pictures are reduced to, in pixels. The shorter one counts, because a panorama's middle is
+ * cropped out of it; the longer one, because of memory.
+ */
+const MAX_SIDES = { shorter: 1024, longer: 8192 };
 /** How many edits the history keeps. */
 const MAX_HISTORY = 5;
 
@@ -176,7 +179,8 @@ function set(changes: Partial<Recipe>): void {
 export async function openPicture(file: File): Promise<void> {
   try {
     const bitmap = await createImageBitmap(file);
-    const scale = Math.min(1, MAX_SIDE / Math.max(bitmap.width, bitmap.height));
+    const [shorter, longer] = [bitmap.width, bitmap.height].sort((a, b) => a - b);
+    const scale = Math.min(1, MAX_SIDES.shorter / shorter, MAX_SIDES.longer / longer);
     const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
     const context = new OffscreenCanvas(width, height).getContext('2d')!;
     context.drawImage(bitmap, 0, 0, width, height);
