@@ -24,6 +24,9 @@ import { CLIPTokenizer } from '../../src/text/tokenizer';
 import { useBackend } from '../backend';
 
 useBackend();
+beforeAll(() => {
+  jest.spyOn(console, 'warn').mockImplementation(); // The small checkpoint knows few of the prompts' words.
+});
 
 const root = join(__dirname, '../..');
 const folder = join(root, 'evaluate');
