@@ -37,7 +37,8 @@ def _encode_part(vae: AutoencoderKL, images: np.ndarray) -> np.ndarray:
 
 
 def small_masks(masks: np.ndarray) -> np.ndarray:
-    """Masks [things + 1, SIZE, SIZE] at the latents' size, [4, 16, 16] bool: first thing, second thing, land, nothing."""
+    """Masks [things + 1, SIZE, SIZE] at the latents' size, [4, 16, 16] bool: first thing, second thing, land,
+    nothing."""
     *things, land = F.adaptive_avg_pool2d(torch.from_numpy(masks).float()[None] / 255, 16)[0] > 0.35
     all_four = torch.zeros(4, 16, 16, dtype=torch.bool)
     for number, mask in [*enumerate(things), (2, land)]:

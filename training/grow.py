@@ -23,7 +23,9 @@ def halved(pixels: torch.Tensor) -> torch.Tensor:
 def grown(small: AutoencoderKL) -> AutoencoderKL:
     """An autoencoder of full-sized pictures that does roughly what `small` does with halved ones."""
     vae = build_vae()
-    vae.load_state_dict({_grown_name(name): value for name, value in small.state_dict().items()}, strict=False)
+    vae.load_state_dict(
+        {_grown_name(name): value for name, value in small.state_dict().items()}, strict=False
+    )
     _halve_first(vae.encoder, small.encoder.conv_in)
     _double_last(vae.decoder)
     return vae
@@ -47,7 +49,8 @@ def _halve_first(encoder: nn.Module, conv_in: nn.Conv2d) -> None:
     pixel is accessible, through the first convolution; it stands for the whole block.
     """
     block, before = torch.tensor([0, 0.5, 0.5]), torch.tensor([1.0, 0, 0])
-    taps = {-1: (before, 0), 0: (block, 0), 1: (block, 2)}  # offset -> the kernel that reads it, and its position
+    # offset -> the kernel that reads it, and its position
+    taps = {-1: (before, 0), 0: (block, 0), 1: (block, 2)}
     first, halving = encoder.conv_in, encoder.down_blocks[0].downsamplers[0].conv
     for parameter in (first.bias, halving.weight, halving.bias):
         parameter.zero_()

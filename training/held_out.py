@@ -212,9 +212,7 @@ def prompt_set(seed: int) -> dict:
         "newCaptions": first(prompts(captions(seed + 1)), "new captions"),
         "neverSeen": first(prompts(never_seen(captions(seed + 2, unseen_scene))), "never seen"),
         "swaps": first(swaps(seed + 3), "swaps"),
-        "added": {
-            kind: first(added(kind, seed + 30 + i), "added") for i, kind in enumerate(ADDED)
-        },
+        "added": {kind: first(added(kind, seed + 30 + i), "added") for i, kind in enumerate(ADDED)},
         "weighted": {
             word: first(weighted(word, seed + 7 + i), "weighted") for i, word in enumerate(v.GRADED)
         },

@@ -159,7 +159,11 @@ def exam() -> Examples:
 def take_over(judge: Judge, weights: dict[str, torch.Tensor]) -> None:
     """Initialise from another judge's layers that have the same shape, because they see much the same."""
     own = judge.state_dict()
-    same = {name: value.float() for name, value in weights.items() if own.get(name, value[:0]).shape == value.shape}
+    same = {
+        name: value.float()
+        for name, value in weights.items()
+        if own.get(name, value[:0]).shape == value.shape
+    }
     judge.load_state_dict(same, strict=False)
 
 
@@ -168,7 +172,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--pictures", type=int, default=data.PICTURES, help="those of encode.py")
     parser.add_argument("--lessons", type=int, default=data.PICTURES, help="how many of them it learns from")
-    parser.add_argument("--from", dest="start", type=Path, help="another world's or an earlier judge's folder")
+    parser.add_argument(
+        "--from", dest="start", type=Path, help="another world's or an earlier judge's folder"
+    )
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--bfloat16", action="store_true", help="compute in it, where the processor can")
     args = parser.parse_args()

@@ -33,7 +33,8 @@ KL = 1e-6  # as in Stable Diffusion: just enough to keep the latents near zero
 THINGS = 4.0  # extra weight of things over the background: they are small, and faces even smaller
 LOCALITY = 4.0  # weight of changes where nothing should change
 ANCHOR = 0.3  # weight of a grown one's difference from the small one's latents, in units of their spread
-DECODER_ALONE = 0.4  # share of a grown one's steps before its encoder, which has less to learn, is trained too
+#: Share of a grown one's steps before its encoder, which has less to learn, is trained too.
+DECODER_ALONE = 0.4
 REACH = 2  # in latents: how far around a change the picture may still change
 
 

@@ -50,7 +50,9 @@ class Pen:
         self._draw.polygon([(ZOOM * float(x), ZOOM * float(y)) for x, y in points], fill=fill)
 
     def line(self, points, fill, width: int) -> None:
-        self._draw.line([(ZOOM * float(x), ZOOM * float(y)) for x, y in points], fill=fill, width=ZOOM * width)
+        self._draw.line(
+            [(ZOOM * float(x), ZOOM * float(y)) for x, y in points], fill=fill, width=ZOOM * width
+        )
 
 
 def background(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
