@@ -54,7 +54,14 @@ const ROWS = 4;
 async function sizeOf(checkpoint: Checkpoint, name: NetworkName, network: Network) {
   const { tensors, name: file } = await checkpoint.weights(name);
   const dtypes = [...new Set([...network.parameters.keys()].flatMap((key) => tensors.get(key)?.dtype ?? []))];
-  return { name, file, tensors: network.parameters.size, parameters: network.size, dtypes };
+  return {
+    name,
+    class: network.constructor.name,
+    file,
+    tensors: network.parameters.size,
+    parameters: network.size,
+    dtypes,
+  };
 }
 
 function inWords({ model, lora, layout, pictures, latents, context, scheduler, networks, cost, sites }: About): string {
@@ -64,8 +71,8 @@ function inWords({ model, lora, layout, pictures, latents, context, scheduler, n
     `prompts of up to ${context.tokens} tokens of ${context.features} features, ${scheduler.prediction} over ${scheduler.trainSteps} training steps.`,
     '',
     table([
-      ['network', 'parameters', 'tensors', 'stored as'],
-      ...networks.map(({ name, parameters, tensors, dtypes }) => [name, parameters, tensors, dtypes.join(', ')]),
+      ['network', 'class', 'parameters', 'tensors', 'stored as'],
+      ...networks.map((one) => [one.name, one.class, one.parameters, one.tensors, one.dtypes.join(', ')]),
     ]),
     '',
     `An edit with one target computes ${cost.rows} rows per step (source and target, with and without their prompts): about ${scaled(cost.flopsPerStep, 'FLOP')} per step.`,

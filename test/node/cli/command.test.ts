@@ -127,8 +127,12 @@ test('info tells what a model is', async () => {
   expect(said.code).toBe(0);
   expect(said.stdout).toMatch(/mid_block\.attentions\.0\.transformer_blocks\.0\.attn2 +cross +mid/);
   const { networks, cost, sites } = JSON.parse((await p2p('info', '--json')).stdout);
-  const names = networks.map(({ name }: { name: string }) => name);
-  expect(names).toEqual(['text_encoder', 'unet', 'vae']);
+  const names = networks.map((one: { name: string; class: string }) => [one.name, one.class]);
+  expect(names).toEqual([
+    ['text_encoder', 'CLIPTextModel'],
+    ['unet', 'UNet2DConditionModel'],
+    ['vae', 'AutoencoderKL'],
+  ]);
   for (const { parameters, dtypes } of networks) expect([parameters > 0, dtypes.length]).toEqual([true, 1]);
   expect(cost.weightBytes).toBe(
     4 * networks.reduce((sum: number, { parameters }: { parameters: number }) => sum + parameters, 0),
