@@ -26,10 +26,8 @@ class Edit(NamedTuple):
 
 def random_edit(scene: Scene, words: Words, rng: np.random.Generator) -> Edit | None:
     """One of the edits that the scene allows, mostly swaps and other amounts; None if it allows none."""
-    kinds = [
-        list(kind(scene, words)) for kind in KINDS
-    ]
-    chances = np.array([3.0, 3, 2, 2, 2, 2, 1]) * [bool(kind) for kind in kinds]
+    kinds = [list(kind(scene, words)) for kind in KINDS]
+    chances = np.array([*KINDS.values()], float) * [bool(kind) for kind in kinds]
     if not chances.any():
         return None
     chosen = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
@@ -73,6 +71,18 @@ def renamed(words: Words, owner: int, noun: str) -> Words:
     ]
 
 
+def swapped_adjectives(scene: Scene, words: Words) -> Iterator[Edit]:
+    """A colour or a material swapped for another."""
+    for index, thing in enumerate(scene.things):
+        for part, others in (("colour", v.COLOURS), ("material", v.MATERIALS)):
+            old = Word(str(getattr(thing, part)), index)
+            for other in others if old in words else ():
+                if other != old.text:
+                    edited = [Word(other, index) if word == old else word for word in words]
+                    changed = scene.change(index, **{part: other})
+                    yield from _unless_held_out(changed, edited, list(range(len(words))))
+
+
 def added_places(scene: Scene, words: Words) -> Iterator[Edit]:
     """A place added, by day, if the caption has none."""
     said = {word.text for word in words} & {*v.PLACES, "day"}
@@ -104,7 +114,12 @@ def added_colours(scene: Scene, words: Words) -> Iterator[Edit]:
 
 def added_styles(scene: Scene, words: Words) -> Iterator[Edit]:
     """A style added before a caption that begins with an article."""
-    if scene.style or not scene.things or words[0].text not in ("a", "an", "the") or words[2:3] == [Word("of")]:
+    if (
+        scene.style
+        or not scene.things
+        or words[0].text not in ("a", "an", "the")
+        or words[2:3] == [Word("of")]
+    ):
         return
     for style, phrase in v.STYLE_PHRASES.items():
         added = [Word(word) for word in phrase.split()]
@@ -140,7 +155,17 @@ def other_amounts(scene: Scene, words: Words) -> Iterator[Edit]:
             yield Edit(changed, words, list(range(len(words))))
 
 
-KINDS = (swaps, other_amounts, added_places, added_times, added_colours, added_styles, added_materials)
+#: Every kind of edit, and how often it is chosen where a scene allows it.
+KINDS = {
+    swaps: 3,
+    other_amounts: 3,
+    added_places: 2,
+    added_times: 2,
+    added_colours: 2,
+    added_styles: 2,
+    added_materials: 1,
+    swapped_adjectives: 2,
+}
 
 
 def _appended(scene: Scene, words: Words, phrase: Words) -> Iterator[Edit]:

@@ -13,7 +13,7 @@ import data
 import runs
 import tokenizer as clip_tokenizer
 from attention_maps import inject
-from edits import other_amounts, random_edit
+from edits import other_amounts, random_edit, swapped_adjectives
 from encode import NOTHING, amounts, owners, small_masks, sources
 from export import without_origin
 from grow import grown as grown_from
@@ -54,7 +54,9 @@ class World(unittest.TestCase):
             self.assertFalse(np.array_equal(before, after))
 
     def test_more_snow_is_more_white(self):
-        scene = replace(scenes(1)[0], place="mountain", time="day", weather="clear", things=(), relation=None, style=None)
+        scene = replace(
+            scenes(1)[0], place="mountain", time="day", weather="clear", things=(), relation=None, style=None
+        )
         white = [(render(replace(scene, snow=s))[0].min(-1) > 200).mean() for s in (0, 0.25, 0.5, 0.75, 1)]
         self.assertEqual(white, sorted(white))
         self.assertGreater(white[-1], white[0] + 0.2)
@@ -101,7 +103,6 @@ class World(unittest.TestCase):
         night, sunset = ([s.things[0].size for s in alone if s.time == time] for time in ("night", "sunset"))
         self.assertGreater(np.median(night), np.median(sunset) + 8)
         self.assertGreater(max(sunset), np.median(sunset) + 10)  # but not always
-
 
     def test_a_style_changes_the_picture_and_leaves_every_thing_in_its_place(self):
         for scene in scenes(10):
@@ -195,6 +196,23 @@ class Edits(unittest.TestCase):
             self.assertTrue(
                 all(a == b for a, b, word in zip(before[1:], after[1:], words) if word.text not in v.GRADED)
             )
+
+    def test_a_swapped_adjective_changes_its_own_thing_and_word(self):
+        rng = np.random.default_rng(4)
+        pairs = [(scene, caption(scene, rng)) for scene in scenes(200)]
+        swapped = [
+            (scene, words, edit) for scene, words in pairs for edit in swapped_adjectives(scene, words)
+        ]
+        self.assertGreater(len(swapped), 50)
+        for scene, words, edit in swapped:
+            ((old, new),) = [pair for pair in zip(words, edit.words, strict=True) if pair[0] != pair[1]]
+            kind = v.COLOURS if old.text in v.COLOURS else v.MATERIALS
+            self.assertIn(new.text, kind)
+            self.assertEqual(new.owner, old.owner)
+            for index, (before, after) in enumerate(zip(scene.things, edit.scene.things)):
+                self.assertEqual(before != after, index == old.owner)
+                said = (after.colour, after.material) if index == old.owner else ()
+                self.assertTrue(index != old.owner or new.text in said)
 
     def test_an_edit_strays_only_where_its_source_is_injected_and_the_same(self):
         predicted = torch.zeros(4, 4, 16, 16)

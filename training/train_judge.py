@@ -22,6 +22,7 @@ from world import vocabulary as v
 
 PEAK, WARMUP, BATCH = 2e-3, 100, 32
 YES_NO = ("things", "colours", "materials")  # the multi-label heads
+RARE = 3  # how much more often than others it looks at pictures with a style or a material
 LATENT_NOISE = 0.15  # added to latents whose standard deviation is about 1
 GRID = SIDE // 2  # height and width of the grid of pixel labels
 CHANGED = 24  # a pixel has changed if its channels' differences add up to more than this
@@ -190,9 +191,11 @@ def main() -> None:
     images, true = data.once(f"judge-train-{args.lessons}", lambda: lessons(args.pictures, args.lessons))
     test_images, test_true = data.once("judge-test-truth", exam)
     test_pictures = data.to_tensor(test_images)
+    rare = (true.style != HEADS["style"].index("plain")) | (true.materials > 0).any(1)
+    chances = torch.where(rare, RARE, 1).float()
     while run.step < args.steps:
         run.seed_step()
-        chosen = torch.randint(len(images), (args.batch // run.workers,))
+        chosen = chances.multinomial(args.batch // run.workers, replacement=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
             pictures = roughen(data.to_tensor(images[chosen.numpy()]))  # to_tensor's result is channels-last
             pictures, truths = mirrored(pictures, Verdict(*[column[chosen] for column in true]))

@@ -32,12 +32,11 @@ MIN_SNR = 5.0  # Hang et al. 2023: limits the weight of timesteps with little no
 POINTING = 0.01  # weight of the pointing loss
 INJECTED_CROSS, INJECTED_SELF, SHARED_WORDS = 0.8, 0.6, 0.5  # shares of a batch's edits
 LAYOUT = 0.25  # share of the timesteps moved to the noisiest quarter, where the layout is decided
-LOCALITY = 0.2  # weight of an edit's changes where nothing should change
+LOCALITY = 0.3  # weight of an edit's changes where nothing should change
 SAME = 0.1  # latents of a picture and of its true edit that differ by less than this count as unchanged
 #: How much more often pictures with these words are drawn than others, because they are rare.
-GRADED = {"snowy": 2, "fluffy": 4, "blossom": 4}
-#: The same for pictures to whose captions an edit adds these: times change every pixel, colours are rarely
-# added.
+RARE = {"snowy": 2, "fluffy": 4, "blossom": 4, "pencil": 2, **dict.fromkeys(v.MATERIALS, 2)}
+#: The same for pictures to whose captions an edit brings these: times change every pixel, colours are rare.
 ADDED = {"sunset": 4, "night": 4, **dict.fromkeys(v.COLOURS, 8), **dict.fromkeys(v.MATERIALS, 6)}
 
 
@@ -60,7 +59,7 @@ class Batches:
         originals, edits = self.tokens[::2], self.tokens[1::2]
         for word, times in ADDED.items():
             self.chances[says(edits, word) & ~says(originals, word)] = times
-        for word, times in GRADED.items():
+        for word, times in RARE.items():
             self.chances[says(originals, word)] = times
 
     def draw(self, size: int) -> dict[str, torch.Tensor]:
@@ -125,7 +124,7 @@ def losses(unet, text_encoder, recorders, injectors, batch: dict[str, torch.Tens
     weight = (MIN_SNR * (1 - signal) / signal).clamp(max=1)
     # In strong noise nobody can know where a thing will be: maps are weighted by the signal.
     pointing = pointing_loss(recorders, batch["masks"], signal.sqrt())
-    return torch.stack([(error * weight).mean(), pointing, strayed(predicted, dice < INJECTED_SELF, batch)])
+    return torch.stack([(error * weight).mean(), pointing, strayed(predicted, dice < INJECTED_CROSS, batch)])
 
 
 def strayed(predicted: torch.Tensor, injected: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -150,7 +149,8 @@ def go_on_from(folder: Path, networks: dict[str, nn.Module], tokenizer: CLIPToke
             (embedding,) = (key for key in state if key.endswith("token_embedding.weight"))
             whole = network.get_input_embeddings().weight.detach().clone()
             whole[ours] = state[embedding][theirs]
-            for kin in (*v.INTERCHANGEABLE, v.COLOURS + v.MATERIALS):  # New words start near the mean of their kind.
+            # New words start near the mean of their kind.
+            for kin in (*v.INTERCHANGEABLE, v.COLOURS + v.MATERIALS):
                 rows = [tokenizer.convert_tokens_to_ids(f"{word}</w>") for word in kin]
                 usual = whole[[row for row in rows if row in set(ours)]].mean(0)
                 whole[[row for row in rows if row not in set(ours)]] += usual
