@@ -48,12 +48,12 @@ async function main(): Promise<void> {
     panel(sunset, `${SOURCE} at sunset`),
   ]);
 
-  const wrongPrompt = await edited(['a blue tent on a street'], { prompt: 'a red tent on a street' });
+  const wrongPrompt = await edited(['a dog in a meadow'], { prompt: 'a cat in a meadow' });
   const guided = await edited([BLUE], { guidance: 12, projectAbove: 100 });
   const drifted = await edited([BLUE], { method: 'ddim', guidance: 7.5 });
   draw('what-goes-wrong.png', [
     panel(blue, 'as it should be: a blue house in place of the red one'),
-    panel(wrongPrompt[1], 'a prompt that does not fit: "a red tent on a street", made blue'),
+    panel(wrongPrompt[1], 'a prompt that does not fit: "a cat in a meadow", made a dog'),
     panel(guided[1], 'too much guidance: 12, not projected'),
     panel(drifted[0], 'nothing put back (ddim, guidance 7.5): no longer the house that went in'),
   ]);
