@@ -172,8 +172,8 @@ export class StableDiffusionPipeline implements Networks {
    * Sets up a run for your own loop; `run` and `generate` are the usual one. The first prompt is the source, and all
    * prompts share its noise.
    *
-   * @throws TypeError if the prompts are not an array of texts; RangeError for options out of range; MemoryError if the run does not fit into `memory`; RecordingError if
-   *   the recording is of another run
+   * @throws TypeError if the prompts are not an array of texts; RangeError for options out of range; MemoryError if the
+   *   run does not fit into `memory`; RecordingError if the recording is of another run
    */
   async session(prompts: readonly string[], options: RunOptions = {}): Promise<Session> {
     expectTexts(prompts);

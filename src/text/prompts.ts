@@ -1,5 +1,5 @@
 /**
- * Checks prompts that plain JavaScript may have got wrong: a text would pass for a list of its letters.
+ * Checks prompts, which plain JavaScript may get wrong: one text alone has a length and elements too.
  *
  * @throws TypeError unless they are an array of texts
  */
